@@ -1,0 +1,7 @@
+"""``python -m cloudlet``."""
+
+import sys
+
+from cloudlet.cli import main
+
+sys.exit(main())

@@ -1,0 +1,111 @@
+"""Deleting assets and derived files: by ids, prefix, tag, or all; in portions with a cursor."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from cloudlet.admin_api.call import AdminCall
+from cloudlet.admin_api.listing import resource_type_of
+from cloudlet.assets import Asset, Json
+from cloudlet.errors import bad_request
+from cloudlet.store import Transaction, assets, derived, listing
+from cloudlet.upload_api.eager import split_format
+
+PORTION = 1000
+MAX_IDS = 100
+
+
+def by_type(call: AdminCall) -> Json:
+    """``DELETE /resources/{resource_type}/{type}`` with public_ids, a prefix, or all."""
+    resource_type, type_ = resource_type_of(call), call.path["type"]
+    if "public_ids" in call.params:
+        public_ids = call.params.items("public_ids")
+        if len(public_ids) > MAX_IDS:
+            raise bad_request(f"Too many public_ids: at most {MAX_IDS}")
+        return _delete_named(call, public_ids, lambda t, name: assets.find(t.connection, resource_type, type_, name))
+    where, parameters = ["resource_type = ?", "type = ?"], [resource_type, type_]
+    if "prefix" in call.params:
+        clause, values = listing.prefix_clause(call.params.text("prefix"))
+        where.append(clause)
+        parameters += values
+    elif not call.params.flag("all"):
+        raise bad_request("Missing required parameter - public_ids, prefix or all")
+    return _delete_matching(call, where, parameters)
+
+
+def by_tag(call: AdminCall) -> Json:
+    where = ["resource_type = ?", "assets.id IN (SELECT id FROM asset_tags WHERE tag = ?)"]
+    return _delete_matching(call, where, [resource_type_of(call), call.path["tag"]])
+
+
+def by_asset_ids(call: AdminCall) -> Json:
+    """``DELETE /resources`` with asset_ids."""
+    asset_ids = call.params.items("asset_ids")
+    if not 0 < len(asset_ids) <= MAX_IDS:
+        raise bad_request(f"asset_ids must name 1 to {MAX_IDS} assets")
+    return _delete_named(call, asset_ids, lambda t, name: assets.find_by_asset_id(t.connection, name))
+
+
+def _delete_named(
+    call: AdminCall, names: Sequence[str], find: Callable[[Transaction, str], Asset | None]
+) -> dict[str, Json]:
+    def job(transaction: Transaction) -> dict[str, Json]:
+        outcome = _Outcome(call)
+        for name in names:
+            outcome.delete(transaction, name, find(transaction, name))
+        return outcome.answer()
+
+    return call.store.write(job)
+
+
+def _delete_matching(call: AdminCall, where: Sequence[str], parameters: Sequence[Json]) -> dict[str, Json]:
+    """One portion; ``next_cursor`` says that there is more."""
+
+    def job(transaction: Transaction) -> dict[str, Json]:
+        found, cursor = listing.page(
+            transaction.connection, where, parameters, limit=PORTION, cursor=call.params.text("next_cursor")
+        )
+        outcome = _Outcome(call)
+        for asset in found:
+            outcome.delete(transaction, asset.public_id, asset)
+        return outcome.answer(cursor)
+
+    return call.store.write(job)
+
+
+class _Outcome:
+    """What became of each asset, in the API's words."""
+
+    def __init__(self, call: AdminCall) -> None:
+        self._keep_original = call.params.flag("keep_original")
+        texts = [text for text in call.params.text("transformations").split("|") if text]
+        self._transformations = [split_format(text)[0] for text in texts] or None
+        self._deleted: dict[str, str] = {}
+        self._counts: dict[str, dict[str, int]] = {}
+
+    def delete(self, transaction: Transaction, name: str, asset: Asset | None) -> None:
+        if asset is None or (asset.placeholder and not self._keep_original):
+            self._deleted[name] = "not_found"
+            self._counts[name] = {"original": 0, "derived": 0}
+            return
+        derived_count = assets.drop_derived(transaction, asset.asset_id, transformations=self._transformations)
+        if not self._keep_original:
+            assets.delete(transaction, asset)
+        self._deleted[name] = "deleted"
+        self._counts[name] = {"original": 0 if self._keep_original else 1, "derived": derived_count}
+
+    def answer(self, cursor: str = "") -> dict[str, Json]:
+        fields: dict[str, Json] = {"deleted": self._deleted, "deleted_counts": self._counts, "partial": bool(cursor)}
+        if cursor:
+            fields["next_cursor"] = cursor
+        return fields
+
+
+def derived_resources(call: AdminCall) -> Json:
+    """``DELETE /derived_resources`` by their ids."""
+    ids = call.params.items("derived_resource_ids")
+    if not 0 < len(ids) <= MAX_IDS:
+        raise bad_request(f"derived_resource_ids must name 1 to {MAX_IDS} derived resources")
+    return {"deleted": call.store.write(lambda transaction: _drop_derived(transaction, ids))}
+
+
+def _drop_derived(transaction: Transaction, ids: Iterable[str]) -> dict[str, str]:
+    return {id_: "deleted" if derived.delete(transaction, id_) else "not_found" for id_ in ids}

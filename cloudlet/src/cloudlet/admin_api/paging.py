@@ -1,0 +1,23 @@
+"""Pages over short lists that are held in memory."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from cloudlet.assets import Json
+from cloudlet.errors import bad_request
+from cloudlet.params import Params
+from cloudlet.store import listing
+
+T = TypeVar("T")
+
+
+def paged(
+    params: Params, items: Sequence[T], *, default: int = 10, maximum: int = 500
+) -> tuple[list[T], dict[str, Json]]:
+    """One page of ``items`` and the ``next_cursor`` field, if there is more."""
+    limit = params.integer("max_results", default, low=1, high=maximum)
+    start = listing.decode_cursor(params.text("next_cursor")) if "next_cursor" in params else 0
+    if not isinstance(start, int) or start < 0:
+        raise bad_request("Invalid value for next_cursor")
+    more = {"next_cursor": listing.encode_cursor(start + limit)} if start + limit < len(items) else {}
+    return list(items[start : start + limit]), more

@@ -1,0 +1,151 @@
+"""``/transformations``: named ones, and those that assets were derived with."""
+
+from cloudlet import named
+from cloudlet.admin_api.call import AdminCall
+from cloudlet.admin_api.paging import paged
+from cloudlet.admin_api.transformation_info import info_of
+from cloudlet.assets import Json
+from cloudlet.delivery.lookup import parse_with_names
+from cloudlet.errors import bad_request, conflict, not_found
+from cloudlet.store import Store, Transaction, documents
+from cloudlet.store.rows import derived_from_row
+from cloudlet.transformations import TransformationError
+from cloudlet.upload_api.eager import split_format
+
+DERIVED_RESULTS = 10
+
+
+def _used(store: Store) -> set[str]:
+    return {row[0] for row in store.reader.execute("SELECT DISTINCT transformation FROM derived")}
+
+
+def _is_used(document: dict[str, Json], used: set[str]) -> bool:
+    name = f"t_{document['name']}" if document["named"] else split_format(document["name"])[0]
+    return any(name in text.split("/") or name == text for text in used)
+
+
+def _shown(document: dict[str, Json], used: set[str]) -> dict[str, Json]:
+    return {
+        "name": f"t_{document['name']}" if document["named"] else document["name"],
+        "allowed_for_strict": document["allowed_for_strict"],
+        "used": _is_used(document, used),
+        "named": document["named"],
+    }
+
+
+def list_or_show(call: AdminCall) -> Json:
+    """``GET /transformations``: all, or that given as ``transformation``."""
+    if "transformation" in call.params:
+        return show(call)
+    used = _used(call.store)
+    known = documents.every(call.store.reader, named.KIND)
+    names = {document["name"] for document in known}
+    implied = [named.record(text, text, named=False) for text in sorted(used - names) if not text.startswith("t_")]
+    everything = [_shown(document, used) for document in [*known, *implied]]
+    if "named" in call.params:
+        everything = [entry for entry in everything if entry["named"] == call.params.flag("named")]
+    page, more = paged(call.params, everything)
+    return {"transformations": page, **more}
+
+
+def _name(call: AdminCall) -> str:
+    return call.path.get("name") or call.params.required("transformation")
+
+
+def _find(store: Store, name: str) -> dict[str, Json] | None:
+    document = named.find(store.reader, name)
+    if document is None and split_format(name)[0] in _used(store):
+        return named.record(name, split_format(name)[0], named=False)
+    return document
+
+
+def show(call: AdminCall) -> Json:
+    """One transformation with what was derived by it; 404 when it is neither named nor in use."""
+    name = _name(call)
+    document = _find(call.store, name)
+    if document is None:
+        raise not_found(f"Can't find transformation named {name}")
+    answer = _shown(document, _used(call.store))
+    answer["info"] = info_of(document["definition"])
+    chain = answer["name"] if document["named"] else split_format(document["definition"])[0]
+    rows = call.store.reader.execute(
+        "SELECT derived.*, assets.resource_type, assets.type, assets.public_id"
+        " FROM derived JOIN assets USING (asset_id) WHERE transformation = ? ORDER BY derived.id",
+        (chain,),
+    ).fetchall()
+    page, more = paged(call.params, rows, default=DERIVED_RESULTS)
+    answer["derived"] = [
+        {"public_id": row["public_id"], "resource_type": row["resource_type"], "type": row["type"],
+         "id": row["id"], "format": row["format"], "bytes": derived_from_row(row).bytes}
+        for row in page
+    ]  # fmt: skip
+    return {**answer, **more}
+
+
+def create(call: AdminCall) -> Json:
+    name = (call.path.get("name") or call.params.required("name")).removeprefix("t_")
+    definition = call.params.required("transformation")
+    _check(call, definition)
+    is_named = split_format(name)[0] != split_format(definition)[0]
+    document = named.record(
+        name, definition, named=is_named, allowed_for_strict=call.params.flag("allowed_for_strict", is_named)
+    )
+
+    def job(transaction: Transaction) -> None:
+        if documents.find(transaction.connection, named.KIND, name):
+            raise conflict(f"Transformation {name} already exists")
+        documents.save(transaction, named.KIND, name, document)
+
+    call.store.write(job)
+    return {"message": "created"}
+
+
+def _check(call: AdminCall, definition: str) -> None:
+    try:
+        parse_with_names(call.store, split_format(definition)[0])
+    except TransformationError as error:
+        raise bad_request(str(error)) from error
+
+
+def update(call: AdminCall) -> Json:
+    """``unsafe_update`` redefines a named transformation: what was derived by it is dropped."""
+    name = _name(call)
+    document = _find(call.store, name)
+    if document is None:
+        raise not_found(f"Can't find transformation named {name}")
+    document["allowed_for_strict"] = call.params.flag("allowed_for_strict", document["allowed_for_strict"])
+    redefined = call.params.text("unsafe_update")
+    if redefined:
+        _check(call, redefined)
+        document["definition"] = redefined
+
+    def job(transaction: Transaction) -> None:
+        documents.save(transaction, named.KIND, document["name"], document)
+        if redefined:
+            _drop_derived(transaction, document)
+
+    call.store.write(job)
+    return {"message": "updated"}
+
+
+def delete(call: AdminCall) -> Json:
+    """Forgets a transformation and removes what was derived by it."""
+    name = _name(call)
+    document = _find(call.store, name)
+    if document is None:
+        raise not_found(f"Can't find transformation named {name}")
+
+    def job(transaction: Transaction) -> None:
+        documents.delete(transaction, named.KIND, document["name"])
+        _drop_derived(transaction, document)
+
+    call.store.write(job)
+    return {"message": "deleted"}
+
+
+def _drop_derived(transaction: Transaction, document: dict[str, Json]) -> None:
+    chain = f"t_{document['name']}" if document["named"] else split_format(document["name"])[0]
+    for row in transaction.execute("SELECT id, transformation, blob FROM derived").fetchall():
+        if row["transformation"] == chain or (document["named"] and chain in row["transformation"].split("/")):
+            transaction.execute("DELETE FROM derived WHERE id = ?", (row["id"],))
+            transaction.discard(row["blob"])

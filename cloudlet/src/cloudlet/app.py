@@ -1,0 +1,68 @@
+"""Puts the application together from its tables of routes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from cloudlet import admin_api, console, delivery, downloads, upload_api
+from cloudlet.both_schemes import FilesOnlyOverHttp
+from cloudlet.calls import CallLog
+from cloudlet.config import Settings
+from cloudlet.errors import ApiError
+from cloudlet.faults import control
+from cloudlet.faults.middleware import FaultMiddleware
+from cloudlet.middleware import CallMiddleware, error_response
+from cloudlet.rate_limit import RateLimit
+from cloudlet.services import Services
+from cloudlet.store import Store
+
+
+def routes() -> list[BaseRoute]:
+    """Every route, in the order in which they are tried; delivery ends with a catch-all."""
+    return [
+        *upload_api.routes,
+        *admin_api.routes,
+        *control.routes,
+        *downloads.routes,
+        *console.routes,
+        *delivery.routes,
+    ]
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return error_response(ApiError(error.status_code, error.detail), request.url.path)
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The ASGI application over ``settings.data``. The store is opened here and closed at shutdown."""
+    services = Services(settings, Store(settings.data), CallLog(), RateLimit(settings.rate_limit))
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        services.webhooks.bind(asyncio.get_running_loop())
+        yield
+        await services.webhooks.drain()
+        services.store.close()
+
+    app = Starlette(
+        routes=routes(),
+        lifespan=lifespan,
+        middleware=[
+            Middleware(CallMiddleware, calls=services.calls),
+            *([Middleware(FilesOnlyOverHttp)] if settings.tls else []),
+            Middleware(FaultMiddleware, plan=services.faults),
+        ],
+        exception_handlers={HTTPException: _http_error},
+    )
+    app.router.redirect_slashes = False
+    app.state.services = services
+    return app

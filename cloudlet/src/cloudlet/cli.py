@@ -1,0 +1,91 @@
+"""The command line: ``python -m cloudlet`` or ``cloudlet``."""
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cloudlet import __version__
+from cloudlet.app import create_app
+from cloudlet.config import DEFAULT_CLOUD, DEFAULT_KEY, DEFAULT_SECRET, ConfigError, Settings
+from cloudlet.serve import certificate_of, listen, run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cloudlet",
+        description="Cloudinary on localhost: point an unmodified SDK at the CLOUDINARY_URL printed at start.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--version", action="version", version=f"cloudlet {__version__}")
+    add("--host", default="127.0.0.1", help="address to listen on; other than loopback needs --key and --secret")
+    add("--port", type=int, default=9000, help="port to listen on; 0 takes a free one")
+    add("--data", type=Path, default=Path("cloudlet-data"), help="folder for files and index")
+    add("--cloud", default=DEFAULT_CLOUD, help="cloud name (the SDKs write it in lower case)")
+    add("--key", default=DEFAULT_KEY, help="API key")
+    add("--secret", default=os.environ.get("CLOUDLET_SECRET", DEFAULT_SECRET), help="API secret, or $CLOUDLET_SECRET")
+    add("--auth-token-key", default="", help="hex key that opens delivery to auth tokens")
+    add("--folder-mode", choices=["fixed", "dynamic"], default="fixed", help="how folders relate to public ids")
+    add("--tls", action="store_true", help="serve https with a certificate made for it in the data folder")
+    add("--fault", action="append", default=[], metavar="CALL:KIND[,k=v...]", help="inject a fault; see the README")
+    add("--fault-seed", type=int, default=0, help="the same seed gives the same faults")
+    add("--backup", action="store_true", help="keep replaced and deleted versions of every asset")
+    add("--remote-host", action="append", default=[], metavar="HOST", help="allow uploads from URLs on this host")
+    add("--webhook-host", action="append", default=[], metavar="HOST", help="allow notifications to this host")
+    add("--max-upload-bytes", type=int, default=2 * 1024**3, help="largest accepted file")
+    add("--max-pixels", type=int, default=100_000_000, help="largest accepted image, width x height")
+    add("--rate-limit", type=int, default=5000, help="Admin API calls an hour")
+    return parser
+
+
+def settings_from(arguments: argparse.Namespace) -> Settings:
+    return Settings(
+        data=arguments.data,
+        host=arguments.host,
+        port=arguments.port,
+        cloud_name=arguments.cloud.lower(),
+        api_key=arguments.key,
+        api_secret=arguments.secret,
+        auth_token_key=arguments.auth_token_key,
+        tls=arguments.tls,
+        faults=tuple(arguments.fault),
+        fault_seed=arguments.fault_seed,
+        folder_mode=arguments.folder_mode,
+        backup=arguments.backup,
+        remote_hosts=tuple(arguments.remote_host),
+        webhook_hosts=("127.0.0.1", "localhost", *arguments.webhook_host),
+        max_upload_bytes=arguments.max_upload_bytes,
+        max_pixels=arguments.max_pixels,
+        rate_limit=arguments.rate_limit,
+    )
+
+
+def announce(settings: Settings) -> None:
+    """Says where the server will answer. Whoever reads the first line may rely on all that it takes being there."""
+    lines = [f"CLOUDINARY_URL={settings.cloudinary_url}"]
+    if settings.tls:
+        lines.append(f"NODE_EXTRA_CA_CERTS={certificate_of(settings)[0]}")
+    lines.append(f"cloudlet {__version__}, files in {settings.data}, console at {settings.base_url}/")
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Starts the server; 2 with one clear line on standard error when it cannot."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        settings = settings_from(arguments)
+        with listen(settings.host, settings.port) as listener:
+            settings = dataclasses.replace(settings, port=listener.getsockname()[1])
+            app = create_app(settings)
+            announce(settings)
+            run(app, settings, listener)
+    except ConfigError as error:
+        sys.stderr.write(f"cloudlet: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 0
+    return 0

@@ -1,0 +1,87 @@
+"""What a server instance is told at start. Read once, never changed."""
+
+import dataclasses
+import ipaddress
+from pathlib import Path
+from typing import Literal
+
+DEFAULT_CLOUD = "cloudlet"
+DEFAULT_KEY = "111222333444555"
+DEFAULT_SECRET = "cloudlet-secret"  # noqa: S105 - public on purpose; refused on any address but loopback
+
+FolderMode = Literal["fixed", "dynamic"]
+
+
+class ConfigError(ValueError):
+    """A start option that cannot work; the text says what to change."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options of one server.
+
+    ``remote_hosts`` and ``webhook_hosts`` hold ``host`` or ``host:port`` entries; ``*`` allows every host that
+    does not resolve to a private address. Sizes are in bytes, pixels are width x height.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 9000
+    cloud_name: str = DEFAULT_CLOUD
+    api_key: str = DEFAULT_KEY
+    api_secret: str = DEFAULT_SECRET
+    auth_token_key: str = ""
+    tls: bool = False
+    folder_mode: FolderMode = "fixed"
+    backup: bool = False
+    remote_hosts: tuple[str, ...] = ()
+    webhook_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
+    max_upload_bytes: int = 2 * 1024**3
+    max_pixels: int = 100_000_000
+    max_derived_pixels: int = 50_000_000
+    rate_limit: int = 5000
+    faults: tuple[str, ...] = ()
+    fault_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.folder_mode not in ("fixed", "dynamic"):
+            raise ConfigError(f"folder mode must be fixed or dynamic, not {self.folder_mode!r}")
+        if not (self.cloud_name and self.api_key and self.api_secret):
+            raise ConfigError("--cloud, --key and --secret must not be empty")
+        defaults_in_use = self.api_secret == DEFAULT_SECRET
+        if defaults_in_use and not is_loopback(self.host):
+            raise ConfigError(
+                f"refusing to listen on {self.host} with the built-in API secret, which everybody knows: "
+                "give --key and --secret, or keep --host 127.0.0.1"
+            )
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls else "http"
+
+    @property
+    def base_url(self) -> str:
+        """Where this server answers, without a trailing slash."""
+        return f"{self.scheme}://{self.authority}"
+
+    @property
+    def authority(self) -> str:
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    @property
+    def cloudinary_url(self) -> str:
+        """The CLOUDINARY_URL that points an unmodified SDK at this server."""
+        credentials = f"cloudinary://{self.api_key}:{self.api_secret}@{self.cloud_name}"
+        delivery = f"secure_distribution={self.authority}" if self.tls else f"cname={self.authority}"
+        return f"{credentials}?upload_prefix={self.base_url}&{delivery}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether binding to ``host`` keeps the server reachable from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

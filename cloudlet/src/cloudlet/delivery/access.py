@@ -1,0 +1,88 @@
+"""Who may fetch: URL signatures, auth tokens, access control of the single asset."""
+
+import datetime
+import time
+from collections.abc import Mapping
+
+from starlette.requests import Request
+
+from cloudlet.assets import Asset, Json
+from cloudlet.config import Settings
+from cloudlet.delivery.urls import DeliveryPath, Reading
+from cloudlet.errors import not_found, unauthorized
+from cloudlet.signing import auth_token_problem, delivery_signature_is_valid
+
+TOKEN_NAME = "__cld_token__"  # noqa: S105 - the name of a query parameter and cookie
+_WITHHELD = frozenset({"pending", "rejected"})
+
+
+class Credentials:
+    """What came along with one request. A wrong signature or token is refused even where none is needed."""
+
+    def __init__(self, request: Request, path: DeliveryPath, settings: Settings) -> None:
+        self._path = path
+        self._secret = settings.api_secret
+        self._has_token = self._check_token(request, settings)
+
+    def _check_token(self, request: Request, settings: Settings) -> bool:
+        token = request.query_params.get(TOKEN_NAME) or request.cookies.get(TOKEN_NAME)
+        if not token:
+            return False
+        raw_path = request.scope["raw_path"].decode("ascii", "replace")
+        client = request.client.host if request.client else ""
+        problem = auth_token_problem(token, raw_path, settings.auth_token_key, ip=client)
+        if problem:
+            raise unauthorized(f"Unable to authorize: {problem}")
+        return True
+
+    def signature_problem(self, reading: Reading) -> str:
+        """Why the signature doesn't fit this reading of the path; empty when it does or when there is none."""
+        if not self._path.signature:
+            return ""
+        if any(delivery_signature_is_valid(text, self._path.signature, self._secret) for text in reading.signed_text):
+            return ""
+        return f"Invalid signature s--{self._path.signature}--. String to sign - '{reading.signed_text[-1]}'"
+
+    @property
+    def are_given(self) -> bool:
+        return bool(self._path.signature) or self._has_token
+
+    def require_for_type(self) -> None:
+        """401 for an `authenticated` URL without credentials, whether or not there is such an asset."""
+        if self._path.type == "authenticated":
+            self._require("This authenticated asset")
+
+    def require_for_original(self) -> None:
+        """401 for a bare `private` URL. Derived versions of private assets are public, as in Cloudinary."""
+        if self._path.type == "private":
+            self._require("The original of this private asset")
+
+    def _require(self, what: str) -> None:
+        if not self.are_given:
+            raise unauthorized(f"{what} needs a signed URL (sign_url=True) or an auth token")
+
+    def require_for_asset(self, asset: Asset) -> None:
+        """401 when the asset itself is restricted, 404 while moderation withholds it."""
+        if any(entry.get("status") in _WITHHELD for entry in asset.moderation):
+            raise not_found(f"Resource not found - {asset.public_id}")
+        if asset.access_mode == "public" and not asset.access_control:
+            return
+        if self.are_given or any(_is_open(rule) for rule in asset.access_control):
+            return
+        raise unauthorized(f"{asset.public_id} is restricted: it needs a signed URL or an auth token")
+
+
+def _is_open(rule: Mapping[str, Json], now: float | None = None) -> bool:
+    """Whether an `anonymous` rule of access control is in force."""
+    if rule.get("access_type") != "anonymous":
+        return False
+    moment = time.time() if now is None else now
+    start, end = _timestamp(rule.get("start")), _timestamp(rule.get("end"))
+    return (start is None or start <= moment) and (end is None or moment <= end)
+
+
+def _timestamp(text: Json) -> float | None:
+    if not text:
+        return None
+    parsed = datetime.datetime.fromisoformat(str(text))
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.UTC)).timestamp()

@@ -1,0 +1,98 @@
+"""From a path that can be read in several ways to the asset that it names."""
+
+from dataclasses import dataclass
+
+from cloudlet import named
+from cloudlet.assets import Asset
+from cloudlet.delivery.access import Credentials
+from cloudlet.delivery.urls import DeliveryPath, Reading, check_public_id
+from cloudlet.errors import not_found, unauthorized
+from cloudlet.ids import public_id_problem
+from cloudlet.store import Store
+from cloudlet.transformations import Transformation, TransformationError, parse
+from cloudlet.transformations.vocabulary import FORMATS
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    asset: Asset
+    transformation: Transformation
+    extension: str
+    version: int | None
+    warning: str = ""
+
+
+def find_asset(path: DeliveryPath, credentials: Credentials, store: Store) -> Found:
+    """The first reading that fits an asset.
+
+    Raises ApiError 401 for a signature that fits no reading, 404 for an asset that isn't there, and
+    TransformationError for a transformation that makes no sense.
+    """
+    allowed, problem = _allowed_readings(path, credentials)
+    if not allowed:
+        raise unauthorized(problem)
+    failure: TransformationError | None = None
+    for reading in allowed:
+        asset = _stored(store, path, reading.public_id)
+        if asset is None:
+            continue
+        try:
+            transformation = parse_with_names(store, reading.transformation)
+        except TransformationError as error:
+            failure = failure or error
+            continue
+        return Found(asset, transformation, reading.extension, reading.version)
+    if failure:
+        raise failure
+    return _missing(store, allowed[0])
+
+
+def _allowed_readings(path: DeliveryPath, credentials: Credentials) -> tuple[list[Reading], str]:
+    problems, allowed = [], []
+    for reading in path.readings():
+        problem = credentials.signature_problem(reading)
+        if problem:
+            problems.append(problem)
+        else:
+            allowed.append(reading)
+    return allowed, problems[0] if problems else ""
+
+
+def _stored(store: Store, path: DeliveryPath, public_id: str) -> Asset | None:
+    if public_id_problem(public_id):
+        return None
+    asset = store.get(path.resource_type, path.type, public_id)
+    return None if asset is None or asset.placeholder else asset
+
+
+def _missing(store: Store, reading: Reading) -> Found:
+    """The default image (`d_`) if one was asked for, else the reason why there is nothing."""
+    transformation = parse_with_names(store, reading.transformation)
+    if reading.undecided:
+        parse_with_names(store, reading.undecided)  # names the part that isn't a parameter
+    check_public_id(reading.public_id)
+    message = f"Resource not found - {reading.public_id}"
+    if transformation.default_image:
+        stem, _, extension = transformation.default_image.rpartition(".")
+        default = store.get("image", "upload", stem or extension)
+        if default is not None and not default.placeholder:
+            return Found(default, transformation, reading.extension, None, message)
+    raise not_found(message)
+
+
+def parse_with_names(store: Store, text: str) -> Transformation:
+    """Parse, with `t_name` looked up among the named transformations of this cloud."""
+    if not text:
+        return Transformation()
+
+    def definition(name: str) -> str | None:
+        document = named.find(store.reader, name)
+        return _as_chain(str(document["definition"])) if document and document["named"] else None
+
+    return parse(text, definition)
+
+
+def _as_chain(definition: str) -> str:
+    """A definition may end in a format, `w_100/png`, which a chain writes as `w_100/f_png`."""
+    chain, slash, last = definition.rpartition("/")
+    return f"{chain}/f_{last}" if slash and last in FORMATS else definition.rstrip("/")

@@ -1,0 +1,131 @@
+"""Bytes of the store to HTTP: caching, conditional and range requests, and headers that keep uploads from acting."""
+
+import asyncio
+import contextlib
+import email.utils
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import IO
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from cloudlet.assets import Asset, Derived
+from cloudlet.delivery.media_types import is_active, media_type
+from cloudlet.errors import ApiError
+from cloudlet.store import Store
+
+CHUNK = 256 * 1024
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Content-Length,Content-Range,ETag,X-Cld-Error,X-Request-Id",
+    "Timing-Allow-Origin": "*",
+}
+_SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What a response is made of. `fixed` says that the URL names this very version, so it may be cached for long.
+
+    `modified` is in seconds since 1970.
+    """
+
+    file: Asset | Derived
+    format: str
+    name: str
+    modified: float
+    fixed: bool
+    shared: bool = True
+    attachment: str | None = None
+    vary_accept: bool = False
+    warning: str = ""
+
+
+def respond(request: Request, store: Store, delivered: Delivered) -> Response:
+    """200, 206, 304 or 416. Files are opened here, so that an overwrite can't tear a response apart."""
+    headers = _headers(delivered)
+    if _is_fresh(request, headers):
+        return Response(None, 304, {name: value for name, value in headers.items() if name != "Content-Type"})
+    stack = contextlib.ExitStack()
+    file = stack.enter_context(store.open(delivered.file))
+    size = delivered.file.bytes
+    status, start, end = _range(request, headers, size)
+    if status == 206:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    headers["Content-Length"] = str(end - start)
+    if request.method == "HEAD":
+        stack.close()
+        return Response(None, status, headers)
+    file.seek(start)
+    if end - start <= CHUNK:
+        with stack:
+            return Response(file.read(end - start), status, headers)
+    return StreamingResponse(_chunks(stack, file, end - start), status, headers)
+
+
+async def _chunks(stack: contextlib.ExitStack, file: IO[bytes], length: int) -> AsyncIterator[bytes]:
+    with stack:
+        while length > 0 and (chunk := await asyncio.to_thread(file.read, min(CHUNK, length))):
+            length -= len(chunk)
+            yield chunk
+
+
+def _headers(delivered: Delivered) -> dict[str, str]:
+    audience = "public" if delivered.shared else "private"
+    age = "immutable, max-age=2592000" if delivered.fixed else "max-age=0, must-revalidate"
+    headers = {
+        **CORS,
+        "Content-Type": media_type(delivered.format, delivered.name),
+        "ETag": f'"{delivered.file.etag}"',
+        "Last-Modified": email.utils.formatdate(delivered.modified, usegmt=True),
+        "Cache-Control": f"{audience}, no-transform, {age}",
+        "Accept-Ranges": "bytes",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if is_active(headers["Content-Type"]):
+        headers["Content-Security-Policy"] = _SANDBOX
+    if delivered.vary_accept:
+        headers["Vary"] = "Accept"
+    if delivered.attachment is not None:
+        headers["Content-Disposition"] = content_disposition(delivered.attachment)
+    if delivered.warning:
+        headers["X-Cld-Error"] = delivered.warning.encode("ascii", "backslashreplace").decode()
+    return headers
+
+
+def content_disposition(filename: str) -> str:
+    """RFC 6266, with the name in both spellings. Nothing of the name can end the header or the quotes."""
+    clean = re.sub(r"[\x00-\x1f\x7f/\\]", "_", filename)
+    plain = re.sub(r'[^ -~]|["%;]', "_", clean)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(clean, safe='')}"
+
+
+def _is_fresh(request: Request, headers: Mapping[str, str]) -> bool:
+    if (tags := request.headers.get("if-none-match")) is not None:
+        known = {tag.strip().removeprefix("W/") for tag in tags.split(",")}
+        return "*" in known or headers["ETag"] in known
+    if (since := request.headers.get("if-modified-since")) is not None:
+        with contextlib.suppress(ValueError, TypeError):
+            modified = email.utils.parsedate_to_datetime(headers["Last-Modified"])
+            return modified <= email.utils.parsedate_to_datetime(since)
+    return False
+
+
+def _range(request: Request, headers: Mapping[str, str], size: int) -> tuple[int, int, int]:
+    """Status, first byte, byte behind the last. Several ranges at once are answered with the whole file."""
+    match = _RANGE.fullmatch(request.headers.get("range", ""))
+    condition = request.headers.get("if-range")
+    if match is None or match[0] == "bytes=-" or condition not in (None, headers["ETag"], headers["Last-Modified"]):
+        return 200, 0, size
+    first, last = match[1], match[2]
+    if not first:
+        start, end = max(0, size - int(last)), size
+    else:
+        start, end = int(first), min(size, int(last) + 1 if last else size)
+    if start >= size or start >= end:
+        raise ApiError(416, "Requested range not satisfiable", {"Content-Range": f"bytes */{size}"})
+    return 206, start, end

@@ -1,0 +1,107 @@
+"""Derived files: made once for each version of an asset, off the event loop, a few at a time."""
+
+import asyncio
+import functools
+import os
+
+from starlette.concurrency import run_in_threadpool
+
+from cloudlet.assets import Asset, Derived
+from cloudlet.config import Settings
+from cloudlet.errors import bad_request, not_found
+from cloudlet.layer_assets import LayerAssets
+from cloudlet.store import Store
+from cloudlet.transformations import (
+    AssetFacts,
+    Limits,
+    MissingLayerError,
+    Rendered,
+    Transformation,
+    TransformationError,
+    UnreadableSourceError,
+    render,
+)
+
+MAX_DERIVED_BYTES = 1024**3
+TRIM_EVERY = 64
+"""Derived files are trimmed to `MAX_DERIVED_BYTES` after this many new ones, the oldest first."""
+
+_Key = tuple[str, int, str, str]
+
+
+class Renderer:
+    """Makes derived files. Concurrent requests for the same one share the work."""
+
+    def __init__(self, settings: Settings, store: Store, workers: int | None = None) -> None:
+        self._store = store
+        self.layers = LayerAssets(settings, store)
+        self._limits = Limits(settings.max_pixels, settings.max_derived_pixels)
+        self._slots = asyncio.Semaphore(workers or max(2, os.cpu_count() or 2))
+        self._running: dict[_Key, asyncio.Task[Derived]] = {}
+        self._made = 0
+
+    async def derived(self, asset: Asset, transformation: Transformation, format_name: str) -> Derived:
+        """The derived file, from the cache or made now. Raises ApiError 400 or 404 with what is wrong."""
+        layers = await self.layers.bring(transformation)
+        cached = self._store.get_derived(asset, transformation.text, format_name)
+        sources = [*layers, asset] if transformation.asks_the_asset else layers
+        if cached and all(source.updated_at < cached.created_at for source in sources):
+            return cached
+        key = (asset.asset_id, asset.version, transformation.text, format_name)
+        task = self._running.get(key)
+        if task is None:
+            task = asyncio.create_task(self._make(asset, transformation, format_name))
+            self._running[key] = task
+            task.add_done_callback(functools.partial(self._finished, key))
+        return await asyncio.shield(task)
+
+    def _finished(self, key: _Key, task: "asyncio.Task[Derived]") -> None:
+        del self._running[key]
+        if not task.cancelled():
+            task.exception()  # whoever asked may be gone by now; the error was theirs, not the event loop's
+
+    async def _make(self, asset: Asset, transformation: Transformation, format_name: str) -> Derived:
+        async with self._slots:
+            derived = await run_in_threadpool(self._render_and_keep, asset, transformation, format_name)
+        self._made += 1
+        if self._made % TRIM_EVERY == 0:
+            await run_in_threadpool(self._store.trim_derived, MAX_DERIVED_BYTES)
+        return derived
+
+    async def preview(self, asset: Asset, transformation: Transformation, format_name: str) -> Rendered:
+        """As :meth:`derived`, but nothing is kept."""
+        async with self._slots:
+            return await run_in_threadpool(self._render, asset, transformation, format_name)
+
+    def _render(self, asset: Asset, transformation: Transformation, format_name: str) -> Rendered:
+        with self._store.open(asset) as file:
+            content = file.read()
+        try:
+            return render(
+                content, transformation, format_name,
+                load_layer=self.layers.load, limits=self._limits, facts=_facts_of(asset),
+            )  # fmt: skip
+        except (TransformationError, UnreadableSourceError) as error:
+            raise bad_request(str(error)) from error
+        except MissingLayerError as error:
+            raise not_found(str(error)) from error
+
+    def _render_and_keep(self, asset: Asset, transformation: Transformation, format_name: str) -> Derived:
+        rendered = self._render(asset, transformation, format_name)
+        derived = self._store.put_derived(
+            asset,
+            transformation.text,
+            format_name,
+            rendered.content,
+            width=rendered.width,
+            height=rendered.height,
+        )
+        if derived is None:
+            raise not_found(f"Resource not found - {asset.public_id} was replaced while it was being transformed")
+        return derived
+
+
+def _facts_of(asset: Asset) -> AssetFacts:
+    """What conditions and variables may ask. Faces are counted where an upload named them: none are recognised."""
+    faces = len(asset.extra.get("faces") or ())
+    return AssetFacts(asset.pages or 1, faces, tuple(asset.tags), asset.context, asset.metadata)

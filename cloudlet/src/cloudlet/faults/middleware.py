@@ -1,0 +1,91 @@
+"""Applies the fault plan to calls. Sits inside the call log, so that every fault can be seen there."""
+
+import asyncio
+import email.utils
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cloudlet.errors import ApiError
+from cloudlet.faults.plan import FaultPlan
+from cloudlet.faults.rules import Kind, Rule
+from cloudlet.protocol import abort_connection
+
+_SLICE_S = 0.05
+_BLOCKED = (".pdf", ".zip")
+
+
+def call_names(method: str, path: str) -> tuple[str, ...]:
+    """The names by which rules can hit a call; none for the console and the control endpoints."""
+    parts = path.strip("/").split("/")
+    if parts[0] == "v1_1":
+        if len(parts) == 4 and method == "POST" and parts[2] in ("image", "raw", "video", "auto", "all"):
+            return parts[3], "upload_api"
+        return (parts[2] if len(parts) > 2 else "", "admin_api")
+    if len(parts) > 2 and parts[0] != "_cloudlet":
+        return ("delivery",)
+    return ()
+
+
+class FaultMiddleware:
+    def __init__(self, app: ASGIApp, plan: FaultPlan) -> None:
+        self._app = app
+        self._plan = plan
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        names = call_names(scope["method"], scope["path"]) if self._plan.rules and scope["type"] == "http" else ()
+        faults = self._plan.draw(names) if names else []
+        dropped_after = False
+        for rule, delay in faults:
+            if delay:
+                await asyncio.sleep(delay)
+            elif rule.kind is Kind.DROP_BEFORE:
+                await abort_connection(scope)
+                return
+            elif rule.kind is Kind.SLOW:
+                send = _slowed(send, rule.bytes_per_second)
+            elif rule.kind is Kind.DROP_AFTER:
+                dropped_after = True
+            else:
+                _refuse(rule, scope["path"])
+        await self._app(scope, receive, _swallow if dropped_after else send)
+        if dropped_after:
+            await abort_connection(scope)
+
+
+async def _swallow(_: Message) -> None:
+    """Takes the answer that the client is not to get."""
+
+
+def _refuse(rule: Rule, path: str) -> None:
+    if rule.kind is Kind.BLOCK_PDF:
+        if path.endswith(_BLOCKED):
+            raise ApiError(401, rule.message or "deny or ACL failure")
+    elif rule.kind is Kind.RATE_LIMIT:
+        reset = email.utils.formatdate(time.time() + rule.reset, usegmt=True)
+        headers = {
+            "X-FeatureRateLimit-Limit": "500",
+            "X-FeatureRateLimit-Remaining": "0",
+            "X-FeatureRateLimit-Reset": reset,
+        }
+        text = rule.message or f"Rate Limit Exceeded. Limit of 500 api operations reached. Try again on {reset}"
+        raise ApiError(rule.answer_status, text, headers)
+    elif rule.kind is Kind.ERROR:
+        raise ApiError(rule.answer_status, rule.message or "Injected fault")
+
+
+def _slowed(send: Send, bytes_per_second: int) -> Send:
+    """Sends bodies in small slices at the given rate."""
+    slice_bytes = max(1, int(bytes_per_second * _SLICE_S))
+
+    async def trickle(message: Message) -> None:
+        body = message.get("body", b"")
+        if message["type"] != "http.response.body" or len(body) <= slice_bytes:
+            await send(message)
+            return
+        for start in range(0, len(body), slice_bytes):
+            more = message.get("more_body", False) or start + slice_bytes < len(body)
+            await send({**message, "body": body[start : start + slice_bytes], "more_body": more})
+            await asyncio.sleep(_SLICE_S)
+
+    return trickle

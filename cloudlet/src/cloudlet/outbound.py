@@ -1,0 +1,91 @@
+"""Connections that this server opens: only to hosts on an allow-list, and only to addresses that were checked.
+
+A name is resolved once. What is checked is what is connected to, so a name that answers differently the second time
+(DNS rebinding) gains nothing.
+"""
+
+import http.client
+import ipaddress
+import socket
+import ssl
+from collections.abc import Collection
+from urllib.parse import SplitResult
+
+ANY_PUBLIC_HOST = "*"
+# Addresses of IPv6 that stand for one of IPv4: a NAT64 gateway would take 64:ff9b::7f00:1 to its own loopback.
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+_Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
+
+
+class HostRefusedError(ValueError):
+    """A host that the allow-list does not cover. Nothing was sent to it."""
+
+
+def open_connection(url: SplitResult, allowed: Collection[str], timeout: float) -> http.client.HTTPConnection:
+    """A connection to the host of an http or https ``url``, open; every read and write has ``timeout`` seconds.
+
+    ``allowed`` holds ``host`` or ``host:port``, which may resolve to any address, or ``*``: any host all of whose
+    addresses are public. Raises HostRefusedError; OSError when the host has no address or none answers.
+    """
+    host, port = (url.hostname or "").lower(), _port(url)
+    is_listed = host in allowed or f"{host}:{port}" in allowed
+    if not is_listed and ANY_PUBLIC_HOST not in allowed:
+        raise HostRefusedError(f"host {host} is not allowed")
+    addresses = _resolve(host, port)
+    if not is_listed and not all(is_public(str(address[0])) for _, address in addresses):
+        raise HostRefusedError(f"host {host} is not allowed: it has an address that is not public")
+    # The connection object is given the name for its Host header, and an open socket so that it never resolves it.
+    if url.scheme != "https":
+        plain = http.client.HTTPConnection(host, port, timeout=timeout)
+        plain.sock = _connected(addresses, timeout)
+        return plain
+    context = ssl.create_default_context()
+    secure = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+    secure.sock = _connected(addresses, timeout)
+    try:
+        secure.sock = context.wrap_socket(secure.sock, server_hostname=host)
+    except BaseException:
+        secure.close()
+        raise
+    return secure
+
+
+def _port(url: SplitResult) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+def _resolve(host: str, port: int) -> list[_Address]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{host[:80]} is no host name") from error
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def is_public(address: str) -> bool:
+    """Whether a numeric address belongs to the public internet, and so does the IPv4 address that it may carry."""
+    found = ipaddress.ip_address(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        carried = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
+        if found in _NAT64:
+            carried = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        if carried is not None:
+            return is_public(str(carried))
+    return found.is_global and not found.is_multicast
+
+
+def _connected(addresses: list[_Address], timeout: float) -> socket.socket:
+    """A socket to the first address that answers."""
+    refusal: OSError = OSError("the host has no address")
+    for family, address in addresses:
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(timeout)
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            refusal = error
+        else:
+            return connection
+    raise refusal

@@ -1,0 +1,37 @@
+"""PDF files: their pages, as pictures or as PDFs of their own.
+
+PDFium parses what strangers upload, isn't safe to call from two threads, and can be made to crash or to work for ever.
+It therefore runs in processes of its own: a bad file costs one of those, and its sender an error.
+"""
+
+import atexit
+from pathlib import Path
+
+from PIL import Image
+
+from cloudlet.pdf.client import PdfWorkers
+from cloudlet.pdf.protocol import Description, PageMissingError, PdfError
+
+__all__ = ["Description", "PageMissingError", "PdfError", "describe", "extract_page", "render_page"]
+
+_workers = PdfWorkers()
+atexit.register(_workers.close)
+
+
+def describe(source: bytes | Path) -> Description:
+    """Number of pages and the first one's size in points. Raises PdfError for what isn't a readable PDF."""
+    answer, _ = _workers.ask({"operation": "describe"}, source)
+    return Description(answer["pages"], answer["width"], answer["height"])
+
+
+def render_page(source: bytes | Path, page: int, density: int, max_pixels: int) -> Image.Image:
+    """Page `page` (from 1) on white, at `density` dots per inch. Raises PageMissingError or PdfError."""
+    request = {"operation": "render", "page": page, "density": density, "max_pixels": max_pixels}
+    answer, pixels = _workers.ask(request, source)
+    size = answer["width"], answer["height"]
+    return Image.frombytes("RGB", size, pixels, "raw", answer["mode"], answer["stride"])
+
+
+def extract_page(source: bytes | Path, page: int) -> bytes:
+    """Page `page` (from 1) as a PDF. Raises PageMissingError or PdfError."""
+    return _workers.ask({"operation": "extract", "page": page}, source)[1]

@@ -1,0 +1,6 @@
+"""The search expression language: parse a text, compile it to SQL over the index."""
+
+from cloudlet.search.compiler import Compiled, compile_expression
+from cloudlet.search.fields import ASSET_FIELDS, FOLDER_FIELDS, Field, Kind
+
+__all__ = ["ASSET_FIELDS", "FOLDER_FIELDS", "Compiled", "Field", "Kind", "compile_expression"]

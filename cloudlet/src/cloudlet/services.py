@@ -1,0 +1,38 @@
+"""What every endpoint may use, hung on the application once at start."""
+
+import dataclasses
+from typing import cast
+
+from starlette.requests import HTTPConnection
+
+from cloudlet.calls import CallLog
+from cloudlet.chunk_sessions import ChunkSessions
+from cloudlet.config import Settings
+from cloudlet.derivation import Renderer
+from cloudlet.faults import FaultPlan, parse_flag
+from cloudlet.rate_limit import RateLimit
+from cloudlet.store import Store
+from cloudlet.webhooks import Webhooks
+
+
+@dataclasses.dataclass(slots=True)
+class Services:
+    settings: Settings
+    store: Store
+    calls: CallLog
+    rate_limit: RateLimit
+    renderer: Renderer = dataclasses.field(init=False)
+    webhooks: Webhooks = dataclasses.field(init=False)
+    chunk_sessions: ChunkSessions = dataclasses.field(init=False)
+    faults: FaultPlan = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.renderer = Renderer(self.settings, self.store)
+        self.webhooks = Webhooks(self.settings, self.store)
+        self.chunk_sessions = ChunkSessions(self.store)
+        self.faults = FaultPlan([parse_flag(text) for text in self.settings.faults], self.settings.fault_seed)
+
+
+def services_of(request: HTTPConnection) -> Services:
+    """The services of the application that serves ``request``."""
+    return cast(Services, request.app.state.services)

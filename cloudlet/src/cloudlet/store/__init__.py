@@ -1,0 +1,168 @@
+"""The asset store: bytes as files, the rest in one SQLite index. Survives ``kill -9`` and restarts."""
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TypeVar
+
+from cloudlet.assets import Asset, Derived
+from cloudlet.config import ConfigError
+from cloudlet.errors import not_found
+from cloudlet.store import assets, derived, schema
+from cloudlet.store.blobs import BlobStore, StagedBlob, StagingWriter
+from cloudlet.store.writer import Transaction, Writer
+
+__all__ = ["StagedBlob", "StagingWriter", "Store", "Transaction"]
+
+T = TypeVar("T")
+
+log = logging.getLogger("cloudlet.store")
+
+_ALL_BLOBS = "SELECT blob FROM assets UNION SELECT blob FROM backups UNION SELECT blob FROM derived"
+
+
+class Store:
+    """One data folder. Reads run on the caller's thread; writes go through the writer and return when durable."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self._lock_file = _lock(root / "lock")
+        self.blobs = BlobStore(root)
+        self._path = root / "index.sqlite3"
+        connection = schema.connect(self._path, read_only=False)
+        schema.create(connection, self._path)
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._writer = Writer(connection, self.blobs)
+        self._sweeper = threading.Thread(target=self._sweep, name="cloudlet-sweep", daemon=True)
+        self._sweeper.start()
+
+    # ------------------------------------------------------------------------------------------- reading
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """This thread's read-only connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = schema.connect(self._path, read_only=True)
+            self._local.connection = connection
+            self._readers.append(connection)
+        return connection
+
+    def get(self, resource_type: str, type_: str, public_id: str) -> Asset | None:
+        """The asset of that identity, placeholders of deleted ones included."""
+        return assets.find(self.reader, resource_type, type_, public_id)
+
+    def get_by_asset_id(self, asset_id: str) -> Asset | None:
+        return assets.find_by_asset_id(self.reader, asset_id)
+
+    def path(self, asset: Asset | Derived) -> Path:
+        """The file with the bytes. It may vanish when the asset is overwritten; prefer :meth:`open`."""
+        return self.blobs.path(asset.blob)
+
+    @contextlib.contextmanager
+    def open(self, asset: Asset | Derived) -> Iterator[IO[bytes]]:
+        """The bytes, open for reading; they stay readable until closed, whatever happens to the asset.
+
+        Raises ``ApiError`` 404 when the asset was deleted or replaced between the look-up and now.
+        """
+        try:
+            file = self.path(asset).open("rb")
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise not_found("Resource not found") from error
+        with file:
+            yield file
+
+    def get_derived(self, asset: Asset, transformation: str, format_: str) -> Derived | None:
+        """The file made earlier from this version of the asset, if any."""
+        return derived.find(self.reader, asset, transformation, format_)
+
+    # ------------------------------------------------------------------------------------------- writing
+
+    def stage(self) -> StagingWriter:
+        """A sink for bytes that are coming in."""
+        return self.blobs.stage()
+
+    def write(self, job: Callable[[Transaction], T], timeout: float = 60) -> T:
+        """Runs ``job`` in the index's transaction and returns its result once it is on the disk."""
+        result: T = self._writer.submit(lambda transaction, _: job(transaction)).result(timeout)
+        return result
+
+    async def write_async(self, job: Callable[[Transaction], T]) -> T:
+        """As :meth:`write`, for callers on the event loop."""
+        result: T = await self._writer.submit_async(lambda transaction, _: job(transaction))
+        return result
+
+    def write_blob(self, staged: StagedBlob, job: Callable[[Transaction, str], T], timeout: float = 60) -> T:
+        """Stores bytes and runs ``job(transaction, blob_name)`` with them; both or neither take effect."""
+        staged.sync()
+        result: T = self._writer.submit(job, staged).result(timeout)
+        return result
+
+    async def write_blob_async(self, staged: StagedBlob, job: Callable[[Transaction, str], T]) -> T:
+        """As :meth:`write_blob`, for callers on the event loop."""
+        if staged.path is not None:
+            await asyncio.to_thread(staged.sync)
+        result: T = await self._writer.submit_async(job, staged)
+        return result
+
+    def put_derived(
+        self,
+        asset: Asset,
+        transformation: str,
+        format_: str,
+        data: bytes,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+    ) -> Derived | None:
+        """Keeps a derived file; None when the asset changed meanwhile, in which case nothing is kept."""
+        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        record = derived.new(asset, transformation, format_, len(data), etag)
+        record.width, record.height = width, height
+
+        def job(transaction: Transaction, blob: str) -> Derived | None:
+            record.blob = blob
+            return derived.save(transaction, record)
+
+        return self.write_blob(self.blobs.stage_bytes(data), job)
+
+    def trim_derived(self, max_bytes: int) -> int:
+        """Bounds the space of derived files, the oldest going first; returns how many went."""
+        return self.write(lambda transaction: derived.trim(transaction, max_bytes))
+
+    # ----------------------------------------------------------------------------------------- housekeeping
+
+    def close(self) -> None:
+        self._sweeper.join()
+        self._writer.close()
+        for connection in self._readers:
+            connection.close()
+        self._lock_file.close()
+
+    def _sweep(self) -> None:
+        connection = schema.connect(self._path, read_only=True)
+        try:
+            rows = connection.execute(_ALL_BLOBS)
+            removed = self.blobs.sweep({row[0] for row in rows})
+        finally:
+            connection.close()
+        if removed:
+            log.info("removed %d files that an interrupted run had left behind", removed)
+
+
+def _lock(path: Path) -> IO[bytes]:
+    """One process a data folder: two writers would remove each other's files."""
+    file = path.open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise ConfigError(f"{path.parent} is in use by another cloudlet; stop it or give another --data") from error
+    return file

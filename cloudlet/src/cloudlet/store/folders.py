@@ -1,0 +1,44 @@
+"""Folders. They come with the assets in them, and stay until they are deleted."""
+
+import secrets
+import sqlite3
+
+from cloudlet.assets import now_iso
+from cloudlet.store.listing import prefix_clause
+from cloudlet.store.writer import Transaction
+
+
+def ancestors(path: str) -> list[str]:
+    """``a/b/c`` and what it lies in: ``a``, ``a/b``, ``a/b/c``."""
+    segments = path.split("/") if path else []
+    return ["/".join(segments[:count]) for count in range(1, len(segments) + 1)]
+
+
+def ensure(transaction: Transaction, path: str) -> None:
+    """Creates ``path`` and its parents where missing."""
+    if not path or exists(transaction.connection, path):
+        return
+    for folder in ancestors(path):
+        transaction.execute(
+            "INSERT OR IGNORE INTO folders (path, external_id, created_at) VALUES (?, ?, ?)",
+            (folder, secrets.token_hex(16), now_iso()),
+        )
+
+
+def exists(connection: sqlite3.Connection, path: str) -> bool:
+    return connection.execute("SELECT 1 FROM folders WHERE path = ?", (path,)).fetchone() is not None
+
+
+def children(connection: sqlite3.Connection, parent: str) -> list[sqlite3.Row]:
+    """The folders directly in ``parent`` ("" for the root), by name."""
+    clause, values = prefix_clause(f"{parent}/" if parent else "", "path")
+    rows = connection.execute(f"SELECT * FROM folders WHERE {clause} ORDER BY path", values)  # noqa: S608
+    depth = parent.count("/") + 1 if parent else 0
+    return [row for row in rows if row["path"].count("/") == depth]
+
+
+def under(connection: sqlite3.Connection, path: str) -> list[str]:
+    """``path`` and every folder below it."""
+    clause, values = prefix_clause(path + "/", "path")
+    rows = connection.execute(f"SELECT path FROM folders WHERE path = ? OR {clause}", (path, *values))  # noqa: S608
+    return [row["path"] for row in rows]

@@ -1,0 +1,87 @@
+"""Listing assets page by page. A cursor is the opaque position after the last row that was answered."""
+
+import base64
+import binascii
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from cloudlet.assets import Asset, Json
+from cloudlet.errors import bad_request
+from cloudlet.store.rows import asset_from_row
+
+
+def encode_cursor(position: Json) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
+
+
+def decode_cursor(cursor: str) -> Json:
+    """The position a cursor stands for; 400 for anything that is not one of ours."""
+    try:
+        return json.loads(base64.urlsafe_b64decode(cursor.encode()))
+    except (binascii.Error, ValueError) as error:
+        raise bad_request("Invalid value for next_cursor") from error
+
+
+def page(
+    connection: sqlite3.Connection,
+    where: Sequence[str] = (),
+    parameters: Sequence[Json] = (),
+    *,
+    order: Sequence[tuple[str, str]] = (("created_at", "desc"),),
+    limit: int = 10,
+    cursor: str = "",
+) -> tuple[list[Asset], str]:
+    """At most ``limit`` assets matching all ``where`` clauses, and the cursor of the next page or "".
+
+    ``order`` holds (SQL expression, "asc" or "desc"); the row id is always the last tie-breaker, in the direction
+    of the first expression. Clauses and expressions come from code, never from a request.
+    """
+    direction = order[0][1] if order else "desc"
+    keys = [*order, ("assets.id", direction)]
+    clauses, values = ["NOT placeholder", *where], list(parameters)
+    if cursor:
+        clause, cursor_values = _after(keys, decode_cursor(cursor))
+        clauses.append(clause)
+        values += cursor_values
+    columns = "".join(f", {expression} AS _key{number}" for number, (expression, _) in enumerate(keys))
+    ordering = ", ".join(f"{expression} {way}" for expression, way in keys)
+    sql = f"SELECT assets.*{columns} FROM assets WHERE {' AND '.join(clauses)} ORDER BY {ordering} LIMIT ?"  # noqa: S608
+    rows = connection.execute(sql, (*values, limit + 1)).fetchall()
+    following = ""
+    if len(rows) > limit:
+        last = rows[limit - 1]
+        following = encode_cursor([last[f"_key{number}"] for number in range(len(keys))])
+    return [asset_from_row(row) for row in rows[:limit]], following
+
+
+def _after(keys: Sequence[tuple[str, str]], position: Json) -> tuple[str, list[Json]]:
+    """SQL for "sorts after ``position``". NULLs sort first in SQLite, so IS comparisons keep them in order."""
+    if not isinstance(position, list) or len(position) != len(keys):
+        raise bad_request("Invalid value for next_cursor")
+    if any(isinstance(value, list | dict) for value in position):
+        raise bad_request("Invalid value for next_cursor")
+    options, values = [], []
+    for number, (expression, way) in enumerate(keys):
+        same = [f"{earlier} IS ?" for earlier, _ in keys[:number]]
+        value = position[number]
+        if value is None:
+            beyond, own = (f"{expression} IS NOT NULL", []) if way == "asc" else ("0", [])
+        elif way == "asc":
+            beyond, own = f"{expression} > ?", [value]
+        else:
+            beyond, own = f"({expression} < ? OR {expression} IS NULL)", [value]
+        options.append(" AND ".join([*same, beyond]))
+        values += [*position[:number], *own]
+    return "(" + " OR ".join(f"({option})" for option in options) + ")", values
+
+
+def count(connection: sqlite3.Connection, where: Sequence[str] = (), parameters: Sequence[Json] = ()) -> int:
+    sql = f"SELECT count(*) FROM assets WHERE {' AND '.join(['NOT placeholder', *where])}"  # noqa: S608
+    total: int = connection.execute(sql, tuple(parameters)).fetchone()[0]
+    return total
+
+
+def prefix_clause(prefix: str, column: str = "public_id") -> tuple[str, list[Json]]:
+    """A range that an index can serve, instead of LIKE."""
+    return f"({column} >= ? AND {column} < ?)", [prefix, prefix + "\U0010ffff"]

@@ -1,0 +1,24 @@
+"""Cloudinary's transformation language: parse a string into typed steps, apply them to bytes.
+
+Pure: no HTTP, no store, no clock. Assets that a chain refers to come in through a callable.
+"""
+
+from cloudlet.transformations.errors import MissingLayerError, TransformationError, UnreadableSourceError
+from cloudlet.transformations.model import ImageLayer, Transformation
+from cloudlet.transformations.parsing import looks_like_transformation, parse
+from cloudlet.transformations.rendering import Limits, Rendered, render
+from cloudlet.transformations.scope import AssetFacts
+
+__all__ = [
+    "AssetFacts",
+    "ImageLayer",
+    "Limits",
+    "MissingLayerError",
+    "Rendered",
+    "Transformation",
+    "TransformationError",
+    "UnreadableSourceError",
+    "looks_like_transformation",
+    "parse",
+    "render",
+]

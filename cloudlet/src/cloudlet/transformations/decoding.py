@@ -1,0 +1,120 @@
+"""Stored bytes to pictures: Pillow for images, PDFium for pages of a PDF. Sizes are checked before pixels are made."""
+
+import io
+from dataclasses import dataclass
+from typing import Protocol
+
+from PIL import Image, ImageOps
+
+from cloudlet import pdf
+from cloudlet.transformations.errors import TransformationError, UnreadableSourceError
+
+DEFAULT_DENSITY = 150
+_READABLE = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "ICO", "PPM", "JPEG2000")
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is one for the whole process; ours is checked for each call
+
+
+class PixelLimit(Protocol):
+    @property
+    def source_pixels(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was stored. `frames` holds one picture, or all of an animation when asked for."""
+
+    format: str
+    frames: tuple[Image.Image, ...]
+    durations: tuple[int, ...] = ()
+    loop: int = 0
+
+
+def is_pdf(content: bytes) -> bool:
+    return content[:1024].lstrip().startswith(b"%PDF-")
+
+
+def decode(
+    content: bytes,
+    limits: PixelLimit,
+    *,
+    page: int | None = None,
+    density: int | None = None,
+    animated: bool = False,
+    upright: bool = True,
+) -> Source:
+    """The first picture in `content`, or page or frame `page` (from 1); all frames when `animated`.
+
+    `upright` turns a photograph as its EXIF orientation says.
+
+    Raises UnreadableSourceError, or TransformationError for a page that isn't there.
+    """
+    if is_pdf(content):
+        return Source("pdf", (_pdf_page(content, page or 1, density or DEFAULT_DENSITY, limits.source_pixels),))
+    try:
+        with Image.open(io.BytesIO(content), formats=_READABLE) as image:
+            return _read_image(image, limits.source_pixels, page, animated, upright)
+    except (OSError, SyntaxError, ValueError, OverflowError, EOFError, MemoryError) as error:
+        if isinstance(error, (TransformationError, UnreadableSourceError)):
+            raise
+        raise UnreadableSourceError(f"the stored file is not a readable image: {error}") from error
+
+
+def _read_image(image: Image.Image, limit: int, page: int | None, animated: bool, upright: bool) -> Source:
+    frame_count = getattr(image, "n_frames", 1)
+    _check_pixels(image.size, limit)
+    image_format = (image.format or "png").lower()
+    if page is not None and page > frame_count:
+        raise TransformationError(f"pg_{page}", f"the file has {frame_count} page(s)")
+    if page is None and animated and frame_count > 1:
+        _check_pixels((image.width * frame_count, image.height), limit)
+        return _animation(image, image_format, frame_count, upright)
+    image.seek((page or 1) - 1)
+    _check_pixels(image.size, limit)
+    return Source(image_format, (_normalised(image, upright),))
+
+
+def _animation(image: Image.Image, image_format: str, frame_count: int, upright: bool) -> Source:
+    frames, durations = [], []
+    for number in range(frame_count):
+        image.seek(number)
+        frames.append(_normalised(image, upright))
+        durations.append(int(image.info.get("duration", 100)))
+    return Source(image_format, tuple(frames), tuple(durations), int(image.info.get("loop", 0)))
+
+
+def _check_pixels(size: tuple[int, int], limit: int) -> None:
+    if size[0] * size[1] > limit:
+        megapixels = limit / 1e6
+        raise UnreadableSourceError(f"the image is {size[0]}x{size[1]}; more than {megapixels:g} megapixels")
+
+
+def _normalised(image: Image.Image, upright: bool) -> Image.Image:
+    """A picture of its own in one of the modes L, LA, RGB, RGBA (1-bit pictures become L)."""
+    turned = ImageOps.exif_transpose(image) if upright else image.copy()
+    transparent = turned.has_transparency_data
+    if turned.mode in ("L", "LA", "RGB", "RGBA") and (turned.mode.endswith("A") or not transparent):
+        return turned
+    if turned.mode == "1":
+        return turned.convert("L")
+    if turned.mode.startswith("I;16") or turned.mode in ("I", "F"):
+        return turned.convert("I").point(lambda value: value / 256).convert("L")
+    return turned.convert("RGBA" if transparent else "RGB")
+
+
+def _pdf_page(content: bytes, number: int, density: int, limit: int) -> Image.Image:
+    try:
+        return pdf.render_page(content, number, density, limit)
+    except pdf.PageMissingError as error:
+        raise TransformationError(f"pg_{number}", str(error)) from error
+    except pdf.PdfError as error:
+        raise UnreadableSourceError(str(error)) from error
+
+
+def extract_page(content: bytes, number: int) -> bytes:
+    """One page of a PDF as a PDF of its own."""
+    try:
+        return pdf.extract_page(content, number)
+    except pdf.PageMissingError as error:
+        raise TransformationError(f"pg_{number}", str(error)) from error
+    except pdf.PdfError as error:
+        raise UnreadableSourceError(str(error)) from error

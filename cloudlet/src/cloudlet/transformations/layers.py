@@ -1,0 +1,91 @@
+"""Overlays and underlays: make the layer's own picture, transform it, put it where its placement says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from cloudlet.transformations.decoding import PixelLimit, decode
+from cloudlet.transformations.geometry import Size, place
+from cloudlet.transformations.model import ImageLayer, LayerStep, Node, Step, TextExpression, TextLayer
+from cloudlet.transformations.scope import Scope
+from cloudlet.transformations.text import draw_text
+
+Spend = Callable[[int, int, str], None]
+_TRANSPARENT = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Layering:
+    """What layers need from the rendering that they are part of. `apply_chain` runs a layer's own steps."""
+
+    load: Callable[[ImageLayer], bytes]
+    limits: PixelLimit
+    spend: Spend
+    apply_chain: Callable[[Image.Image, tuple[Node, ...], "Layering"], Image.Image]
+    scope: Scope
+    relative_to: Size | None = None
+
+    def apply(self, base: Image.Image, layer: LayerStep) -> Image.Image:
+        layer = self._resolved(layer, base.size)
+        inner = replace(self, relative_to=base.size)
+        picture = self.apply_chain(self._picture(layer), self._own_steps(layer), inner)
+        return self._compose(base, picture, layer)
+
+    def _resolved(self, layer: LayerStep, size: Size) -> LayerStep:
+        """The component that opens the layer, and the one that places it, speak of the picture below."""
+        first, *rest = layer.steps
+        if isinstance(first, Step):
+            first = self.scope.resolved(first, size)
+        source = layer.source
+        if isinstance(source, TextExpression):
+            source = self.scope.text_layer(source, size, _first(layer).text)
+        return replace(layer, source=source, steps=(first, *rest), placement=self.scope.resolved(layer.placement, size))
+
+    def _picture(self, layer: LayerStep) -> Image.Image:
+        first = _first(layer)
+        if isinstance(layer.source, ImageLayer):
+            source = decode(self.load(layer.source), self.limits, page=first.page)
+            return source.frames[0]
+        assert isinstance(layer.source, TextLayer)  # noqa: S101 - variables were filled in by `apply`
+        width = round(first.width.value) if first.width and not first.width.relative else None
+        wraps = width if first.crop in ("fit", "limit") else None
+        return draw_text(layer.source, first.color or (0, 0, 0, 255), first.background, wraps, self.spend)
+
+    @staticmethod
+    def _own_steps(layer: LayerStep) -> tuple[Node, ...]:
+        """A text that was wrapped to a width isn't scaled to it again, nor its background laid twice."""
+        first, *rest = layer.steps
+        if not (isinstance(first, Step) and isinstance(layer.source, TextLayer)):
+            return layer.steps
+        first = replace(first, background=None)
+        if first.crop in ("fit", "limit"):
+            first = replace(first, width=None, height=None, crop=None)
+        return (first, *rest)
+
+    def _compose(self, base: Image.Image, picture: Image.Image, layer: LayerStep) -> Image.Image:
+        placement = layer.placement
+        left, top = place(picture.size, base.size, placement)
+        grown = (
+            min(0, left),
+            min(0, top),
+            max(base.width, left + picture.width),
+            max(base.height, top + picture.height),
+        )
+        if "no_overflow" in placement.flags or layer.below:
+            grown = (0, 0, *base.size)
+        size = grown[2] - grown[0], grown[3] - grown[1]
+        self.spend(*size, placement.text)
+        canvas = Image.new("RGBA", size, _TRANSPARENT)
+        over = Image.new("RGBA", size, _TRANSPARENT)
+        canvas.paste(base.convert("RGBA"), (-grown[0], -grown[1]))
+        over.paste(picture.convert("RGBA"), (left - grown[0], top - grown[1]))
+        pair = (over, canvas) if layer.below else (canvas, over)
+        opaque = base.mode in ("L", "RGB") and size == base.size
+        composed = Image.alpha_composite(*pair)
+        return composed.convert("RGB") if opaque else composed
+
+
+def _first(layer: LayerStep) -> Step:
+    first = layer.steps[0]
+    return first if isinstance(first, Step) else Step(text="")

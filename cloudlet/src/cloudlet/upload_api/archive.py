@@ -1,0 +1,100 @@
+"""``generate_archive``: a zip of many assets, kept as a raw asset or sent at once (``mode=download``)."""
+
+import asyncio
+import time
+
+from starlette.responses import StreamingResponse
+
+from cloudlet import archives, ids
+from cloudlet.archives import Entry
+from cloudlet.assets import Asset, Json, folder_of, now_iso
+from cloudlet.delivery.formats import canonical, needs_rendering
+from cloudlet.errors import bad_request, unauthorized
+from cloudlet.store import StagedBlob
+from cloudlet.upload_api import eager, values
+from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api.upload import notify, store
+
+
+async def generate_archive(call: UploadCall) -> Json:
+    """The stored archive's fields, or the archive itself."""
+    params = call.params
+    if params.text("target_format", "zip") != "zip":
+        raise bad_request("cloudlet makes zip archives only")
+    expires_at = params.moment("expires_at")
+    if expires_at and expires_at < time.time():
+        raise unauthorized("This download link has expired")
+    call.services.webhooks.checked(params.text("notification_url"))
+    selected = await asyncio.to_thread(archives.select, call.store, params, call.resource_type)
+    entries = await _entries(call, selected)
+    if params.choice("mode", ("create", "download"), "create") == "download":
+        name = (params.text("target_public_id") or "archive").rpartition("/")[2].removesuffix(".zip")
+        return StreamingResponse(
+            archives.stream(call.store, entries),
+            media_type="application/zip",
+            headers={"Content-Disposition": f'attachment; filename="{_header_safe(name)}.zip"'},
+        )
+    blob = await asyncio.to_thread(_written, call, entries)
+    call.form.file = blob
+    stored = await store(call, blob, _draft(call, blob), {}, overwrite=True)
+    answer = call.presenter.uploaded(stored.asset)
+    answer.update(file_count=len(entries), resource_count=len(selected))
+    notify(call, {"notification_type": "archive", **answer})
+    return answer
+
+
+def _header_safe(name: str) -> str:
+    return name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
+
+
+async def _entries(call: UploadCall, selected: list[Asset]) -> list[Entry]:
+    """Originals, or, with ``transformations``, what each of them makes of each image."""
+    params = call.params
+    if isinstance(params.value("transformations"), list):
+        params = params.with_overrides({"transformations": "|".join(params.items("transformations"))})
+        call.params = params
+    items = eager.parsed(call, "transformations")
+    entries: list[Entry] = []
+    for asset in selected:
+        if not items or asset.resource_type != "image":
+            entries.append(Entry(asset, asset, archives.entry_name(params, asset, asset.format)))
+        for item in items if asset.resource_type == "image" else []:
+            entries.append(await _derived_entry(call, asset, item))
+    return archives.with_unique_names(entries)
+
+
+async def _derived_entry(call: UploadCall, asset: Asset, item: eager.EagerItem) -> Entry:
+    format_ = canonical(item.transformation.format or item.format or asset.format)
+    name = archives.entry_name(call.params, asset, format_, item.text)
+    if not needs_rendering(asset, item.transformation, format_):
+        return Entry(asset, asset, name)
+    return Entry(asset, await call.services.renderer.derived(asset, item.transformation, format_), name)
+
+
+def _written(call: UploadCall, entries: list[Entry]) -> StagedBlob:
+    writer = call.store.stage()
+    try:
+        for chunk in archives.stream(call.store, entries):
+            writer.write(chunk)
+    except BaseException:
+        writer.abort()
+        raise
+    return writer.finish()
+
+
+def _draft(call: UploadCall, blob: StagedBlob) -> Asset:
+    public_id = call.params.text("target_public_id") or ids.random_id()
+    public_id = ids.checked_public_id(public_id, "target_public_id")
+    if not public_id.endswith(".zip"):
+        public_id += ".zip"
+    return Asset(
+        resource_type="raw",
+        type=ids.checked_type(call.params.text("type", "upload")),
+        public_id=public_id,
+        bytes=blob.size,
+        etag=blob.md5,
+        created_at=now_iso(),
+        tags=values.tags(call.params, "target_tags"),
+        asset_folder=folder_of(public_id),
+        display_name=public_id.rpartition("/")[2],
+    )

@@ -1,0 +1,81 @@
+"""The frame around every Upload API endpoint: read the body, check who signed it, answer JSON."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from cloudlet.api_call import ApiCall, route
+from cloudlet.assets import RESOURCE_TYPES, Json
+from cloudlet.auth import authenticate_basic, check_cloud, require_signature
+from cloudlet.errors import not_found
+from cloudlet.forms import Form, read_form
+from cloudlet.services import services_of
+from cloudlet.urls import base_url
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class UploadCall(ApiCall):
+    """``unsigned`` calls carry an upload preset instead of a signature."""
+
+    request: Request
+    form: Form
+    resource_type: str
+    unsigned: bool = False
+
+
+Handler = Callable[[UploadCall], Awaitable[Json]]
+
+_RESOURCE_TYPES = frozenset({*RESOURCE_TYPES, "auto", "all"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Rules:
+    """How an endpoint authenticates. ``may_expire_itself``: with ``expires_at``, old timestamps pass."""
+
+    allows_unsigned: bool
+    notifications_optional: bool
+    may_expire_itself: bool
+
+
+def endpoint(
+    path: str,
+    handler: Handler,
+    *,
+    allows_unsigned: bool = False,
+    notifications_optional: bool = False,
+    may_expire_itself: bool = False,
+    methods: tuple[str, ...] = ("POST",),
+) -> Route:
+    """A route ``/v1_1/{cloud}/{resource_type}/path`` that answers with what ``handler`` returns."""
+    rules = _Rules(allows_unsigned, notifications_optional, may_expire_itself)
+    return route(f"{{resource_type}}/{path}", _serve, handler, methods, rules=rules)
+
+
+async def _serve(request: Request, *, handler: Handler, rules: _Rules) -> Response:
+    services = services_of(request)
+    check_cloud(request, services.settings)
+    resource_type = request.path_params["resource_type"]
+    if resource_type not in _RESOURCE_TYPES:
+        raise not_found(f"Invalid resource type {resource_type}")
+    form = await read_form(request, services.store.stage, services.settings.max_upload_bytes)
+    try:
+        params = form.params
+        unsigned = rules.allows_unsigned and "signature" not in params and "upload_preset" in params
+        if not unsigned and not authenticate_basic(request, services.settings):
+            require_signature(
+                params,
+                services.settings,
+                notifications_optional=rules.notifications_optional,
+                stale=not (rules.may_expire_itself and "expires_at" in params),
+            )
+        call = UploadCall(
+            services=services, params=params, base=base_url(request, services.settings),
+            request=request, form=form, resource_type=resource_type, unsigned=unsigned,
+        )  # fmt: skip
+        answer = await handler(call)
+    finally:
+        form.discard()
+    return answer if isinstance(answer, Response) else JSONResponse(answer)

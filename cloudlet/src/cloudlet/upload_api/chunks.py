@@ -1,0 +1,101 @@
+"""Chunked uploads (``upload_large``): parts with ``Content-Range`` under one ``X-Unique-Upload-Id``.
+
+Parts may come in any order and more than once, with restarts of the server between them. Each is written at its
+offset into one file, so memory stays flat; the upload is finished when the total is known and every byte has come.
+"""
+
+import asyncio
+import dataclasses
+import re
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+
+from cloudlet.assets import Json
+from cloudlet.chunk_sessions import ChunkSession
+from cloudlet.errors import bad_request
+from cloudlet.multipart_body import too_large
+from cloudlet.upload_api import naming
+from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api.sources import Source
+
+MIN_PART_BYTES = 5 * 1024 * 1024
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(-1|\*|\d{1,15})")
+
+Finish = Callable[[UploadCall, Source], Awaitable[Json]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes ``start`` to ``end`` (exclusive) of ``total``, or of a total not known yet (None)."""
+
+    upload_id: str
+    start: int
+    end: int
+    total: int | None
+
+
+def part_of(request: Request) -> Part | None:
+    """Which part of a large upload this request carries; None for an ordinary upload."""
+    content_range = request.headers.get("content-range")
+    upload_id = request.headers.get("x-unique-upload-id", "")
+    if content_range is None:
+        return None
+    match = _CONTENT_RANGE.fullmatch(content_range.strip())
+    if match is None or not 0 < len(upload_id) <= 255:
+        raise bad_request("Invalid chunked upload: needs Content-Range: bytes FIRST-LAST/TOTAL and X-Unique-Upload-Id")
+    start, end = int(match.group(1)), int(match.group(2)) + 1
+    total = int(match.group(3)) if match.group(3).isdigit() else None
+    if end <= start or (total is not None and end > total):
+        raise bad_request(f"Invalid Content-Range {content_range}")
+    return Part(upload_id, start, end, total)
+
+
+async def receive(call: UploadCall, source: Source, part: Part, finish: Finish) -> Json:
+    """Takes one part; the answer of the last missing one is that of the whole upload."""
+    if source.blob.size != part.end - part.start:
+        raise bad_request(f"Invalid chunk: {source.blob.size} bytes do not fill its Content-Range")
+    if part.end != part.total and source.blob.size < MIN_PART_BYTES:
+        raise bad_request("All parts except EOF-chunk must be larger than 5mb")
+    if max(part.end, part.total or 0) > call.settings.max_upload_bytes:
+        raise too_large(call.settings.max_upload_bytes)
+    sessions = call.services.chunk_sessions
+    await sessions.expire()
+    session = sessions.find(part.upload_id)
+    if session is None:
+        names = naming.choose(call.params, source.filename, call.resource_type, call.settings.folder_mode)
+        session = sessions.begin(
+            part.upload_id, public_id=names.public_id, asset_folder=names.asset_folder, filename=source.filename
+        )
+    async with session.lock:
+        if session.answer is not None:
+            return session.answer
+        if not session.is_complete:  # it is when the last answer was lost in a crash; its bytes must not change then
+            await sessions.add(session, source.blob, part.start, part.total)
+        if not session.is_complete:
+            return {"done": False, "public_id": session.public_id, "bytes": part.end, "kind": "upload_part"}
+        return await _whole(call, session, finish)
+
+
+async def _whole(call: UploadCall, session: ChunkSession, finish: Finish) -> Json:
+    sessions = call.services.chunk_sessions
+    try:
+        whole = await asyncio.to_thread(sessions.assembled, session)
+        call.form.discard()
+        call.form.file = whole
+        call.params = call.params.with_overrides(_settled_names(call, session))
+        answer = {**await finish(call, Source(whole, session.filename)), "done": True}
+    except BaseException:
+        await sessions.drop(session)
+        raise
+    await sessions.finish(session, answer)
+    return answer
+
+
+def _settled_names(call: UploadCall, session: ChunkSession) -> dict[str, Json]:
+    """The public id as it was answered to the first part; it holds its folder already."""
+    overrides: dict[str, Json] = {"public_id": session.public_id, "folder": None, "public_id_prefix": None}
+    overrides["use_asset_folder_as_public_id_prefix"] = None
+    if call.settings.folder_mode == "dynamic":
+        overrides["asset_folder"] = session.asset_folder
+    return overrides

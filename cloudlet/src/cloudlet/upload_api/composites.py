@@ -1,0 +1,199 @@
+"""``sprite`` and ``multi``: many images in one."""
+
+import asyncio
+import io
+import re
+from collections.abc import Sequence
+
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from cloudlet import ids
+from cloudlet.assets import Asset, Json, now_iso
+from cloudlet.errors import bad_request, not_found
+from cloudlet.media_info import inspect
+from cloudlet.presenter import Presenter
+from cloudlet.services import services_of
+from cloudlet.store import StagedBlob, listing
+from cloudlet.transformations import Limits, Transformation, TransformationError, UnreadableSourceError, render
+from cloudlet.upload_api import eager, values
+from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api.sources import from_url
+from cloudlet.upload_api.upload import notify, store
+from cloudlet.urls import base_url
+
+MAX_IMAGES = 100
+_FRAME_MS = 500
+_MULTI_FORMATS = {"gif": "image/gif", "webp": "image/webp", "png": "image/png", "pdf": "application/pdf"}
+
+
+async def sprite(call: UploadCall) -> Json:
+    """All images of a tag, or behind URLs, below each other in one picture, and where each of them lies."""
+    params = call.params
+    format_ = _format(call, "png")
+    transformation = params.text("transformation")
+    named = await _images(call, transformation)
+    name = ids.checked_public_id(params.text("public_id") or params.text("tag") or ids.random_id(32))
+    sheet, infos = await asyncio.to_thread(_sheet, named)
+    if params.text("mode") == "download":
+        return Response(sheet, media_type="image/png")
+    asset = await keep_picture(call, sheet, "sprite", name, extra={"image_infos": infos})
+    urls = {}
+    for kind, extension in (("css", "css"), ("image", format_), ("json", "json")):
+        url = call.presenter.urls(asset, transformation=transformation, format_=extension)
+        urls.update({f"{kind}_url": url["url"], f"secure_{kind}_url": url["secure_url"]})
+    answer = {"public_id": name, "version": asset.version, "image_infos": infos, **urls}
+    notify(call, {"notification_type": "sprite", **answer})
+    return answer
+
+
+async def multi(call: UploadCall) -> Json:
+    """All images of a tag, or behind URLs, as frames of an animation or pages of a PDF."""
+    params = call.params
+    format_ = _format(call, "gif")
+    if format_ not in _MULTI_FORMATS:
+        raise bad_request(f"cloudlet makes {', '.join(_MULTI_FORMATS)} from images, not {format_}")
+    frames = [data for _, data in await _images(call, "")]
+    data = await asyncio.to_thread(_animation, frames, format_)
+    if params.text("mode") == "download":
+        return Response(data, media_type=_MULTI_FORMATS[format_])
+    name = ids.checked_public_id(params.text("public_id") or params.text("tag") or ids.random_id(32))
+    asset = await keep_picture(call, data, "multi", name)
+    urls = call.presenter.urls(asset, transformation=params.text("transformation"), format_=format_)
+    answer = {"public_id": name, "asset_id": asset.asset_id, "version": asset.version, "tags": asset.tags, **urls}
+    notify(call, {"notification_type": "multi", **answer})
+    return answer
+
+
+async def sprite_sheet(request: Request) -> Response:
+    """``/{cloud}/image/sprite/[transformation/]v1/name.css`` or ``.json``: where each image lies."""
+    services = services_of(request)
+    *_, name = re.split(r"(?:^|/)v\d+/", request.path_params["name"])
+    asset = services.store.get("image", "sprite", name)
+    if asset is None or request.path_params["cloud"] != services.settings.cloud_name:
+        raise not_found(f"Resource not found - {name}")
+    infos: dict[str, dict[str, int]] = asset.extra["image_infos"]
+    if request.url.path.endswith(".json"):
+        return JSONResponse(infos)
+    url = Presenter(services.settings, base_url(request, services.settings)).urls(asset)["url"]
+    rules = [
+        f".{re.sub(r'[^A-Za-z0-9_-]', '-', key)} {{ background: url({url}) no-repeat -{at['x']}px -{at['y']}px;"
+        f" width: {at['width']}px; height: {at['height']}px; }}\n"
+        for key, at in infos.items()
+    ]
+    return Response("".join(rules), media_type="text/css")
+
+
+# ------------------------------------------------------------------------------------------------ parts
+
+
+def _format(call: UploadCall, default: str) -> str:
+    """The SDKs write the format into the transformation (``f_pdf,w_100``)."""
+    asked = eager.parse_chain(call, eager.split_format(call.params.text("transformation"))[0]).format
+    return (call.params.text("format") or asked or default).lower()
+
+
+async def _images(call: UploadCall, chain: str) -> list[tuple[str, bytes]]:
+    """Names and bytes of the images that the call asks for, each transformed by ``chain``."""
+    sources = await _from_urls(call) if "urls" in call.params else await asyncio.to_thread(_tagged, call)
+    if not sources:
+        raise not_found("No images were found")
+    if not chain:
+        return sources
+    transformation = eager.parse_chain(call, eager.split_format(chain)[0])
+    await call.services.renderer.layers.bring(transformation)
+    return [(name, await asyncio.to_thread(_render, call, data, transformation, "png")) for name, data in sources]
+
+
+def _tagged(call: UploadCall) -> list[tuple[str, bytes]]:
+    where = ["resource_type = 'image'", "assets.id IN (SELECT id FROM asset_tags WHERE tag = ?)"]
+    where += ["type NOT IN ('sprite', 'multi')", "format NOT IN ('svg', 'pdf')"]
+    found, _ = listing.page(
+        call.store.reader, where, [call.params.required("tag")], order=[("public_id", "asc")], limit=MAX_IMAGES
+    )
+    images = []
+    for asset in found:
+        with call.store.open(asset) as file:
+            images.append((asset.public_id, file.read()))
+    return images
+
+
+async def _from_urls(call: UploadCall) -> list[tuple[str, bytes]]:
+    urls = call.params.items("urls")
+    if len(urls) > MAX_IMAGES:
+        raise bad_request(f"Too many urls: at most {MAX_IMAGES}")
+    images = []
+    for number, url in enumerate(urls, 1):
+        blob, filename = await from_url(call, url)
+        try:
+            inspect(blob, "image", call.settings.max_pixels)
+            images.append((f"{filename.rpartition('.')[0] or filename}_{number}", blob.read()))
+        finally:
+            blob.discard()
+    return images
+
+
+def _render(call: UploadCall, data: bytes, transformation: Transformation, format_: str) -> bytes:
+    limits = Limits(call.settings.max_pixels, call.settings.max_derived_pixels)
+    try:
+        load = call.services.renderer.layers.load
+        return render(data, transformation, format_, load_layer=load, limits=limits).content
+    except (TransformationError, UnreadableSourceError, LookupError) as error:
+        raise bad_request(str(error)) from error
+
+
+def _sheet(named: Sequence[tuple[str, bytes]]) -> tuple[bytes, dict[str, dict[str, int]]]:
+    pictures = [(name, Image.open(io.BytesIO(data)).convert("RGBA")) for name, data in named]
+    size = (max(picture.width for _, picture in pictures), sum(picture.height for _, picture in pictures))
+    sheet, infos, top = Image.new("RGBA", size, (0, 0, 0, 0)), {}, 0
+    for name, picture in pictures:
+        sheet.paste(picture, (0, top))
+        infos[name] = {"width": picture.width, "height": picture.height, "x": 0, "y": top}
+        top += picture.height
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue(), infos
+
+
+def _animation(frames: Sequence[bytes], format_: str) -> bytes:
+    """One file of all frames, on a canvas that fits the largest."""
+    pictures = [Image.open(io.BytesIO(frame)).convert("RGBA") for frame in frames]
+    size = (max(picture.width for picture in pictures), max(picture.height for picture in pictures))
+    pages = []
+    for picture in pictures:
+        page = Image.new("RGB", size, "white")
+        page.paste(picture, ((size[0] - picture.width) // 2, (size[1] - picture.height) // 2), picture)
+        pages.append(page)
+    buffer = io.BytesIO()
+    first, *rest = pages
+    if format_ == "pdf":
+        first.save(buffer, "PDF", save_all=True, append_images=rest)
+    else:
+        first.save(buffer, format_.upper(), save_all=True, append_images=rest, duration=_FRAME_MS, loop=0)
+    return buffer.getvalue()
+
+
+async def keep_picture(
+    call: UploadCall, data: bytes, type_: str, public_id: str, extra: dict[str, Json] | None = None
+) -> Asset:
+    """Stores a picture that was made here under one of the types for such."""
+    blob: StagedBlob = call.store.blobs.stage_bytes(data)
+    call.form.file = blob
+    info = inspect(blob, "image", call.settings.max_pixels)
+    asset = Asset(
+        resource_type="image",
+        type=type_,
+        public_id=public_id,
+        format=info.format,
+        bytes=blob.size,
+        etag=blob.md5,
+        width=info.width,
+        height=info.height,
+        pages=info.pages,
+        created_at=now_iso(),
+        display_name=public_id,
+        tags=values.tags(call.params),
+        extra=extra or {},
+    )
+    return (await store(call, blob, asset, {}, overwrite=True)).asset

@@ -1,0 +1,29 @@
+"""``destroy``: one asset away, by its public id."""
+
+from cloudlet.assets import Asset, Json
+from cloudlet.ids import checked_public_id
+from cloudlet.store import Transaction, assets
+from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api.upload import notify
+
+
+async def destroy(call: UploadCall) -> Json:
+    """``{"result": "ok"}`` or ``{"result": "not found"}``, both with status 200."""
+    public_id = checked_public_id(call.params.required("public_id"))
+    key = (call.resource_type, call.params.text("type", "upload"), public_id)
+
+    call.services.webhooks.checked(call.params.text("notification_url"))
+
+    def job(transaction: Transaction) -> Asset | None:
+        asset = assets.find(transaction.connection, *key)
+        if asset is None or asset.placeholder:
+            return None
+        assets.delete(transaction, asset)
+        return asset
+
+    asset = await call.store.write_async(job)
+    if asset is None:
+        return {"result": "not found"}
+    names = {"public_id": asset.public_id, "resource_type": asset.resource_type, "type": asset.type}
+    notify(call, {"notification_type": "delete", "resources": [{**names, "asset_id": asset.asset_id}]})
+    return {"result": "ok"}

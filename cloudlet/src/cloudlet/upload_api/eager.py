@@ -1,0 +1,121 @@
+"""Transformations around an upload: the incoming one, before storing, and eager ones, after it."""
+
+import asyncio
+import dataclasses
+
+from cloudlet.assets import Asset, Derived, Json
+from cloudlet.delivery.formats import canonical, needs_rendering
+from cloudlet.delivery.lookup import parse_with_names
+from cloudlet.errors import ApiError, bad_request
+from cloudlet.media_info import IMAGE_FORMATS, MediaInfo, inspect
+from cloudlet.store import StagedBlob
+from cloudlet.transformations import (
+    Limits,
+    Transformation,
+    TransformationError,
+    UnreadableSourceError,
+    looks_like_transformation,
+    render,
+)
+from cloudlet.upload_api.call import UploadCall
+
+_KNOWN_FORMATS = frozenset({*IMAGE_FORMATS.values(), "jpeg", "tiff", "pdf"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EagerItem:
+    """One ``transformation[/format]`` of the ``eager`` parameter."""
+
+    text: str
+    format: str
+    transformation: Transformation
+
+
+def parsed(call: UploadCall, name: str = "eager") -> list[EagerItem]:
+    """The items of ``eager``; 400 names the one that makes no sense, before anything is stored."""
+    items = []
+    for text in call.params.text(name).split("|"):
+        if text:
+            chain, extension = split_format(text)
+            items.append(EagerItem(chain, extension, parse_chain(call, chain)))
+    return items
+
+
+def split_format(text: str) -> tuple[str, str]:
+    """``c_scale,w_100/png`` into chain and format; the format may be absent or empty."""
+    chain, slash, last = text.rpartition("/")
+    if slash and (not last or (last.lower() in _KNOWN_FORMATS and not looks_like_transformation(last))):
+        return chain, last.lower()
+    return text, ""
+
+
+def parse_chain(call: UploadCall, chain: str) -> Transformation:
+    """A chain with named transformations looked up; 400 names the component at fault."""
+    try:
+        return parse_with_names(call.store, chain)
+    except TransformationError as error:
+        raise bad_request(str(error)) from error
+
+
+async def incoming(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple[StagedBlob, MediaInfo]:
+    """What ``transformation`` and ``format`` make of an uploaded image; the same blob when they ask for nothing."""
+    chain, format_ = call.params.text("transformation"), call.params.text("format").lower()
+    wanted = canonical(format_ or info.format)
+    if info.resource_type != "image" or (not chain and wanted == canonical(info.format)):
+        return blob, info
+    transformation = parse_chain(call, chain)
+    await call.services.renderer.layers.bring(transformation)
+    rendered = await asyncio.to_thread(_rendered, call, blob, transformation, transformation.format or wanted)
+    replacement = call.store.blobs.stage_bytes(rendered)
+    blob.discard()
+    call.form.file = replacement
+    return replacement, await asyncio.to_thread(inspect, replacement, "image", call.settings.max_pixels)
+
+
+def _rendered(call: UploadCall, blob: StagedBlob, transformation: Transformation, format_: str) -> bytes:
+    limits = Limits(call.settings.max_pixels, call.settings.max_derived_pixels)
+    try:
+        load = call.services.renderer.layers.load
+        return render(blob.read(), transformation, format_, load_layer=load, limits=limits).content
+    except (TransformationError, UnreadableSourceError, LookupError) as error:
+        raise bad_request(str(error)) from error
+
+
+async def run(call: UploadCall, asset: Asset, items: list[EagerItem]) -> list[dict[str, Json]]:
+    """Makes the derived files and answers them as the ``eager`` field; a failed one carries its reason."""
+    return [await _run_one(call, asset, item) for item in items]
+
+
+async def _run_one(call: UploadCall, asset: Asset, item: EagerItem) -> dict[str, Json]:
+    format_ = item.transformation.format or item.format or asset.format
+    if format_ == "auto":
+        format_ = asset.format
+    fields: dict[str, Json] = {"transformation": item.text}
+    urls = call.presenter.urls(asset, transformation=item.text, format_=item.format or asset.format)
+    try:
+        derived = await _derived(call, asset, item, canonical(format_))
+    except ApiError as error:
+        return {**fields, "status": "failed", "reason": error.message, **urls}
+    sizes = {"width": derived.width, "height": derived.height}
+    fields.update({name: size for name, size in sizes.items() if size is not None})
+    return {**fields, "bytes": derived.bytes, "format": derived.format, **urls}
+
+
+async def _derived(call: UploadCall, asset: Asset, item: EagerItem, format_: str) -> Derived:
+    if asset.resource_type != "image":
+        raise bad_request(f"cloudlet does not transform {asset.resource_type} assets")
+    if not needs_rendering(asset, item.transformation, format_):
+        raise bad_request(f"{item.text} changes nothing about this asset")
+    return await call.services.renderer.derived(asset, item.transformation, format_)
+
+
+def pending(call: UploadCall, asset: Asset, items: list[EagerItem]) -> list[dict[str, Json]]:
+    """The ``eager`` field of a call with ``eager_async``."""
+    return [
+        {
+            "transformation": item.text,
+            "status": "processing",
+            **call.presenter.urls(asset, transformation=item.text, format_=item.format or asset.format),
+        }
+        for item in items
+    ]

@@ -1,0 +1,61 @@
+"""``explicit``: everything an upload can ask for, on an asset that is there already."""
+
+from cloudlet import ids
+from cloudlet.assets import Asset, Json
+from cloudlet.store import Transaction, assets, folders
+from cloudlet.structured_metadata import values as metadata_values
+from cloudlet.upload_api import addons, attributes, breakpoints, eager, lookup, presets, values
+from cloudlet.upload_api.background import run_later
+from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api.upload import add_eager, notify
+
+
+async def explicit(call: UploadCall) -> Json:
+    """404 when the asset does not exist; with ``async`` the answer comes first and the work after it."""
+    call.params = params = presets.applied(call.store, call.params, unsigned=False)
+    if not params.flag("async"):
+        return await _work(call)
+
+    async def work() -> None:
+        await _work(call)
+
+    run_later(work())
+    return {
+        "status": "pending",
+        "resource_type": call.resource_type,
+        "type": params.text("type", "upload"),
+        "public_id": params.required("public_id"),
+        "batch_id": params.text("batch_id") or ids.random_id(32),
+    }
+
+
+async def _work(call: UploadCall) -> dict[str, Json]:
+    params = call.params
+    addons.refuse_in_upload(params)
+    public_id = ids.checked_public_id(params.required("public_id"))
+    type_ = params.text("type", "upload")
+    items, points = eager.parsed(call), breakpoints.parsed(call)
+    call.services.webhooks.checked(params.text("notification_url"))
+    metadata = values.pairs(params, "metadata")
+
+    def job(transaction: Transaction) -> Asset:
+        asset = lookup.require(transaction, call.resource_type, type_, public_id)
+        attributes.apply(params, asset)
+        if "asset_folder" in params and call.settings.folder_mode == "dynamic":
+            asset.asset_folder = ids.checked_folder(params.text("asset_folder"), "asset_folder")
+            folders.ensure(transaction, asset.asset_folder)
+        if metadata:
+            asset.metadata = metadata_values.merged(transaction.connection, asset.metadata, metadata)
+        if params.flag("invalidate"):
+            assets.drop_derived(transaction, asset.asset_id)
+        return assets.save(transaction, asset)
+
+    asset = await call.store.write_async(job)
+    await attributes.analyse_stored(params, asset, call.store)
+    answer = call.presenter.uploaded(asset)
+    answer.update(call.presenter.analyses(asset, attributes.wanted_analyses(params)))
+    if points:
+        answer["responsive_breakpoints"] = await breakpoints.compute(call, asset, points)
+    await add_eager(call, asset, items, answer)
+    notify(call, {"notification_type": "explicit", **answer})
+    return answer

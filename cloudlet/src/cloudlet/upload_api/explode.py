@@ -1,0 +1,38 @@
+"""``explode``: a derived picture of every page of a PDF or frame of an animation, and how many there are."""
+
+from cloudlet import ids
+from cloudlet.assets import Json
+from cloudlet.errors import bad_request, not_found
+from cloudlet.ids import checked_public_id
+from cloudlet.upload_api import eager
+from cloudlet.upload_api.background import run_later
+from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api.upload import notify
+
+MAX_PAGES = 500
+
+
+async def explode(call: UploadCall) -> Json:
+    """``{"status": "processing", "batch_id": ...}``; the pages are made in the background."""
+    params = call.params
+    public_id = checked_public_id(params.required("public_id"))
+    asset = call.store.get("image", params.text("type", "upload"), public_id)
+    if asset is None or asset.placeholder:
+        raise not_found(f"Resource not found - {public_id}")
+    chain = params.text("transformation")
+    if "pg_all" not in chain.replace("/", ",").split(","):
+        raise bad_request("Transformation must include pg_all")
+    format_ = params.text("format", "png")
+    pages = min(asset.pages or 1, MAX_PAGES)
+    texts = [f"{chain.replace('pg_all', f'pg_{page}')}/{format_}" for page in range(1, pages + 1)]
+    call.params = params.with_overrides({"eager": "|".join(texts)})
+    items = eager.parsed(call)
+    call.services.webhooks.checked(params.text("notification_url"))
+    batch_id = params.text("batch_id") or ids.random_id(32)
+
+    async def work() -> None:
+        made = await eager.run(call, asset, items)
+        notify(call, {"notification_type": "explode", "batch_id": batch_id, "public_id": public_id, "eager": made})
+
+    run_later(work())
+    return {"status": "processing", "batch_id": batch_id, "pages": pages}

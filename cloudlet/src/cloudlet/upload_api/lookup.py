@@ -1,0 +1,48 @@
+"""Finding the asset that an upload call names."""
+
+from collections.abc import Callable, Sequence
+
+from cloudlet.assets import Asset, Json
+from cloudlet.errors import bad_request, not_found
+from cloudlet.ids import checked_public_id
+from cloudlet.store import Transaction, assets
+from cloudlet.upload_api.call import UploadCall
+
+MAX_IDS = 1000
+
+
+def require(transaction: Transaction, resource_type: str, type_: str, public_id: str) -> Asset:
+    """The asset, or 404 with its public id."""
+    asset = assets.find(transaction.connection, resource_type, type_, public_id)
+    if asset is None or asset.placeholder:
+        raise not_found(f"Resource not found - {public_id}")
+    return asset
+
+
+def public_ids_of(call: UploadCall) -> list[str]:
+    """The ``public_ids`` of a call on many assets."""
+    public_ids = call.params.items("public_ids")
+    if not public_ids:
+        raise bad_request("Missing required parameter - public_ids")
+    if len(public_ids) > MAX_IDS:
+        raise bad_request(f"Too many public_ids: at most {MAX_IDS}")
+    return [checked_public_id(public_id) for public_id in public_ids]
+
+
+async def change_each(
+    call: UploadCall, public_ids: Sequence[str], change: Callable[[Transaction, Asset], None]
+) -> dict[str, Json]:
+    """Changes those of the assets that exist, in one transaction, and answers their public ids."""
+    type_ = call.params.text("type", "upload")
+
+    def job(transaction: Transaction) -> list[str]:
+        changed = []
+        for public_id in public_ids:
+            asset = assets.find(transaction.connection, call.resource_type, type_, public_id)
+            if asset is not None and not asset.placeholder:
+                change(transaction, asset)
+                assets.save(transaction, asset)
+                changed.append(public_id)
+        return changed
+
+    return {"public_ids": await call.store.write_async(job)}

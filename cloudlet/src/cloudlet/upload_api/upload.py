@@ -1,0 +1,168 @@
+"""``upload``: bytes in, asset out."""
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping
+
+from cloudlet import ids
+from cloudlet.assets import Asset, Json, now_iso
+from cloudlet.errors import bad_request
+from cloudlet.media_info import MediaInfo, inspect
+from cloudlet.store import StagedBlob, Transaction, assets, folders
+from cloudlet.structured_metadata import values as metadata_values
+from cloudlet.upload_api import addons, attributes, breakpoints, chunks, eager, naming, presets, tokens, values
+from cloudlet.upload_api.background import run_later
+from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api.sources import Source, obtain
+
+INLINE_BYTES = 64 * 1024
+_QUICK = (b"\x89PNG", b"\xff\xd8")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stored:
+    """The asset after an upload, and whether it was there before."""
+
+    asset: Asset
+    existing: bool = False
+    overwritten: bool = False
+
+
+async def upload(call: UploadCall) -> Json:
+    """One upload, or one chunk of a large one."""
+    call.params = presets.applied(call.store, call.params, unsigned=call.unsigned)
+    addons.refuse_in_upload(call.params)
+    source = await obtain(call)
+    part = chunks.part_of(call.request)
+    if part is not None:
+        return await chunks.receive(call, source, part, finish)
+    return await finish(call, source)
+
+
+async def finish(call: UploadCall, source: Source) -> Json:
+    """From complete bytes to the answer."""
+    params = call.params
+    items, points = eager.parsed(call), breakpoints.parsed(call)
+    for name in ("notification_url", "eager_notification_url"):
+        call.services.webhooks.checked(params.text(name))
+    info = await _inspect(call, source.blob)
+    blob, info = await eager.incoming(call, source.blob, info)
+    _check_format(call, info, source.filename)
+    asset = draft(call, info, blob, source.filename)
+    await attributes.analyse_upload(params, asset, blob, info)
+    overwrite = params.flag("overwrite", not call.unsigned)
+    stored = await store(call, blob, asset, values.pairs(params, "metadata"), overwrite=overwrite)
+    answer = _answer(call, stored)
+    if points:
+        answer["responsive_breakpoints"] = await breakpoints.compute(call, stored.asset, points)
+    await add_eager(call, stored.asset, items, answer)
+    notify(call, {"notification_type": "upload", **answer})
+    if params.flag("async"):
+        return {"status": "pending", "batch_id": params.text("batch_id") or ids.random_id(32)}
+    return answer
+
+
+async def add_eager(call: UploadCall, asset: Asset, items: list[eager.EagerItem], answer: dict[str, Json]) -> None:
+    """The ``eager`` field: made now, or promised when ``eager_async`` is set."""
+    if not items:
+        return
+    if not call.params.flag("eager_async"):
+        answer["eager"] = await eager.run(call, asset, items)
+        return
+    answer["eager"] = eager.pending(call, asset, items)
+    answer["batch_id"] = call.params.text("batch_id") or ids.random_id(32)
+
+    async def work() -> None:
+        made = await eager.run(call, asset, items)
+        body = {"notification_type": "eager", "batch_id": answer["batch_id"], "public_id": asset.public_id}
+        url = call.params.text("eager_notification_url") or call.params.text("notification_url")
+        call.services.webhooks.notify(url, {**body, "asset_id": asset.asset_id, "eager": made})
+
+    run_later(work())
+
+
+def notify(call: UploadCall, body: dict[str, Json]) -> None:
+    """Tells ``notification_url``, if the call named one, and whoever set a trigger."""
+    batch = {"batch_id": call.params.text("batch_id")} if "batch_id" in call.params else {}
+    call.services.webhooks.notify(call.params.text("notification_url"), {"timestamp": now_iso(), **batch, **body})
+
+
+async def _inspect(call: UploadCall, blob: StagedBlob) -> MediaInfo:
+    limit = call.settings.max_pixels
+    # A thread costs more than reading the header of a small picture; anything else may take its time.
+    if blob.size <= INLINE_BYTES and blob.data is not None and blob.data.startswith(_QUICK):
+        return inspect(blob, call.resource_type, limit)
+    return await asyncio.to_thread(inspect, blob, call.resource_type, limit)
+
+
+def _check_format(call: UploadCall, info: MediaInfo, filename: str | None) -> None:
+    allowed = [name.lower() for name in call.params.texts("allowed_formats")]
+    if not allowed:
+        return
+    found = info.format or (filename or "").rpartition(".")[2].lower()
+    aliases = {found, {"jpg": "jpeg", "tif": "tiff"}.get(found, found)}
+    if not aliases & set(allowed):
+        kind = info.resource_type.capitalize()
+        raise bad_request(f"{kind} file format {found or 'unknown'} not allowed")
+
+
+def draft(call: UploadCall, info: MediaInfo, blob: StagedBlob, filename: str | None) -> Asset:
+    """The asset as the parameters describe it, before it is stored."""
+    params = call.params
+    names = naming.choose(params, filename, info.resource_type, call.settings.folder_mode)
+    asset = Asset(
+        resource_type=info.resource_type,
+        type=ids.checked_type(params.text("type", "upload")),
+        public_id=names.public_id,
+        format=info.format,
+        bytes=blob.size,
+        etag=blob.md5,
+        width=info.width,
+        height=info.height,
+        pages=info.pages,
+        created_at=now_iso(),
+        original_filename="" if params.flag("discard_original_filename") else names.original_filename,
+        asset_folder=names.asset_folder,
+        access_mode=params.choice("access_mode", ("public", "authenticated"), "public"),
+        backup=params.flag("backup", call.settings.backup),
+    )
+    attributes.apply(params, asset)
+    asset.display_name = names.display_name
+    return asset
+
+
+async def store(
+    call: UploadCall, blob: StagedBlob, asset: Asset, metadata: Mapping[str, Json], *, overwrite: bool
+) -> Stored:
+    """Makes the asset durable. Concurrent uploads of one id are served one after another; the last one stays."""
+
+    def job(transaction: Transaction, blob_name: str) -> Stored:
+        existing = assets.find(transaction.connection, *asset.key)
+        if existing is not None and not existing.placeholder and not overwrite:
+            transaction.discard(blob_name)
+            return Stored(existing, existing=True)
+        if existing is not None:
+            assets.retire_bytes(transaction, existing)
+            asset.asset_id, asset.created_at = existing.asset_id, existing.created_at
+        asset.blob = blob_name
+        asset.version = assets.next_version(transaction, asset.key, existing.version if existing else 0)
+        asset.metadata = metadata_values.for_new_asset(transaction.connection, metadata)
+        folders.ensure(transaction, asset.asset_folder)
+        assets.save(transaction, asset)
+        return Stored(asset, overwritten=existing is not None and not existing.placeholder)
+
+    return await call.store.write_blob_async(blob, job)
+
+
+def _answer(call: UploadCall, stored: Stored) -> dict[str, Json]:
+    params, asset = call.params, stored.asset
+    fields = call.presenter.uploaded(asset)
+    fields["api_key"] = call.settings.api_key
+    fields.update(call.presenter.analyses(asset, attributes.wanted_analyses(params)))
+    if stored.existing:
+        fields["existing"] = True
+    if stored.overwritten:
+        fields["overwritten"] = True
+    if params.flag("return_delete_token") and not stored.existing:
+        fields["delete_token"] = tokens.issue(asset, call.settings.api_secret)
+    return fields

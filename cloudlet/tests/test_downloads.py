@@ -1,0 +1,186 @@
+"""Download URLs as the official SDK makes them: private downloads, archives, backups."""
+
+import io
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import cloudinary
+import cloudinary.api
+import cloudinary.uploader
+import pytest
+import requests
+from cloudinary.utils import (
+    download_backedup_asset,
+    download_folder,
+    download_zip_url,
+    private_download_url,
+    zip_download_url,
+)
+from pictures import decoded, picture
+
+from cloudlet.testing import RunningCloudlet, running_cloudlet
+
+TIMEOUT = 60
+PHOTO = picture()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningCloudlet]:
+    with running_cloudlet(options=["--backup"]) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def sdk(server: RunningCloudlet) -> None:
+    cloudinary.reset_config()
+    cloudinary.config(**server.sdk_config)
+
+
+def upload(public_id: str, content: bytes = PHOTO, **options: Any) -> dict[str, Any]:
+    result: dict[str, Any] = cloudinary.uploader.upload(
+        io.BytesIO(content), public_id=public_id, overwrite=True, timeout=TIMEOUT, **options
+    )
+    return result
+
+
+def get(url: str) -> requests.Response:
+    return requests.get(url, timeout=TIMEOUT)
+
+
+def zipped(url: str) -> dict[str, bytes]:
+    response = get(url)
+    assert response.status_code == 200, response.text
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def refused(response: requests.Response, status: int, words: str) -> None:
+    assert response.status_code == status
+    assert words in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("kind", ["upload", "private", "authenticated"])
+def test_a_private_download(kind: str) -> None:
+    upload("downloads/photo", type=kind)
+    url = private_download_url("downloads/photo", "png", type=kind)
+    assert get(url).content == PHOTO
+    refused(get(url.replace("photo", "other")), 401, "Invalid Signature")
+    refused(get(private_download_url("downloads/none", "png", type=kind)), 404, "downloads/none")
+
+
+def test_a_download_in_another_format() -> None:
+    upload("downloads/convert", type="private")
+    assert decoded(get(private_download_url("downloads/convert", "jpg", type="private")).content).format == "JPEG"
+
+
+def test_a_download_as_an_attachment() -> None:
+    upload("downloads/attached", type="private")
+    response = get(private_download_url("downloads/attached", "png", type="private", attachment=True))
+    assert 'filename="attached.png"' in response.headers["Content-Disposition"]
+
+
+def test_raw_downloads() -> None:
+    upload("downloads/list.csv", b"a,b\n", resource_type="raw", type="private")
+    url = private_download_url("downloads/list.csv", None, resource_type="raw", type="private")
+    assert get(url).content == b"a,b\n"
+
+
+def test_links_expire() -> None:
+    upload("downloads/brief", type="private")
+    now = int(time.time())
+    good = private_download_url("downloads/brief", "png", type="private", expires_at=now + 60)
+    late = private_download_url("downloads/brief", "png", type="private", expires_at=now - 1)
+    assert get(good).content == PHOTO
+    refused(get(late), 401, "expired")
+    refused(get(good.replace(f"expires_at={now + 60}", f"expires_at={now + 600}")), 401, "Invalid Signature")
+
+
+@pytest.mark.parametrize("link", [lambda **options: download_zip_url(public_ids=["dated/photo"], **options),
+                                  lambda **options: download_folder("dated/", **options)])  # fmt: skip
+def test_an_archive_link_lives_as_long_as_it_says(link: Callable[..., str]) -> None:
+    """`expires_at` replaces the hour that a signature is good for without it, in both directions."""
+    upload("dated/photo")
+    now = int(time.time())
+    in_javascript = now + 60.125
+    for signed, expires in ((now, now + 86_400), (now - 7200, now + 86_400), (now - 7200, in_javascript)):
+        assert set(zipped(link(timestamp=signed, expires_at=expires))) == {"dated/photo.png"}
+    refused(get(link(timestamp=now - 7200)), 400, "Stale request")
+    refused(get(link(timestamp=now, expires_at=now - 1)), 401, "expired")
+    refused(get(link(timestamp=now, expires_at="soon")), 400, "must be seconds since 1970")
+    later = link(timestamp=now - 7200, expires_at=now - 1).replace(f"at={now - 1}", f"at={now + 60}")
+    refused(get(later), 401, "Invalid Signature")
+
+
+def test_archives_by_id_tag_and_prefix() -> None:
+    for number in range(3):
+        upload(f"pack/photo{number}", tags=["packed"])
+    upload("pack/notes.txt", b"notes" * 1000, resource_type="raw")
+    assert set(zipped(download_zip_url(public_ids=["pack/photo0", "pack/photo2"]))) == {
+        "pack/photo0.png",
+        "pack/photo2.png",
+    }
+    everything = zipped(download_folder("pack/"))
+    assert everything["pack/photo1.png"] == PHOTO
+    assert everything["pack/notes.txt"] == b"notes" * 1000
+    assert len(zipped(download_zip_url(tags=["packed"], flatten_folders=True))) == 3
+    assert set(zipped(zip_download_url("packed"))) == {f"pack/photo{number}.png" for number in range(3)}
+
+
+def test_flattened_names_stay_apart() -> None:
+    upload("one/twin")
+    upload("two/twin")
+    names = set(zipped(download_zip_url(public_ids=["one/twin", "two/twin"], flatten_folders=True)))
+    assert names == {"one_twin.png", "two_twin.png"}
+
+
+def test_original_names_cannot_leave_the_archive() -> None:
+    upload("named/a", filename_override="../../evil.png")
+    (name,) = zipped(download_zip_url(public_ids=["named/a"], use_original_filename=True))
+    assert name == "named/evil.png"
+
+
+def test_archives_of_transformed_files() -> None:
+    upload("small/photo")
+    options = {"public_ids": ["small/photo"], "transformations": [{"width": 40, "crop": "scale", "format": "jpg"}]}
+    ((name, content),) = zipped(download_zip_url(**options)).items()
+    assert name == "small/photo/c_scale,w_40.jpg"
+    assert decoded(content).size == (40, 30)
+
+
+def test_what_is_missing_from_an_archive_is_named() -> None:
+    upload("pack/there")
+    options = {"public_ids": ["pack/there", "pack/gone"]}
+    refused(get(download_zip_url(**options)), 404, "pack/gone")
+    assert set(zipped(download_zip_url(allow_missing=True, **options))) == {"pack/there.png"}
+    refused(get(download_zip_url(tags=["nobody"])), 404, "No resources")
+    refused(get(download_zip_url()), 400, "public_ids")
+
+
+def test_archives_need_a_signature() -> None:
+    url = download_zip_url(public_ids=["pack/there"])
+    refused(get(url.replace("pack%2Fthere", "pack%2Fother")), 401, "Invalid Signature")
+
+
+def test_thousands_of_files_in_one_stream() -> None:
+    one_pixel = picture(1, 1)
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: upload(f"many/{number:04d}", one_pixel), range(2000)))
+    files = zipped(download_folder("many/", resource_type="image"))
+    assert len(files) == 2000
+    assert set(files.values()) == {one_pixel}
+
+
+def test_earlier_versions() -> None:
+    made = upload("kept/photo", picture(10, 10), backup=True)
+    later = upload("kept/photo", picture(20, 20), backup=True)
+    versions = cloudinary.api.resource("kept/photo", versions=True)["versions"]
+    earlier = next(version for version in versions if str(version["version"]) == str(made["version"]))
+    url = download_backedup_asset(made["asset_id"], earlier["version_id"])
+    assert get(url).content == picture(10, 10)
+    assert get(download_backedup_asset(made["asset_id"], later["version_id"])).content == picture(20, 20)
+    refused(get(url.replace(earlier["version_id"], "0" * 32)), 401, "Invalid Signature")
+    refused(get(download_backedup_asset(made["asset_id"], "0" * 32)), 404, "Backup not found")

@@ -1,0 +1,121 @@
+"""What was acknowledged stays, whatever happens to the process; what was not leaves nothing behind."""
+
+import hashlib
+import os
+import signal
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from cloudinary import api, uploader
+
+from cloudlet.config import ConfigError
+from cloudlet.store import Store
+from cloudlet.testing import RunningCloudlet, running_cloudlet
+
+WRITERS = 8
+
+
+def test_kill_9_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    """Three times: writers upload until the server is killed, then every acknowledged upload must be there, whole."""
+    acknowledged: dict[str, str] = {}
+    for round_number in range(3):
+        with running_cloudlet(data=tmp_path) as server:
+            _upload_until_killed(server, round_number, acknowledged)
+    assert len(acknowledged) > 3 * WRITERS
+    with running_cloudlet(data=tmp_path) as server:
+        for public_id, etag in acknowledged.items():
+            found = api.resource(public_id, resource_type="raw", **server.sdk_config)
+            data = uploader._http.request("GET", found["url"], timeout=10).data
+            assert (found["etag"], hashlib.md5(data, usedforsecurity=False).hexdigest()) == (etag, etag)
+    _assert_files_match_the_index(tmp_path)
+
+
+def _upload_until_killed(server: RunningCloudlet, round_number: int, acknowledged: dict[str, str]) -> None:
+    enough = threading.Event()
+
+    def work(writer: int) -> None:
+        for number in range(10_000):
+            data = os.urandom(500 + 7 * number)
+            public_id = f"kill/{round_number}/{writer}/{number}.bin"
+            try:
+                result = uploader.upload(
+                    data, public_id=public_id, resource_type="raw", filename="f.bin", timeout=10, **server.sdk_config
+                )
+            except Exception:  # noqa: BLE001 - the server is gone; any failure ends this writer
+                return
+            acknowledged[public_id] = result["etag"]
+            if number == 15:
+                enough.set()
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        futures = [pool.submit(work, writer) for writer in range(WRITERS)]
+        assert enough.wait(60)
+        server.process.send_signal(signal.SIGKILL)
+        for future in futures:
+            future.result()
+
+
+def _assert_files_match_the_index(data: Path) -> None:
+    """No file without a row and no row without its file, of the recorded size."""
+    index = sqlite3.connect(data / "index.sqlite3")
+    rows = dict(index.execute("SELECT blob, bytes FROM assets WHERE blob != ''").fetchall())
+    index.close()
+    files = {str(path.relative_to(data / "blobs")): path.stat().st_size for path in (data / "blobs").glob("*/*")}
+    assert files == rows
+    assert list((data / "staging").iterdir()) == []
+
+
+def test_leftovers_of_a_crash_are_swept(tmp_path: Path) -> None:
+    with running_cloudlet(data=tmp_path) as server:
+        kept = uploader.upload(b"kept", public_id="kept", resource_type="raw", filename="k", **server.sdk_config)
+    orphan = next((tmp_path / "blobs").iterdir()) / ("0" * 32)
+    orphan.write_bytes(b"renamed, but never committed")
+    (tmp_path / "staging" / "half").write_bytes(b"half a file")
+    with running_cloudlet(data=tmp_path) as server:
+        assert api.resource("kept", resource_type="raw", **server.sdk_config)["etag"] == kept["etag"]
+    _assert_files_match_the_index(tmp_path)
+
+
+def test_concurrent_overwrites_end_as_one_consistent_asset(tmp_path: Path) -> None:
+    with running_cloudlet(data=tmp_path) as server:
+
+        def overwrite(number: int) -> tuple[int, str]:
+            result = uploader.upload(
+                bytes([number]) * (100 + number), public_id="one", resource_type="raw", filename="o",
+                timeout=30, **server.sdk_config,
+            )  # fmt: skip
+            return result["version"], result["etag"]
+
+        with ThreadPoolExecutor(16) as pool:
+            outcomes = list(pool.map(overwrite, range(60)))
+        versions = [version for version, _ in outcomes]
+        assert len(set(versions)) == len(versions)
+        found = api.resource("one", resource_type="raw", **server.sdk_config)
+        assert (found["version"], found["etag"]) == max(outcomes)
+        data = uploader._http.request("GET", found["url"], timeout=10).data
+        assert hashlib.md5(data, usedforsecurity=False).hexdigest() == found["etag"]
+    _assert_files_match_the_index(tmp_path)
+
+
+def test_two_servers_never_share_a_folder(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    try:
+        with pytest.raises(ConfigError, match="is in use by another cloudlet"):
+            Store(tmp_path)
+    finally:
+        store.close()
+    Store(tmp_path).close()
+
+
+def test_a_failing_job_leaves_no_blob_and_spares_its_neighbours(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            store.write_blob(store.blobs.stage_bytes(b"x"), lambda _transaction, _blob: 1 // 0)
+        assert store.write(lambda _: "still working") == "still working"
+    finally:
+        store.close()
+    assert list((tmp_path / "blobs").glob("*/*")) == []

@@ -1,0 +1,66 @@
+"""The official Node SDK, from its registry, over ``--tls`` with the certificate that cloudlet made."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_upload import png
+
+from cloudlet.testing import running_cloudlet
+
+HERE = Path(__file__).parent / "node"
+
+
+@pytest.fixture(scope="module")
+def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The session script beside its installed dependency."""
+    if shutil.which("npm") is None:
+        pytest.fail("The Node SDK's session needs Node.js and npm: apt-get install nodejs npm")
+    folder = tmp_path_factory.mktemp("node")
+    for name in ("package.json", "session.js"):
+        shutil.copy(HERE / name, folder)
+    subprocess.run(["npm", "install", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=110)
+    return folder
+
+
+def test_a_session_of_the_node_sdk(node_folder: Path) -> None:
+    with running_cloudlet(options=["--tls"]) as server:
+        picture = base64.b64encode(png().getvalue()).decode()
+        environment = {
+            **os.environ,
+            "CLOUDINARY_URL": server.cloudinary_url,
+            "NODE_EXTRA_CA_CERTS": str(server.data / "tls" / "cloudlet.pem"),
+        }
+        session = subprocess.run(
+            ["node", "session.js", picture],
+            cwd=node_folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert session.returncode == 0, session.stderr
+        seen: dict[str, Any] = json.loads(session.stdout)
+    uploaded = seen["uploaded"]
+    assert (uploaded["width"], uploaded["tags"], uploaded["context"]) == (
+        30,
+        ["b", "node"],
+        {"custom": {"alt": "a|b=c"}},
+    )
+    assert uploaded["eager"][0]["width"] == 5
+    assert uploaded["secure_url"].startswith(server.url)
+    assert seen["streamed"]["type"] == "authenticated"
+    assert (seen["chunked"]["bytes"], seen["chunked"]["public_id"]) == (6 * 1024 * 1024 + 17, "node/large.bin")
+    assert seen["explicit"]["tags"] == ["changed"]
+    assert seen["renamed"]["public_id"] == "node/two"
+    assert [resource["public_id"] for resource in seen["listed"]["resources"]] == ["node/two"]
+    assert seen["shown"]["colors"][0] == ["#FF0000", 100]
+    assert seen["updated"]["tags"] == ["x", "y"]
+    assert seen["found"]["total_count"] == 1
+    assert seen["folders"]["folders"] == []
+    assert seen["zip"]["file_count"] == 1
+    assert seen["wrong"].startswith("Invalid Signature")
+    assert (seen["status"], seen["privateStatus"]) == (200, 200)
+    assert seen["destroyed"]["result"] == "ok"
+    assert seen["deleted"]["deleted"] == {"node/large.bin": "deleted", "node/zip.zip": "deleted"}

@@ -1,0 +1,70 @@
+"""``--tls``: one port with https for everything and http for files."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+import cloudinary
+import pytest
+import requests
+import urllib3
+from cloudinary import uploader
+from test_upload import png
+
+from cloudlet.testing import RunningCloudlet, running_cloudlet
+
+TIMEOUT = 20
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningCloudlet]:
+    with running_cloudlet(options=["--tls", "--remote-host", "127.0.0.1"]) as running:
+        yield running
+
+
+@pytest.fixture
+def certificate(server: RunningCloudlet) -> str:
+    return str(server.data / "tls" / "cloudlet.pem")
+
+
+@pytest.fixture(autouse=True)
+def sdk(server: RunningCloudlet, certificate: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The SDK brings its own list of authorities and takes no other, so its pool is replaced by one that trusts us."""
+    monkeypatch.setattr(uploader, "_http", urllib3.PoolManager(ca_certs=certificate))
+    cloudinary.reset_config()
+    cloudinary.config(**server.sdk_config)
+    yield
+    cloudinary.reset_config()
+
+
+def test_url_is_http_and_secure_url_is_https_and_both_deliver(certificate: str) -> None:
+    made = uploader.upload(png(), public_id="tls/both", eager=[{"width": 5, "crop": "scale"}])
+    for answer in (made, made["eager"][0]):
+        assert answer["url"].startswith("http://")
+        assert answer["secure_url"] == answer["url"].replace("http://", "https://")
+        plain, secure = (requests.get(answer[n], timeout=TIMEOUT, verify=certificate) for n in ("url", "secure_url"))
+        assert (plain.status_code, secure.status_code) == (200, 200)
+        assert plain.content == secure.content
+
+
+def test_what_was_uploaded_can_be_taken_from_its_url() -> None:
+    urls = [uploader.upload(png(width), public_id=f"tls/{width}")["url"] for width in (11, 12)]
+    assert len(uploader.generate_sprite(urls=urls)["image_infos"]) == 2
+
+
+def test_calls_over_http_are_refused(server: RunningCloudlet) -> None:
+    plain = server.url.replace("https:", "http:")
+    for path in ("/v1_1/test/ping", "/v1_1/test/resources/image", "/_cloudlet/faults", "/"):
+        answer = requests.get(plain + path, auth=(server.api_key, server.api_secret), timeout=TIMEOUT)
+        assert (answer.status_code, "https" in (answer.text or answer.headers["X-Cld-Error"])) == (403, True)
+
+
+def test_silent_and_broken_connections_are_in_nobodys_way(server: RunningCloudlet) -> None:
+    address = ("127.0.0.1", int(server.authority.rpartition(":")[2]))
+    with socket.create_connection(address, TIMEOUT), socket.create_connection(address, TIMEOUT) as broken:
+        broken.sendall(b"\x16 this is no handshake")
+        with pytest.raises(ssl.SSLError):  # it trusts no certificate of ours, and hangs up in the handshake
+            ssl.create_default_context().wrap_socket(
+                socket.create_connection(address, TIMEOUT), server_hostname="127.0.0.1"
+            )
+        assert uploader.upload(png(), public_id="tls/still")["width"] == 30
