@@ -1,0 +1,71 @@
+"""The texts of an event's tickets: what each element of the layout says."""
+
+import re
+
+from apps.events.rendering.dates import format_date_and_time, format_time_of_day
+from apps.events.rendering.details import EventDetails, TicketDetails
+from apps.events.rendering.errors import RenderingError
+from apps.events.rendering.labels import Labels
+from apps.events.rendering.text.itemise import is_ignorable
+
+# Elements whose text is the ticket's own; all others are the same on every ticket of an event.
+TICKET_ELEMENTS = ("holder", "ticket_type", "price", "quantity", "number", "order_reference", "ticket_id")
+
+# Control characters that are no white space, halves of surrogate pairs, and what is never a character.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def event_texts(event: EventDetails, labels: Labels) -> dict[str, str]:
+    """Text by element, without those that are empty."""
+    texts = {"title": event.title, "venue": event.venue, "address": event.address, "terms": event.terms}
+    if event.organiser:
+        texts["organiser"] = labels["presents"].format(organiser=event.organiser)
+    if event.starts_at is not None:
+        date, time = format_date_and_time(event.starts_at, event.ends_at, event.time_zone, event.language)
+        texts |= {"date": date, "time": time}
+    if event.doors_at is not None:
+        doors = format_time_of_day(event.doors_at, event.time_zone, event.language)
+        texts["doors"] = f"{labels['doors']}: {doors}"
+    cleaned = {name: clean(text, name in ("address", "terms")) for name, text in texts.items()}
+    if not cleaned["title"]:
+        raise RenderingError("the event has no title: give it one")
+    return {name: text for name, text in cleaned.items() if text}
+
+
+def ticket_texts(ticket: TicketDetails, labels: Labels, dated: bool) -> dict[str, str]:
+    """Text by element, without those that are empty; ``dated`` when the event itself brings no date."""
+    if not ticket.ticket_id:
+        raise RenderingError("the ticket has no id: give it one")
+    texts = {
+        "holder": ticket.holder,
+        "ticket_type": ticket.ticket_type,
+        "price": ticket.price,
+        "quantity": str(ticket.quantity),
+        "number": labels["number_of"].format(number=ticket.number, of=ticket.of) if ticket.of > 1 else "",
+        "order_reference": ticket.order_reference,
+        "ticket_id": ticket.ticket_id,
+    }
+    if dated:
+        texts["date"] = ticket.event_date
+    cleaned = {name: clean(text) for name, text in texts.items()}
+    return {name: text for name, text in cleaned.items() if text}
+
+
+def clean(text: str, keep_lines: bool = False) -> str:
+    """``text`` with each stretch of white space as one space; line breaks are kept where they mean something.
+
+    A text of nothing but invisible characters is no text. Byte order marks are dropped: no document may hold them.
+    """
+    if text.isprintable():  # so there is no white space but spaces, nor a control character
+        words = " ".join(text.split())
+        if text.isascii() or not is_ignorable(words[0]):
+            return words
+    control = _CONTROL.search(text)
+    if control:
+        raise RenderingError(f"{text[:60]!r} holds the control character U+{ord(control[0]):04X}: remove it")
+    text = text.replace("\ufeff", "")
+    if all(char.isspace() or is_ignorable(char) for char in text):
+        return ""
+    if keep_lines:
+        return "\n".join(line for line in (" ".join(line.split()) for line in text.splitlines()) if line)
+    return " ".join(text.split())

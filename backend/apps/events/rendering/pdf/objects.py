@@ -1,0 +1,142 @@
+"""PDF syntax (ISO 32000-1): numbers, strings, streams, and a file made of a fixed beginning and a tail.
+
+The beginning holds what all tickets of an event share. A ticket's file is these bytes, its own few objects, and a
+cross-reference stream over both.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
+
+from isal import isal_zlib
+
+_WORTH_COMPRESSING = 600  # bytes
+_STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED)  # the second suits some fonts better
+HEADER = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
+
+
+def number(value: float) -> bytes:
+    """A number with at most two decimals."""
+    return b"%d" % value if value == int(value) else b"%.2f" % value
+
+
+def numbers(*values: float) -> bytes:
+    """Numbers separated by spaces."""
+    return b" ".join(map(number, values))
+
+
+def text_string(text: str) -> bytes:
+    """A text string: ASCII as it is, anything else as UTF-16BE in hexadecimal."""
+    if text.isascii() and text.isprintable():
+        return b"(" + text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)").encode("ascii") + b")"
+    return b"<FEFF" + text.encode("utf-16-be").hex().upper().encode("ascii") + b">"
+
+
+def reference(object_number: int) -> bytes:
+    """An indirect reference."""
+    return b"%d 0 R" % object_number
+
+
+def stream(dictionary: bytes, data: bytes) -> bytes:
+    """A stream object's body; ``dictionary`` holds the entries besides Length."""
+    return b"<<%s/Length %d>>stream\n%s\nendstream" % (dictionary, len(data), data)
+
+
+def quick_stream(dictionary: bytes, data: bytes) -> bytes:
+    """A stream compressed fast, if it is not too short to gain: for what is made per ticket."""
+    if len(data) < _WORTH_COMPRESSING:
+        return stream(dictionary, data)
+    return stream(dictionary + b"/Filter/FlateDecode", isal_zlib.compress(data, 1))
+
+
+def small_stream(dictionary: bytes, data: bytes) -> bytes:
+    """A stream compressed as small as it gets: for what is made once per event."""
+    return stream(dictionary + b"/Filter/FlateDecode", min(map(_compressed, repeat(data), _STRATEGIES), key=len))
+
+
+def _compressed(data: bytes, strategy: int) -> bytes:
+    deflate = zlib.compressobj(9, memLevel=9, strategy=strategy)
+    return deflate.compress(data) + deflate.flush()
+
+
+# The objects that every ticket writes anew; all others of the beginning are shared.
+PAGE, CONTENT = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The shared objects, numbered 3 to ``count``, serialised; ``entries`` are theirs in the cross-reference stream."""
+
+    data: bytes
+    entries: bytes
+    count: int
+    catalog: int
+
+    def complete(self, page: bytes, content: bytes, extra: Sequence[bytes]) -> bytes:
+        """The whole file with a ticket's page, its content stream and ``extra`` objects, numbered from ``count + 1``.
+
+        The file's ID is a digest of the ticket's own content.
+        """
+        parts = [self.data]
+        offset = len(self.data)
+        offsets = []
+        for object_number, body in ((PAGE, page), (CONTENT, content), *enumerate(extra, self.count + 1)):
+            part = b"%d 0 obj\n%s\nendobj\n" % (object_number, body)
+            parts.append(part)
+            offsets.append(offset)
+            offset += len(part)
+        entries = [b"\x01%s\0\0" % place.to_bytes(3, "big") for place in (*offsets, offset)]
+        table = b"\0\0\0\0\xff\xff%s%s%s" % (b"".join(entries[:2]), self.entries, b"".join(entries[2:]))
+        file_id = hashlib.blake2b(content, digest_size=16).hexdigest().encode("ascii")
+        last = self.count + len(extra) + 1
+        parts.append(
+            b"%d 0 obj\n<</Type/XRef/Size %d/W[1 3 2]/Root %d 0 R/ID[<%s><%s>]/Length %d>>stream\n%s\nendstream\n"
+            b"endobj\nstartxref\n%d\n%%%%EOF\n"
+            % (last, last + 1, self.catalog, file_id, file_id, len(table), table, offset)
+        )
+        return b"".join(parts)
+
+
+class BeginningWriter:
+    """Collects the shared objects of an event's tickets."""
+
+    def __init__(self) -> None:
+        self._streams: dict[int, bytes] = {}
+        self._objects: dict[int, bytes] = {}
+        self.last = CONTENT
+
+    def reserve(self) -> int:
+        """The number of an object whose body comes later."""
+        self.last += 1
+        return self.last
+
+    def add(self, body: bytes, object_number: int | None = None) -> int:
+        """Stores an object's body; unless it is a stream, it will lie in a compressed object stream."""
+        object_number = object_number or self.reserve()
+        kept = self._streams if body.endswith(b"endstream") else self._objects
+        kept[object_number] = body
+        return object_number
+
+    def finish(self, catalog: int) -> Beginning:
+        """Serialises everything stored; every reserved number must have got its body."""
+        pack_number = self.reserve()
+        index, bodies, position = [], [], 0
+        entries: dict[int, bytes] = {}
+        for place, (object_number, body) in enumerate(self._objects.items()):
+            index.append(b"%d %d" % (object_number, position))
+            bodies.append(body)
+            position += len(body) + 1
+            entries[object_number] = b"\x02" + pack_number.to_bytes(3, "big") + place.to_bytes(2, "big")
+        head = b" ".join(index) + b"\n"
+        dictionary = b"/Type/ObjStm/N %d/First %d" % (len(bodies), len(head))
+        self._streams[pack_number] = small_stream(dictionary, head + b"\n".join(bodies))
+        parts, offset = [HEADER], len(HEADER)
+        for object_number, body in self._streams.items():
+            part = b"%d 0 obj\n%s\nendobj\n" % (object_number, body)
+            parts.append(part)
+            entries[object_number] = b"\x01" + offset.to_bytes(3, "big") + b"\0\0"
+            offset += len(part)
+        table = b"".join(entries[i] for i in range(CONTENT + 1, self.last + 1))
+        return Beginning(b"".join(parts), table, self.last, catalog)

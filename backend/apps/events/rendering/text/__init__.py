@@ -1,0 +1,1 @@
+"""From Unicode text to positioned glyphs: bidi, itemising, shaping, fitting, subsetting."""

@@ -1,0 +1,93 @@
+"""What an operator gets from Apple and from Google to sign passes with, checked when it is loaded."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import NameOID
+
+
+class WalletCredentialsError(ValueError):
+    """Credentials that no wallet would accept. The text says which, and where to get better ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppleCredentials:
+    """A Pass Type ID certificate, its RSA key, and Apple's intermediate certificate (WWDR) that issued it."""
+
+    certificate: x509.Certificate
+    private_key: RSAPrivateKey = field(repr=False)
+    intermediate: x509.Certificate
+    pass_type_identifier: str
+    team_identifier: str
+
+    @classmethod
+    def load(
+        cls, certificate: bytes, private_key: bytes, intermediate: bytes, password: bytes | None = None
+    ) -> "AppleCredentials":
+        """Return the credentials in three PEM files. Raises WalletCredentialsError."""
+        own = _certificate("the Pass Type ID certificate", certificate)
+        issuer = _certificate("Apple's intermediate certificate", intermediate)
+        key = _private_key("the key of the Pass Type ID certificate", private_key, password)
+        if own.public_key() != key.public_key():
+            raise WalletCredentialsError("the key is not that of the Pass Type ID certificate: export both together")
+        try:
+            own.verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature):
+            message = "the intermediate is not the one that issued the Pass Type ID certificate: download"
+            raise WalletCredentialsError(f"{message} {own.issuer.rfc4514_string()} from Apple") from None
+        for name, one in (("Pass Type ID", own), ("intermediate", issuer)):
+            if not one.not_valid_before_utc <= datetime.now(UTC) <= one.not_valid_after_utc:
+                period = f"{one.not_valid_before_utc:%Y-%m-%d} to {one.not_valid_after_utc:%Y-%m-%d}"
+                raise WalletCredentialsError(f"the {name} certificate is valid from {period}: renew it with Apple")
+        return cls(own, key, issuer, _subject(own, NameOID.USER_ID), _subject(own, NameOID.ORGANIZATIONAL_UNIT_NAME))
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleCredentials:
+    """The key of a Google Cloud service account, and the issuer id of the Google Wallet API account it may use."""
+
+    issuer_id: str
+    email: str
+    private_key: RSAPrivateKey = field(repr=False)
+
+    @classmethod
+    def load(cls, service_account: str, issuer_id: str) -> "GoogleCredentials":
+        """Return the credentials in a service account's JSON key file. Raises WalletCredentialsError."""
+        if not issuer_id.isdecimal():
+            raise WalletCredentialsError("the issuer id is the number that Google's Pay & Wallet console shows")
+        try:
+            account = json.loads(service_account)
+            email, pem = str(account["client_email"]), str(account["private_key"])
+        except (ValueError, KeyError, TypeError):
+            message = "the service account's key is a JSON file with client_email and private_key: download it again"
+            raise WalletCredentialsError(message) from None
+        return cls(issuer_id, email, _private_key("the service account's key", pem.encode(), None))
+
+
+def _certificate(name: str, pem: bytes) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        raise WalletCredentialsError(f"{name} is not a PEM file: convert it with `openssl x509 -inform der`") from None
+
+
+def _private_key(name: str, pem: bytes, password: bytes | None) -> RSAPrivateKey:
+    try:
+        key = load_pem_private_key(pem, password)
+    except (ValueError, TypeError) as error:
+        raise WalletCredentialsError(f"{name} cannot be read as PEM, or its password is wrong: {error}") from None
+    if not isinstance(key, RSAPrivateKey):
+        raise WalletCredentialsError(f"{name} is no RSA key, and wallets take no other")
+    return key
+
+
+def _subject(certificate: x509.Certificate, attribute: x509.ObjectIdentifier) -> str:
+    found = certificate.subject.get_attributes_for_oid(attribute)
+    if not found:
+        raise WalletCredentialsError("this is no Pass Type ID certificate: its subject names no pass type and team")
+    return str(found[0].value)
