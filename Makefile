@@ -1,0 +1,64 @@
+# `make demo` and `make test` do everything on a fresh Debian machine with Python 3.11, make and git.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+export PORT ?= 8000
+export CLOUDLET_PORT ?= 9000
+FUZZ_SECONDS ?= 5
+BENCH ?=
+
+.PHONY: help setup demo test bench lint lock clean
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 16
+
+setup: $(VENV)/installed backend/.env ## Everything that demo and test need; safe to repeat
+
+$(VENV)/installed: requirements.lock requirements-uv.lock cloudlet/pyproject.toml
+	@scripts/need-python "$(PYTHON)" "$(VENV)"
+	@echo "Installing the locked dependencies ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable ./cloudlet
+	@touch $@
+
+backend/.env:
+	@$(BIN)/python scripts/make_env.py
+	@echo "Wrote backend/.env, with a secret key of its own."
+
+demo: setup ## A running system with an event and tickets, on this machine
+	@$(BIN)/python scripts/demo.py
+
+test: setup ## All tests: backend on SQLite, what races on PostgreSQL too, cloudlet
+	@scripts/need-debian chromium pdftoppm:poppler-utils qpdf openssl node:nodejs npm redis-server rabbitmq-server
+	@mkdir -p var
+	cd backend && $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 .
+	cd backend && TEST_DATABASE=postgres $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 -m databases .
+	@for target in transformation url multipart picture; do \
+		$(BIN)/python cloudlet/fuzz/fuzz.py $$target --seconds $(FUZZ_SECONDS) >var/fuzz.log 2>&1 \
+			|| { cat var/fuzz.log; exit 1; }; \
+	done; echo "Fuzzed cloudlet's four parsers for $(FUZZ_SECONDS) s each: nothing found."
+	cd cloudlet && $(BIN)/python -m pytest -q -n 2
+
+bench: setup ## Measure everything, and write docs/reference/benchmarks.md; BENCH="render publish" measures some
+	@scripts/need-debian redis-server rabbitmq-server
+	@mkdir -p var
+	$(BIN)/python benchmarks/run.py $(BENCH)
+
+lint: setup ## Style, types, import contracts, migrations, API document
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy backend/apps backend/config cloudlet/src
+	cd backend && $(BIN)/lint-imports --config ../pyproject.toml
+	cd backend && $(BIN)/python manage.py makemigrations --check --dry-run
+
+lock: ## Choose the newest versions that the requirements allow
+	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-header \
+		--group pyproject.toml:dev --group cloudlet/pyproject.toml:dev \
+		backend/requirements.txt cloudlet/pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --constraints requirements.lock \
+		backend/requirements.txt cloudlet/pyproject.toml -o requirements-image.lock
+
+clean: ## Forget the virtual environment and the demo's data
+	rm -rf $(VENV) var

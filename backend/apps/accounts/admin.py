@@ -1,0 +1,116 @@
+"""People and teams at the desk. Signing in there is signing in as everywhere, with the same limits on guessing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminEmailInputWidget
+
+from .models import Membership, Organiser, User
+from .team_scope import PartOfParentInline, TeamScopedAdmin
+
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.unregister(Group)
+admin.site.unregister(EmailAddress)  # shown with its user
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc] # unfold has no types
+    pass
+
+
+class EmailAddressInline(TabularInline):  # type: ignore[misc] # unfold has no types
+    model = EmailAddress
+    extra = 0
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg] # unfold has no types
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    inlines = (EmailAddressInline,)
+    ordering = ("email",)
+    list_display = ("email", "name", "is_staff", "is_active", "last_login")
+    list_filter = ("is_staff", "is_superuser", "is_active")
+    search_fields = ("email", "name")
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password")}),
+        (
+            "Permissions",
+            {
+                "fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions"),
+                "description": "A manager of a team needs only “staff status” to work at the desk, and sees the own "
+                "teams’ events. Groups and permissions count for the events of all teams.",
+            },
+        ),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
+
+
+class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Names a member by e-mail address, so that a team's manager need not see a list of everybody."""
+
+    email = forms.EmailField(label="E-mail address", widget=UnfoldAdminEmailInputWidget())
+
+    class Meta:
+        model = Membership
+        fields = ("role",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["email"] = self.instance.user.email
+            self.fields["email"].disabled = True
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        user = User.objects.filter(email__iexact=email).first()
+        if user is None:
+            raise ValidationError("Nobody has signed up with this address yet. Ask them to make an account first.")
+        places = Membership.objects.filter(user=user, organiser=self.instance.organiser_id).exclude(pk=self.instance.pk)
+        if places.exists():
+            raise ValidationError("This person is in the team already.")
+        self.instance.user = user
+        return email.lower()
+
+
+class MembershipFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    def clean(self) -> None:
+        super().clean()
+        emails = [form.cleaned_data["email"] for form in self.forms if (form.cleaned_data or {}).get("email")]
+        if len(set(emails)) < len(emails):
+            raise ValidationError("The same address stands here twice.")
+
+
+class MembershipInline(PartOfParentInline):
+    model = Membership
+    form = MembershipForm
+    formset = MembershipFormSet
+    fields = ("email", "role")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("user")
+
+
+@admin.register(Organiser)
+class OrganiserAdmin(TeamScopedAdmin):
+    team_path = "pk"
+    managers_may_add = False
+    managers_may_delete = False
+    inlines = (MembershipInline,)
+    search_fields = ("name",)
+    list_display = ("name",)

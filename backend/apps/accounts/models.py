@@ -1,0 +1,82 @@
+"""Who people are: users, who sign in by e-mail, and the organisers' teams that they work for."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Lower
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users who are named by their e-mail address."""
+
+    use_in_migrations = True
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        if not email:
+            raise ValueError("A user needs an e-mail address.")
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email__iexact=username)
+
+
+class User(AbstractUser):
+    """A person with a sign-in: a holder, an organiser, door staff, or several of these."""
+
+    username = None  # type: ignore[assignment]  # signing in is by e-mail; Django's docs remove the field this way
+    email = models.EmailField("e-mail address", unique=True)
+    name = models.CharField(max_length=200, blank=True)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_unique_ignoring_case")]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def get_full_name(self) -> str:
+        return self.name or super().get_full_name() or self.email
+
+
+class Organiser(models.Model):
+    """A team that publishes events. What its members may do is their membership's role."""
+
+    name = models.CharField(max_length=200)
+    members = models.ManyToManyField(User, through="Membership", related_name="organisers")
+
+    class Meta:
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """One person's place in one organiser's team."""
+
+    class Role(models.TextChoices):
+        MANAGER = "manager", "Organiser: issues, re-issues and checks tickets"
+        DOOR = "door", "Door staff: checks tickets"
+
+    organiser = models.ForeignKey(Organiser, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organiser", "user"], name="one_membership_a_person_and_team")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.organiser} ({self.role})"

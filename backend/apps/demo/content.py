@@ -1,0 +1,121 @@
+"""The demo: a team, an event next month, and holders whose names are written in four scripts."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.models import Membership, Organiser, User
+from apps.events.images import save_event_image
+from apps.events.models import Event, EventImage, EventTicket, TicketType
+from apps.events.tickets import Holder, issue_many
+
+from .poster import draw_cover, draw_logo
+
+LOCAL_PASSWORD = "lantern-nights"  # noqa: S105 # only where nobody but this machine can sign in
+ORGANISER = "Lantern Nights"
+TITLE = "Lanterns on the River"
+TIME_ZONE = "Europe/Berlin"
+MANAGER = ("organiser@example.org", "Jonas Weber")
+DOOR = ("door@example.org", "Sofia Rossi")
+# Address, name, tickets as (type, quantity).
+HOLDERS = (
+    ("amelie@example.org", "Amélie Laurent", (("Riverside", 2), ("Boat", 1))),
+    ("layla@example.org", "ليلى حدّاد", (("Riverside", 1),)),
+    ("xiaoming@example.org", "王小明", (("Boat", 2),)),
+    ("priya@example.org", "प्रिया शर्मा", (("Riverside", 4),)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """`password` is empty where the account has one that was shown before."""
+
+    role: str
+    name: str
+    email: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    event: Event
+    tickets: list[EventTicket]
+    sign_ins: list[SignIn]
+
+
+@transaction.atomic
+def make_demo() -> Demo:
+    """Make what is missing of the demo, and answer all of it. Safe to repeat; tickets are issued once an event."""
+    manager, door = _sign_in("organiser", *MANAGER), _sign_in("door staff", *DOOR)
+    holders = [_sign_in("holder", email, name) for email, name, _ in HOLDERS]
+    organiser, _ = Organiser.objects.get_or_create(name=ORGANISER)
+    for sign_in, role in ((manager, Membership.Role.MANAGER), (door, Membership.Role.DOOR)):
+        user = User.objects.get_by_natural_key(sign_in.email)
+        Membership.objects.get_or_create(organiser=organiser, user=user, defaults={"role": role})
+    User.objects.filter(email=MANAGER[0]).update(is_staff=True)
+    event = Event.objects.filter(organiser=organiser, title=TITLE, starts_at__gt=timezone.now()).first()
+    event = event or _make_event(organiser)
+    return Demo(event, list(event.tickets.select_related("ticket_type")), [manager, door, *holders])
+
+
+def is_local() -> bool:
+    """Whether only this machine reaches the site, so that a password that everybody knows does no harm."""
+    return urlsplit(settings.PUBLIC_URL).hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def _sign_in(role: str, email: str, name: str) -> SignIn:
+    user = User.objects.filter(email=email).first()
+    password = ""
+    if is_local():
+        password = LOCAL_PASSWORD
+    elif user is None:
+        password = secrets.token_urlsafe(9)
+    if user is None:
+        user = User.objects.create_user(email, password, name=name)
+    elif password and not user.check_password(password):
+        user.set_password(password)
+        user.save(update_fields=["password"])
+    EmailAddress.objects.update_or_create(user=user, email=email, defaults={"verified": True, "primary": True})
+    return SignIn(role, name, email, password)
+
+
+def _make_event(organiser: Organiser) -> Event:
+    starts_at = _a_saturday_next_month()
+    event = Event.objects.create(
+        organiser=organiser,
+        title=TITLE,
+        description="An evening of music on the water. A thousand lanterns rise when the sun is down.",
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(hours=4),
+        doors_at=starts_at - timedelta(hours=1),
+        time_zone=TIME_ZONE,
+        venue="Old Harbour Stage",
+        address="Quay 7, 10317 Berlin",
+        terms="Bring a warm coat. The ticket admits once; whoever leaves needs a stamp to come back in.",
+        accent="#5b2a86",
+    )
+    save_event_image(event, EventImage.Kind.COVER, draw_cover())
+    save_event_image(event, EventImage.Kind.LOGO, draw_logo())
+    types = {
+        name: TicketType.objects.create(event=event, name=name, price=price)
+        for name, price in (("Riverside", "25.00"), ("Boat", "60.00"))
+    }
+    for number, (email, name, wanted) in enumerate(HOLDERS, start=1):
+        for type_name, quantity in wanted:
+            issue_many(event, [Holder(name, email, quantity)], types[type_name], order_reference=f"DEMO-{number:04}")
+    return event
+
+
+def _a_saturday_next_month() -> datetime:
+    day = timezone.localdate() + timedelta(days=28)
+    day += timedelta(days=(5 - day.weekday()) % 7)
+    return datetime.combine(day, time(19, 30), ZoneInfo(TIME_ZONE))

@@ -1,0 +1,144 @@
+"""The page that issues tickets to a list of holders: it shows what it read, then issues all or nothing."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from apps.events import history, tickets
+from apps.events.holder_lists import HolderList, decode, read_holders
+from apps.events.models import Event, EventTicket, TicketType
+from apps.events.timing import CHECKED_LISTS_GOOD
+
+if TYPE_CHECKING:
+    from .events import EventAdmin
+
+MAX_UPLOAD = 2 * 1024 * 1024
+
+
+class IssueForm(forms.Form):
+    holders = forms.CharField(
+        required=False,
+        strip=False,
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 10, "dir": "auto", "placeholder": "Amélie Laurent, amelie@example.org, 2"}
+        ),
+        help_text="One holder a line: name, e-mail, quantity. Quantity may be left out, and one of name and e-mail.",
+    )
+    file = forms.FileField(
+        label="Or a CSV file",
+        required=False,
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
+        help_text="Separated by commas, semicolons or tabs. The first line may name the columns.",
+    )
+    ticket_type: forms.ModelChoiceField[TicketType] = forms.ModelChoiceField(
+        queryset=None, required=False, widget=UnfoldAdminSelectWidget()
+    )
+    order_reference = forms.CharField(
+        required=False,
+        max_length=EventTicket._meta.get_field("order_reference").max_length,
+        widget=UnfoldAdminTextInputWidget(),
+    )
+
+    def __init__(self, *args: Any, event: Event, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lines = HolderList([])
+        self.text = ""
+        self.fields["ticket_type"].queryset = event.ticket_types.all()  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        upload = cleaned.get("file")
+        if upload is not None and cleaned.get("holders", "").strip():
+            raise ValidationError("There are lines and a file. Remove one of them.")
+        if upload is not None and upload.size > MAX_UPLOAD:
+            raise ValidationError("The file is larger than 2 MB. Split it.")
+        self.text = decode(upload.read()) if upload is not None else cleaned.get("holders", "")
+        self.data = {
+            **cast(QueryDict, self.data).dict(),
+            "holders": self.text,
+        }  # a file's lines can then be corrected in the page
+        self.lines = read_holders(self.text)
+        return cleaned
+
+    @property
+    def problems(self) -> int:
+        return sum(bool(line.problems) for line in self.lines)
+
+
+def issue_page(desk: EventAdmin, request: HttpRequest, event: Event) -> HttpResponse:
+    """Shows the form, checks a list, or issues it. A list that was checked can be issued once."""
+    form = IssueForm(request.POST or None, request.FILES or None, event=event)
+    checked = request.method == "POST" and form.is_valid() and "change" not in request.POST
+    if checked and not form.problems and "issue" in request.POST:
+        return _issue(request, event, form)
+    context = {
+        **desk.admin_site.each_context(request),
+        "title": f"Issue tickets – {event}",
+        "opts": Event._meta,
+        "original": event,
+        "form": form,
+        "checked": checked,
+        "admits": sum(int(line.quantity or 1) for line in form.lines) if checked and not form.problems else 0,
+        "key": _new_key(request, event) if checked and not form.problems else "",
+        "event_url": reverse("admin:events_event_change", args=[event.pk]),
+    }
+    return TemplateResponse(request, "desk/issue.html", context)
+
+
+def _issue(request: HttpRequest, event: Event, form: IssueForm) -> HttpResponse:
+    try:
+        issued = tickets.issue_once(
+            _key_of(request, event),
+            event,
+            [line.to_holder() for line in form.lines],
+            form.cleaned_data["ticket_type"],
+            form.cleaned_data["order_reference"],
+        )
+    except signing.SignatureExpired:
+        messages.error(request, "Nothing was issued: this list was checked days ago. Check it once more.")
+        return HttpResponseRedirect(request.path)
+    except signing.BadSignature:
+        messages.error(request, "Nothing was issued: this list was not checked on this page. Check it first.")
+        return HttpResponseRedirect(request.path)
+    except tickets.IssuedAlreadyError as error:
+        messages.warning(request, str(error))
+        return HttpResponseRedirect(request.path)
+    except ValidationError as error:
+        messages.error(request, f"Nothing was issued. {' '.join(error.messages)}")
+        return HttpResponseRedirect(request.path)
+    count = len(issued)
+    history.note(request.user, [event], f"{count} tickets issued from a list.")
+    done = f"{count} ticket{'s were' if count != 1 else ' was'} issued, and the files are being made."
+    messages.success(request, f"{done} Nobody is mailed: holders find their tickets by signing in with their address.")
+    return HttpResponseRedirect(f"{reverse('admin:events_eventticket_changelist')}?event__id__exact={event.pk}")
+
+
+# -- The key of a checked list: it says that this user was shown the list, and which pressing of the button is which --
+
+
+def _signer(request: HttpRequest, event: Event) -> signing.TimestampSigner:
+    return signing.TimestampSigner(salt=f"tickets to issue: event {event.pk}, user {request.user.pk}")
+
+
+def _new_key(request: HttpRequest, event: Event) -> str:
+    return _signer(request, event).sign(secrets.token_urlsafe(12))
+
+
+def _key_of(request: HttpRequest, event: Event) -> str:
+    """Raises BadSignature; SignatureExpired before the key, if it was used, is forgotten."""
+    return _signer(request, event).unsign(request.POST.get("key", ""), max_age=CHECKED_LISTS_GOOD)

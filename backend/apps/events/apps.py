@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+from django.urls import register_converter
+
+from .row_ids import RowIdConverter
+
+
+class EventsConfig(AppConfig):
+    name = "apps.events"
+    verbose_name = "Events and tickets"
+
+    def ready(self) -> None:
+        from . import checks, receivers  # registering them needs the models, which are loaded by now
+
+        checks.register()
+        receivers.connect()
+        register_converter(RowIdConverter, "row_id")

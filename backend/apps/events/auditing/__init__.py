@@ -1,0 +1,1 @@
+"""Whether storage holds what the database says, and nothing else."""

@@ -1,0 +1,147 @@
+"""What storage holds, listed page by page into a file, so that a listing that runs out of quota can go on later.
+
+A listing of a hundred thousand tickets takes four hundred calls of the five hundred that a free account has in an
+hour; asking for every ticket would take two hundred hours.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+from apps.events import media
+
+KEPT_FOR: Final = 24 * 3600  # seconds; what was listed before that says nothing about today
+ROOT: Final = "tickets/"
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS about (account TEXT NOT NULL, began REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS listing (
+    resource_type TEXT, delivery_type TEXT, prefix TEXT,
+    cursor TEXT NOT NULL DEFAULT '', done INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (resource_type, delivery_type, prefix)
+);
+CREATE TABLE IF NOT EXISTS file (
+    resource_type TEXT, delivery_type TEXT, public_id TEXT, version INTEGER, size INTEGER, etag TEXT,
+    PRIMARY KEY (public_id, resource_type, delivery_type)
+) WITHOUT ROWID;
+"""
+
+
+class Inventory:
+    """The files of one account below `tickets/`, of every resource and delivery type. Close it after use."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, and go on with what it holds unless that is finished, old, or of another account."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
+        if not self._is_worth_going_on():
+            self._begin()
+
+    def __enter__(self) -> Inventory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    @property
+    def began(self) -> datetime:
+        """When the listing began. What changed since may not be in it."""
+        return datetime.fromtimestamp(self._one("SELECT began FROM about"), UTC)
+
+    @property
+    def is_complete(self) -> bool:
+        return not self._one("SELECT count(*) FROM listing WHERE NOT done")
+
+    def __len__(self) -> int:
+        return int(self._one("SELECT count(*) FROM file"))
+
+    def take(self, on_page: Callable[[int], None] = lambda files: None) -> None:
+        """List what is not listed yet. Raises MediaError; every page up to then is kept.
+
+        `on_page` is told how many files are known.
+        """
+        columns = "resource_type, delivery_type, prefix, cursor"
+        for listing in self._database.execute(f"SELECT {columns} FROM listing WHERE NOT done").fetchall():  # noqa: S608
+            resource_type, delivery_type, prefix, cursor = listing
+            while True:
+                found, cursor, _ = media.list_files(
+                    prefix, cursor, resource_type=resource_type, delivery_type=delivery_type
+                )
+                self._keep(found, (cursor, not cursor, resource_type, delivery_type, prefix))
+                on_page(len(self))
+                if not cursor:
+                    break
+
+    def files(self, public_ids: Iterable[str]) -> dict[str, media.ListedFile]:
+        """Those of the files that lie where they belong, by public id."""
+        found = {}
+        for public_id in public_ids:
+            row = self._database.execute(f"{_SELECT} WHERE public_id = ? AND {_RIGHT}", (public_id, _type())).fetchone()
+            if row is not None:
+                found[public_id] = media.ListedFile(*row)
+        return found
+
+    def in_place(self) -> Iterator[media.ListedFile]:
+        """All files that lie where ticket files belong."""
+        with closing(self._database.execute(f"{_SELECT} WHERE {_RIGHT}", (_type(),))) as rows:
+            yield from (media.ListedFile(*row) for row in rows)
+
+    def misplaced(self) -> Iterator[media.ListedFile]:
+        """All files with a resource type or delivery type that no ticket file has."""
+        with closing(self._database.execute(f"{_SELECT} WHERE NOT ({_RIGHT})", (_type(),))) as rows:
+            yield from (media.ListedFile(*row) for row in rows)
+
+    def _is_worth_going_on(self) -> bool:
+        row = self._database.execute("SELECT account, began FROM about").fetchone()
+        return row is not None and row[0] == _account() and time.time() - row[1] < KEPT_FOR and not self.is_complete
+
+    def _begin(self) -> None:
+        with self._transaction():
+            for table in ("about", "listing", "file"):
+                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 # the three names above
+            self._database.execute("INSERT INTO about VALUES (?, ?)", (_account(), time.time()))
+            self._database.executemany(
+                "INSERT INTO listing (resource_type, delivery_type, prefix) VALUES (?, ?, ?)",
+                [(resource, delivery, ROOT) for resource in _RESOURCE_TYPES for delivery in _DELIVERY_TYPES],
+            )
+
+    def _keep(self, found: Iterable[media.ListedFile], progress: tuple[object, ...]) -> None:
+        rows = [(f.resource_type, f.delivery_type, f.public_id, f.version, f.size, f.etag) for f in found]
+        with self._transaction():
+            self._database.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self._database.execute(
+                "UPDATE listing SET cursor = ?, done = ? WHERE resource_type = ? AND delivery_type = ? AND prefix = ?",
+                progress,
+            )
+
+    def _transaction(self) -> sqlite3.Connection:
+        self._database.execute("BEGIN")
+        return self._database  # as a context manager it commits, or rolls back
+
+    def _one(self, query: str) -> float:
+        value: float = self._database.execute(query).fetchone()[0]
+        return value
+
+
+_RESOURCE_TYPES: Final = ("image", "raw")
+_DELIVERY_TYPES: Final = ("upload", "authenticated", "private")
+_SELECT: Final = "SELECT resource_type, delivery_type, public_id, version, size, etag FROM file"
+_RIGHT: Final = "resource_type = 'image' AND delivery_type = ?"
+
+
+def _type() -> str:
+    return settings.CLOUDINARY_DELIVERY_TYPE
+
+
+def _account() -> str:
+    account = settings.CLOUDINARY_ACCOUNT
+    return f"{account.cloud_name} {account.upload_prefix}"

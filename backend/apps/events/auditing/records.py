@@ -1,0 +1,78 @@
+"""What is kept of looking at storage: examinations by the doctor, and samples of what the account uses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+SILENCE = timedelta(minutes=3)  # after which whoever examines is taken for dead
+
+
+class Examination(models.Model):
+    """One comparison of the database with storage, from the wish for it to its findings, grouped by problem."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Waits for a worker"
+        RUNNING = "running", "Under way"
+        DONE = "done", "Done"
+        STOPPED = "stopped", "Stopped on the way"  # what was listed is kept
+        FAILED = "failed", "Failed"
+
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )  # None for the command
+    asked_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(default=timezone.now)  # the last sign of life of whoever is at it
+    state = models.CharField(max_length=7, choices=State, default=State.QUEUED)
+    # True while nothing else may be examined, else None: NULLs are no duplicates of each other.
+    is_open = models.BooleanField(null=True, default=True, unique=True)
+
+    listed = models.PositiveIntegerField(default=0)  # files
+    compared = models.PositiveIntegerField(default=0)  # tickets
+    ready = models.PositiveIntegerField(default=0)  # tickets to compare
+    owed = models.PositiveIntegerField(default=0)  # tickets without files yet
+    quota_allowed = models.PositiveIntegerField(null=True)
+    quota_left = models.PositiveIntegerField(null=True)
+    quota_resets_at = models.DateTimeField(null=True)
+    # [{"problem": one of Problem, "count": how many, "examples": a few of them in words}]
+    findings = models.JSONField(default=list)
+    repaired = models.PositiveIntegerField(default=0)
+    message = models.CharField(max_length=500, blank=True, default="")  # why it stopped or failed
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        verbose_name = "storage check"
+        default_permissions = ("add", "view")
+
+    def __str__(self) -> str:
+        return f"{self.asked_at:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it was begun or wished for, and nobody has said anything of it for so long that nobody will."""
+        return bool(self.is_open) and self.seen_at < timezone.now() - SILENCE
+
+
+class UsageSample(models.Model):
+    """What the account used at one moment, as Cloudinary tells it; None for what it does not tell."""
+
+    taken_at = models.DateTimeField(default=timezone.now, db_index=True)
+    plan = models.CharField(max_length=50, blank=True, default="")
+    storage = models.PositiveBigIntegerField(null=True)  # bytes
+    bandwidth = models.PositiveBigIntegerField(null=True)  # bytes, within the last 30 days
+    transformations = models.PositiveBigIntegerField(null=True)  # within the last 30 days
+    objects_stored = models.PositiveBigIntegerField(null=True)
+    credits = models.FloatField(null=True)
+    credits_limit = models.FloatField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["taken_at"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.taken_at:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,31 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+from apps.events.media import gate
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def workers(text: str) -> int:
+    number = positive(text)
+    if number > gate.maximum:
+        raise ValueError(text)
+    return number
+
+
+def add_workers(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers",
+        type=workers,
+        default=gate.maximum,
+        metavar="N",
+        help="calls at the same time, while Cloudinary is at ease (default: TICKET_UPLOADS_IN_FLIGHT)",
+    )

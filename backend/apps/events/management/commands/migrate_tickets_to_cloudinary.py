@@ -1,0 +1,136 @@
+"""manage.py migrate_tickets_to_cloudinary: a face of `relocation` and, with --to-local, of `retrieval`."""
+
+from __future__ import annotations
+
+import contextlib
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.events.management.arguments import add_workers, positive
+from apps.events.moving import plans, relocation, retrieval
+from apps.events.moving.pacing import Pace
+from apps.events.moving.plans import Outcome, Plan, Result, Selection
+from apps.events.moving.progress import Progress
+from apps.events.moving.reports import Report
+from apps.events.publishing import claims
+
+SUMMARY = {
+    Outcome.MOVED: "moved, with the code that was printed",
+    Outcome.RENEWED: "made anew",
+    Outcome.BROUGHT_HOME: "brought to the local storage",
+    Outcome.LOCAL_DELETED: "local files deleted, their successors on Cloudinary verified",
+    Outcome.LOCAL_GONE: "local files were gone already, which is noted now",
+    Outcome.LOCAL_KEPT: "local files kept, as they are not what was moved",
+    Outcome.OVERTAKEN: "changed by somebody else meanwhile, nothing left to do",
+    Outcome.FAILED: "failed; run the command again to try those again",
+}
+
+
+class Command(BaseCommand):
+    help = (
+        "Move tickets from the local storage of old to Cloudinary. Printed codes stay valid, local files stay where "
+        "they are, and a run that is cut short is continued by starting it again."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add = parser.add_argument
+        add("--dry-run", action="store_true", help="say what would be done, and write nothing")
+        add("--force", action="store_true", help="also make those files anew that are on Cloudinary already")
+        add("--delete-local", action="store_true", help="delete local files once their successors are verified")
+        add("--to-local", action="store_true", help="the way back: bring files from Cloudinary to the local storage")
+        add("--event", type=int, metavar="ID", help="only tickets of this event")
+        add("--limit", type=positive, metavar="N", help="at most N tickets")
+        add_workers(parser)
+        add("--report", type=Path, metavar="FILE", help="append one CSV line a ticket to this file")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["to_local"] and (options["force"] or options["delete_local"]):
+            raise CommandError("--to-local goes with neither --force nor --delete-local.")
+        selection = Selection(options["event"], options["limit"], options["force"], options["delete_local"])
+        if options["dry_run"]:
+            self._tell_plans(selection, options["to_local"])
+        else:
+            self._run(selection, options)
+
+    def _tell_plans(self, selection: Selection, to_local: bool) -> None:
+        if to_local:
+            self.stdout.write(f"Dry run: {retrieval.count(selection)} tickets would be brought to the local storage.")
+            return
+        told: Counter[str] = Counter()
+        for planned in plans.plan(selection):
+            told[planned.intention] += 1
+            self._warn(planned, self.stdout.write)
+        for intention, number in sorted(told.items()):
+            self.stdout.write(f"{number:>8} {intention}")
+        self.stdout.write(f"{selection.passed_over():>8} on Cloudinary already: left alone")
+        self.stdout.write("Dry run: nothing was written.")
+
+    def _run(self, selection: Selection, options: dict[str, Any]) -> None:
+        to_local = options["to_local"]
+        source = retrieval if to_local else relocation
+        total = retrieval.count(selection) if to_local else selection.count()
+        passed_over = 0 if to_local else selection.passed_over()
+        outcomes: Counter[Outcome] = Counter()
+        stopped, void = "", 0
+        with (
+            _report(options["report"]) as report,
+            Progress(total, "ticket", self.stderr) as progress,
+            claims.failures_told_by_caller(),
+        ):
+            pace = Pace(lambda seconds: progress.say(f"Cloudinary limits the rate of calls: waiting {seconds:.0f} s."))
+            for result in source.move(selection, options["workers"], pace):
+                outcomes[result.outcome] += 1
+                void += result.plan.local.opens_nothing and result.outcome is Outcome.RENEWED
+                self._tell(result, progress, options["verbosity"])
+                if report is not None:
+                    report.add(*_line(result))
+                stopped = stopped or (result.error if result.stops_run else "")
+                progress.step()
+        for outcome in Outcome:
+            if outcomes[outcome]:
+                self.stdout.write(f"{outcomes[outcome]:>8} {SUMMARY[outcome]}")
+        if void:
+            self.stdout.write(f"{void:>8} of these were printed with a code that opens no door: send those out anew")
+        if not to_local:
+            self.stdout.write(f"{passed_over:>8} on Cloudinary already: left alone")
+        if stopped:
+            raise CommandError(f"Stopped early, as nothing else would succeed: {stopped}")
+        if undone := sum(number for outcome, number in outcomes.items() if not outcome.is_done):
+            raise CommandError(f"{undone} of {total} tickets are not done. Run the command again to go on.")
+
+    def _tell(self, result: Result, progress: Progress, verbosity: int) -> None:
+        if result.plan.warning:
+            progress.say(result.plan.warning)
+        if not result.outcome.is_done and not result.is_logged:
+            progress.say(f"Ticket {result.plan.ticket.ticket_id}: {result.error}")
+        elif verbosity > 1:
+            progress.say(f"Ticket {result.plan.ticket.ticket_id}: {SUMMARY[result.outcome]}")
+
+    @staticmethod
+    def _warn(planned: Plan, write: Any) -> None:
+        if planned.warning:
+            write(planned.warning)
+
+
+def _line(result: Result) -> tuple[object, ...]:
+    ticket, local = result.plan.ticket, result.plan.local
+    message = result.error or result.plan.warning
+    return ticket.ticket_id, ticket.event_id, local.finding.value, result.outcome.value, local.name, message
+
+
+@contextlib.contextmanager
+def _report(path: Path | None) -> Iterator[Report | None]:
+    if path is None:
+        yield None
+        return
+    try:
+        report = Report(path)
+    except OSError as error:
+        raise CommandError(f"The report can't be written: {error}") from error
+    with report:
+        yield report

@@ -1,0 +1,74 @@
+"""manage.py publish_tickets: does here and now what workers would do, with no broker and no worker."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections import Counter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.events.management.arguments import add_workers, positive
+from apps.events.media import MediaError, gate
+from apps.events.models import EventTicket
+from apps.events.moving.progress import Progress
+from apps.events.publishing import claims, deletions, publisher, sweep
+from apps.events.publishing.claims import Attempt
+from apps.events.rendering import RenderingError
+
+OVERTAKEN = "in another worker's hands, or changed meanwhile"
+LIMITED = "put off until Cloudinary's rate limit is lifted"
+
+
+class Command(BaseCommand):
+    help = "Make and upload every ticket file that is owed, and delete what has to go. Needs no broker and no worker."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--limit", type=positive, metavar="N", help="at most N tickets")
+        add_workers(parser)
+        parser.add_argument(
+            "--given-up", action="store_true", help="also try again what failed for good and waits for a person"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["given_up"]:
+            self.stdout.write(f"{sweep.take_up_given_up():>8} that were given up are tried again")
+        owed = sweep.owed_pks()[: options["limit"]]
+        outcomes: Counter[str] = Counter()
+        with Progress(len(owed), "ticket", self.stderr) as progress, claims.failures_told_by_caller():
+            for pk, attempt in publisher.publish_each(owed, at_once=options["workers"]):
+                outcomes[_outcome(attempt)] += 1
+                if isinstance(attempt.error, RenderingError | MediaError):
+                    progress.say(f"Ticket {_ticket_id(pk)}: {attempt.error}")
+                progress.step()
+            outcomes[LIMITED if gate.held_for() > 0 else OVERTAKEN] += len(owed) - outcomes.total()
+        deleted, undeleted = _empty_outbox()
+        if not owed:
+            self.stdout.write("Nothing is owed.")
+        for outcome, number in sorted((+outcomes).items()):
+            self.stdout.write(f"{number:>8} {outcome}")
+        self.stdout.write(f"{deleted:>8} files deleted")
+        if undeleted:
+            self.stdout.write(f"{undeleted:>8} files not deleted yet")
+        if waiting := sweep.given_up():
+            self.stdout.write(f"{waiting:>8} given up; the admin says why, and --given-up tries them again")
+        if outcomes["failed"] or outcomes[LIMITED] or undeleted:
+            raise CommandError("Not everything was done; what is left is tried again. The lines above say why.")
+
+
+def _ticket_id(pk: int) -> object:
+    return EventTicket.objects.values_list("ticket_id", flat=True).filter(pk=pk).first() or pk  # deleted meanwhile
+
+
+def _outcome(attempt: Attempt) -> str:
+    if attempt.error is not None:
+        return "failed"
+    return "published" if attempt.state == EventTicket.State.READY else OVERTAKEN
+
+
+def _empty_outbox() -> tuple[int, int]:
+    """How many files are gone, and how many are still to go. What failed is not due again for a while."""
+    gone = failed = 0
+    while any(batch := deletions.delete_due()):
+        gone, failed = gone + batch[0], failed + batch[1]
+    return gone, failed

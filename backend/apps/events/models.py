@@ -1,0 +1,380 @@
+"""Events, their tickets, and the work owed to storage. The database is the truth; storage follows it.
+
+`tickets.py` and `publishing/` write the state of a ticket's files; everybody else reads it.
+"""
+
+from __future__ import annotations
+
+import uuid
+import zoneinfo
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.urls import reverse
+from django.utils import timezone
+
+from . import media, storage
+from .auditing.records import Examination as Examination
+from .auditing.records import UsageSample as UsageSample
+from .partial_saves import PartiallySaved, PartiallySavedQuerySet
+from .rendering.errors import RenderingError
+from .rendering.layout.loading import load_layout
+from .timing import first_sweep
+from .validators import validate_time_zone
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+
+
+class Event(models.Model):
+    """Something that people get tickets for. Its dates are stored in UTC and shown in its own time zone."""
+
+    organiser = models.ForeignKey("accounts.Organiser", on_delete=models.PROTECT, related_name="events")
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+    doors_at = models.DateTimeField("doors open", null=True, blank=True)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    language = models.CharField(
+        max_length=35,
+        default="en",
+        help_text="Language of the labels and dates on the tickets, such as en, de, ar or zh-Hans.",
+        validators=[RegexValidator(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "Use a code such as en or pt-BR.")],
+    )
+    venue = models.CharField(max_length=200, blank=True)
+    address = models.CharField(max_length=300, blank=True)
+    terms = models.TextField(blank=True, help_text="Small print on the ticket.")
+    accent = models.CharField(
+        "accent colour",
+        max_length=7,
+        blank=True,
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Use six hexadecimal digits, such as #0f766e.")],
+    )
+    layout = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="What its tickets change of the built-in layout; empty for A4 as it is.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    # Its tickets follow its changes (`publishing/cascades.py`): `face` is the digest of what they last had to show.
+    face = models.CharField(max_length=64, blank=True, default="", editable=False)
+    republish_after = models.DateTimeField(null=True, editable=False, db_index=True)
+
+    class Meta:
+        ordering = ["-starts_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_at=None) | Q(ends_at__gte=F("starts_at")),
+                name="event_ends_after_it_starts",
+                violation_error_message="The event ends before it starts.",
+            ),
+            models.CheckConstraint(
+                condition=Q(doors_at=None) | Q(doors_at__lte=F("starts_at")),
+                name="event_doors_open_before_it_starts",
+                violation_error_message="The doors open after the event starts.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def clean(self) -> None:
+        """Raises ValidationError with the path of what is wrong in the layout, whatever is to be printed on it."""
+        try:
+            load_layout(self.layout)
+        except RenderingError as error:
+            raise ValidationError({"layout": str(error)}) from error
+
+    def local(self, moment: datetime) -> datetime:
+        """The moment on the clocks of the event's own time zone."""
+        return moment.astimezone(zoneinfo.ZoneInfo(self.time_zone))
+
+
+class EventImage(models.Model):
+    """A picture of an event, small and already checked (see `images.py`), kept in the database.
+
+    Workers on any machine must be able to draw it, and saving it must not touch the network.
+    """
+
+    class Kind(models.TextChoices):
+        COVER = "cover"
+        LOGO = "logo"
+
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="images")
+    kind = models.CharField(max_length=5, choices=Kind)
+    content = models.BinaryField(editable=False)
+    media_type = models.CharField(max_length=20, editable=False)
+    sha256 = models.CharField(max_length=64, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event", "kind"], name="one_image_an_event_and_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.event}"
+
+
+class TicketType(models.Model):
+    """A kind of ticket that an event has, such as “Standing” or “Balcony”."""
+
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="ticket_types")
+    name = models.CharField(max_length=100)
+    price = models.DecimalField(max_digits=10, decimal_places=2, default=0, validators=[MinValueValidator(0)])
+    currency = models.CharField(
+        max_length=3, default="EUR", validators=[RegexValidator(r"^[A-Z]{3}$", "Use an ISO 4217 code such as EUR.")]
+    )
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["event", "name"], name="one_ticket_type_an_event_and_name"),
+            models.CheckConstraint(condition=Q(price__gte=0), name="ticket_type_price_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CHANGED_EVENT = "A ticket stays with its event, which its code names. Delete it, and issue one for the other event."
+
+
+class EventTicketQuerySet(PartiallySavedQuerySet["EventTicket"]):
+    def owed(self) -> EventTicketQuerySet:
+        """Tickets whose files somebody has still to make, now or later."""
+        return self.filter(
+            state__in=(EventTicket.State.PENDING, EventTicket.State.FAILED), next_attempt_at__isnull=False
+        )
+
+    def given_up(self) -> EventTicketQuerySet:
+        """Tickets that failed for good: nobody tries to make their files before a person asks for it."""
+        return self.filter(state=EventTicket.State.FAILED, next_attempt_at=None)
+
+    def unclaimed(self, now: datetime) -> EventTicketQuerySet:
+        """Tickets that no worker holds a running lease on."""
+        return self.filter(Q(lease_until=None) | Q(lease_until__lte=now))
+
+    def locked(self) -> list[int]:
+        """The keys of the tickets, whose rows are locked until the caller's transaction ends.
+
+        In the order of their keys: statements about many rows lock them as they happen to lie, and two that do would
+        wait for each other in a circle. Whoever changes several tickets at once locks them here first.
+        """
+        return list(self.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+
+    def held_by(self, user: User) -> EventTicketQuerySet:
+        """The user's own tickets: those issued to the account, and those to an address the user has confirmed."""
+        confirmed = user.emailaddress_set.filter(verified=True).values("email")  # type: ignore[attr-defined]
+        return self.filter(Q(holder=user) | Q(holder=None, holder_email__in=confirmed))
+
+    def managed_by(self, user: User) -> EventTicketQuerySet:
+        """Tickets of events whose organiser's team the user manages."""
+        return self.filter(event__organiser__in=_teams(user, "manager"))
+
+    def checked_by(self, user: User) -> EventTicketQuerySet:
+        """Tickets that the user may check at the door: as a manager or as door staff."""
+        return self.filter(event__organiser__in=_teams(user, "manager", "door"))
+
+
+def _teams(user: User, *roles: str) -> models.QuerySet:  # type: ignore[type-arg]
+    return user.memberships.filter(role__in=roles).values("organiser")
+
+
+class EventTicket(PartiallySaved):
+    """One ticket: who may enter what, the generation of its code, and the state of its two files.
+
+    Saving a changed value that is printed has the files made anew after commit. `update()` and `bulk_update()` tell
+    nobody: call `tickets.rerender_many` on the same rows behind them. `ticket_doctor` finds what was forgotten.
+    """
+
+    # The columns of its own that a ticket shows.
+    PRINTED: ClassVar[tuple[str, ...]] = (
+        "holder_name", "holder_email", "quantity", "ticket_type_id", "order_reference",
+    )  # fmt: skip
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Files are on their way"
+        READY = "ready", "Files are ready"
+        FAILED = "failed", "The last attempt failed"
+
+    ticket_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="tickets")
+    ticket_type = models.ForeignKey(
+        TicketType, on_delete=models.RESTRICT, null=True, blank=True, related_name="tickets"
+    )
+    holder = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="tickets"
+    )
+    holder_name = models.CharField(max_length=200, blank=True)
+    holder_email = models.EmailField("holder's e-mail", blank=True, db_index=True)
+    quantity = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    order_reference = models.CharField(max_length=40, blank=True)
+    issued_at = models.DateTimeField(default=timezone.now, editable=False)
+    used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    # The code. `code_generation` rises when a ticket is re-issued, and every earlier copy is dead.
+    code_generation = models.PositiveSmallIntegerField(default=0, editable=False)
+    issued_before_signing = models.BooleanField(default=False, editable=False)
+    legacy_code = models.CharField(max_length=500, blank=True, editable=False)
+
+    # The files: empty until published, or until moved from the local storage of old.
+    qr_code = storage.TicketImageField(upload_to="qr_codes/", blank=True, editable=False)
+    qr_code_cloudinary_id = models.CharField(max_length=255, blank=True, default="", editable=False)
+    qr_code_version = models.PositiveBigIntegerField(null=True, editable=False)
+    qr_code_etag = models.CharField(max_length=64, blank=True, default="", editable=False)
+    pdf_ticket = storage.TicketFileField(upload_to="pdf_tickets/", blank=True, editable=False)
+    pdf_ticket_cloudinary_id = models.CharField(max_length=255, blank=True, default="", editable=False)
+    pdf_ticket_version = models.PositiveBigIntegerField(null=True, editable=False)
+    pdf_ticket_etag = models.CharField(max_length=64, blank=True, default="", editable=False)
+    # Where the files lay before they were moved; empty again once those are deleted.
+    qr_code_local = models.CharField(max_length=255, blank=True, default="", editable=False)
+    pdf_ticket_local = models.CharField(max_length=255, blank=True, default="", editable=False)
+    published_generation = models.PositiveSmallIntegerField(null=True, editable=False)
+    published_at = models.DateTimeField(null=True, editable=False)
+    published_face = models.CharField(max_length=64, blank=True, default="", editable=False)
+
+    # The work owed. `revision` counts the wishes for new files, so that an answer to an old wish is recognised.
+    state = models.CharField(max_length=8, choices=State, default=State.PENDING, editable=False)
+    revision = models.PositiveIntegerField(default=0, editable=False)
+    # How long the wish took is measured by it. The database knows the default too, as for `Event.layout`: while a new
+    # version is deployed, processes of the old one issue tickets.
+    wished_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    next_attempt_at = models.DateTimeField(null=True, default=first_sweep, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    lease = models.UUIDField(null=True, editable=False)
+    in_bulk = models.BooleanField(default=False, editable=False)  # nobody waits for this ticket in particular
+    reason = models.CharField(max_length=500, blank=True, default="", editable=False)
+
+    objects: ClassVar[models.Manager[EventTicket]] = EventTicketQuerySet.as_manager()
+
+    is_outdated = False  # whether the save that is under way changes what is printed
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.CheckConstraint(condition=Q(quantity__gte=1), name="ticket_admits_at_least_one")]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], name="ticket_work_owed", condition=Q(state__in=["pending", "failed"])
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} · {self.holder_name or self.holder_email or self.ticket_id}"
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        """Write what was edited since the ticket was read, so that what workers wrote meanwhile stays. `update_fields`
+        names other columns.
+
+        A changed value that is printed and the wish for new files are one transaction (`receivers.py`). Raises
+        ValidationError for another event: the code and the places of the files carry the event.
+        """
+        self.holder_email = self.holder_email.lower()  # as allauth stores the addresses it is compared with
+        names = None if update_fields is None else set(update_fields)
+        with transaction.atomic(using=kwargs.get("using")):
+            row = self._locked_row(names)
+            if names is None and row is not None:
+                names = self.columns_to_save()
+            shown = (row or {}).items()
+            changed = {name for name, value in shown if self._is_written(name, names) and value != getattr(self, name)}
+            if "event_id" in changed:
+                raise ValidationError({"event": CHANGED_EVENT})
+            self.is_outdated = bool(changed)
+            try:
+                super().save(*args, update_fields=names, **kwargs)
+            finally:
+                self.is_outdated = False
+
+    def get_absolute_url(self) -> str:
+        return reverse("ticket", args=[self.ticket_id])
+
+    def clean(self) -> None:
+        if self.ticket_type is not None and self.ticket_type.event_id != self.event_id:
+            raise ValidationError({"ticket_type": "This ticket type belongs to another event."})
+        if not self._state.adding and EventTicket.objects.filter(pk=self.pk).exclude(event=self.event_id).exists():
+            raise ValidationError({"event": CHANGED_EVENT})
+
+    def _locked_row(self, update_fields: set[str] | None) -> dict[str, Any] | None:
+        """What the database says of what the ticket shows, and of its event, as far as that may be written now.
+
+        Compared with this object instead of what that was read with, since others may have saved since.
+        """
+        shown = [name for name in (*self.PRINTED, "event_id") if self._is_written(name, update_fields)]
+        if self._state.adding or not shown:
+            return None
+        row = EventTicket.objects.select_for_update(no_key=True).filter(pk=self.pk)
+        return dict(row.values(*shown).first() or {}) or None
+
+    def _is_written(self, name: str, update_fields: set[str] | None) -> bool:
+        if update_fields is None:
+            return name in self.__dict__
+        return bool({name, name.removesuffix("_id")} & update_fields)
+
+    @property
+    def is_used(self) -> bool:
+        return self.used_at is not None
+
+    @property
+    def local_files(self) -> dict[str, str]:
+        """Names of the ticket's files on the local storage of old, by the kind of file."""
+        names = {kind.name: getattr(self, kind.name).name or "" for kind in media.KINDS}
+        return {
+            kind: local
+            for kind, name in names.items()
+            if (local := name if name and storage.as_published(name) is None else getattr(self, f"{kind}_local"))
+        }
+
+    @property
+    def has_files(self) -> bool:
+        """Whether both files on storage carry the code that is valid today."""
+        return (
+            self.published_generation == self.code_generation
+            and bool(self.qr_code_cloudinary_id)
+            and bool(self.pdf_ticket_cloudinary_id)
+        )
+
+
+class IssuedList(models.Model):
+    """A list of holders that was issued: the key of the form that did it, so that the same form can't do it again.
+
+    Kept for a week; a form that is older is refused for its age (see `timing.py`).
+    """
+
+    key = models.CharField(max_length=32, unique=True)
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="issued_lists")
+    issued_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class StoredFileDeletion(models.Model):
+    """The outbox of deletions: a file on storage whose ticket is gone, kept until its removal is confirmed."""
+
+    class Kind(models.TextChoices):
+        QR_CODE = "qr_code", "QR code on Cloudinary"
+        PDF_TICKET = "pdf_ticket", "PDF on Cloudinary"
+        LOCAL_FILE = "local_file", "file on the local storage of old"
+
+    kind = models.CharField(max_length=10, choices=Kind)
+    name = models.CharField("public id or path", max_length=255)
+    created_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now, db_index=True)
+    reason = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        verbose_name = "file to delete"
+        verbose_name_plural = "files to delete"
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,1 @@
+"""Tickets of old: from the local storage to Cloudinary, and back home."""

@@ -1,0 +1,152 @@
+"""Reads the QR code files from before Cloudinary, which may have become anything in the meantime."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.core.exceptions import SuspiciousOperation
+
+from apps.events import codes, scanning
+from apps.events.models import EventTicket
+from apps.events.tokens import InvalidCode, parse_legacy
+
+MAX_CODE = 500  # characters that the row has room for
+
+
+class Finding(StrEnum):
+    """What a ticket's local QR code file turned out to be. The values appear in reports and never change."""
+
+    PRINTED_CODE = "printed_code"
+    CURRENT_CODE = "current_code"
+    OLD_CODE = "old_code"
+    NO_FILE = "no_file"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    EMPTY = "empty"
+    TOO_LARGE = "too_large"
+    NOT_A_PICTURE = "not_a_picture"
+    DAMAGED = "damaged"
+    NO_CODE = "no_code"
+    FOREIGN_CODE = "foreign_code"
+
+    @property
+    def keeps_code(self) -> bool:
+        """Whether the file carries a code of this very ticket that lets its holder in."""
+        return self in (Finding.PRINTED_CODE, Finding.CURRENT_CODE)
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether there is nothing here that an operator would want to look at."""
+        return self.keeps_code or self in (Finding.OLD_CODE, Finding.NO_FILE)
+
+
+WORDS = {
+    Finding.MISSING: "not found",
+    Finding.UNREADABLE: "can't be read",
+    Finding.EMPTY: "is empty",
+    Finding.TOO_LARGE: "is too large",
+    Finding.NOT_A_PICTURE: "is not a picture",
+    Finding.DAMAGED: "is damaged",
+    Finding.NO_CODE: "shows no code of this system",
+    Finding.FOREIGN_CODE: "carries another ticket's code",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A ticket's local QR code file. `code` is the text in it, when it is a valid code of this ticket.
+
+    `opens_nothing`: a code was seen that no door takes for this ticket's, and it is probably what was printed.
+    """
+
+    finding: Finding
+    name: str = ""
+    detail: str = ""
+    code: str = ""
+    opens_nothing: bool = False
+
+    def warning(self, ticket: EventTicket) -> str:
+        """One line with cause and cure, empty when all is as it should be."""
+        if self.finding.is_expected:
+            return ""
+        if self.opens_nothing:
+            return f"{self._cause(ticket)} What was printed from it opens no door: the holder needs the new ticket."
+        cure = "The ticket gets a fresh file; codes with its id that were printed stay valid."
+        return f"{self._cause(ticket)} {cure}"
+
+    def why_kept(self, ticket: EventTicket) -> str:
+        """One line about a file that stays when those that were moved are deleted, empty for others."""
+        if self.finding.is_expected or self.finding is Finding.MISSING:
+            return ""
+        return f"{self._cause(ticket)} It stays where it is; the ticket has files of its own on Cloudinary."
+
+    def _cause(self, ticket: EventTicket) -> str:
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"⚠️ QR code file {WORDS[self.finding]} for ticket {ticket.ticket_id}: {self.name}{detail}."
+
+
+def examine(ticket: EventTicket) -> LocalFile:
+    """What the ticket's local QR code file is. Reads one file of bounded size, and nothing else."""
+    name = ticket.local_files.get("qr_code", "")
+    if not name:
+        return LocalFile(Finding.NO_FILE)
+    try:
+        content = read(ticket, name)
+        texts = scanning.codes_in_picture(content) if content else None
+    except FileNotFoundError:
+        return LocalFile(Finding.MISSING, name, "the local file was deleted, or MEDIA_ROOT is another folder")
+    except (OSError, SuspiciousOperation) as error:
+        return LocalFile(Finding.UNREADABLE, name, str(error))
+    except scanning.UnreadablePicture as error:
+        return LocalFile(Finding(error.reason), name, str(error))
+    if texts is None:
+        return LocalFile(Finding.EMPTY, name)
+    findings = [_judge(ticket, text) for text in texts] or [(Finding.NO_CODE, "")]
+    best = min(findings, key=lambda found: list(Finding).index(found[0]))
+    finding, detail = best
+    code = texts[findings.index(best)] if finding.keeps_code else ""
+    opens_nothing = bool(texts) and finding in (Finding.NO_CODE, Finding.FOREIGN_CODE)
+    return LocalFile(finding, name, detail, code, opens_nothing)
+
+
+def read(ticket: EventTicket, name: str) -> bytes:
+    """The bytes of a local file. Raises OSError, SuspiciousOperation, or UnreadablePicture when there are too many.
+
+    The name comes from the database of old, so it may lead out of the media folder, or to a pipe that never ends.
+    """
+    path = ticket.qr_code.storage.path(name)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("not a regular file")
+        if status.st_size > scanning.MAX_BYTES:
+            message = f"{status.st_size:,} bytes, more than {scanning.MAX_BYTES:,}"
+            raise scanning.UnreadablePicture("too_large", message)
+        return file.read(scanning.MAX_BYTES)
+
+
+def _judge(ticket: EventTicket, text: str) -> tuple[Finding, str]:
+    """What one scanned text is to the ticket, and what to tell about it."""
+    if text == codes.code_of(ticket):
+        return Finding.CURRENT_CODE, ""
+    try:
+        named = codes.keyring().read(text).ticket_id
+    except InvalidCode:
+        legacy = parse_legacy(text)
+        if legacy is None:
+            return Finding.NO_CODE, f"it reads “{_in_one_line(text)}”"
+        named = legacy
+        if named == ticket.ticket_id and ticket.issued_before_signing and not ticket.code_generation:
+            return (Finding.PRINTED_CODE, "") if len(text) <= MAX_CODE else (Finding.NO_CODE, "the text is too long")
+    if named == ticket.ticket_id:
+        return Finding.OLD_CODE, ""
+    return Finding.FOREIGN_CODE, f"it names {named}"
+
+
+def _in_one_line(text: str) -> str:
+    """The beginning of what a stranger's file says, fit for a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:60]

@@ -1,0 +1,140 @@
+"""What is to be done with the tickets of old, ticket by ticket: found out without writing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.db.models import Q, QuerySet
+
+from apps.events.models import EventTicket
+
+from .legacy_files import LocalFile, examine
+
+CHUNK = 500
+
+
+class Action(StrEnum):
+    """What a plan wants done with a ticket."""
+
+    MOVE = "move"
+    RENEW = "renew"
+    DELETE_LOCAL = "delete_local"
+    BRING_HOME = "bring_home"
+
+
+class Outcome(StrEnum):
+    """What became of a ticket. The values appear in reports and never change."""
+
+    MOVED = "moved"
+    RENEWED = "renewed"
+    BROUGHT_HOME = "brought_home"
+    LOCAL_DELETED = "local_deleted"
+    LOCAL_GONE = "local_gone"
+    LOCAL_KEPT = "local_kept"
+    OVERTAKEN = "overtaken"
+    FAILED = "failed"
+
+    @property
+    def is_done(self) -> bool:
+        return self is not Outcome.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which tickets a run is about, and what may happen to them.
+
+    `event`: of this event alone. `limit`: that many at most. `force`: also those that are on Cloudinary, which are
+    made anew. `delete_local`: local files go once their successors are verified, also those left by earlier runs.
+    """
+
+    event: int | None = None
+    limit: int | None = None
+    force: bool = False
+    delete_local: bool = False
+
+    def tickets(self) -> QuerySet[EventTicket]:
+        found = EventTicket.objects.all() if self.event is None else EventTicket.objects.filter(event=self.event)
+        if self.force:
+            return found
+        # at rest: nobody but this module will ever make their files
+        wanted = Q(published_at=None) & (
+            Q(issued_before_signing=True) | Q(state=EventTicket.State.PENDING, next_attempt_at=None)
+        )
+        if self.delete_local:
+            wanted |= ~Q(qr_code_local="", pdf_ticket_local="")
+        return found.filter(wanted)
+
+    def count(self) -> int:
+        found = self.tickets().count()
+        return found if self.limit is None else min(found, self.limit)
+
+    def passed_over(self) -> int:
+        """How many tickets are left alone, as their files are on Cloudinary."""
+        found = EventTicket.objects.all() if self.event is None else EventTicket.objects.filter(event=self.event)
+        return found.exclude(published_at=None).exclude(pk__in=self.tickets().values("pk")).count()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done with one ticket, and why."""
+
+    ticket: EventTicket
+    action: Action
+    local: LocalFile
+
+    @property
+    def warning(self) -> str:
+        if self.action is Action.DELETE_LOCAL:
+            return self.local.why_kept(self.ticket)
+        return self.local.warning(self.ticket)
+
+    @property
+    def intention(self) -> str:
+        """What would be done, in words."""
+        if self.action is Action.DELETE_LOCAL:
+            return "would have their local files deleted"
+        if self.action is Action.RENEW or not self.local.finding.keeps_code:
+            return "would be made anew"
+        return "would be moved, with the code that was printed"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one plan. `error` is why it failed, or empty; the log has it already if it `is_logged`.
+
+    `is_local`: storage has the files, and only the local ones could not be deleted.
+    """
+
+    plan: Plan
+    outcome: Outcome
+    error: str = ""
+    stops_run: bool = False
+    is_logged: bool = False
+    is_local: bool = False
+
+
+def plan(selection: Selection) -> Iterator[Plan]:
+    """What a run would do, ticket by ticket, in constant memory. Reads local files, and writes nothing at all."""
+    return (plan_one(ticket, selection) for ticket in in_chunks(selection.tickets(), selection.limit))
+
+
+def plan_one(ticket: EventTicket, selection: Selection) -> Plan:
+    """As `plan`, for one ticket that the selection found."""
+    if ticket.published_at is None:
+        return Plan(ticket, Action.MOVE, examine(ticket))
+    return Plan(ticket, Action.RENEW if selection.force else Action.DELETE_LOCAL, examine(ticket))
+
+
+def in_chunks(found: QuerySet[EventTicket], limit: int | None = None) -> Iterator[EventTicket]:
+    """The tickets by ascending key. No query stays open, and rows that change are not met twice."""
+    found = found.order_by("pk")
+    last, left = 0, limit
+    while left is None or left > 0:
+        chunk = list(found.filter(pk__gt=last)[: CHUNK if left is None else min(CHUNK, left)])
+        if not chunk:
+            return
+        yield from chunk
+        last = chunk[-1].pk
+        left = None if left is None else left - len(chunk)

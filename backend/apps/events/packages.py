@@ -1,0 +1,41 @@
+"""Which packages tickets need, and what to tell people who lack one. Imports the standard library alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+VENV = Path(__file__).resolve().parents[3] / ".venv"  # where `make setup` installs
+
+# Import name -> the name that people know, which pip knows in lower case.
+REQUIRED = {
+    "django": "Django",
+    "environs": "environs",
+    "celery": "celery",
+    "cloudinary": "cloudinary",
+    "qrcode": "qrcode",
+    "reportlab": "ReportLab",
+    "PIL": "Pillow",
+    "cryptography": "cryptography",
+    "pypdfium2": "pypdfium2",
+    "zxingcpp": "zxing-cpp",
+    "uharfbuzz": "uharfbuzz",
+    "isal": "isal",
+    "fontTools": "fonttools",
+    "babel": "Babel",
+}
+
+
+def missing_packages(venv: Path = VENV) -> list[str]:
+    """One line for every package that is not installed, saying how to install it.
+
+    Where `make setup` has installed them all and another Python runs, one line that says which Python to use.
+    """
+    missing = {module: name for module, name in REQUIRED.items() if importlib.util.find_spec(module) is None}
+    python = venv / "bin" / "python"
+    if missing and python.exists() and Path(sys.prefix).resolve() != venv.resolve():
+        command = f"{os.path.relpath(python)} {sys.argv[0]}"
+        return [f"⚠️ This Python lacks {len(missing)} packages that are in {venv.name}. Run it as: {command}"]
+    return [f"⚠️ {name} not installed. Install with: pip install {name.lower()}" for name in missing.values()]

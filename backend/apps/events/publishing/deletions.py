@@ -1,0 +1,108 @@
+"""Files leave storage with their ticket: an outbox row in the same transaction, kept until removal is confirmed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from django.core.exceptions import SuspiciousOperation
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from apps.events import media
+from apps.events.models import EventTicket, StoredFileDeletion
+from apps.events.timing import LEASE, backoff
+from apps.telemetry import metrics
+
+from . import dispatch
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 50  # removed at once, as far as the gate lets them
+ROUND = 1000  # removed by one task
+KINDS = {kind.name: kind for kind in media.KINDS}
+
+
+def owe_deletion_of_files(tickets: Sequence[EventTicket]) -> None:
+    """Write down, in the caller's transaction, that the tickets' files must go.
+
+    Both public ids are owed whether or not they were ever recorded: a worker may be uploading them right now. Then
+    the removal waits until that worker's lease has run out.
+    """
+    StoredFileDeletion.objects.bulk_create(row for ticket in tickets for row in _owed_for(ticket, timezone.now()))
+    dispatch.delete_soon()
+
+
+def _owed_for(ticket: EventTicket, now: datetime) -> Iterator[StoredFileDeletion]:
+    for kind in media.KINDS:
+        yield StoredFileDeletion(
+            kind=kind.name,
+            name=getattr(ticket, f"{kind.name}_cloudinary_id") or kind.public_id(ticket.event_id, ticket.ticket_id),
+            next_attempt_at=max(now, ticket.lease_until or now),
+        )
+    for name in ticket.local_files.values():
+        yield StoredFileDeletion(kind=StoredFileDeletion.Kind.LOCAL_FILE, name=name)
+
+
+def delete_due(limit: int = 500) -> tuple[int, int]:
+    """Remove what is due. Answers how many files are gone for certain and how many must be tried again.
+
+    Safe to run any number of times at once: a row is taken by whoever locks it first, and is then due no more.
+    """
+    gone = failed = 0
+    while gone + failed < limit and media.gate.held_for() == 0 and (rows := _claim(min(CHUNK, limit - gone - failed))):
+        errors = list(media.crew().map(_remove, rows))
+        removed = [row.pk for row, error in zip(rows, errors, strict=True) if error is None]
+        StoredFileDeletion.objects.filter(pk__in=removed).delete()
+        for row, error in zip(rows, errors, strict=True):
+            if error is not None:
+                _put_off(row, error)
+        gone, failed = gone + len(removed), failed + len(rows) - len(removed)
+        metrics.deletions.labels("removed").inc(len(removed))
+        metrics.deletions.labels("failed").inc(len(rows) - len(removed))
+    return gone, failed
+
+
+def work_off_outbox() -> None:
+    """Remove what is due, and call for more hands while there is more than one round's worth of it."""
+    if sum(delete_due(ROUND)) >= ROUND:
+        dispatch.delete_soon()
+
+
+def _claim(number: int) -> list[StoredFileDeletion]:
+    now = timezone.now()
+    due = StoredFileDeletion.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
+    with transaction.atomic():
+        rows = list(due.select_for_update(skip_locked=True)[:number])
+        taken = StoredFileDeletion.objects.filter(pk__in=[row.pk for row in rows])
+        taken.update(next_attempt_at=now + LEASE, attempts=F("attempts") + 1)
+    return rows
+
+
+def _remove(row: StoredFileDeletion) -> Exception | None:
+    """In a thread of its own, without the database: what keeps the file from being removed, if anything."""
+    try:
+        if row.kind == StoredFileDeletion.Kind.LOCAL_FILE:
+            default_storage.delete(row.name)
+        else:
+            media.destroy(KINDS[row.kind], row.name)
+    except (media.MediaError, OSError, SuspiciousOperation) as error:  # the last for a path out of the media folder
+        return error
+    return None
+
+
+def _put_off(row: StoredFileDeletion, error: Exception) -> None:
+    attempts = row.attempts + 1
+    if isinstance(error, media.MediaError) and error.is_rate_limit:
+        # It says nothing about the file, so the attempt doesn't count: no limit makes a deletion look hopeless.
+        wait, attempts = backoff(1, error.retry_after), row.attempts
+        logger.info("The deletion of %s waits for the rate limit to be lifted, %s", row.name, wait)
+    else:
+        wait = backoff(attempts)
+        logger.warning("%s was not deleted: %s", row.name, error)
+    StoredFileDeletion.objects.filter(pk=row.pk).update(
+        next_attempt_at=timezone.now() + wait, attempts=attempts, reason=str(error)[:500]
+    )

@@ -1,0 +1,80 @@
+"""What operators watch: how much is owed, since when, and whether the parts that do the work answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count, Min, Q
+from django.utils import timezone
+
+from apps.events.models import Event, EventTicket, StoredFileDeletion
+
+from . import dispatch
+
+State = EventTicket.State
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Work that is owed to storage. Ages are in seconds; 0 when nothing waits."""
+
+    pending: int
+    retrying: int
+    given_up: int
+    leased: int
+    oldest_wait: float
+    oldest_wish: float
+    files_to_delete: int
+    oldest_deletion: float
+    events_to_follow: int
+
+
+def backlog(now: datetime | None = None) -> Backlog:
+    """Three statements, each over the partial index of what is owed, or over a table that is usually empty."""
+    now = now or timezone.now()
+    owed = EventTicket.objects.owed().aggregate(
+        pending=Count("pk", filter=Q(state=State.PENDING)),
+        retrying=Count("pk", filter=Q(state=State.FAILED)),
+        leased=Count("pk", filter=Q(lease_until__gt=now)),
+        since=Min("next_attempt_at"),
+        wished_since=Min("wished_at"),
+    )
+    deletions = StoredFileDeletion.objects.aggregate(number=Count("pk"), since=Min("created_at"))
+    return Backlog(
+        pending=owed["pending"],
+        retrying=owed["retrying"],
+        given_up=EventTicket.objects.given_up().count(),
+        leased=owed["leased"],
+        oldest_wait=_age(owed["since"], now),
+        oldest_wish=_age(owed["wished_since"], now),
+        files_to_delete=deletions["number"],
+        oldest_deletion=_age(deletions["since"], now),
+        events_to_follow=Event.objects.exclude(republish_after=None).count(),
+    )
+
+
+def unready() -> list[str]:
+    """Why this process can't answer requests right now, in words; empty when it can.
+
+    Storage and the broker are not asked: requests, those of the door above all, are answered without either.
+    """
+    try:
+        executor = MigrationExecutor(connection)
+        planned = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as error:
+        return [f"The database does not answer: {type(error).__name__}"]
+    return [f"{len(planned)} migrations are not applied; run manage.py migrate."] if planned else []
+
+
+def impaired() -> list[str]:
+    """What doesn't work although requests are answered, in words."""
+    if dispatch.queue_length(bulk=False) is None:
+        return ["The broker does not answer: tickets wait in the database until a sweep finds it back."]
+    return []
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds()) if since else 0.0

@@ -1,0 +1,37 @@
+"""The moments of a ticket's life that the ORM reports: it was created, what it shows was changed, it was deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models.signals import post_delete, post_save, pre_delete
+
+from . import tickets
+from .models import EventTicket
+from .publishing.dispatch import publish_soon
+
+
+def connect() -> None:
+    post_save.connect(on_ticket_saved, sender=EventTicket, dispatch_uid="publish a new or changed ticket")
+    pre_delete.connect(before_ticket_is_deleted, sender=EventTicket, dispatch_uid="see who is at a ticket")
+    post_delete.connect(on_ticket_deleted, sender=EventTicket, dispatch_uid="delete a ticket's files")
+
+
+def on_ticket_saved(instance: EventTicket, created: bool, raw: bool = False, **_: Any) -> None:
+    if created and not raw and instance.next_attempt_at is not None:
+        publish_soon([instance.pk])
+    elif instance.is_outdated:
+        tickets.follow_change(instance)
+
+
+def before_ticket_is_deleted(instance: EventTicket, **_: Any) -> None:
+    """A worker may have claimed the ticket since it was read. From here on none can, so the lease is the last one."""
+    if tickets.is_deleted_with_others(instance):
+        return
+    row = EventTicket.objects.filter(pk=instance.pk).select_for_update(no_key=True)
+    instance.lease_until = row.values_list("lease_until", flat=True).first()
+
+
+def on_ticket_deleted(instance: EventTicket, **_: Any) -> None:
+    if not tickets.is_deleted_with_others(instance):
+        tickets.follow_deletion([instance])

@@ -1,0 +1,254 @@
+"""What happens to a ticket: issue, re-render, re-issue, delete. Each writes down what is wished of its files, and never
+waits for it.
+
+The row is its own outbox: a wish is a committed row in state `pending`, which `publishing/` fulfils.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from . import signals
+from .models import Event, EventTicket, IssuedList, TicketType
+from .publishing import dispatch
+from .publishing.deletions import owe_deletion_of_files
+from .rows import Row, update_each
+from .timing import ISSUED_LISTS_KEPT, first_sweep
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+
+MAX_GENERATION = 255  # one byte of the code
+BATCH = 500
+BREATH = 0.1  # seconds; whoever waits for SQLite's lock asks for it that often, and gets it in between
+
+_going: ContextVar[frozenset[int]] = ContextVar("tickets that go together", default=frozenset())
+
+
+class TicketError(ValueError):
+    """What was asked of a ticket can't be done; the text says why and what to do instead."""
+
+
+class IssuedAlreadyError(TicketError):
+    """The same form was sent before, and its list is issued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whom a ticket is for. `user` is the account, when there is one."""
+
+    name: str = ""
+    email: str = ""
+    quantity: int = 1
+    user: User | None = None
+
+
+def issue_many(
+    event: Event, holders: Iterable[Holder], ticket_type: TicketType | None = None, order_reference: str = ""
+) -> list[EventTicket]:
+    """Issue one ticket a holder, all or none, and have their files made in the background, behind single tickets.
+
+    Raises ValidationError, with nothing issued, when one of them can't be.
+    """
+    holders = list(holders)
+    in_bulk = len(holders) > 1
+    tickets = [
+        EventTicket(
+            event=event,
+            ticket_type=ticket_type,
+            holder=holder.user,
+            holder_name=holder.name.strip(),
+            holder_email=holder.email.strip().lower(),
+            quantity=holder.quantity,
+            order_reference=order_reference,
+            in_bulk=in_bulk,
+        )
+        for holder in holders
+    ]
+    for number, ticket in enumerate(tickets):
+        # whether the event and the type exist is asked for all of them once
+        known = ("event", "ticket_type") if number else ()
+        ticket.full_clean(exclude=known, validate_unique=False, validate_constraints=False)
+    with transaction.atomic():
+        EventTicket.objects.bulk_create(tickets, batch_size=BATCH)
+        dispatch.publish_soon([ticket.pk for ticket in tickets], bulk=in_bulk)
+    return tickets
+
+
+def issue_once(
+    key: str, event: Event, holders: Iterable[Holder], ticket_type: TicketType | None = None, order_reference: str = ""
+) -> list[EventTicket]:
+    """As `issue_many`, but for each key once, however many requests bring it, and at whatever moment.
+
+    The key's row is written in the transaction of the tickets: of requests that arrive together the database lets one
+    through and has the others wait for its outcome. A list that could not be issued leaves its key free.
+
+    `key` is up to 32 characters. Raises IssuedAlreadyError, and what `issue_many` raises.
+    """
+    with transaction.atomic():
+        _, is_first = IssuedList.objects.get_or_create(key=key, defaults={"event": event})
+        if not is_first:
+            raise IssuedAlreadyError("This list was issued already. Check it again if you mean to issue it twice.")
+        return issue_many(event, holders, ticket_type, order_reference)
+
+
+def forget_issued_lists(now: datetime | None = None) -> int:
+    """Delete the keys of lists that were issued so long ago that no form could send them again. Answers how many."""
+    old = IssuedList.objects.filter(issued_at__lt=(now or timezone.now()) - ISSUED_LISTS_KEPT)
+    deleted, _ = old.delete()
+    return deleted
+
+
+def rerender(ticket: EventTicket) -> None:
+    """Have both files made anew, with the same code. The old files stay in place until the new ones are there."""
+    _wish(ticket)
+
+
+def follow_change(ticket: EventTicket) -> None:
+    """As `rerender`, for a ticket that is being saved: nothing else that its object holds unsaved is lost."""
+    _wish_for([ticket.pk])
+    ticket.refresh_from_db(fields=[*_wanted(), "in_bulk"])
+
+
+def reissue(ticket: EventTicket) -> None:
+    """Give the ticket a new code and new files; every earlier copy of it is refused from now on.
+
+    Raises TicketError for a ticket that is used, or that was re-issued 255 times.
+    """
+    if ticket.is_used:
+        raise TicketError("This ticket was used already. Issue a new ticket instead of a new code.")
+    if ticket.code_generation >= MAX_GENERATION:
+        raise TicketError("This ticket was re-issued 255 times, which is all a code can count. Issue a new ticket.")
+    with transaction.atomic():
+        changed = EventTicket.objects.filter(pk=ticket.pk, code_generation=ticket.code_generation, used_at=None).update(
+            code_generation=F("code_generation") + 1, legacy_code=""
+        )
+        if not changed:
+            raise TicketError("Somebody else re-issued or used this ticket at this moment. Look at it again.")
+        _wish(ticket)
+        signals.ticket_reissued.send(EventTicket, tickets=[ticket])
+
+
+def rerender_many(tickets: models.QuerySet[EventTicket]) -> int:
+    """As `rerender`, for any number of tickets, behind single ones. Answers how many."""
+    pks = list(tickets.order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(pks), BATCH):
+        _wish_for(pks[start : start + BATCH], bulk=True)
+    return len(pks)
+
+
+def delete_many(tickets: models.QuerySet[EventTicket]) -> int:
+    """Delete any number of tickets, some hundreds a transaction: whoever else writes waits for a moment only.
+
+    Each transaction owes the removal of its tickets' files, and tells of all of them at once. Should this end half-way,
+    the other tickets are untouched, and it can be called again. Answers how many. Not for callers with a transaction.
+    """
+    pks = list(tickets.order_by("pk").values_list("pk", flat=True))
+    deleted = 0
+    for start in range(0, len(pks), BATCH):
+        if start:
+            time.sleep(BREATH)
+        deleted += _delete_together(pks[start : start + BATCH])
+    return deleted
+
+
+def follow_deletion(tickets: Sequence[EventTicket]) -> None:
+    """Owe the removal of their files and tell of it, in the transaction in which they go."""
+    owe_deletion_of_files(tickets)
+    signals.ticket_deleted.send(EventTicket, tickets=tickets)
+
+
+def is_deleted_with_others(ticket: EventTicket) -> bool:
+    """Whether somebody sees to all that follows from the ticket's deletion, for many tickets at once."""
+    return ticket.pk in _going.get()
+
+
+def _delete_together(pks: Sequence[int]) -> int:
+    with transaction.atomic():
+        # Locked before anything is read of them: no worker can claim one from here on, so the leases are the last ones.
+        rows = list(EventTicket.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk"))
+        found = frozenset(row.pk for row in rows)
+        before = _going.set(found)
+        try:
+            EventTicket.objects.filter(pk__in=found).delete()
+        finally:
+            _going.reset(before)
+        follow_deletion(rows)
+    return len(rows)
+
+
+def _wish(ticket: EventTicket) -> None:
+    _wish_for([ticket.pk])
+    ticket.refresh_from_db()
+
+
+def _wish_for(pks: Sequence[int], *, bulk: bool = False) -> None:
+    """Note in the rows that new files are wanted, and send the work. A worker that is at it notices when it is done."""
+    with transaction.atomic():
+        there = EventTicket.objects.filter(pk__in=pks).locked()
+        EventTicket.objects.filter(pk__in=there).update(**_wanted(), in_bulk=bulk)
+        dispatch.publish_soon(pks, bulk=bulk)
+
+
+def owe_files(codes: Mapping[EventTicket, str]) -> set[int]:
+    """Note in the rows that new files are wanted, for a caller who makes them itself: no work is sent.
+
+    By the ticket, the text of a code printed before signing, which the new files then carry on; empty for none.
+    Answers the keys of the tickets where it is noted. The others are gone, or were re-issued since they were read: then
+    their printed code is dead.
+    """
+    rows = [
+        Row(ticket.pk, {"code_generation": ticket.code_generation}, {"legacy_code": code or ticket.legacy_code})
+        for ticket, code in codes.items()
+    ]
+    with transaction.atomic():
+        EventTicket.objects.filter(pk__in=[row.pk for row in rows]).locked()
+        return update_each(EventTicket, rows, **_wanted(), in_bulk=True)
+
+
+def _wanted() -> dict[str, Any]:
+    return {
+        "state": EventTicket.State.PENDING,
+        "revision": F("revision") + 1,
+        "wished_at": timezone.now(),
+        "attempts": 0,
+        "next_attempt_at": first_sweep(),
+        "reason": "",
+    }
+
+
+# -- Files on the local storage ----------------------------------------------------------------------------------
+
+
+def record_home(ticket: EventTicket, names: Mapping[str, str]) -> bool:
+    """Note that the ticket's files lie at these local names, by the kind of file, and rest there: no sweep looks.
+
+    What is on Cloudinary stays recorded, so that it goes with the ticket. False, with nothing noted, when the files
+    are no longer those that the ticket was read with.
+    """
+    row = EventTicket.objects.filter(pk=ticket.pk, revision=ticket.revision, state=EventTicket.State.READY)
+    return bool(
+        row.update(
+            **names,
+            **{f"{kind}_local": "" for kind in names},
+            state=EventTicket.State.PENDING,
+            revision=F("revision") + 1,
+            next_attempt_at=None,
+            published_generation=None,
+            published_at=None,
+        )
+    )
+
+
+def forget_local_file(ticket: EventTicket, kind: str, name: str) -> None:
+    """Note that a local file of old is gone."""
+    EventTicket.objects.filter(pk=ticket.pk, **{f"{kind}_local": name}).update(**{f"{kind}_local": ""})

@@ -1,0 +1,78 @@
+"""Proves that what storage delivers for a ticket is what was made for it: fetched back, compared, and scanned."""
+
+from __future__ import annotations
+
+import hashlib
+
+from . import media
+from .codes import code_of
+from .models import EventTicket
+from .rendering import RenderingError
+from .rendering.selfcheck import read_codes
+
+
+class DeliveryBlocked(media.MediaError):
+    """The account takes PDF files, but doesn't hand them out."""
+
+    is_misconfiguration = True
+    is_temporary = False
+    hint = (
+        "This Cloudinary account does not deliver PDF files yet. Sign in at console.cloudinary.com, open Settings > "
+        "Security, turn on “Allow delivery of PDF and ZIP files”, and save. Nothing has to be uploaded again."
+    )
+
+
+def verify_upload(ticket: EventTicket, kind: media.FileKind, content: bytes, stored: media.StoredFile) -> None:
+    """Fetch a file that has just been uploaded. Raises MediaError unless it carries the ticket's code.
+
+    Bytes that differ from what was uploaded pass only if the code scans from them: a service may re-encode a file.
+    """
+    etag = md5(content)
+    if stored.etag and stored.etag != etag:
+        raise _mismatch(kind, stored.public_id, "storage took other bytes than were sent; is a proxy in between?")
+    _verify(ticket, kind, fetch(kind, stored.public_id, stored.version), etag)
+
+
+def verify_published(ticket: EventTicket) -> dict[str, bytes]:
+    """Fetch both files that the row says are published; answers their bytes by the kind of file.
+
+    Raises MediaError unless they carry the ticket's code of today.
+    """
+    contents = {}
+    for kind in media.KINDS:
+        public_id = getattr(ticket, f"{kind.name}_cloudinary_id")
+        content = fetch(kind, public_id, getattr(ticket, f"{kind.name}_version"))
+        _verify(ticket, kind, content, getattr(ticket, f"{kind.name}_etag"))
+        contents[kind.name] = content
+    return contents
+
+
+def fetch(kind: media.FileKind, public_id: str, version: int | None) -> bytes:
+    """The bytes of a file. Raises MediaError, and that as DeliveryBlocked for a PDF that the account keeps back."""
+    try:
+        return media.fetch(kind, public_id, version)
+    except media.MediaError as error:
+        if kind is media.PDF_TICKET and error.status in (401, 403):
+            raise DeliveryBlocked(error.operation, public_id, error.status, error.reason) from error
+        raise
+
+
+def md5(content: bytes) -> str:
+    """What storage calls the etag of the bytes."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _verify(ticket: EventTicket, kind: media.FileKind, content: bytes, etag: str) -> None:
+    public_id = kind.public_id(ticket.event_id, ticket.ticket_id)
+    if kind is media.PDF_TICKET and md5(content) == etag:
+        return  # drawing a page costs ten times a picture, and these are the very bytes that the renderer made
+    try:
+        codes = read_codes(content)
+    except RenderingError as error:
+        raise _mismatch(kind, public_id, f"what is delivered can't be scanned: {error}") from error
+    if code_of(ticket) not in codes:
+        raise _mismatch(kind, public_id, "what is delivered doesn't carry the ticket's code")
+
+
+def _mismatch(kind: media.FileKind, public_id: str, reason: str) -> media.MediaError:
+    return media.MediaError(f"verifying {kind.label} on Cloudinary", public_id, 200, reason)

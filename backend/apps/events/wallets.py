@@ -1,0 +1,159 @@
+"""Passes for the wallets on people's phones, each off until the operator has configured its credentials.
+
+Nothing here calls Apple or Google: a pass is signed on this machine, and the phone takes it from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from django.conf import settings
+
+from . import faces
+from .models import Event, EventTicket
+from .rendering import EventDetails
+from .rendering.wallet import (
+    AppleCredentials,
+    ApplePassTemplate,
+    GoogleCredentials,
+    GooglePassTemplate,
+    WalletCredentialsError,
+)
+
+logger = logging.getLogger(__name__)
+
+TEMPLATES_KEPT = 32
+
+
+class Wallet(StrEnum):
+    APPLE = "Apple Wallet"
+    GOOGLE = "Google Wallet"
+
+
+class WalletOffError(Exception):
+    """A pass for a wallet that this deployment has no good credentials for."""
+
+    def __init__(self, wallet: Wallet) -> None:
+        super().__init__(f"Passes for {wallet} are not offered here. The ticket's PDF and its code are.")
+
+
+def offered() -> frozenset[Wallet]:
+    """The wallets that passes can be made for. Costs nothing once the credentials have been loaded."""
+    loaded = {Wallet.APPLE: _apple().credentials, Wallet.GOOGLE: _google().credentials}
+    return frozenset(wallet for wallet, credentials in loaded.items() if credentials is not None)
+
+
+def problems() -> dict[Wallet, str]:
+    """What is wrong with credentials that are configured, without any of their contents."""
+    found = {Wallet.APPLE: _apple().problem, Wallet.GOOGLE: _google().problem}
+    return {wallet: problem for wallet, problem in found.items() if problem}
+
+
+def apple_pass(ticket: EventTicket) -> bytes:
+    """The ticket as a .pkpass file with today's code. Raises WalletOffError, RenderingError."""
+    credentials = _apple().credentials
+    if credentials is None:
+        raise WalletOffError(Wallet.APPLE)
+    return _apple_template(_event_details(ticket), credentials).render(faces.ticket_details(ticket))
+
+
+def google_link(ticket: EventTicket) -> str:
+    """The address at which Google saves the ticket with today's code. Raises WalletOffError, RenderingError."""
+    credentials = _google().credentials
+    if credentials is None:
+        raise WalletOffError(Wallet.GOOGLE)
+    template = GooglePassTemplate(_event_details(ticket), credentials, f"event-{ticket.event_id}")
+    return template.link(faces.ticket_details(ticket))
+
+
+def _event_details(ticket: EventTicket) -> EventDetails:
+    """Fetched for the purpose: the event of a ticket that is to be shown often comes without its pictures."""
+    events = Event.objects.select_related("organiser").prefetch_related("images")
+    return faces.event_details(events.get(pk=ticket.event_id))
+
+
+@lru_cache(maxsize=TEMPLATES_KEPT)
+def _apple_template(details: EventDetails, credentials: AppleCredentials) -> ApplePassTemplate:
+    return ApplePassTemplate(details, credentials)
+
+
+# -- Credentials -------------------------------------------------------------------------------------------------
+
+Credentials = TypeVar("Credentials")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[Credentials]):
+    """Credentials; or what is wrong with them; or neither, where none are configured."""
+
+    credentials: Credentials | None = None
+    problem: str = ""
+
+
+def _apple() -> Loaded[AppleCredentials]:
+    return _load_apple(
+        settings.APPLE_WALLET_CERTIFICATE,
+        settings.APPLE_WALLET_KEY,
+        settings.APPLE_WALLET_INTERMEDIATE,
+        settings.APPLE_WALLET_KEY_PASSWORD,
+    )
+
+
+def _google() -> Loaded[GoogleCredentials]:
+    return _load_google(settings.GOOGLE_WALLET_CREDENTIALS, settings.GOOGLE_WALLET_ISSUER_ID)
+
+
+@lru_cache(maxsize=4)
+def _load_apple(certificate: str, key: str, intermediate: str, password: str) -> Loaded[AppleCredentials]:
+    needed = {
+        "APPLE_WALLET_CERTIFICATE": certificate,
+        "APPLE_WALLET_KEY": key,
+        "APPLE_WALLET_INTERMEDIATE": intermediate,
+    }
+
+    def load() -> AppleCredentials:
+        own, private, issuer = (_read(setting, path) for setting, path in needed.items())
+        return AppleCredentials.load(own, private, issuer, password.encode() or None)
+
+    return _loaded(Wallet.APPLE, needed, load, is_wanted=bool(password))
+
+
+@lru_cache(maxsize=4)
+def _load_google(service_account: str, issuer_id: str) -> Loaded[GoogleCredentials]:
+    needed = {"GOOGLE_WALLET_CREDENTIALS": service_account, "GOOGLE_WALLET_ISSUER_ID": issuer_id}
+
+    def load() -> GoogleCredentials:
+        account = _read("GOOGLE_WALLET_CREDENTIALS", service_account)
+        return GoogleCredentials.load(account.decode("utf-8-sig", "replace"), issuer_id)
+
+    return _loaded(Wallet.GOOGLE, needed, load)
+
+
+def _loaded(
+    wallet: Wallet, needed: dict[str, str], load: Callable[[], Credentials], *, is_wanted: bool = False
+) -> Loaded[Credentials]:
+    """What `load` answers, if all that it needs is set. A wallet that fails is off; it takes no ticket with it."""
+    missing = [setting for setting, value in needed.items() if not value]
+    if len(missing) == len(needed) and not is_wanted:
+        return Loaded()
+    try:
+        if missing:
+            raise WalletCredentialsError(f"{', '.join(missing)} missing")
+        return Loaded(load())
+    except WalletCredentialsError as error:
+        logger.error("%s is off: %s", wallet, error)
+        return Loaded(problem=str(error))
+
+
+def _read(setting: str, path: str) -> bytes:
+    """The file's content. No error names the value: somebody may have set a key itself in place of its path."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise WalletCredentialsError(f"the file that {setting} names cannot be read: {error.strerror}") from None

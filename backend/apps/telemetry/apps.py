@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class TelemetryConfig(AppConfig):
+    name = "apps.telemetry"
+
+    def ready(self) -> None:
+        from . import process_files, tasks  # the first import of prometheus_client must come after the settings
+
+        process_files.tidy()
+        tasks.connect()

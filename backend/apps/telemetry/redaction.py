@@ -1,0 +1,116 @@
+"""What never reaches a log line, wherever it comes from: messages, their arguments, or the texts of exceptions.
+
+Two nets. The values of this deployment's own secrets are known, and replaced wherever they stand. What has the form of
+a secret is replaced too: somebody else's password in an address, a signature, a session's token, a ticket's code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import quote, quote_plus
+
+from django.conf import settings
+
+HIDDEN: Final = "[redacted]"
+SHORTEST: Final = 6  # shorter values would be found in half of all words
+LONGEST: Final = 32 * 1024  # characters of one text; a line that is longer helps nobody
+
+_NAMES: Final = (
+    r"pass(?:word|wd|phrase|code)?|pwd|[\w-]{0,40}secret(?:[_-]?key)?|[\w-]{0,40}token|api[_-]?key|private[_-]?key|signing[_-]?keys?"
+    r"|signature|session(?:id|_key)?|csrf\w*|x-csrftoken|cookie|set-cookie|credentials?"
+)
+# Each form, what stands in its place, and words without which no text has it (in lower case): a quick look at those is
+# all that most lines need.
+_FORMS: Final[tuple[tuple[re.Pattern[str], str, tuple[str, ...]], ...]] = (
+    # A ticket's code (Base45, which has spaces), also as addresses spell it. 131 characters when it is whole.
+    (re.compile(r"AD1(?::|%3A)(?:%[0-9A-Fa-f]{2}|[0-9A-Z $%*+./:-]){8,400}"), f"AD1:{HIDDEN}", ("ad1",)),
+    # The signature in a delivery URL.
+    (re.compile(r"\bs--[\w-]{6,}--"), f"s--{HIDDEN}--", ("s--",)),
+    # A JSON Web Token, such as the one in a link to Google Wallet.
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), HIDDEN, ("eyj",)),
+    (
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+        HIDDEN,
+        ("private key",),
+    ),
+    # A webhook's secret and its signature, as Standard Webhooks spells them.
+    (re.compile(r"\bwhsec_[\w+/=-]{6,}"), f"whsec_{HIDDEN}", ("whsec_",)),
+    (re.compile(r"\bv1a?,[\w+/=-]{16,}"), f"v1,{HIDDEN}", ("v1,", "v1a,")),
+    # The password in an address: scheme://user:password@host
+    (
+        re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@]{0,200}:)[^\s/@]+(?=@)", re.IGNORECASE),
+        rf"\1{HIDDEN}",
+        ("://",),
+    ),
+    # Authorization: Bearer ..., as a header, in a dict, in JSON
+    (
+        re.compile(r"\b(authorization\W{1,6}(?:\w+ +)?)[^\s'\",;}]+", re.IGNORECASE),
+        rf"\1{HIDDEN}",
+        ("authorization",),
+    ),
+    (re.compile(r"\b(bearer|basic) +[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {HIDDEN}", ("bearer", "basic")),
+    # name=value, name: value, "name": "value"
+    (
+        re.compile(
+            rf"(?<![a-z])((?:{_NAMES})['\"]?\s*(?:=>?|:)\s*)"
+            r"(?:b?(['\"])(?:\\+[^\\]|(?!\2)[^\\])*\2|[^\s'\",;&)}\]]+)",
+            re.IGNORECASE,
+        ),
+        rf"\1{HIDDEN}",
+        ("pass", "pwd", "secret", "token", "key", "signature", "session", "csrf", "cookie", "credential"),
+    ),
+)
+
+
+def redact(text: str) -> str:
+    """The text without anything that is, or looks like, a secret. Takes time in proportion to its length."""
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]} … ({len(text) - LONGEST} more characters)"
+    for secret in _spellings(tuple(_values())):
+        if secret in text:
+            text = text.replace(secret, HIDDEN)
+    lowered = text.lower()
+    for form, instead, hints in _FORMS:
+        if any(hint in lowered for hint in hints):
+            text = form.sub(instead, text)
+    return text
+
+
+def redacted(value: Any) -> Any:
+    """As `redact`, for whatever stands in a log record; what is no text, number or container is made one."""
+    match value:
+        case str():
+            return redact(value)
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {redact(str(key)): redacted(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [redacted(item) for item in value]
+    return redact(str(value))
+
+
+@lru_cache(maxsize=2)
+def _spellings(values: tuple[str | None, ...]) -> list[str]:
+    """The secrets of this deployment, in every spelling in which an address may have them, the longest first."""
+    spelt = {
+        spelling
+        for secret in values
+        if secret and len(secret) >= SHORTEST
+        for spelling in (secret, quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1])
+    }
+    return sorted(spelt, key=len, reverse=True)
+
+
+def _values() -> Iterator[str | None]:
+    yield settings.SECRET_KEY
+    yield settings.CLOUDINARY_ACCOUNT.api_secret
+    yield settings.METRICS_TOKEN
+    yield settings.APPLE_WALLET_KEY_PASSWORD
+    yield settings.EMAIL_HOST_PASSWORD
+    yield from settings.TICKET_SIGNING_KEYS.values()
+    for database in settings.DATABASES.values():
+        yield database.get("PASSWORD")

@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class WebhooksConfig(AppConfig):
+    name = "apps.webhooks"
+    verbose_name = "Webhooks"
+
+    def ready(self) -> None:
+        from . import checks, receivers  # registering them needs the models, which are loaded by now
+
+        checks.register()
+        receivers.connect()

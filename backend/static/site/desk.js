@@ -1,0 +1,15 @@
+// Sends the form as it stands to its preview, in a tab of its own. A button of the type "submit" would do without a
+// script, but as the first of the form it would also be what the Enter key presses.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-preview]");
+  if (!button) return;
+  const { form } = button;
+  const before = [form.getAttribute("action"), form.getAttribute("target")];
+  form.setAttribute("action", button.dataset.preview);
+  form.setAttribute("target", "admit-preview");
+  form.submit();
+  for (const [n, name] of ["action", "target"].entries()) {
+    if (before[n] === null) form.removeAttribute(name);
+    else form.setAttribute(name, before[n]);
+  }
+});

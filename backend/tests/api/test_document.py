@@ -1,0 +1,94 @@
+"""The OpenAPI document: reviewed with the code, complete, and readable in a browser with no network but ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from ninja import Schema
+from ninja.responses import NinjaJSONEncoder
+from playwright.sync_api import Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from apps.events.api import schemas
+from apps.events.api.app import api
+
+DOCUMENT = Path(__file__).parents[3] / "docs/reference/openapi.json"
+UPDATE = "manage.py export_openapi_schema --indent 2 --output ../docs/reference/openapi.json"
+
+
+@pytest.fixture
+def document() -> Any:
+    return json.loads(json.dumps(api.get_openapi_schema(), cls=NinjaJSONEncoder))
+
+
+def operations(document: Any) -> Iterator[tuple[str, Any]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def test_the_reviewed_document_is_the_code_s_own(document: Any) -> None:
+    assert json.loads(DOCUMENT.read_text()) == document, f"The API has changed. Review it, then run {UPDATE}"
+
+
+def test_every_operation_is_described_and_says_what_can_go_wrong(document: Any) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    for name, operation in operations(document):
+        assert operation["summary"], name
+        assert len(operation["description"]) > 40, name
+        responses = operation["responses"]
+        assert "500" in responses, name
+        assert ("401" in responses) == ("security" in operation), name
+        assert ("400" in responses) == ("requestBody" in operation), name
+        assert ("422" in responses) or not [p for p in operation["parameters"] if p["in"] == "query"], name
+        for status, response in responses.items():
+            if int(status) >= 400:
+                schema = response["content"]["application/json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/ErrorOut"}, f"{name} {status}"
+
+
+@pytest.mark.parametrize("model", [schemas.TicketOut, schemas.RegenerateIn, schemas.ScanIn, schemas.VerdictOut])
+def test_examples_are_examples(document: Any, model: type[Schema]) -> None:
+    examples = document["components"]["schemas"][model.__name__]["examples"]
+    for example in examples:
+        shown = model.model_validate(example)
+        assert shown.model_dump(exclude_unset=True).keys() == example.keys()
+        assert example.keys() == model.model_fields.keys()
+
+
+# -- In a browser ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page of Debian's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser.new_page()
+        browser.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_documentation_page_works_without_any_other_host(live_server: LiveServer, page: Page) -> None:
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    hosts: set[str] = set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+
+    page.goto(f"{live_server.url}/api/docs")
+    page.get_by_text("What a code is worth, asked with a body").click()
+    page.get_by_text("but the code is in no address").wait_for(timeout=20_000)
+    page.get_by_text("Public keys, to verify codes offline").click()
+    page.get_by_role("button", name="Try it out").last.click()
+    page.get_by_role("button", name="Execute").click()
+    page.locator(".live-responses-table .response-col_status", has_text="200").first.wait_for(timeout=20_000)
+
+    assert complaints == []
+    assert hosts - {""} == {urlsplit(live_server.url).netloc}

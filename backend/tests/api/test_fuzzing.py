@@ -1,0 +1,82 @@
+"""The running API against its own OpenAPI document: made-up requests by the hundred, right ones and wrong ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
+
+from apps.events.models import EventTicket
+from tests.factories import make_event, make_organiser, make_ticket, make_user
+
+pytestmark = pytest.mark.django_db
+
+DOCUMENT = json.loads((Path(__file__).parents[3] / "docs/reference/openapi.json").read_text())
+
+
+@cache
+def _application() -> Any:
+    return get_wsgi_application()
+
+
+schema = schemathesis.openapi.from_dict(DOCUMENT)
+schema.app = lambda environ, start_response: _application()(environ, start_response)
+OPERATIONS: list[Any] = [found.ok() for found in cast("list[Ok[Any]]", list(schema.get_all_operations()))]
+CASES = [
+    pytest.param(operation, mode, id=f"{operation.label} {mode.value}")
+    for operation in OPERATIONS
+    for mode in GenerationMode
+    # a request that takes nothing can't be wrong
+    if mode is GenerationMode.POSITIVE or operation.definition.raw["parameters"] or operation.body
+]
+
+
+@pytest.fixture(autouse=True)
+def _one_connection_for_test_and_application() -> Iterator[None]:
+    """As Django's own test client does: the end of a request must not end the test's transaction."""
+    request_started.disconnect(close_old_connections)
+    request_finished.disconnect(close_old_connections)
+    yield
+    request_started.connect(close_old_connections)
+    request_finished.connect(close_old_connections)
+
+
+@pytest.fixture
+def token(settings: Any) -> str:
+    """The session token of somebody who may do everything, and no limits to doing it."""
+    settings.API_REQUESTS_A_MINUTE = {"regenerate": 10**6, "door": 10**6}
+    root = make_user("root@example.org", is_superuser=True)
+    event = make_event(organiser=make_organiser(manager=root))
+    for _ in range(3):
+        make_ticket(event=event, holder=root)
+    client = Client()
+    client.force_login(root)
+    return client.cookies["sessionid"].value
+
+
+@pytest.mark.parametrize(("operation", "mode"), CASES)
+def test_every_answer_is_one_that_the_document_declares(operation: Any, mode: GenerationMode, token: str) -> None:
+    ticket = EventTicket.objects.first()
+    assert ticket is not None
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    def run(case: Any) -> None:
+        if mode is GenerationMode.POSITIVE:  # ids that exist, or nothing but 404 would be seen
+            known = {"ticket_id": str(ticket.ticket_id), "event_id": ticket.event_id}
+            case.path_parameters |= {name: known[name] for name in case.path_parameters if name in known}
+        case.call_and_validate(headers={"X-Session-Token": token})
+
+    run()

@@ -1,0 +1,175 @@
+"""GET /api/events/ticket/{ticket_id}/: everything an app shows of a ticket, to those who may see it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+import urllib3
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from apps.accounts.models import User
+from apps.events import tickets
+from apps.events.codes import code_of
+from apps.events.images import save_event_image
+from apps.events.models import EventImage, EventTicket
+from apps.events.publishing import publisher
+from cloudlet.testing import RunningCloudlet
+from tests.factories import make_event, make_organiser, make_picture, make_ticket, make_ticket_type, make_user
+from tests.pictures import codes_in_pdf, codes_in_png
+
+pytestmark = [pytest.mark.django_db, pytest.mark.databases]
+
+
+@pytest.fixture
+def hanna() -> User:
+    """Holds the ticket."""
+    return make_user("hanna@example.org")
+
+
+@pytest.fixture
+def ticket(hanna: User) -> EventTicket:
+    event = make_event(
+        starts_at=datetime(2027, 6, 18, 18, 0, tzinfo=UTC),
+        doors_at=datetime(2027, 6, 18, 17, 0, tzinfo=UTC),
+        time_zone="Asia/Kolkata",
+        organiser=make_organiser(manager=make_user("max@example.org"), door=make_user("dora@example.org")),
+    )
+    return make_ticket(
+        event=event, ticket_type=make_ticket_type(event), holder=hanna, holder_name="Hanna", holder_email=hanna.email
+    )
+
+
+def url_of(ticket: EventTicket) -> str:
+    return f"/api/events/ticket/{ticket.ticket_id}/"
+
+
+def test_a_ticket_whose_files_are_pending_already_has_its_code(
+    client: Client, hanna: User, ticket: EventTicket
+) -> None:
+    client.force_login(hanna)
+    body = client.get(url_of(ticket)).json()
+    assert body == {
+        "ticket_id": str(ticket.ticket_id),
+        "event": {
+            "id": ticket.event_id,
+            "title": "Concert Night",
+            "starts_at": "2027-06-18T23:30:00+05:30",
+            "ends_at": None,
+            "doors_at": "2027-06-18T22:30:00+05:30",
+            "time_zone": "Asia/Kolkata",
+            "venue": "Old Mill",
+            "address": "Mill Street 1, Berlin",
+            "cover_url": None,
+        },
+        "holder": {"name": "Hanna", "email": "hanna@example.org"},
+        "quantity": 2,
+        "ticket_type": "Standing",
+        "order_reference": "",
+        "state": "pending",
+        "reason": None,
+        "code": code_of(ticket),
+        "qr_code_url": None,
+        "pdf_ticket_url": None,
+        "apple_wallet_url": None,
+        "google_wallet_url": None,
+        "issued_at": body["issued_at"],
+        "used_at": None,
+    }
+    assert datetime.fromisoformat(body["issued_at"]).tzinfo == UTC
+
+
+def test_the_urls_lead_to_files_that_carry_the_code(
+    client: Client, hanna: User, ticket: EventTicket, cloudlet: RunningCloudlet
+) -> None:
+    publisher.publish(ticket.pk)
+    client.force_login(hanna)
+    body = client.get(url_of(ticket)).json()
+    assert body["state"] == "ready"
+    assert f"/tickets/qr_codes/{ticket.event_id}/ticket_{ticket.ticket_id}.png" in body["qr_code_url"]
+    assert f"/tickets/pdf/{ticket.event_id}/ticket_{ticket.ticket_id}.pdf" in body["pdf_ticket_url"]
+    png = urllib3.request("GET", body["qr_code_url"], timeout=10)
+    pdf = urllib3.request("GET", body["pdf_ticket_url"], timeout=10)
+    assert png.headers["Content-Type"] == "image/png"
+    assert codes_in_png(png.data) == codes_in_pdf(pdf.data) == [body["code"]]
+
+
+def test_old_urls_are_given_until_new_files_are_there_but_not_once_the_code_has_changed(
+    client: Client, hanna: User, ticket: EventTicket, cloudlet: RunningCloudlet
+) -> None:
+    publisher.publish(ticket.pk)
+    client.force_login(hanna)
+    ready = client.get(url_of(ticket)).json()
+
+    ticket.refresh_from_db()
+    tickets.rerender(ticket)
+    rendering = client.get(url_of(ticket)).json()
+    assert rendering == ready | {"state": "pending"}
+
+    tickets.reissue(ticket)
+    reissued = client.get(url_of(ticket)).json()
+    assert (reissued["qr_code_url"], reissued["pdf_ticket_url"]) == (None, None)
+    assert reissued["code"] != ready["code"]
+
+
+def test_what_has_not_changed_is_not_sent_again(client: Client, hanna: User, ticket: EventTicket) -> None:
+    client.force_login(hanna)
+    first = client.get(url_of(ticket))
+    assert first["Cache-Control"] == "private, no-cache"
+    assert {"Cookie", "X-Session-Token"} <= set(first["Vary"].split(", "))
+
+    again = client.get(url_of(ticket), headers={"If-None-Match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again["ETag"] == first["ETag"]
+
+    EventTicket.objects.update(used_at=datetime(2027, 6, 18, 18, 30, tzinfo=UTC))
+    changed = client.get(url_of(ticket), headers={"If-None-Match": first["ETag"]})
+    assert changed.status_code == 200
+    assert changed.json()["used_at"] == "2027-06-18T18:30:00Z"
+
+
+def test_door_staff_see_whom_to_let_in_but_nothing_to_get_in_with(
+    client: Client, ticket: EventTicket, cloudlet: RunningCloudlet
+) -> None:
+    publisher.publish(ticket.pk)
+    client.force_login(User.objects.get(email="dora@example.org"))
+    body = client.get(url_of(ticket)).json()
+    assert (body["holder"], body["quantity"], body["ticket_type"]) == ({"name": "Hanna", "email": None}, 2, "Standing")
+    assert (body["code"], body["qr_code_url"], body["pdf_ticket_url"]) == (None, None, None)
+
+
+def test_only_organisers_are_told_why_making_the_files_failed(client: Client, hanna: User, ticket: EventTicket) -> None:
+    EventTicket.objects.update(state=EventTicket.State.FAILED, reason="Invalid cloud_name")
+    client.force_login(hanna)
+    to_hanna = client.get(url_of(ticket)).json()
+    client.force_login(User.objects.get(email="max@example.org"))
+    to_max = client.get(url_of(ticket)).json()
+    assert (to_hanna["state"], to_hanna["reason"]) == ("failed", None)
+    assert to_max["reason"] == "Invalid cloud_name"
+
+
+def test_the_cover_is_fetched_without_signing_in_and_kept(client: Client, hanna: User, ticket: EventTicket) -> None:
+    image = save_event_image(ticket.event, EventImage.Kind.COVER, make_picture())
+    client.force_login(hanna)
+    cover_url = client.get(url_of(ticket)).json()["event"]["cover_url"]
+    client.logout()
+
+    cover = client.get(cover_url)
+    assert cover.status_code == 200
+    assert cover.content == bytes(image.content)
+    assert cover["Content-Type"] == "image/jpeg"
+    assert "immutable" in cover["Cache-Control"]
+    assert "Vary" not in cover
+
+    save_event_image(ticket.event, EventImage.Kind.COVER, make_picture(320, 200))
+    assert client.get(cover_url).status_code == 404
+    assert client.get(f"/api/events/{ticket.event_id}/cover/%00/").status_code == 404
+
+
+def test_answering_takes_few_queries(client: Client, hanna: User, ticket: EventTicket) -> None:
+    client.force_login(hanna)
+    with CaptureQueriesContext(connection) as queries:
+        client.get(url_of(ticket))
+    assert len(queries) <= 5, [query["sql"] for query in queries.captured_queries]

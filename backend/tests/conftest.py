@@ -1,0 +1,82 @@
+"""Fixtures that every test may ask for: a real cloudlet, and a database that threads can share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connections
+from django.test import override_settings
+
+from apps.events import media
+from apps.events.publishing import dispatch
+from cloudlet.testing import RunningCloudlet, running_cloudlet
+
+from .environment import VAR_DIR
+from .network_guard import network_guard
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Each process of the test run has a database of its own, on disk, so that threads really meet in it."""
+    connection = connections["default"]
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    name = f"test_admit_{os.getpid()}_{worker}" if connection.vendor == "postgresql" else str(VAR_DIR / "test.sqlite3")
+    connection.settings_dict["TEST"]["NAME"] = name
+    if connection.vendor == "sqlite":  # nothing here has to survive a power cut
+        options = connection.settings_dict["OPTIONS"]
+        options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=NORMAL")
+
+
+@pytest.fixture(scope="session")
+def cloudlet_server() -> Iterator[RunningCloudlet]:
+    """A real cloudlet where the settings expect it, for the whole run of this process."""
+    account = settings.CLOUDINARY_ACCOUNT
+    with running_cloudlet(
+        data=VAR_DIR / "cloudlet",
+        cloud_name=account.cloud_name,
+        api_key=account.api_key,
+        api_secret=account.api_secret,
+        options=["--port", str(settings.CLOUDLET_PORT)],
+    ) as server:
+        yield server
+
+
+@pytest.fixture
+def cloudlet(cloudlet_server: RunningCloudlet) -> RunningCloudlet:
+    """The running cloudlet. Tickets have random ids, so tests need not clean it up after themselves."""
+    return cloudlet_server
+
+
+@pytest.fixture(autouse=True)
+def _open_gate() -> None:
+    """No test pays for what an earlier one let storage or the broker answer."""
+    media.gate.reset()
+    dispatch.forget_outage()
+
+
+@pytest.fixture(autouse=True)
+def network_out_of_place() -> Iterator[list[str]]:
+    """No request and no transaction waits for storage, in any test: here are the calls that would make one wait."""
+    with network_guard() as found:
+        yield found
+    assert not found
+
+
+@pytest.fixture(autouse=True)
+def _no_requests_counted() -> None:
+    """The limits on requests count in the cache, which a rolled back transaction leaves as it is."""
+    cache.clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _settings_of_tests() -> Iterator[None]:
+    """Pages name their static files plainly (a test that serves them collects them itself); passwords hash fast."""
+    settings.STATIC_ROOT.mkdir(exist_ok=True)
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    hasher = "django.contrib.auth.hashers.MD5PasswordHasher"
+    with override_settings(STORAGES={**settings.STORAGES, "staticfiles": plain}, PASSWORD_HASHERS=[hasher]):
+        yield

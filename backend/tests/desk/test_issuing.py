@@ -1,0 +1,108 @@
+"""Lists of holders are shown first, and issued when somebody says so."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from apps.events.models import Event, EventTicket
+from tests.factories import make_event, make_ticket_type
+
+from .forms import url
+
+pytestmark = pytest.mark.django_db
+
+
+LIST = "Amélie Laurent, amelie@example.org, 2\nليلى حداد\n王小明, xiaoming@example.org"
+
+
+def check_list(desk: Client, event: Event, **data: Any) -> Any:
+    return desk.post(url("events_event_issue", event.pk), data)
+
+
+def key_in(page: str) -> str:
+    found = re.search(r'name="key" value="([^"]+)"', page)
+    assert found, page
+    return found[1]
+
+
+def test_a_list_is_shown_first_and_issued_when_confirmed(desk: Client, event: Event) -> None:
+    standing = make_ticket_type(event)
+    page = check_list(desk, event, holders=LIST, ticket_type=standing.pk).content.decode()
+    assert "3 tickets, for 4 people." in page
+    assert not EventTicket.objects.exists()
+
+    sent = {"holders": LIST, "ticket_type": standing.pk, "order_reference": "A1", "key": key_in(page), "issue": "1"}
+    assert check_list(desk, event, **sent).status_code == 302
+
+    issued = EventTicket.objects.values_list(
+        "holder_name", "holder_email", "quantity", "ticket_type", "order_reference"
+    )
+    assert list(issued) == [
+        ("Amélie Laurent", "amelie@example.org", 2, standing.pk, "A1"),
+        ("ليلى حداد", "", 1, standing.pk, "A1"),
+        ("王小明", "xiaoming@example.org", 1, standing.pk, "A1"),
+    ]
+
+
+def test_a_button_that_is_pressed_twice_issues_once(desk: Client, event: Event) -> None:
+    page = check_list(desk, event, holders=LIST).content.decode()
+    sent = {"holders": LIST, "key": key_in(page), "issue": "1"}
+    check_list(desk, event, **sent)
+    again = check_list(desk, event, **sent)
+
+    assert EventTicket.objects.count() == 3
+    assert "issued already" in desk.get(again["Location"]).content.decode()
+
+
+def test_one_bad_line_keeps_the_whole_list_back(desk: Client, event: Event) -> None:
+    bad = f"{LIST}\nBen, ben@nowhere, many"
+    page = check_list(desk, event, holders=bad, issue="1", key="guess").content.decode()
+
+    assert "1 of 4 lines need a look" in page
+    assert "“ben@nowhere” is not an e-mail address." in page
+    assert "The quantity “many” is not a whole number" in page
+    assert not EventTicket.objects.exists()
+
+
+def test_a_list_without_problems_has_no_column_for_them(desk: Client, event: Event) -> None:
+    assert "What is wrong" not in check_list(desk, event, holders=LIST).content.decode()
+    assert "What is wrong" in check_list(desk, event, holders=f"{LIST}\nBen, ben@nowhere").content.decode()
+
+
+def test_a_file_with_headings_in_any_order_is_read(desk: Client, event: Event) -> None:
+    content = "\ufeffE-mail;Seat;Name\nana@example.org;A1;Ana\n".encode()
+    page = check_list(desk, event, file=SimpleUploadedFile("guests.csv", content)).content.decode()
+
+    assert "1 ticket, for 1 person." in page
+    assert "ana@example.org" in page
+
+
+def test_a_file_that_is_not_in_unicode_says_how_to_save_it(desk: Client, event: Event) -> None:
+    upload = SimpleUploadedFile("guests.csv", "Amélie".encode("latin-1"))
+    assert "CSV UTF-8" in check_list(desk, event, file=upload).content.decode()
+
+
+def test_a_file_with_nul_characters_is_kept_back_when_it_is_checked(desk: Client, event: Event) -> None:
+    content = "Ana, ana@example.org, 2\nBen".encode("utf-16-le")  # without the mark that says so
+    page = check_list(desk, event, file=SimpleUploadedFile("guests.csv", content)).text
+    assert "There is a NUL character in this line. Save the list as “CSV UTF-8”" in page
+    assert 'name="key"' not in page
+
+
+def test_a_ticket_type_of_another_event_is_refused(desk: Client, event: Event) -> None:
+    foreign = make_ticket_type(make_event())
+    page = check_list(desk, event, holders=LIST, ticket_type=foreign.pk).content.decode()
+
+    assert "Select a valid choice" in page
+
+
+def test_a_single_ticket_is_added_with_the_form(desk: Client, event: Event) -> None:
+    answer = desk.post(url("events_eventticket_add"), {"event": event.pk, "holder_name": "Ana", "quantity": 1})
+
+    assert answer.status_code == 302
+    assert EventTicket.objects.get().state == EventTicket.State.PENDING

@@ -1,0 +1,150 @@
+"""Thousands of tickets at the desk: a question before something happens to them is as short as one about a few."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from apps.accounts.models import Organiser
+from apps.events.models import Event, EventTicket
+from tests.factories import make_event, make_ticket, make_ticket_type
+
+from .forms import fields_of, url
+
+pytestmark = pytest.mark.django_db
+
+MANY = 1100  # more fields than Django reads
+USED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def many(event: Event) -> list[EventTicket]:
+    named = [EventTicket(event=event, holder_name=f"Guest {number}") for number in range(MANY)]
+    return EventTicket.objects.bulk_create(named)
+
+
+@pytest.fixture
+def elsewhere(team: Organiser) -> EventTicket:
+    """A ticket of the same team's that the list, filtered by the event, does not show."""
+    return make_ticket(event=make_event(organiser=team, title="Another night"))
+
+
+def list_of(event: Event) -> str:
+    return f"{url('events_eventticket_changelist')}?event__id__exact={event.pk}"
+
+
+def ask(desk: Client, event: Event, action: str) -> str:
+    """The page that asks about all tickets of the event's list."""
+    first = EventTicket.objects.filter(event=event).latest("pk").pk
+    chosen = {"action": action, "_selected_action": [first], "select_across": "1", "index": "0"}
+    answer = desk.post(list_of(event), chosen)
+    assert answer.status_code == 200
+    page: str = answer.content.decode()
+    return page
+
+
+def test_all_tickets_of_a_list_are_reissued(
+    desk: Client, event: Event, many: list[EventTicket], elsewhere: EventTicket
+) -> None:
+    EventTicket.objects.filter(pk__in=[ticket.pk for ticket in many[:12]]).update(used_at=USED)
+    page = ask(desk, event, "reissue_selected")
+    assert f"{MANY - 12} tickets get a new code" in page
+    assert "12 of them were used already" in page
+    assert page.count("Guest ") == 10
+    assert f"… and {MANY - 10} more" in page
+    assert sum(map(len, fields_of(page).values())) < 10
+
+    told = desk.post(list_of(event), fields_of(page), follow=True).content.decode()
+    assert f"{MANY - 12} tickets re-issued" in told
+    assert told.count("This ticket was used already") == 10
+    assert "2 more were not re-issued" in told
+    reissued = EventTicket.objects.filter(code_generation=1)
+    assert (reissued.count(), reissued.filter(pk=elsewhere.pk).count()) == (MANY - 12, 0)
+
+
+def test_all_tickets_of_a_list_are_deleted(
+    desk: Client, event: Event, many: list[EventTicket], elsewhere: EventTicket
+) -> None:
+    page = ask(desk, event, "delete_selected")
+    assert f"{MANY} event tickets" in page
+    assert page.count("Guest ") == 10
+    desk.post(list_of(event), fields_of(page))
+
+    assert EventTicket.objects.get() == elsewhere
+
+
+@pytest.mark.parametrize("action", ["reissue_selected", "delete_selected"])
+def test_what_joined_the_list_after_the_question_is_asked_about(desk: Client, event: Event, action: str) -> None:
+    make_ticket(event=event)
+    page = ask(desk, event, action)
+    late = make_ticket(event=event)
+    told = desk.post(list_of(event), fields_of(page), follow=True).content.decode()
+
+    assert "the list has changed" in told
+    assert list(EventTicket.objects.values_list("code_generation", flat=True)) == [0, 0]
+    desk.post(list_of(event), fields_of(ask(desk, event, action)))
+    assert not EventTicket.objects.filter(pk=late.pk, code_generation=0).exists()
+
+
+@pytest.mark.parametrize("across", [{}, {"select_across": "0"}])
+def test_tickets_that_were_ticked_one_by_one_stay_the_only_ones(
+    desk: Client, event: Event, across: dict[str, str]
+) -> None:
+    ticked, other = make_ticket(event=event), make_ticket(event=event)
+    chosen = {"action": "delete_selected", "_selected_action": [ticked.pk], **across}
+    page = desk.post(list_of(event), chosen).content.decode()
+    make_ticket(event=event)
+    desk.post(list_of(event), fields_of(page))
+
+    assert set(EventTicket.objects.filter(pk__in=[ticked.pk, other.pk])) == {other}
+
+
+def test_an_event_is_deleted_after_a_page_that_counts_what_goes_with_it(
+    desk: Client, event: Event, many: list[EventTicket]
+) -> None:
+    make_ticket_type(event)
+    page = desk.get(url("events_event_delete", event.pk)).content.decode()
+    assert f"{event.title} with {MANY} tickets" in page
+    assert "Guest" not in page
+
+
+def test_a_type_that_a_ticket_of_another_event_has_keeps_its_event(desk: Client, event: Event) -> None:
+    ticket, stray = make_ticket(event=event), make_ticket(ticket_type=make_ticket_type(event))
+    page = url("events_event_delete", event.pk)
+    assert str(stray) in desk.get(page).content.decode()
+    desk.post(page, {"post": "yes"})
+
+    assert Event.objects.filter(pk=event.pk).exists()
+    assert set(EventTicket.objects.all()) == {ticket, stray}
+
+
+def questions(event: Event) -> list[tuple[str, dict[str, Any]]]:
+    across = {"_selected_action": [EventTicket.objects.latest("pk").pk], "select_across": "1"}
+    chosen = {"action": "delete_selected", "_selected_action": [event.pk]}
+    return [
+        (list_of(event), across | {"action": "reissue_selected"}),
+        (list_of(event), across | {"action": "delete_selected"}),
+        (url("events_event_changelist"), chosen),
+        (url("events_event_delete", event.pk), {}),
+    ]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_questions_cost_the_same_number_of_queries_however_many_they_are_about(
+    desk: Client, event: Event, number: int
+) -> None:
+    def queries() -> int:
+        for _ in range(5):
+            make_ticket(event=event, ticket_type=make_ticket_type(event, name=f"Type {EventTicket.objects.count()}"))
+        address, sent = questions(event)[number]
+        with CaptureQueriesContext(connection) as captured:
+            assert (desk.post(address, sent) if sent else desk.get(address)).status_code == 200
+        return len(captured)
+
+    queries()  # fills what Django keeps, such as content types
+    assert queries() == queries()

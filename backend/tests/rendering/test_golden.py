@@ -1,0 +1,57 @@
+"""Tickets look and are built as they were when a person last looked at them.
+
+After a wanted change: ``python -m apps.events.rendering.gallery ../docs``, look at the pictures, commit them; and copy
+what the structure test prints into its file.
+"""
+
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pikepdf
+import pytest
+from PIL import Image, ImageChops, ImageStat
+
+from apps.events.rendering import EventTemplate
+from apps.events.rendering.gallery.__main__ import DPI
+from apps.events.rendering.gallery.samples import OWN_LAYOUT, Sample, samples
+from tests.rendering.readers import pdfium_picture
+from tests.rendering.samples import NAMES, make_event, make_ticket
+
+_ROOT = Path(__file__).parents[3]
+_DATA = Path(__file__).parent / "data"
+
+
+@pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.name)
+def test_the_gallery_shows_what_is_drawn_today(sample: Sample) -> None:
+    pdf = EventTemplate(sample.event, sample.layout).render_pdf(sample.ticket)
+    drawn = pdfium_picture(pdf, DPI).convert("RGB")
+    shown = Image.open(_ROOT / "docs" / "images" / "tickets" / f"{sample.name}.png").convert("RGB")
+    assert drawn.size == shown.size
+    difference = ImageStat.Stat(ImageChops.difference(drawn, shown))
+    assert max(difference.mean) < 4
+
+
+def test_the_structure_is_the_one_agreed_on() -> None:
+    pdf = EventTemplate(make_event()).render_pdf(make_ticket())
+    with pikepdf.open(io.BytesIO(pdf)) as opened:
+        elements = opened.Root.StructTreeRoot.K[0].K
+        found = [[str(element.S), len(element.K), str(element.get("/Alt", ""))] for element in elements]
+    assert found == json.loads((_DATA / "structure.json").read_text("utf-8")), json.dumps(found, indent=1)
+
+
+def test_the_documented_layout_is_accepted() -> None:
+    document = (_ROOT / "docs" / "reference" / "ticket-layout.md").read_text("utf-8")
+    layout = json.loads(document.split("```json\n")[1].split("```")[0])
+    assert EventTemplate(make_event(), layout).render_pdf(make_ticket())
+    assert layout == OWN_LAYOUT, "the picture beside it shows another layout"
+
+
+def test_threads_share_a_template() -> None:
+    tickets = [make_ticket(holder=name, number=n % 3 + 1) for n, name in enumerate(NAMES.values())] * 4
+    alone = EventTemplate(make_event())
+    expected = [alone.render_pdf(ticket) for ticket in tickets]
+    shared = EventTemplate(make_event())
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(shared.render_pdf, tickets)) == expected

@@ -1,0 +1,88 @@
+"""Text that is set from remembered pairs of letters is the text that HarfBuzz shapes."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apps.events.rendering import EventTemplate, filling
+from apps.events.rendering.pdf.fonts import SharedFont
+from apps.events.rendering.pdf.text import KernedText, draw_line
+from apps.events.rendering.template import _COMMON_CHARACTERS
+from apps.events.rendering.text.fonts import LATIN, typeface
+from apps.events.rendering.text.shaping import shape_line
+from tests.rendering.samples import make_event, make_ticket
+
+LANGUAGES = ["en", "ca", "nl", "pl", "ro", "tr"]
+# Letters that kern much, some with accents, and signs beside which others kern.
+LETTERS = "AVTYLWPoaevy'-. éčřłÄ/,’f"
+
+
+@pytest.fixture(scope="module", params=LANGUAGES)
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=[400, 700])
+def font(request: pytest.FixtureRequest) -> SharedFont:
+    (run,) = shape_line(_COMMON_CHARACTERS, request.param, "en", False).runs
+    return SharedFont(b"F0", run.font, run.uses())
+
+
+@pytest.fixture(scope="module")
+def kerned(font: SharedFont, language: str) -> KernedText:
+    """What has seen every pair of the letters, in words of other letters."""
+    kerned = KernedText(font)
+    chooser = random.Random(1)  # noqa: S311
+    for first in LETTERS:
+        for second in LETTERS:
+            word = first + second + "".join(chooser.choices(LETTERS, k=4))
+            (run,) = shape_line(word, font.font.weight, language, False).runs
+            kerned.learn(run)
+    return kerned
+
+
+@given(text=st.text(LETTERS, min_size=1, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_every_line_is_the_one_that_is_shaped(font: SharedFont, kerned: KernedText, language: str, text: str) -> None:
+    line = shape_line(text, font.font.weight, language, False)
+    assert kerned.width(text) == line.width
+    assert kerned.draw(text, 42, 99.5, 24) == draw_line(line, 42, 99.5, 24, lambda _: font)
+
+
+@pytest.mark.parametrize("text", ["l·l", "cel·la", "e\u0301", "i\u0328j", "1\u20442", "ŋ"])
+def test_nothing_is_learnt_of_what_looks_further_or_has_no_glyph(font: SharedFont, text: str) -> None:
+    kerned = KernedText(font)
+    for run in shape_line(text, font.font.weight, "ca", False).runs:
+        if run.font is typeface(LATIN).instance(font.font.weight):
+            kerned.learn(run)
+    with pytest.raises(KeyError):
+        kerned.width(text)
+
+
+def test_a_template_shapes_no_name_whose_pairs_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticket = make_ticket(holder="Anna Banana")
+    expected = EventTemplate(make_event()).render(ticket)
+    template = EventTemplate(make_event())
+    for name in ("Anna B", "Banana", "ana"):
+        template.render(make_ticket(holder=name))
+    monkeypatch.delattr(filling, "fit")
+    assert template.render(ticket) == expected
+
+
+def test_a_name_too_wide_is_still_made_smaller() -> None:
+    name = "Wanda " * 12 + "W"
+    fresh = EventTemplate(make_event()).render(make_ticket(holder=name))
+    template = EventTemplate(make_event())
+    template.render(make_ticket(holder=name))
+    assert template.render(make_ticket(holder=name)) == fresh
+
+
+def test_latin_names_on_pages_read_from_the_right_are_shaped() -> None:
+    event = make_event(language="ar")
+    fresh = EventTemplate(event).render(make_ticket(holder="Anna (A."))
+    template = EventTemplate(event)
+    for name in ("Anna (A.", "Anna", "Anna (A."):
+        again = template.render(make_ticket(holder=name))
+    assert again == fresh

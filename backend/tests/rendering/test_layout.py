@@ -1,0 +1,142 @@
+"""Layouts are data: what an organiser may change, and what is refused, with the path of what is wrong."""
+
+import math
+from typing import Any
+from unittest import mock
+
+import pypdfium2
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from apps.events.rendering import EventTemplate, RenderingError
+from apps.events.rendering.colour import contrast, parse_colour
+from apps.events.rendering.layout.loading import load_layout, schema
+from apps.events.rendering.palette import Palette
+from apps.events.rendering.text import fitting
+from apps.events.rendering.text.fitting import Style, fit
+from apps.events.ticket_service import ticket_service
+from tests.rendering.readers import pdfium_text
+from tests.rendering.samples import make_event, make_ticket
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"base": "a5"}, r"layout: base: 'a5' is not one of"),
+        ({"elements": {"title": {"size": -3}}}, r"layout: elements/title/size: -3 is less than the minimum"),
+        ({"elements": {"titel": {"size": 20}}}, r"layout: elements: .*'titel' was unexpected"),
+        ({"elements": {"qr": {"show": False}}}, r"layout: elements/qr: .*'show' was unexpected"),
+        ({"elements": {"cover": {"frame": [0, 0, 100]}}}, r"layout: elements/cover/frame: "),
+        (
+            {"elements": {"cover": {"frame": [0, 0, 900, 200]}}},
+            r"layout: elements/cover/frame: reaches beyond the page",
+        ),
+        ({"elements": {"qr": {"frame": [400, 458, 90, 90]}}}, r"layout: elements/qr/frame: a code needs 128 pt"),
+        ({"elements": {"logo": {"frame": [400, 500, 60, 60]}}}, r"layout: elements/logo/frame: lies on the code"),
+        ({"stacks": {"small_print": {"rows": [["terms"], ["price"]]}}}, r"price already stands somewhere else"),
+        ({"stacks": {"notes": {"rows": [["terms"]]}}}, r"layout: stacks/notes/frame is missing"),
+        ({"elements": {"title": {"show": False}}}, r"layout: stacks: no row shows the title"),
+        ({"colours": {"ink": "red"}}, r"layout: colours/ink: 'red' does not match"),
+        ({"fold": "yes"}, r"layout: fold: 'yes' is not of type 'boolean'"),
+        ({"elements": {"logo": {"frame": [42, 203, 0, 60]}}}, r"elements/logo/frame: a picture needs 16 pt each way"),
+        ({"elements": {"cover": {"frame": [0, 0, 595, 0]}}}, r"elements/cover/frame: a picture needs 16 pt each way"),
+        ({"elements": {"qr": {"frame": [317, 458, math.nan, 236]}}}, r"elements/qr/frame/2: nan is not a number"),
+        ({"page": {"size": [math.inf, 800]}}, r"layout: page/size/0: inf is not a number"),
+        ({"stacks": {"a\0b": None}}, r"layout: stacks: .* does not match"),
+        ({"colours": {"ink": "x" * 9999}}, r"^layout: colours/ink: '.{200,300}$"),
+        ({"stacks": {"event": {"frame": [42, 270, 3, 140]}}}, r"too long for its place"),
+        (
+            {"stacks": {"event": {"frame": [42, 270, 511, 30]}}},
+            r"stacks/event: the texts need .* but the frame is 30 pt",
+        ),
+    ],
+)
+def test_a_bad_layout_is_refused_with_its_path(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RenderingError, match=message):
+        EventTemplate(make_event(), changes)
+
+
+@pytest.mark.parametrize("changes", ["a4", [1], 7, True])
+def test_what_is_no_document_is_refused(changes: Any) -> None:
+    with pytest.raises(RenderingError, match="layout: the document: .* is not of type 'object'"):
+        load_layout(changes)
+
+
+def test_a_document_of_any_depth_is_refused() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"stacks": deep}
+    with pytest.raises(RenderingError, match="layout: "):
+        load_layout(deep)
+
+
+def test_a_place_for_one_letter_a_line_takes_a_text_with_spaces() -> None:
+    """The space between two words would be a line of its own there, and empty."""
+    fitted = fit("Am Meer", Style(15, 15, 800, 40), 17, 1000, "en", False)
+    assert all(line.text for line in fitted.lines)
+    assert "".join(line.text for line in fitted.lines) == "AmMeer"
+
+
+def test_no_line_is_wider_than_its_place() -> None:
+    with pytest.raises(RenderingError, match="too long for its place"):
+        fit("Meer", Style(15, 15, 800, 40), 5, 1000, "en", False)
+
+
+@pytest.mark.parametrize(
+    "terms", ["much to say " * 40_000, "x" * 100_000, "a\n" * 50_000], ids=["words", "word", "lines"]
+)
+def test_terms_as_long_as_a_book_are_refused_without_reading_it(terms: str) -> None:
+    """The negative control is the count: a good text is shaped many times, to find the size at which it fits."""
+    with mock.patch.object(fitting, "shape_line", side_effect=fitting.shape_line) as shaped:
+        with pytest.raises(RenderingError, match="too long for its place"):
+            EventTemplate(make_event(terms=terms))
+        assert sum(len(call.args[0]) for call in shaped.call_args_list) < 20_000
+        EventTemplate(make_event())
+    assert shaped.call_count > 20
+
+
+def test_the_schema_is_valid_and_describes_every_element() -> None:
+    document = schema()
+    Draft202012Validator.check_schema(document)
+    built_in = {*load_layout().texts, *load_layout().pictures}
+    assert set(document["properties"]["elements"]["properties"]) == built_in
+
+
+@pytest.mark.parametrize("base", ["a4", "letter", "phone"])
+def test_built_in_layouts_pass_their_own_checks(base: str) -> None:
+    assert load_layout({"base": base, "fold": True}).fold
+
+
+def test_parts_can_be_hidden_moved_and_restyled() -> None:
+    changes = {
+        "elements": {"price": {"show": False}, "holder": {"size": 30, "colour": "accent"}},
+        "stacks": {"admission": {"rows": [["order_reference"], ["holder"]]}, "small_print": None},
+    }
+    text = pdfium_text(EventTemplate(make_event(), changes).render_pdf(make_ticket()))
+    assert "€48.00" not in text
+    assert "Terms" not in text
+    assert text.index("LUM-20931") < text.index("John Doe")
+
+
+def test_what_is_empty_leaves_neither_label_nor_gap() -> None:
+    template = EventTemplate(make_event(doors_at=None))
+    text = pdfium_text(template.render_pdf(make_ticket(price="", holder="")))
+    for word in ("Price", "Name", "Doors"):
+        assert word not in text
+
+
+@pytest.mark.parametrize("paper", ["#ffffff", "#000000", "#7f7f7f", "#ffef00", "#1b1b2f", "#d02090"])
+@pytest.mark.parametrize("accent", ["#ffff66", "#101010", "#808080", "#e11d48"])
+def test_texts_can_be_read_on_any_paper(paper: str, accent: str) -> None:
+    palette = Palette.of(load_layout({"colours": {"paper": paper, "ink": accent, "muted": "#999999"}}), accent)
+    surface = parse_colour(paper)
+    for colour in (palette.ink, palette.muted, palette.accent, palette.text("#abcdef")):
+        assert contrast(colour, surface) >= 4.5
+
+
+def test_a_ticket_made_by_hand_takes_a_layout_and_refuses_a_bad_one_with_its_path() -> None:
+    data = {"ticket_id": "7d1e", "event_title": "Concert Night", "layout": {"base": "letter"}}
+    page = pypdfium2.PdfDocument(ticket_service.generate_pdf_ticket(data))[0]
+    assert page.get_size() == (612, 792)
+    with pytest.raises(RenderingError, match="layout: elements/title/size: -3 is less than"):
+        ticket_service.generate_pdf_ticket(data | {"layout": {"elements": {"title": {"size": -3}}}})

@@ -1,0 +1,96 @@
+"""What is written on a ticket can be read back from it, in every script and by every reader."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.events.rendering import EventTemplate, RenderingError
+from tests.rendering.conformance import findings
+from tests.rendering.readers import comparable, pdfium_text, poppler_text, qpdf_complaints
+from tests.rendering.samples import NAMES, make_event, make_ticket
+
+
+@pytest.fixture(scope="module")
+def template() -> EventTemplate:
+    return EventTemplate(make_event())
+
+
+@pytest.mark.parametrize("script", NAMES)
+def test_poppler_reads_the_name_back(template: EventTemplate, script: str, tmp_path: Path) -> None:
+    pdf = template.render_pdf(make_ticket(holder=NAMES[script]))
+    assert comparable(NAMES[script]) in comparable(poppler_text(pdf, tmp_path))
+
+
+@pytest.mark.parametrize("script", NAMES)
+def test_pdfium_reads_the_name_back(template: EventTemplate, script: str) -> None:
+    pdf = template.render_pdf(make_ticket(holder=NAMES[script]))
+    assert comparable(NAMES[script]) in comparable(pdfium_text(pdf))
+
+
+@pytest.mark.parametrize("script", ["arabic", "chinese", "devanagari", "greek", "emoji", "polish"])
+def test_titles_and_places_read_back(script: str, tmp_path: Path) -> None:
+    name = NAMES[script]
+    template = EventTemplate(make_event(title=name, venue=f"{name} II", terms=f"{name}. " * 5))
+    pdf = template.render_pdf(make_ticket())
+    text = comparable(poppler_text(pdf, tmp_path))
+    assert comparable(name) in text
+    assert qpdf_complaints(pdf, tmp_path) == ""
+
+
+def test_texts_are_read_in_the_order_of_the_page(template: EventTemplate) -> None:
+    text = pdfium_text(template.render_pdf(make_ticket()))
+    expected = [
+        "Midnight Orchestra",
+        "December 18, 2026",
+        "Philharmonie",
+        "John Doe",
+        "Stalls",
+        "€48.00",
+        "LUM-20931",
+        "Terms",
+    ]
+    positions = [text.index(part) for part in expected]
+    assert positions == sorted(positions)
+
+
+def test_one_letter_base_for_several_letters_is_told_apart(template: EventTemplate) -> None:
+    """Arabic fonts draw these five with one base and different dots."""
+    name = "بتثني ببب تتت ييي"
+    assert comparable(name) in comparable(pdfium_text(template.render_pdf(make_ticket(holder=name))))
+
+
+@given(name=st.text(min_size=1, max_size=60))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_name_is_drawn_or_refused_with_the_character(template: EventTemplate, name: str) -> None:
+    try:
+        pdf = template.render_pdf(make_ticket(holder=name))
+    except RenderingError as error:
+        assert "U+" in str(error) or "too long" in str(error)  # noqa: PT017 both outcomes are right
+    else:
+        assert pdf.startswith(b"%PDF-1.7")
+
+
+@given(title=st.text(min_size=1, max_size=120), terms=st.text(max_size=300))
+@settings(max_examples=60, deadline=None)
+def test_any_event_is_drawn_or_refused_with_the_reason(title: str, terms: str) -> None:
+    try:
+        pdf = EventTemplate(make_event(title=title, terms=terms)).render_pdf(make_ticket())
+    except RenderingError as error:
+        reasons = ("U+", "too long", "has no title", "the texts need")
+        assert any(reason in str(error) for reason in reasons)  # noqa: PT017 both outcomes are right
+    else:
+        assert findings(pdf) == []
+
+
+_LETTERS = st.characters(categories=["Lu", "Ll", "Lo"], max_codepoint=0x24F) | st.sampled_from(
+    list("αβγДЖЯ王小明あカ김")
+)
+
+
+@given(name=st.text(_LETTERS, min_size=1, max_size=40))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_letters_of_many_scripts_read_back(template: EventTemplate, name: str) -> None:
+    text = pdfium_text(template.render_pdf(make_ticket(holder=name)))
+    assert comparable(name) in comparable(text)

@@ -1,0 +1,81 @@
+"""Tickets that were sent on, folded, held askew, shown in the dark: their codes are still read."""
+
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from uuid import UUID
+
+import cv2
+import numpy as np
+import pytest
+import zxingcpp
+from PIL import Image
+
+from apps.events.rendering import EventDetails, EventTemplate, TicketDetails, render_qr_png
+from apps.events.tokens import SigningKey
+from tests.pictures import QR_CODES
+from tests.rendering.degradation import DEGRADATIONS, Picture
+from tests.rendering.readers import pdfium_picture, poppler_picture
+
+KEY = SigningKey(1, bytes(32))
+CODES = [KEY.sign(1, UUID(int=7 * n), 0) for n in range(10)]
+EVENT = EventDetails(
+    title="Concert Night",
+    starts_at=datetime(2026, 6, 20, 18, 30, tzinfo=UTC),
+    venue="Teatro Municipal",
+    organiser="Northern Lights",
+)
+
+
+def grey(picture: Image.Image) -> Picture:
+    return np.asarray(picture.convert("L"))
+
+
+def is_read(picture: Picture, code: str) -> bool:
+    return [found.text for found in zxingcpp.read_barcodes(picture, formats=QR_CODES)] == [code]
+
+
+@pytest.mark.parametrize("name", DEGRADATIONS)
+def test_the_picture_is_read_although_it_is_damaged(name: str) -> None:
+    random = np.random.default_rng(1)
+    pictures = [grey(Image.open(BytesIO(render_qr_png(code)))) for code in CODES]
+    for picture, code in zip(pictures, CODES, strict=True):
+        assert is_read(DEGRADATIONS[name](picture, 0.5, random), code)
+
+
+@pytest.mark.parametrize("name", sorted(set(DEGRADATIONS) - {"motion"}))
+def test_the_smallest_modules_that_are_drawn_stand_slight_damage(name: str) -> None:
+    code = "https://example.org/tickets/" + "0123456789abcdef" * 16  # version 12, 4 px a module
+    damaged = DEGRADATIONS[name](grey(Image.open(BytesIO(render_qr_png(code)))), 0.2, np.random.default_rng(1))
+    assert is_read(damaged, code)
+
+
+@pytest.mark.parametrize("name", DEGRADATIONS)
+def test_damage_at_its_worst_is_real_damage(name: str) -> None:
+    # Without this, a degradation that does nothing would pass for a code that withstands it.
+    picture = grey(Image.open(BytesIO(render_qr_png(CODES[0]))))
+    slight, worst = (DEGRADATIONS[name](picture, severity, np.random.default_rng(1)) for severity in (0.0, 1.0))
+    side = min(slight.shape[0], worst.shape[0])
+    difference = cv2.absdiff(cv2.resize(slight, (side, side)), cv2.resize(worst, (side, side)))
+    assert difference.mean() > 2
+
+
+@pytest.fixture(scope="module")
+def pages() -> list[tuple[str, bytes]]:
+    template = EventTemplate(EVENT)
+    return [(code, template.render_pdf(TicketDetails(ticket_id="1", code=code, holder="Zoë"))) for code in CODES[:4]]
+
+
+@pytest.mark.parametrize("dpi", [60, 100, 150, 300])
+def test_the_page_is_read_at_every_resolution(pages: list[tuple[str, bytes]], dpi: int, tmp_path: Path) -> None:
+    for code, pdf in pages:
+        assert is_read(grey(pdfium_picture(pdf, dpi)), code)
+        assert is_read(grey(poppler_picture(pdf, tmp_path, dpi)), code)
+
+
+# A spot of light and a fold would lie somewhere on the page, not on the code.
+@pytest.mark.parametrize("name", sorted(set(DEGRADATIONS) - {"glare", "folded corner"}))
+def test_the_printed_page_is_read_although_it_is_damaged(pages: list[tuple[str, bytes]], name: str) -> None:
+    random = np.random.default_rng(2)
+    for code, pdf in pages:
+        assert is_read(DEGRADATIONS[name](grey(pdfium_picture(pdf, 150)), 0.3, random), code)

@@ -1,0 +1,82 @@
+"""Codes are read back from finished files, and a template whose code does not scan is stopped."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import BytesIO
+from uuid import UUID
+
+import pytest
+from PIL import Image, ImageFilter
+
+from apps.events.rendering import EventDetails, EventTemplate, RenderedTicket, RenderingError, TicketDetails
+from apps.events.rendering.png import render_qr_png
+from apps.events.rendering.selfcheck import check_ticket, read_codes
+from apps.events.tokens import SigningKey
+
+CODE = SigningKey(1, bytes(32)).sign(1, UUID(int=7), 0)
+
+
+@pytest.fixture(scope="module")
+def ticket() -> RenderedTicket:
+    event = EventDetails(title="Concert Night", starts_at=datetime(2026, 1, 15, 19, tzinfo=UTC), venue="Town Hall")
+    return EventTemplate(event).render(TicketDetails(ticket_id="ticket-123", code=CODE, holder="John Doe"))
+
+
+def png_of(picture: Image.Image) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("dpi", [60, 100, 150, 300])
+def test_the_code_is_read_from_the_pdf_at_every_resolution(ticket: RenderedTicket, dpi: int) -> None:
+    assert read_codes(ticket.pdf, dpi) == [CODE]
+
+
+def test_the_code_is_read_from_the_png(ticket: RenderedTicket) -> None:
+    assert read_codes(ticket.qr_png) == [CODE]
+
+
+def test_a_good_ticket_passes(ticket: RenderedTicket) -> None:
+    check_ticket(ticket, CODE)
+
+
+def test_another_code_is_noticed(ticket: RenderedTicket) -> None:
+    with pytest.raises(RenderingError, match="PNG does not scan: it shows another code"):
+        check_ticket(replace(ticket, qr_png=render_qr_png("AD1:OTHER")), CODE)
+
+
+def test_a_pdf_without_its_code_is_noticed(ticket: RenderedTicket) -> None:
+    buffer = BytesIO()
+    Image.new("L", (400, 600), "white").save(buffer, "PDF")
+    with pytest.raises(RenderingError, match="PDF at 60 dpi does not scan: it shows no code"):
+        check_ticket(replace(ticket, pdf=buffer.getvalue()), CODE)
+
+
+def test_a_code_too_blurred_to_scan_is_noticed(ticket: RenderedTicket) -> None:
+    blurred = Image.open(BytesIO(ticket.qr_png)).convert("L").filter(ImageFilter.GaussianBlur(9))
+    with pytest.raises(RenderingError, match="shows no code"):
+        check_ticket(replace(ticket, qr_png=png_of(blurred)), CODE)
+
+
+def test_two_codes_are_noticed(ticket: RenderedTicket) -> None:
+    both = Image.new("L", (600, 300), "white")
+    for n, code in enumerate((CODE, "second")):
+        both.paste(Image.open(BytesIO(render_qr_png(code))), (300 * n, 0))
+    with pytest.raises(RenderingError, match="shows 2 codes"):
+        check_ticket(replace(ticket, qr_png=png_of(both)), CODE)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"%PDF-1.7 but nothing else", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    with pytest.raises(RenderingError, match="read"):
+        read_codes(data)
+
+
+def test_a_raster_too_large_to_search_is_refused(ticket: RenderedTicket) -> None:
+    with pytest.raises(RenderingError, match="lower the dpi"):
+        read_codes(ticket.pdf, 2400)
+
+
+def test_text_with_control_characters_comes_back_as_it_is() -> None:
+    assert read_codes(render_qr_png("a\x1db\nc")) == ["a\x1db\nc"]

@@ -1,0 +1,265 @@
+"""Wallet passes, signed with certificates made here and verified by openssl and by PyJWT."""
+
+import hashlib
+import json
+import re
+import subprocess
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from PIL import Image
+
+from apps.events.rendering import EventDetails, RenderingError, TicketDetails
+from apps.events.rendering.wallet import (
+    AppleCredentials,
+    ApplePassTemplate,
+    GoogleCredentials,
+    GooglePassTemplate,
+    WalletCredentialsError,
+)
+from tests.wallet_credentials import Authority, name, pem
+
+TODAY = datetime.now(UTC)
+TICKET_ID = "6f1c0a2e-4a4e-4c58-9a3b-0f0c2d9b7a11"
+TICKET = TicketDetails(
+    ticket_id=TICKET_ID,
+    code="AD1:ABC",
+    holder="Zoë Müller",
+    ticket_type="Standing",
+    price="€ 42.00",
+    order_reference="A1B2",
+    number=2,
+    of=4,
+)
+
+
+def picture(size: tuple[int, int], kind: str, colour: str) -> bytes:
+    buffer = BytesIO()
+    Image.new("RGBA" if kind == "PNG" else "RGB", size, colour).save(buffer, kind)
+    return buffer.getvalue()
+
+
+EVENT = EventDetails(
+    title="Concert Night",
+    starts_at=datetime(2026, 6, 20, 18, 30, tzinfo=UTC),
+    doors_at=datetime(2026, 6, 20, 17, 30, tzinfo=UTC),
+    ends_at=datetime(2026, 6, 20, 22, tzinfo=UTC),
+    time_zone="Europe/Lisbon",
+    venue="Teatro Municipal",
+    address="Rua da Misericórdia 14\n1200-273 Lisboa",
+    organiser="Northern Lights",
+    terms="No refunds.",
+    cover=picture((1600, 900), "JPEG", "teal"),
+    logo=picture((400, 200), "PNG", "navy"),
+    accent="#fde047",
+)
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture(scope="module")
+def apple(authority: Authority) -> AppleCredentials:
+    return AppleCredentials.load(authority.member(), pem(authority.member_key), authority.certificate)
+
+
+@pytest.fixture(scope="module")
+def google(authority: Authority) -> GoogleCredentials:
+    return GoogleCredentials.load(authority.service_account(), "3388000000012345678")
+
+
+def opened(pkpass: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(BytesIO(pkpass)) as archive:
+        assert archive.testzip() is None
+        return {entry: archive.read(entry) for entry in archive.namelist()}
+
+
+class TestApple:
+    def test_openssl_verifies_the_signature_down_to_the_intermediate(
+        self, apple: AppleCredentials, authority: Authority, tmp_path: Path
+    ) -> None:
+        files = opened(ApplePassTemplate(EVENT, apple).render(TICKET))
+        for file in ("manifest.json", "signature"):
+            (tmp_path / file).write_bytes(files[file])
+        (tmp_path / "ca.pem").write_bytes(authority.certificate)
+        command = "openssl smime -verify -binary -inform der -in signature -content manifest.json -CAfile ca.pem"
+        command += " -purpose any"
+        subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
+        (tmp_path / "manifest.json").write_bytes(files["manifest.json"] + b" ")
+        altered = subprocess.run(command.split(), cwd=tmp_path, check=False, capture_output=True)
+        assert altered.returncode != 0
+
+    def test_the_signature_tells_its_time_and_brings_both_certificates(
+        self, apple: AppleCredentials, tmp_path: Path
+    ) -> None:
+        signature = tmp_path / "signature"
+        signature.write_bytes(opened(ApplePassTemplate(EVENT, apple).render(TICKET))["signature"])
+        command = ["openssl", "pkcs7", "-inform", "der", "-in", str(signature), "-noout", "-print"]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert "signingTime" in printed
+        assert printed.count("cert_info") == 2
+
+    def test_the_manifest_lists_every_other_file(self, apple: AppleCredentials) -> None:
+        files = opened(ApplePassTemplate(EVENT, apple).render(TICKET))
+        manifest = json.loads(files.pop("manifest.json"))
+        files.pop("signature")
+        assert manifest == {file: hashlib.sha1(data, usedforsecurity=False).hexdigest() for file, data in files.items()}
+        assert {"pass.json", "icon.png", "icon@2x.png", "icon@3x.png", "logo@2x.png", "strip@2x.png"} <= set(files)
+
+    def test_the_pass_says_what_the_ticket_says(self, apple: AppleCredentials) -> None:
+        content = json.loads(opened(ApplePassTemplate(EVENT, apple).render(TICKET))["pass.json"])
+        assert content["formatVersion"] == 1
+        assert (content["passTypeIdentifier"], content["teamIdentifier"]) == ("pass.example.tickets", "TEAM123456")
+        assert content["serialNumber"] == TICKET_ID
+        assert content["relevantDate"] == "2026-06-20T18:30:00+00:00"
+        (barcode,) = content["barcodes"]
+        assert (barcode["format"], barcode["message"]) == ("PKBarcodeFormatQR", "AD1:ABC")
+        shown = {field["key"]: field["value"] for fields in content["eventTicket"].values() for field in fields}
+        assert shown["title"] == "Concert Night"
+        assert "19:30" in shown["date"] or "7:30" in shown["date"]  # Lisbon's time
+        assert (shown["holder"], shown["number"], shown["terms"]) == ("Zoë Müller", "2 of 4", "No refunds.")
+
+    def test_ink_is_readable_on_a_pale_accent(self, apple: AppleCredentials) -> None:
+        content = json.loads(opened(ApplePassTemplate(EVENT, apple).render(TICKET))["pass.json"])
+        assert content["backgroundColor"] == "rgb(253, 224, 71)"
+        red, green, blue = map(int, content["foregroundColor"][4:-1].split(","))
+        assert max(red, green, blue) < 140
+
+    def test_pictures_have_the_sizes_that_apple_names(self, apple: AppleCredentials) -> None:
+        files = opened(ApplePassTemplate(EVENT, apple).render(TICKET))
+        sizes = {file: Image.open(BytesIO(data)).size for file, data in files.items() if file.endswith(".png")}
+        assert sizes == {
+            "icon.png": (29, 29),
+            "icon@2x.png": (58, 58),
+            "icon@3x.png": (87, 87),
+            "logo.png": (100, 50),
+            "logo@2x.png": (200, 100),
+            "logo@3x.png": (300, 150),
+            "strip@2x.png": (750, 196),
+        }
+
+    def test_an_event_with_nothing_but_a_title_makes_a_pass(self, apple: AppleCredentials) -> None:
+        template = ApplePassTemplate(EventDetails(title="Fête", starts_at=None), apple)
+        ticket = TicketDetails(ticket_id="1", code="é", event_date="2026-01-15 19:00")
+        content = json.loads(opened(template.render(ticket))["pass.json"])
+        assert content["organizationName"] == "Fête"
+        assert content["barcodes"][0]["messageEncoding"] == "utf-8"
+        assert content["eventTicket"]["secondaryFields"][0]["value"] == "2026-01-15 19:00"
+        assert content["eventTicket"]["auxiliaryFields"] == []  # no "1 of 1" where there is nothing to count
+
+    def test_a_broken_logo_is_refused(self, apple: AppleCredentials) -> None:
+        with pytest.raises(RenderingError, match="logo cannot be read"):
+            ApplePassTemplate(EventDetails(title="x", starts_at=None, logo=b"no picture"), apple)
+
+
+class TestAppleCredentials:
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda a: {"certificate": b"DER"}, "Pass Type ID certificate is not a PEM file"),
+            (lambda a: {"certificate": a.member(name(COMMON_NAME="website"))}, "no Pass Type ID certificate"),
+            (lambda a: {"certificate": a.member(days=-1)}, "renew it with Apple"),
+            (lambda a: {"private_key": pem(a.key)}, "not that of the Pass Type ID certificate"),
+            (lambda a: {"private_key": b"nothing"}, "cannot be read as PEM"),
+            (lambda a: {"private_key": pem(a.member_key, b"secret")}, "password is wrong"),
+            (lambda a: {"private_key": pem(ec.generate_private_key(ec.SECP256R1()))}, "no RSA key"),
+            (lambda a: {"intermediate": a.member()}, "download CN=Test WWDR"),
+            (lambda a: {"intermediate": b""}, "intermediate certificate is not a PEM file"),
+        ],
+    )
+    def test_what_apple_would_not_accept_is_refused(
+        self, authority: Authority, change: Callable[[Authority], dict[str, bytes]], message: str
+    ) -> None:
+        files = {
+            "certificate": authority.member(),
+            "private_key": pem(authority.member_key),
+            "intermediate": authority.certificate,
+        }
+        with pytest.raises(WalletCredentialsError, match=message):
+            AppleCredentials.load(**files | change(authority))
+
+    def test_a_key_with_a_password_is_opened(self, authority: Authority) -> None:
+        key = pem(authority.member_key, b"secret")
+        credentials = AppleCredentials.load(authority.member(), key, authority.certificate, b"secret")
+        assert credentials.team_identifier == "TEAM123456"
+
+    def test_the_key_is_not_shown(self, apple: AppleCredentials, google: GoogleCredentials) -> None:
+        assert "private" not in repr(apple) + repr(google)
+
+
+class TestGoogle:
+    def claims(self, google: GoogleCredentials, ticket: TicketDetails = TICKET) -> dict[str, Any]:
+        token = GooglePassTemplate(EVENT, google, "event-42").render(ticket, TODAY)
+        return jwt.decode(token, google.private_key.public_key(), ["RS256"], audience="google")
+
+    def test_the_token_is_signed_by_the_service_account(self, google: GoogleCredentials) -> None:
+        claims = self.claims(google)
+        assert (claims["iss"], claims["typ"]) == ("tickets@example.iam.gserviceaccount.com", "savetowallet")
+        assert claims["iat"] == int(TODAY.timestamp())
+
+    def test_class_and_object_say_what_the_ticket_says(self, google: GoogleCredentials) -> None:
+        payload = self.claims(google)["payload"]
+        (event,), (ticket,) = payload["eventTicketClasses"], payload["eventTicketObjects"]
+        assert ticket["classId"] == event["id"]
+        assert re.fullmatch(r"3388000000012345678\.event-42-[0-9a-f]{12}", event["id"])
+        assert re.fullmatch(rf"3388000000012345678\.{TICKET_ID}-[0-9a-f]{{12}}", ticket["id"])
+        assert ticket["barcode"] == {"type": "QR_CODE", "value": "AD1:ABC"}
+        assert ticket["ticketHolderName"] == "Zoë Müller"
+        assert event["venue"]["name"]["defaultValue"] == {"language": "en", "value": "Teatro Municipal"}
+        assert event["dateTime"]["start"] == "2026-06-20T18:30:00+00:00"
+        assert event["hexBackgroundColor"] == "#fde047"
+
+    def test_what_has_changed_has_another_id_because_google_takes_no_changes_from_a_link(
+        self, google: GoogleCredentials
+    ) -> None:
+        def ids(event: EventDetails, ticket: TicketDetails) -> tuple[str, str]:
+            template = GooglePassTemplate(event, google, "event-42")
+            claims = jwt.decode(template.render(ticket), google.private_key.public_key(), ["RS256"], audience="google")
+            (described,) = claims["payload"]["eventTicketObjects"]
+            return described["classId"], described["id"]
+
+        same = ids(EVENT, TICKET)
+        assert ids(EVENT, TICKET) == same
+        reissued = ids(EVENT, replace(TICKET, code="AD1:DEF"))
+        assert (reissued[0] == same[0], reissued[1] == same[1]) == (True, False)
+        moved = ids(replace(EVENT, venue="Coliseu"), TICKET)
+        assert (moved[0] == same[0], moved[1] == same[1]) == (False, False)
+
+    def test_the_link_of_a_signed_code_stays_short_enough_for_every_browser(self, google: GoogleCredentials) -> None:
+        ticket = TicketDetails(ticket_id=TICKET_ID, code="A" * 135, holder="Zoë Müller", ticket_type="Standing")
+        template = GooglePassTemplate(EVENT, google, "event-42", class_exists=True)
+        link = template.link(ticket)
+        assert link.startswith("https://pay.google.com/gp/v/save/ey")
+        assert len(link) < 1800
+        assert template.event_class["id"].startswith("3388000000012345678.event-42-")
+
+    @pytest.mark.parametrize("key", ["", "with space", "ä", "x" * 65])
+    def test_an_id_that_google_refuses_is_refused_here(self, google: GoogleCredentials, key: str) -> None:
+        with pytest.raises(RenderingError, match="Google Wallet takes ids"):
+            GooglePassTemplate(EVENT, google, key)
+
+    @pytest.mark.parametrize(
+        ("account", "issuer", "message"),
+        [
+            ("{}", "3388", "download it again"),
+            ("no json", "3388", "download it again"),
+            ("[]", "3388", "download it again"),
+            ('{"client_email": "a@b", "private_key": "x"}', "3388", "cannot be read as PEM"),
+            ("{}", "issuer", "the issuer id is the number"),
+        ],
+    )
+    def test_credentials_that_google_would_not_accept_are_refused(
+        self, account: str, issuer: str, message: str
+    ) -> None:
+        with pytest.raises(WalletCredentialsError, match=message):
+            GoogleCredentials.load(account, issuer)

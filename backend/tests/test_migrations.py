@@ -1,0 +1,136 @@
+"""The database of old becomes today's with every row intact, and its tickets move and keep their codes."""
+
+from __future__ import annotations
+
+import io
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from apps.events import tickets
+from apps.events.admission import Verdict, check
+from apps.events.models import EventTicket
+from apps.events.publishing import publisher, sweep
+from cloudlet.testing import RunningCloudlet
+
+from .factories import make_user
+from .local_tickets import json_code, old_qr_png, write_local
+from .pictures import codes_in_pdf, codes_in_png
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+MIGRATIONS = Path(tickets.__file__).with_name("migrations")
+BEFORE = [("events", "0002_eventticket_qr_code")]
+
+
+def migrate_to(targets: list[tuple[str, str]]) -> Any:
+    """Bring the database there, and answer the models as they were."""
+    executor = MigrationExecutor(connection)
+    executor.migrate(targets)
+    return MigrationExecutor(connection).loader.project_state(targets).apps
+
+
+@pytest.fixture
+def old_apps(settings: Any, tmp_path: Path) -> Iterator[Any]:
+    """The models of the release before Cloudinary, in a database to match."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    latest = [key for key in MigrationExecutor(connection).loader.graph.leaf_nodes() if key[0] == "events"]
+    yield migrate_to(BEFORE)
+    migrate_to(latest)
+
+
+def fill(apps: Any) -> dict[str, uuid.UUID]:
+    """Tickets as they were: a bare id, a JSON text, a file that was deleted, and no file at all."""
+    organiser = apps.get_model("accounts", "Organiser").objects.create(name="Night Shift Concerts")
+    starts_at = datetime(2024, 1, 15, 19, tzinfo=UTC)
+    event = apps.get_model("events", "Event").objects.create(
+        organiser=organiser, title="Concert Night", starts_at=starts_at
+    )
+    ids = {kind: uuid.uuid4() for kind in ("bare", "json", "deleted", "none")}
+    texts = {"bare": str(ids["bare"]), "json": json_code(ids["json"])}
+    for kind, ticket_id in ids.items():
+        name = "" if kind == "none" else f"qr_codes/ticket_{ticket_id}.png"
+        if kind in texts:
+            write_local(name, old_qr_png(texts[kind]))
+        apps.get_model("events", "EventTicket").objects.create(
+            ticket_id=ticket_id, event=event, holder_name="John Doe", quantity=2, qr_code=name
+        )
+    return ids
+
+
+def migrate_forward() -> None:
+    migrate_to([key for key in MigrationExecutor(connection).loader.graph.leaf_nodes() if key[0] == "events"])
+
+
+def test_rows_of_the_local_storage_of_old_arrive_intact(old_apps: Any) -> None:
+    ids = fill(old_apps)
+    model = old_apps.get_model("events", "EventTicket")
+    before = {row["ticket_id"]: row for row in model.objects.values()}
+    assert "qr_code_cloudinary_id" not in before[ids["bare"]]
+
+    migrate_forward()
+
+    after = {row["ticket_id"]: row for row in EventTicket.objects.values()}
+    assert before.keys() == after.keys()
+    for ticket_id, row in before.items():
+        assert row.items() <= after[ticket_id].items()
+        assert after[ticket_id]["issued_before_signing"]
+        assert after[ticket_id]["next_attempt_at"] is None, "the move waits for the operator"
+    assert sweep.owed_pks() == []
+
+
+def test_they_then_move_and_their_codes_open_the_door_until_reissued(old_apps: Any, cloudlet: RunningCloudlet) -> None:
+    ids = fill(old_apps)
+    migrate_forward()
+    said = io.StringIO()
+
+    call_command("migrate_tickets_to_cloudinary", workers=2, stdout=said, stderr=said)
+
+    assert "2 moved, with the code that was printed" in said.getvalue()
+    assert f"⚠️ QR code file not found for ticket {ids['deleted']}" in said.getvalue()
+    staff = make_user(is_staff=True, is_superuser=True)
+    for kind, ticket_id in ids.items():
+        ticket = EventTicket.objects.get(ticket_id=ticket_id)
+        printed = json_code(ticket_id) if kind == "json" else str(ticket_id)
+        (today,) = codes_in_png(ticket.qr_code.read())
+        assert codes_in_pdf(ticket.pdf_ticket.read()) == [today]
+        assert (today == printed) == (kind in ("bare", "json"))
+        assert check(printed, staff).verdict is check(today, staff).verdict is Verdict.VALID
+        tickets.reissue(ticket)
+        publisher.publish(ticket.pk)
+        assert check(printed, staff).verdict is check(today, staff).verdict is Verdict.REISSUED
+
+
+def test_the_third_migration_adds_the_three_documented_fields() -> None:
+    loader = MigrationExecutor(connection).loader
+    operations = loader.graph.nodes["events", "0003_eventticket_pdf_ticket_and_more"].operations
+    names = {operation.name for operation in operations}
+    assert names == {"qr_code_cloudinary_id", "pdf_ticket", "pdf_ticket_cloudinary_id"}
+
+
+@pytest.mark.parametrize("path", sorted(MIGRATIONS.glob("0*.py")), ids=lambda path: path.stem)
+def test_no_migration_imports_a_storage(path: Path) -> None:
+    imports = [line for line in path.read_text().splitlines() if re.match(r"\s*(import|from) ", line)]
+    assert imports
+    assert not [line for line in imports if re.search(r"storage|media|cloudinary", line)]
+    assert "storage=" not in path.read_text()
+
+
+def test_during_a_deployment_processes_of_the_version_before_still_issue_tickets() -> None:
+    """The database is migrated first; what came since must not be asked of who does not know it."""
+    before = MigrationExecutor(connection).loader.project_state([("events", "0007_issuing_key")]).apps
+    organiser = before.get_model("accounts", "Organiser").objects.create(name="Night Shift Concerts")
+    starts_at = datetime(2024, 1, 15, 19, tzinfo=UTC)
+    event = before.get_model("events", "Event").objects.create(organiser=organiser, title="Old", starts_at=starts_at)
+    pk = before.get_model("events", "EventTicket").objects.create(event=event).pk
+    ticket = EventTicket.objects.get(pk=pk)
+    assert ticket.wished_at is not None
+    assert ticket.event.layout == {}

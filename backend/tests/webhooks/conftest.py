@@ -1,0 +1,43 @@
+"""An integrator's running server, and the endpoint that is registered for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from apps.events.models import EventTicket
+from apps.events.publishing import dispatch
+from apps.webhooks.models import WebhookEndpoint
+from tests.factories import make_endpoint, make_event, make_organiser, make_ticket
+
+from .receiver import Receiver, receiving
+
+
+@pytest.fixture
+def private(settings: Any) -> None:
+    """Receivers on this machine are reached."""
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+
+
+@pytest.fixture
+def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody but the test sends what is owed."""
+    monkeypatch.setattr(dispatch, "_send", lambda *_: None)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as running:
+        yield running
+
+
+@pytest.fixture
+def endpoint(receiver: Receiver) -> WebhookEndpoint:
+    return make_endpoint(make_organiser(), receiver.url)
+
+
+@pytest.fixture
+def ticket(endpoint: WebhookEndpoint) -> EventTicket:
+    return make_ticket(event=make_event(organiser=endpoint.organiser))

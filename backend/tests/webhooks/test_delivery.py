@@ -1,0 +1,262 @@
+"""Webhooks arrive at a real server: signed, and at least once, however the server behaves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from standardwebhooks.webhooks import WebhookVerificationError
+
+from apps.events import tickets
+from apps.events.models import EventTicket
+from apps.events.publishing import publisher
+from apps.webhooks import claims, delivery, outbound, upkeep
+from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage
+from apps.webhooks.outbound import Answer
+from cloudlet.testing import RunningCloudlet
+
+from .receiver import Receiver, Reply, receiving
+from .telling import State, crowd, let_time_pass, states, tell
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.databases,
+    pytest.mark.usefixtures("private", "no_broker"),
+]
+
+
+# -- What arrives --------------------------------------------------------------------------------------------------
+
+
+def test_a_published_ticket_reaches_the_endpoint_signed(
+    cloudlet: RunningCloudlet, receiver: Receiver, endpoint: WebhookEndpoint, ticket: EventTicket
+) -> None:
+    publisher.publish(ticket.pk)
+    assert delivery.deliver_due() == 1
+
+    [got] = receiver.received
+    assert got.path == "/hooks?tenant=7"
+    assert got.headers["content-type"] == "application/json"
+    content = got.verified_with(endpoint.secret)
+    assert content["type"] == "ticket.ready"
+    assert content["data"]["ticket_id"] == str(ticket.ticket_id)
+    message = WebhookMessage.objects.get()
+    assert got.message_id == message.message_id
+    assert (message.state, message.last_status, message.lease) == (State.DELIVERED, 200, None)
+    endpoint.refresh_from_db()
+    assert endpoint.last_success_at is not None
+
+
+def test_nobody_else_can_sign(receiver: Receiver, endpoint: WebhookEndpoint, ticket: EventTicket) -> None:
+    tell(EventType.READY, ticket)
+    delivery.deliver_due()
+    with pytest.raises(WebhookVerificationError):
+        receiver.received[0].verified_with("whsec_" + "AAAA" * 8)
+
+
+def test_both_secrets_sign_for_a_day_after_a_change(
+    receiver: Receiver, endpoint: WebhookEndpoint, ticket: EventTicket
+) -> None:
+    old = endpoint.secret
+    endpoint.change_secret(timezone.now())
+    tell(EventType.READY, ticket)
+    delivery.deliver_due()
+    endpoint.previous_secret_until = timezone.now()
+    endpoint.save()
+    tell(EventType.READY, ticket)
+    delivery.deliver_due()
+
+    during, after = receiver.received
+    assert during.verified_with(endpoint.secret) == during.verified_with(old)
+    assert after.verified_with(endpoint.secret)
+    with pytest.raises(WebhookVerificationError):
+        after.verified_with(old)
+
+
+def test_a_deleted_ticket_is_still_told_of(receiver: Receiver, ticket: EventTicket) -> None:
+    told = ticket.ticket_id
+    tickets.reissue(ticket)
+    ticket.event.delete()
+    delivery.deliver_due()
+    assert receiver.types(told) == ["ticket.reissued", "ticket.deleted"]
+
+
+def test_what_is_rolled_back_is_not_sent(receiver: Receiver, ticket: EventTicket) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        tickets.reissue(ticket)
+        raise RuntimeError
+    assert delivery.deliver_due() == 0
+    assert receiver.received == []
+
+
+def test_no_webhook_is_sent_inside_a_transaction(
+    receiver: Receiver, ticket: EventTicket, network_out_of_place: list[str]
+) -> None:
+    """The guard that watches every test would notice."""
+    tell(EventType.READY, ticket)
+    with transaction.atomic():
+        message = claims.claim(1)[0]
+        with pytest.raises(AssertionError):
+            delivery.send(message)
+    assert network_out_of_place == ["the network was called in a transaction"]
+    network_out_of_place.clear()
+    assert receiver.received == []
+
+
+# -- When it goes wrong --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 429, 500, 503])
+def test_anything_but_success_is_tried_again_under_the_same_id(
+    receiver: Receiver, endpoint: WebhookEndpoint, ticket: EventTicket, status: int
+) -> None:
+    receiver.answer_with(status)
+    tell(EventType.READY, ticket)
+    delivery.deliver_due()
+    message = WebhookMessage.objects.get()
+    assert (message.state, message.last_status, message.attempts) == (State.PENDING, status, 1)
+    assert str(status) in message.reason
+    assert message.next_attempt_at > timezone.now()
+    assert delivery.deliver_due() == 0, "not before its time"
+
+    let_time_pass()
+    delivery.deliver_due()
+    first, second = receiver.received
+    assert first.message_id == second.message_id
+    assert first.body == second.body
+    assert states() == [State.DELIVERED]
+
+
+def test_redirects_are_not_followed(receiver: Receiver, endpoint: WebhookEndpoint, ticket: EventTicket) -> None:
+    with receiving() as elsewhere:
+        receiver.answer = lambda received: Reply(307, {"Location": elsewhere.url})
+        tell(EventType.READY, ticket)
+        delivery.deliver_due()
+        assert elsewhere.received == []
+    assert "redirects" in WebhookMessage.objects.get().reason
+
+
+def test_retry_after_is_heeded_within_reason(receiver: Receiver, ticket: EventTicket) -> None:
+    asked = iter(["600", "99999999", "Wed, 21 Oct 2015 07:28:00 GMT", "soon"])
+    receiver.answer = lambda received: Reply(503, {"Retry-After": next(asked)})
+    tell(EventType.READY, ticket)
+    waits = []
+    for _ in range(4):
+        let_time_pass()
+        WebhookMessage.objects.update(attempts=0)
+        delivery.deliver_due()
+        waits.append((WebhookMessage.objects.get().next_attempt_at - timezone.now()).total_seconds())
+    assert 590 < waits[0] < 901
+    assert 3590 < waits[1] < 5401, "an hour and its jitter at most"
+    assert waits[2] < 30
+    assert waits[3] < 30
+
+
+def test_an_endpoint_that_is_down_gets_it_when_it_is_back(endpoint: WebhookEndpoint, ticket: EventTicket) -> None:
+    with receiving() as down:
+        pass
+    WebhookEndpoint.objects.update(url=down.url)
+    tell(EventType.READY, ticket)
+    delivery.deliver_due()
+    assert WebhookMessage.objects.get().reason == "The connection was refused."
+
+    port = int(down.url.split(":")[2].split("/")[0])
+    with receiving(port=port) as back:
+        let_time_pass()
+        delivery.deliver_due()
+        assert back.types() == ["ticket.ready"]
+
+
+def test_after_three_days_it_is_given_up_and_can_be_sent_again(receiver: Receiver, ticket: EventTicket) -> None:
+    receiver.answer_with(500)
+    tell(EventType.READY, ticket)
+    message = WebhookMessage.objects.get()
+    assert message.give_up_at - message.created_at > timedelta(hours=71)
+    WebhookMessage.objects.update(give_up_at=timezone.now() + timedelta(seconds=10))
+    delivery.deliver_due()
+    assert states() == [State.FAILED], "the next attempt would come too late"
+    let_time_pass()
+    assert delivery.deliver_due() == 0
+
+    assert upkeep.send_again(WebhookMessage.objects.all()) == 1
+    delivery.deliver_due()
+    assert states() == [State.DELIVERED]
+    first, again = receiver.received
+    assert (first.message_id, first.body) == (again.message_id, again.body)
+
+
+def test_what_nobody_could_try_is_given_up_too(
+    receiver: Receiver, endpoint: WebhookEndpoint, ticket: EventTicket
+) -> None:
+    tell(EventType.READY, ticket)
+    WebhookEndpoint.objects.update(enabled=False)
+    assert delivery.deliver_due() == 0
+    upkeep.sweep()
+    assert states() == [State.PENDING]
+    upkeep.sweep(timezone.now() + timedelta(hours=73))
+    message = WebhookMessage.objects.get()
+    assert (message.state, bool(message.reason)) == (State.FAILED, True)
+    assert upkeep.send_again(WebhookMessage.objects.all()) == 0, "the endpoint is off"
+
+
+def test_gone_switches_the_endpoint_off(receiver: Receiver, endpoint: WebhookEndpoint, ticket: EventTicket) -> None:
+    receiver.answer_with(410)
+    tell(EventType.READY, ticket)
+    delivery.deliver_due()
+    endpoint.refresh_from_db()
+    assert not endpoint.enabled
+    let_time_pass()
+    assert delivery.deliver_due() == 0
+    tell(EventType.READY, ticket)
+    assert states() == [State.PENDING], "nothing more is owed to it"
+
+
+def test_an_error_in_the_program_spoils_its_own_message_only(
+    receiver: Receiver, endpoint: WebhookEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = crowd(endpoint, 2)
+    tell(EventType.READY, first, second)
+    post = outbound.post
+
+    def broken(url: str, body: bytes, headers: Any) -> Answer:
+        if str(first.ticket_id).encode() in body:
+            raise ZeroDivisionError
+        return post(url, body, headers)
+
+    monkeypatch.setattr(outbound, "post", broken)
+    delivery.deliver_due()
+    assert states() == [State.PENDING, State.DELIVERED]
+
+
+def test_a_worker_that_dies_before_it_writes_down_sends_again_under_the_same_id(
+    receiver: Receiver, ticket: EventTicket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: Any) -> None:
+        raise Killed
+
+    tell(EventType.READY, ticket)
+    tell(EventType.REISSUED, ticket)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(claims, "record", die)
+        delivery.deliver_due()
+    assert delivery.deliver_due() == 0, "the dead worker's lease still runs, and what comes next waits for it"
+
+    let_time_pass()
+    delivery.deliver_due()
+    assert receiver.types() == ["ticket.ready", "ticket.ready", "ticket.reissued"]
+    assert receiver.received[0].message_id == receiver.received[1].message_id
+
+
+def test_a_worker_that_was_overtaken_writes_nothing_down(receiver: Receiver, ticket: EventTicket) -> None:
+    tell(EventType.READY, ticket)
+    slow = claims.claim(1)
+    let_time_pass()
+    delivery.deliver_due()
+    claims.record([(slow[0], Answer(500, "Answered 500"))])
+    assert states() == [State.DELIVERED]

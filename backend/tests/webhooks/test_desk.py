@@ -1,0 +1,348 @@
+"""A team's manager looks after its endpoints at the desk, sees a secret once, and sends again what was lost."""
+
+from __future__ import annotations
+
+import io
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.core.management import CommandError, call_command
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.events import tickets
+from apps.events.models import EventTicket
+from apps.webhooks import delivery, recording, upkeep
+from apps.webhooks.models import WebhookEndpoint, WebhookMessage
+from tests.factories import make_endpoint, make_event, make_organiser, make_ticket, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_broker")]
+
+State = WebhookMessage.State
+LIST = "admin:webhooks_webhookendpoint_changelist"
+MESSAGES = "admin:webhooks_webhookmessage_changelist"
+SENT = {
+    "url": "https://hooks.example.org/admit",
+    "description": "Shop",
+    "event_types": ["ticket.ready"],
+    "enabled": "on",
+}
+
+
+@pytest.fixture
+def mona() -> User:
+    return make_user("mona@example.org", is_staff=True)
+
+
+@pytest.fixture
+def desk(mona: User) -> Client:
+    client = Client()
+    client.force_login(mona)
+    return client
+
+
+@pytest.fixture
+def own(mona: User) -> WebhookEndpoint:
+    return make_endpoint(make_organiser("Own team", manager=mona), "https://own.example.org/", description="Own shop")
+
+
+@pytest.fixture
+def foreign() -> WebhookEndpoint:
+    return make_endpoint(make_organiser("Foreign team"), "https://foreign.example.org/", description="Foreign shop")
+
+
+def message_of(endpoint: WebhookEndpoint, **values: Any) -> WebhookMessage:
+    ticket = make_ticket(event=make_event(organiser=endpoint.organiser))
+    tickets.reissue(ticket)
+    message = WebhookMessage.objects.get(ticket_id=ticket.ticket_id)
+    WebhookMessage.objects.filter(pk=message.pk).update(**values)
+    message.refresh_from_db()
+    return message
+
+
+def pages_of(endpoint: WebhookEndpoint, message: WebhookMessage) -> list[str]:
+    names = ("change", "delete", "history", "test", "new_secret")
+    return [
+        *(reverse(f"admin:webhooks_webhookendpoint_{name}", args=[endpoint.pk]) for name in names),
+        reverse("admin:webhooks_webhookmessage_change", args=[message.pk]),
+    ]
+
+
+# -- Endpoints ---------------------------------------------------------------------------------------------------
+
+
+def test_a_new_endpoint_shows_its_secret_once(desk: Client, mona: User) -> None:
+    team = make_organiser(manager=mona)
+    answer = desk.post(reverse("admin:webhooks_webhookendpoint_add"), SENT | {"organiser": team.pk}, follow=True)
+    endpoint = WebhookEndpoint.objects.get()
+    assert endpoint.secret in answer.content.decode()
+    assert endpoint.event_types == ["ticket.ready"]
+
+    change = reverse("admin:webhooks_webhookendpoint_change", args=[endpoint.pk])
+    for page in (change, reverse(LIST), reverse("admin:webhooks_webhookendpoint_history", args=[endpoint.pk])):
+        assert endpoint.secret not in desk.get(page).content.decode(), page
+
+
+def test_a_new_secret_keeps_the_old_one_for_a_day(desk: Client, own: WebhookEndpoint) -> None:
+    old = own.secret
+    page = reverse("admin:webhooks_webhookendpoint_new_secret", args=[own.pk])
+    desk.get(page)
+    own.refresh_from_db()
+    assert own.secret == old, "nothing happens on a GET"
+
+    answer = desk.post(page, follow=True)
+    own.refresh_from_db()
+    assert own.secret != old
+    assert own.secret in answer.content.decode()
+    now = timezone.now()
+    assert own.signing_secrets(now) == [own.secret, old]
+    assert own.signing_secrets(now + timedelta(hours=25)) == [own.secret]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("url", "http://own.example.org/"), ("url", "https://10.0.0.1/"), ("event_types", []), ("event_types", ["x"])],
+)
+def test_what_can_not_work_is_said_when_it_is_typed(desk: Client, mona: User, field: str, value: Any) -> None:
+    team = make_organiser(manager=mona)
+    answer = desk.post(reverse("admin:webhooks_webhookendpoint_add"), {**SENT, "organiser": team.pk, field: value})
+    assert field in answer.context["adminform"].form.errors
+    assert not WebhookEndpoint.objects.exists()
+
+
+def test_saving_leaves_alone_what_the_workers_write(desk: Client, own: WebhookEndpoint) -> None:
+    WebhookEndpoint.objects.update(
+        failures=7, held_until=timezone.now() + timedelta(hours=1), last_failure="Answered 500"
+    )
+    page = reverse("admin:webhooks_webhookendpoint_change", args=[own.pk])
+    desk.post(page, {**SENT, "url": own.url, "description": "Renamed"})
+    own.refresh_from_db()
+    assert (own.description, own.failures) == ("Renamed", 7)
+
+    desk.post(page, {**SENT, "url": "https://corrected.example.org/"})
+    own.refresh_from_db()
+    assert (own.failures, own.held_until) == (0, None), "a corrected URL is tried at once"
+
+
+def test_a_test_message_is_owed_whatever_the_endpoint_listens_to(desk: Client, own: WebhookEndpoint) -> None:
+    WebhookEndpoint.objects.update(event_types=["ticket.deleted"])
+    page = reverse("admin:webhooks_webhookendpoint_test", args=[own.pk])
+    desk.get(page)
+    assert not WebhookMessage.objects.exists(), "nothing happens on a GET"
+    desk.post(page)
+    assert WebhookMessage.objects.get().event_type == "webhook.test"
+
+    WebhookEndpoint.objects.update(enabled=False)
+    desk.post(page)
+    assert WebhookMessage.objects.count() == 1
+
+
+def test_an_endpoint_goes_with_its_messages(desk: Client, own: WebhookEndpoint) -> None:
+    message_of(own)
+    page = reverse("admin:webhooks_webhookendpoint_delete", args=[own.pk])
+    assert "with 1 message" in desk.get(page).content.decode()
+    desk.post(page, {"post": "yes"})
+    assert not WebhookEndpoint.objects.exists()
+    assert not WebhookMessage.objects.exists()
+
+
+# -- Who may what ------------------------------------------------------------------------------------------------
+
+
+def test_a_manager_opens_every_page_of_the_own_team(desk: Client, own: WebhookEndpoint) -> None:
+    pages = [*pages_of(own, message_of(own)), reverse(LIST), reverse(MESSAGES)]
+    pages += [f"{reverse(MESSAGES)}?state__exact=failed", reverse("admin:webhooks_webhookendpoint_add")]
+    assert {page: desk.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
+
+
+def test_and_none_of_another_team(desk: Client, own: WebhookEndpoint, foreign: WebhookEndpoint) -> None:
+    message = message_of(foreign, state=State.FAILED)
+    secret = foreign.secret
+    for page in pages_of(foreign, message):
+        for answer in (desk.get(page), desk.post(page, {"post": "yes"})):
+            # Nobody may change messages, which Django says before it looks for one. From a row that is not there it
+            # leads to the start page.
+            assert answer.status_code in (302, 403, 404), page
+            if answer.status_code == 302:
+                assert answer["Location"] == reverse("admin:index"), page
+    desk.post(reverse(MESSAGES), {"action": "send_again", "_selected_action": [message.pk]})
+    message.refresh_from_db()
+    foreign.refresh_from_db()
+    assert (message.state, foreign.secret) == (State.FAILED, secret)
+    make_endpoint(own.organiser, "https://second.example.org/")  # with a single one there is no filter
+    for page in (reverse(LIST), reverse(MESSAGES), reverse("admin:webhooks_webhookendpoint_add")):
+        assert "Foreign" not in desk.get(page).content.decode(), page
+
+
+def test_an_endpoint_cannot_be_given_to_another_team(desk: Client, own: WebhookEndpoint) -> None:
+    team = make_organiser("Foreign team").pk
+    answer = desk.post(reverse("admin:webhooks_webhookendpoint_add"), SENT | {"organiser": team})
+    assert "organiser" in answer.context["adminform"].form.errors
+    desk.post(reverse("admin:webhooks_webhookendpoint_change", args=[own.pk]), SENT | {"organiser": team})
+    own.refresh_from_db()
+    assert own.organiser_id != team
+
+
+def test_door_staff_and_strangers_see_nothing(own: WebhookEndpoint) -> None:
+    for user in (make_user(is_staff=True), make_user(is_staff=True)):
+        make_organiser(door=user)
+        client = Client()
+        client.force_login(user)
+        assert [client.get(reverse(page)).status_code for page in (LIST, MESSAGES)] == [403, 403]
+
+
+def test_who_may_only_view_messages_does_not_send_them(own: WebhookEndpoint) -> None:
+    message = message_of(own, state=State.FAILED)
+    support = make_user(is_staff=True)
+    support.user_permissions.add(Permission.objects.get(codename="view_webhookmessage"))
+    client = Client()
+    client.force_login(support)
+    assert message.message_id in client.get(reverse(MESSAGES)).content.decode()
+    client.post(reverse(MESSAGES), {"action": "send_again", "_selected_action": [message.pk]})
+    message.refresh_from_db()
+    assert message.state == State.FAILED
+
+
+@pytest.fixture
+def looks_at_all(mona: User, own: WebhookEndpoint) -> None:
+    """Mona still manages one team, and may look at what every team has."""
+    names = ("view_webhookendpoint", "view_webhookmessage", "view_organiser")
+    mona.user_permissions.set(Permission.objects.filter(codename__in=names))
+
+
+@pytest.mark.usefixtures("looks_at_all")
+def test_whoever_may_look_at_every_team_changes_nothing_of_another(desk: Client, foreign: WebhookEndpoint) -> None:
+    message = message_of(foreign, state=State.FAILED)
+    assert desk.get(reverse(LIST)).context["cl"].result_count == 2
+    desk.post(reverse(LIST), {"action": "delete_selected", "_selected_action": [foreign.pk], "post": "yes"})
+    desk.post(reverse(MESSAGES), {"action": "send_again", "_selected_action": [message.pk]})
+    answer = desk.post(reverse("admin:webhooks_webhookendpoint_add"), SENT | {"organiser": foreign.organiser_id})
+
+    assert "organiser" in answer.context["adminform"].form.errors
+    message.refresh_from_db()
+    assert message.state == State.FAILED
+    assert foreign.organiser.webhook_endpoints.get() == foreign
+
+
+@pytest.mark.usefixtures("looks_at_all")
+def test_what_a_deletion_needs_is_asked_for_each_endpoint(
+    mona: User, own: WebhookEndpoint, foreign: WebhookEndpoint, rf: RequestFactory
+) -> None:
+    request, endpoints = rf.get("/"), admin.site.get_model_admin(WebhookEndpoint)
+    request.user = mona
+    needed = [endpoints.get_deleted_objects([endpoint], request)[2] for endpoint in (own, foreign)]
+    assert needed == [set(), {"webhook endpoint"}]
+
+
+@pytest.mark.usefixtures("own")
+def test_djangos_permission_to_change_messages_sends_every_teams_again(
+    desk: Client, mona: User, foreign: WebhookEndpoint
+) -> None:
+    message = message_of(foreign, state=State.FAILED)
+    mona.user_permissions.add(Permission.objects.get(codename="change_webhookmessage"))
+    desk.post(reverse(MESSAGES), {"action": "send_again", "_selected_action": [message.pk]})
+    message.refresh_from_db()
+    assert message.state == State.PENDING
+
+
+def test_a_superuser_opens_every_page(own: WebhookEndpoint) -> None:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root@example.org", "correct horse battery staple"))
+    pages = [*pages_of(own, message_of(own)), reverse(LIST), reverse(MESSAGES)]
+    assert {page: client.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
+
+
+# -- Sending again -----------------------------------------------------------------------------------------------
+
+
+def test_messages_are_sent_again_from_the_list(desk: Client, own: WebhookEndpoint) -> None:
+    given_up = message_of(own, state=State.FAILED, attempts=9, reason="Answered 500")
+    delivered = message_of(own, state=State.DELIVERED, attempts=1)
+    chosen = {"action": "send_again", "_selected_action": [given_up.pk, delivered.pk]}
+    answer = desk.post(reverse(MESSAGES), chosen, follow=True)
+    assert "2 messages are sent again" in answer.content.decode()
+    for message in (given_up, delivered):
+        before = message.message_id
+        message.refresh_from_db()
+        assert (message.state, message.attempts, message.message_id) == (State.PENDING, 0, before)
+        assert message.give_up_at > timezone.now() + timedelta(hours=71)
+
+
+def test_what_is_being_sent_is_left_alone(own: WebhookEndpoint) -> None:
+    message = message_of(own)
+    lease = "0b7f5a52-5a3c-4d0e-9f53-3f1f6b1f4c11"
+    WebhookMessage.objects.update(lease=lease, next_attempt_at=timezone.now() + timedelta(minutes=2))
+    assert upkeep.send_again(WebhookMessage.objects.filter(pk=message.pk)) == 0
+
+
+def replay(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("replay_webhooks", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_chooses_by_endpoint_ticket_time_and_failure(
+    own: WebhookEndpoint, foreign: WebhookEndpoint
+) -> None:
+    yesterday = timezone.now() - timedelta(days=1)
+    old = message_of(own, state=State.DELIVERED, created_at=yesterday)
+    failed = message_of(own, state=State.FAILED)
+    other = message_of(foreign, state=State.DELIVERED)
+
+    def chosen(*arguments: str) -> set[int]:
+        WebhookMessage.objects.update(state=State.DELIVERED)
+        WebhookMessage.objects.filter(pk=failed.pk).update(state=State.FAILED)
+        replay(*arguments)
+        return set(WebhookMessage.objects.filter(state=State.PENDING).values_list("pk", flat=True))
+
+    assert chosen("--endpoint", str(own.pk)) == {old.pk, failed.pk}
+    assert chosen("--ticket", str(other.ticket_id)) == {other.pk}
+    assert chosen("--since", (timezone.now() - timedelta(hours=1)).isoformat()) == {failed.pk, other.pk}
+    assert chosen("--since", "2001-02-03", "--endpoint", str(own.pk)) == {old.pk, failed.pk}
+    assert chosen("--failed") == {failed.pk}
+    assert chosen("--failed", "--dry-run") == set()
+    foreign.enabled = False
+    foreign.save()
+    assert "1 are not: their endpoint is off" in replay("--endpoint", str(foreign.pk))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--since", "soon"], ["--since", "2027-99-01"], ["--ticket", "abc"]])
+def test_the_command_wants_to_know_what(arguments: list[str]) -> None:
+    with pytest.raises(CommandError):
+        replay(*arguments)
+
+
+# -- Secrets -----------------------------------------------------------------------------------------------------
+
+
+def test_no_secret_and_no_url_reach_the_log(own: WebhookEndpoint, caplog: pytest.LogCaptureFixture) -> None:
+    WebhookEndpoint.objects.update(url="https://127.0.0.1/?token=hush")  # as a row from elsewhere could have it
+    for logger in ("apps.webhooks.claims", "apps.webhooks.delivery"):
+        caplog.set_level(logging.DEBUG, logger)
+    logging.getLogger("apps").propagate = True
+    try:
+        message_of(own, give_up_at=timezone.now())
+        assert delivery.deliver_due() == 1
+    finally:
+        logging.getLogger("apps").propagate = False
+    assert "is given up" in caplog.text
+    assert own.secret not in caplog.text
+    assert "hush" not in caplog.text
+    assert "hush" not in f"{own} {own!r} {WebhookMessage.objects.get()!r}"
+
+
+def test_messages_hold_nothing_that_gets_anybody_in(own: WebhookEndpoint) -> None:
+    ticket = make_ticket(
+        event=make_event(organiser=own.organiser), holder_name="Ada Byron", holder_email="ada@example.org"
+    )
+    tickets.reissue(ticket)
+    EventTicket.objects.get().delete()
+    for message in WebhookMessage.objects.all():
+        body = recording.payloads.body_of(message).decode()
+        assert not any(secret in body for secret in ("Ada", "ada@", "AD1:", "qr_code", "pdf", "s--"))

@@ -1,0 +1,349 @@
+"""Webhooks go to public addresses over verified TLS, in a limited time, and nowhere that only this network reaches."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from django.core.exceptions import ValidationError
+
+from apps.webhooks import destinations, outbound
+from tests.wallet_credentials import name, pem
+
+from .receiver import Receiver, Reply, receiving
+
+REFUSED = "The host resolves to an address that is not public, so nothing is sent there."
+
+
+# -- URLs --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.example.org",
+        "https://hooks.example.org:8443/in?token=a%20b",
+        "https://xn--bcher-kva.example/",
+        "https://[2606:4700::1111]/in",
+        "https://1.1.1.1/",
+    ],
+)
+def test_urls_that_are_fine(url: str) -> None:
+    destinations.validate_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "because"),
+    [
+        ("http://hooks.example.org/", "https"),
+        ("ftp://hooks.example.org/", "https"),
+        ("file:///etc/passwd", "https"),
+        ("//hooks.example.org/", "https"),
+        ("https:///in", "host"),
+        ("https://hooks.example.org:0/", "port"),
+        ("https://hooks.example.org:99999/", "URL"),
+        ("https://user:password@hooks.example.org/", "user name"),
+        ("https://hooks.example.org@10.0.0.1/", "user name"),
+        ("https://hooks.example.org/#part", "#"),
+        ("https://hooks.example.org/a b", "ASCII"),
+        ("https://hooks.example.org/\r\nHost: other", "ASCII"),
+        ("https://bücher.example/", "Punycode"),
+        ("https://hooks.example.org\\@10.0.0.1/", "ASCII"),
+        ("https://[::1/", "URL"),
+        ("https://127.0.0.1/", "public"),
+        ("https://localhost/", "public"),
+        ("https://localhost./", "public"),
+        ("https://db.localhost:5432/", "public"),
+        ("https://169.254.169.254/latest/meta-data/", "public"),
+        ("https://[::ffff:10.0.0.1]/", "public"),
+    ],
+)
+def test_urls_that_are_refused_when_they_are_typed(url: str, because: str) -> None:
+    with pytest.raises(ValidationError, match=because):
+        destinations.validate_url(url)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:9999/", "https://127.0.0.1/"])
+def test_a_laptop_may_allow_itself(url: str, private: None) -> None:
+    destinations.validate_url(url)
+
+
+# -- Addresses ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0",  # noqa: S104 # an address to refuse
+        "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.9.9.9", "169.254.169.254", "172.16.0.1", "192.0.0.1",
+        "192.0.2.1", "192.168.1.1", "198.18.0.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255",
+        "::", "::1", "::ffff:127.0.0.1", "::ffff:192.168.1.1", "::127.0.0.1", "fc00::1", "fd00:ec2::254",
+        "fe80::1", "fe80::1%2", "fec0::1", "ff02::1", "ff0e::1", "2001:db8::1", "2002:7f00:1::", "2002:a00:1::1",
+        "2001:0:a00:1::1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1",
+    ],
+)  # fmt: skip
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not destinations.is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "2002:101:101::1", "64:ff9b::101:101"]
+)
+def test_addresses_that_are(address: str) -> None:
+    assert destinations.is_public(ipaddress.ip_address(address))
+
+
+class Resolver:
+    """Stands in for DNS: what each question is answered with, the last answer for ever."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    def __call__(self, host: str, port: int, *_: Any, **__: Any) -> list[tuple[Any, ...]]:
+        self.asked.append(host)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answer]
+
+
+@pytest.mark.parametrize("url", ["https://2130706433/", "https://0x7f.1/", "https://127.1/"])
+def test_names_and_spellings_of_this_machine_are_refused_by_what_they_resolve_to(url: str) -> None:
+    assert outbound.post(url, b"", {}).reason == REFUSED
+
+
+def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", Resolver(["1.1.1.1", "10.0.0.1"]))
+    answer = outbound.post("https://hooks.example.org/", b"", {})
+    assert answer.reason == REFUSED
+    assert "10.0.0.1" not in answer.reason
+
+
+@pytest.fixture
+def rebinding(monkeypatch: pytest.MonkeyPatch, private: None) -> Iterator[tuple[Receiver, Receiver, Resolver]]:
+    """A public server and, on the same port, one inside; DNS names the one when asked first, then the other.
+
+    127.0.0.2 plays the public address here, where there is no network.
+    """
+    with receiving("127.0.0.2") as public:
+        port = int(public.url.split(":")[2].split("/")[0])
+        with receiving("127.0.0.1", port) as inside:
+            resolver = Resolver(["127.0.0.2"], ["127.0.0.1"])
+            monkeypatch.setattr(socket, "getaddrinfo", resolver)
+            monkeypatch.setattr(destinations, "is_public", lambda address: str(address) == "127.0.0.2")
+            yield public, inside, resolver
+
+
+def test_dns_that_answers_differently_the_second_time_leads_nowhere_else(
+    rebinding: tuple[Receiver, Receiver, Resolver],
+) -> None:
+    public, inside, resolver = rebinding
+    url = public.url.replace("127.0.0.2", "rebinding.example.org")
+    assert outbound.post(url, b"{}", {}).is_accepted
+    assert resolver.asked == ["rebinding.example.org"], "asked once"
+    assert (len(public.received), len(inside.received)) == (1, 0)
+
+
+def test_a_check_that_resolves_by_itself_would_let_it_in(rebinding: tuple[Receiver, Receiver, Resolver]) -> None:
+    """The negative control."""
+    public, inside, _ = rebinding
+    destination = destinations.parse(public.url.replace("127.0.0.2", "rebinding.example.org"))
+    destinations.resolve(destination)
+    connection = http.client.HTTPConnection(destination.host, destination.port, timeout=10)
+    connection.request("POST", destination.target, b"{}")
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert (len(public.received), len(inside.received)) == (0, 1)
+
+
+# -- TLS ---------------------------------------------------------------------------------------------------------
+
+
+class Authority:
+    """A certificate authority of this test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = name(COMMON_NAME="Test authority")
+        own = self._certificate(self.name, self.key, ca=True)
+        self.file = folder / "authority.pem"
+        self.file.write_bytes(own.public_bytes(Encoding.PEM))
+
+    def server(self, host: str) -> ssl.SSLContext:
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._certificate(name(COMMON_NAME="a server"), key, ca=False, host=host)
+        files = self.folder / "server.pem", self.folder / "server.key"
+        files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+        files[1].write_bytes(pem(key))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*files)
+        return context
+
+    def _certificate(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool, host: str = ""
+    ) -> x509.Certificate:
+        now = datetime.now(UTC)
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key.public_key())
+        builder = builder.serial_number(x509.random_serial_number())
+        builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        if host:
+            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        return builder.sign(self.key, SHA256())
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private: None) -> Iterator[Authority]:
+    """Trusted, the way a company's own authority is."""
+    made = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.file))
+    monkeypatch.setattr(socket, "getaddrinfo", Resolver(["127.0.0.1"]))
+    outbound._tls.cache_clear()
+    yield made
+    outbound._tls.cache_clear()
+
+
+def test_tls_is_for_the_name_in_the_url_whatever_it_resolves_to(authority: Authority) -> None:
+    names: list[str | None] = []
+    context = authority.server("hooks.example.org")
+    context.sni_callback = lambda _, asked_for, __: names.append(asked_for)
+    with receiving(tls=context) as receiver:
+        port = receiver.url.split(":")[2].split("/")[0]
+        answer = outbound.post(f"https://hooks.example.org:{port}/in", b"{}", {})
+    assert answer.is_accepted, answer.reason
+    assert names == ["hooks.example.org"]
+    assert receiver.received[0].headers["host"] == f"hooks.example.org:{port}"
+
+
+def test_a_certificate_for_another_name_is_refused(authority: Authority) -> None:
+    with receiving(tls=authority.server("other.example.org")) as receiver:
+        port = receiver.url.split(":")[2].split("/")[0]
+        answer = outbound.post(f"https://hooks.example.org:{port}/in", b"{}", {})
+    assert "certificate" in answer.reason
+    assert receiver.received == []
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    outbound._tls.cache_clear()
+    with receiving(tls=authority.server("hooks.example.org")) as receiver:
+        port = receiver.url.split(":")[2].split("/")[0]
+        answer = outbound.post(f"https://hooks.example.org:{port}/in", b"{}", {})
+    assert "certificate" in answer.reason
+    assert receiver.received == []
+
+
+# -- Time and size -----------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def raw_server(answer: Any) -> Iterator[str]:
+    """Accepts one connection and hands it to `answer`, in a thread. The URL to POST to."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                answer(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def drip(connection: socket.socket, start: bytes, again: bytes) -> None:
+    """Feeds bytes one after another until the other side hangs up, never pausing for long."""
+    connection.recv(65536)
+    connection.sendall(start)
+    pause = threading.Event()
+    while True:
+        connection.sendall(again)
+        pause.wait(0.05)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 "],
+    ids=["status line", "header", "after a 100"],
+)
+def test_an_answer_that_drips_is_cut(start: bytes, monkeypatch: pytest.MonkeyPatch, private: None) -> None:
+    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 1.0)
+    with raw_server(lambda connection: drip(connection, start, b"1")) as url:
+        answer = outbound.post(url, b"{}", {})
+    assert (answer.status, answer.reason) == (None, "No answer within 1 seconds.")
+
+
+def test_a_tls_handshake_that_drips_is_cut(monkeypatch: pytest.MonkeyPatch, private: None) -> None:
+    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 1.0)
+    hello = bytes.fromhex("160303 4000".replace(" ", ""))  # the head of a record of 16 KB
+    with raw_server(lambda connection: drip(connection, hello, b"\x02")) as url:
+        answer = outbound.post(url.replace("http:", "https:"), b"{}", {})
+    assert answer.status is None
+    assert not answer.is_accepted
+
+
+def test_a_status_stands_even_if_the_rest_never_ends(monkeypatch: pytest.MonkeyPatch, private: None) -> None:
+    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 1.0)
+    monkeypatch.setattr(outbound, "MOST_READ", 1 << 24)
+    with raw_server(lambda connection: drip(connection, b"HTTP/1.1 202 Accepted\r\n\r\n", b"1")) as url:
+        assert outbound.post(url, b"{}", {}).status == 202
+
+
+def test_no_more_than_a_few_kilobytes_are_read(private: None) -> None:
+    sent = 0
+
+    def flood(connection: socket.socket) -> None:
+        nonlocal sent
+        connection.recv(65536)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while sent < 1 << 30:
+            sent += connection.send(bytes(65536))
+
+    with raw_server(flood) as url:
+        assert outbound.post(url, b"{}", {}).status == 200
+    assert sent < 1 << 26, "what the sockets' buffers hold"
+
+
+@pytest.mark.parametrize("garbage", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\x00" * 100])
+def test_what_is_no_http_is_a_failure_in_words(garbage: bytes, private: None) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(garbage)
+
+    with raw_server(answer) as url:
+        failed = outbound.post(url, b"{}", {})
+    assert failed.status is None
+    assert failed.reason
+
+
+def test_a_name_that_does_not_resolve_is_a_failure_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    assert outbound.post("https://hooks.example.org/", b"", {}).reason == "The host's name does not resolve."
+
+
+def test_the_next_address_is_tried_when_one_does_not_answer(private: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving("127.0.0.2") as receiver:
+        monkeypatch.setattr(socket, "getaddrinfo", Resolver(["127.0.0.3", "127.0.0.2"]))
+        receiver.answer = lambda received: Reply(204)
+        assert outbound.post(receiver.url.replace("127.0.0.2", "two.example.org"), b"{}", {}).status == 204

@@ -1,0 +1,73 @@
+"""The outbox is swept, is kept small, and says how it goes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.events.models import EventTicket
+from apps.events.publishing import dispatch
+from apps.webhooks import claims, upkeep
+from apps.webhooks.models import TROUBLED, EventType, WebhookEndpoint, WebhookMessage
+
+from .receiver import Receiver
+from .telling import State, crowd, tell
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.databases,
+    pytest.mark.usefixtures("private", "no_broker"),
+]
+
+
+def test_the_sweep_sends_for_what_is_due_and_no_more(ticket: EventTicket, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    waiting = 0
+    monkeypatch.setattr(dispatch, "_send", lambda task, arguments, queue: sent.append(task))
+    monkeypatch.setattr(dispatch, "tasks_waiting", lambda queue: waiting)
+    upkeep.sweep()
+    assert sent == [], "nothing is owed"
+    tell(EventType.READY, ticket)
+    sent.clear()
+    upkeep.sweep()
+    assert sent == ["apps.webhooks.tasks.deliver_due"]
+    waiting = 50
+    upkeep.sweep()
+    assert len(sent) == 1, "the queue is long enough"
+    waiting = 0
+    claims.claim(1)
+    upkeep.sweep()
+    assert len(sent) == 1, "somebody is at it"
+
+
+def test_old_messages_are_forgotten_but_never_what_is_owed(
+    receiver: Receiver, endpoint: WebhookEndpoint, settings: Any
+) -> None:
+    settings.WEBHOOK_KEEP_DAYS = 30
+    tell(EventType.READY, *crowd(endpoint, 4))
+    old, young = timezone.now() - timedelta(days=31), timezone.now() - timedelta(days=29)
+    pks = list(WebhookMessage.objects.order_by("pk").values_list("pk", flat=True))
+    for pk, state, moment in zip(
+        pks, (State.DELIVERED, State.FAILED, State.PENDING, State.DELIVERED), (old, old, old, young), strict=True
+    ):
+        WebhookMessage.objects.filter(pk=pk).update(state=state, created_at=moment)
+    assert upkeep.forget_old() == 2
+    assert list(WebhookMessage.objects.order_by("pk").values_list("pk", flat=True)) == pks[2:]
+
+
+def test_the_backlog_tells_our_own_delay_from_an_endpoints(endpoint: WebhookEndpoint) -> None:
+    assert upkeep.backlog() == upkeep.WebhookBacklog(0, 0, 0.0, 0)
+    late, lost = crowd(endpoint, 2)
+    tell(EventType.READY, late, lost)
+    WebhookMessage.objects.filter(ticket_id=lost.ticket_id).update(state=State.FAILED)
+    in_a_while = timezone.now() + timedelta(minutes=30)
+    found = upkeep.backlog(in_a_while)
+    assert (found.webhooks_pending, found.webhooks_given_up, found.webhook_endpoints_troubled) == (1, 1, 0)
+    assert 1790 < found.webhooks_oldest_wait < 1801
+
+    WebhookEndpoint.objects.update(failures=TROUBLED)
+    found = upkeep.backlog(in_a_while)
+    assert (found.webhooks_pending, found.webhooks_oldest_wait, found.webhook_endpoints_troubled) == (1, 0.0, 1)

@@ -1,0 +1,136 @@
+"""Real worker processes for the tests, on the database and the cloudlet of the test that starts them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+from unittest import mock
+from urllib.parse import quote
+
+import urllib3
+from celery import Celery
+from django.conf import settings
+from django.db import connection
+
+from apps.events.publishing import dispatch
+from cloudlet.testing import RunningCloudlet
+
+_numbers = itertools.count(1)
+QUIETLY = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+BACKEND = Path(__file__).resolve().parent.parent
+
+
+def database_url() -> str:
+    """The URL of the database that this test works on."""
+    values = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{values['NAME']}"
+    host = quote(values["HOST"] or values["OPTIONS"].get("host", ""), safe="")  # the latter: a folder with its socket
+    return f"postgres://{values['USER']}:{values['PASSWORD']}@{host}:{values['PORT'] or ''}/{values['NAME']}"
+
+
+def environment(broker_url: str) -> dict[str, str]:
+    """What a process needs to work on the same database, storage and broker as the test."""
+    return os.environ | {
+        "DATABASE_URL": database_url(),
+        "CELERY_BROKER_URL": broker_url,
+        "CLOUDLET_PORT": str(settings.CLOUDLET_PORT),
+        "PYTHONWARNINGS": "ignore",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+@contextlib.contextmanager
+def working(broker_url: str, queues: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A Celery worker, as docs/how-to/from-one-machine-to-many.md says to start it."""
+    process = start_worker(broker_url, queues, *options)
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def start_worker(
+    broker_url: str, queues: str, *options: str, log: IO[bytes] | None = None, **variables: str
+) -> subprocess.Popen[bytes]:
+    """`log` takes what the worker says, `variables` are added to its environment."""
+    arguments = ["-A", "config", "--quiet", *worker_arguments(queues), *options]
+    return start_python(broker_url, "celery", *arguments, stdout=log, stderr=log, variables=variables)
+
+
+def worker_arguments(queues: str, pool: str = "prefork") -> list[str]:
+    name = f"{queues}-{next(_numbers)}@%h"
+    return ["worker", "--queues", queues, "--hostname", name, "--concurrency", "1", "--pool", pool, *QUIETLY]
+
+
+def start_python(
+    broker_url: str, module: str, *arguments: str, variables: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[bytes]:
+    """A Python program on the database, the storage and the broker of this test; stop() ends it."""
+    env = {**environment(broker_url), **(variables or {})}
+    command = python_command(module, *arguments)
+    return subprocess.Popen(command, cwd=BACKEND, env=env, start_new_session=True, **options)
+
+
+def stop(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
+    """Ask the process and its children to end; insist after 20 s."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, how)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def python_command(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+@contextlib.contextmanager
+def sending_to(broker_url: str) -> Iterator[None]:
+    """Have this process send its tasks to the broker."""
+    with mock.patch.dict(
+        os.environ, {"CELERY_BROKER_URL": broker_url}
+    ):  # Celery prefers the variable to what it is told
+        app = Celery("tests", set_as_current=False)
+        with mock.patch.object(dispatch, "current_app", app):
+            yield
+    app.close()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Raises AssertionError, which says `what` did not happen, after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} not within {seconds} s"
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def faults(server: RunningCloudlet, rules: Sequence[dict[str, object]], seed: int = 1) -> Iterator[None]:
+    """Have cloudlet answer badly, as the rules say, for a while."""
+    set_faults(server, rules, seed)
+    try:
+        yield
+    finally:
+        set_faults(server, [], seed)
+
+
+def set_faults(server: RunningCloudlet, rules: Sequence[dict[str, object]], seed: int = 1) -> None:
+    answer = urllib3.request(
+        "PUT",
+        f"{server.url}/_cloudlet/faults",
+        json={"seed": seed, "rules": list(rules)},
+        headers=urllib3.make_headers(basic_auth=f"{server.api_key}:{server.api_secret}"),
+        timeout=10,
+    )
+    assert answer.status == 200, answer.data

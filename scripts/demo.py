@@ -1,0 +1,317 @@
+"""Runs Admit on this machine: `make demo`. Prepares, starts everything under one supervisor, and stops it on Ctrl-C.
+
+PORT and CLOUDLET_PORT choose the ports. With CLOUDINARY_* in backend/.env, files go to Cloudinary and no cloudlet runs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import socket
+import sys
+import threading
+import time
+import types
+import urllib.error
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import django
+from django.core.exceptions import ImproperlyConfigured
+from environs import EnvError
+from honcho.manager import Manager
+from honcho.printer import Message, Printer
+
+BACKEND = Path(__file__).resolve().parent.parent / "backend"
+START_TIMEOUT_S = 60
+TICKETS_TIMEOUT_S = 90
+
+
+def main() -> int:
+    os.chdir(BACKEND)
+    sys.path.insert(0, str(BACKEND))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    signal.signal(signal.SIGHUP, _as_terminate)  # a terminal that is closed must not leave servers behind
+    try:
+        django.setup()
+        if problem := _taken_port():
+            say(f"✗ {problem}")
+            return 1
+        demo = _prepare()
+    except (ImproperlyConfigured, EnvError) as error:
+        say(f"✗ {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("\nStopped before anything was started.")
+        return 130
+    commands = _commands()
+    supervisor = Manager(printer=DemoPrinter(len(commands), Announcer(demo)))
+    for name, command in commands.items():
+        supervisor.add_process(name, f"exec {shlex.join(command)}", cwd=str(BACKEND))
+    say(f"  starting {', '.join(commands)} ...")
+    supervisor.loop()
+    stopped_by_us = supervisor.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+    say("Everything is stopped." if stopped_by_us else "✗ The demo stopped, because one of its parts did (see above).")
+    return 0 if stopped_by_us else 1
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _as_terminate(_number: int, _frame: types.FrameType | None) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+# -- Before anything starts --------------------------------------------------------------------------------------
+
+
+def _taken_port() -> str:
+    """What to say about a port that is not free; empty if all are."""
+    from django.conf import settings
+
+    ports = {"PORT": settings.PORT, "CLOUDLET_PORT": settings.CLOUDLET_PORT}
+    purposes = {"PORT": "the web server", "CLOUDLET_PORT": "cloudlet"}
+    if not settings.CLOUDINARY_ACCOUNT.is_cloudlet:
+        del ports["CLOUDLET_PORT"]
+    if len(set(ports.values())) < len(ports):
+        other = _with_ports(ports, "CLOUDLET_PORT")
+        return f"PORT and CLOUDLET_PORT are both {settings.PORT}, but each server needs its own. Try: {other}"
+    for variable, port in ports.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                continue
+            except PermissionError:
+                reason = "needs more rights than you have"
+            except OSError:
+                reason = f"is taken{_by_whom(port)}"
+        return f"Port {port}, for {purposes[variable]}, {reason}. Choose another: {_with_ports(ports, variable)}"
+    return ""
+
+
+def _with_ports(ports: dict[str, int], changed: str) -> str:
+    """The command as it was given, but with another port for one server."""
+    usual = {"PORT": 8000, "CLOUDLET_PORT": 9000}
+    candidates = (*range(ports[changed] + 1, 65536), *range(1024, ports[changed]))
+    other = next(port for port in candidates if port not in ports.values())
+    wanted = {**ports, changed: other}
+    return " ".join(["make demo", *(f"{name}={port}" for name, port in wanted.items() if port != usual[name])])
+
+
+def _by_whom(port: int) -> str:
+    """A guess at who listens there, from the title of the page that it answers with."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1) as answer:  # noqa: S310 # http, this machine
+            page = answer.read(20_000).decode(errors="replace").lower()
+    except (OSError, ValueError):
+        return " by another program"
+    known = {"admit": "an Admit that is running already", "cloudlet": "a cloudlet that is running already"}
+    title = page.partition("<title>")[2].partition("</title>")[0]
+    return " by " + next((who for word, who in known.items() if word in title), "another web server")
+
+
+def _prepare():  # type: ignore[no-untyped-def] # Demo: its module can be imported only when Django is set up
+    from django.core.management import call_command
+
+    from apps.demo.content import make_demo
+    from apps.events import tickets
+
+    call_command("migrate", interactive=False, verbosity=0)
+    say("✓ database is up to date")
+    call_command("collectstatic", interactive=False, verbosity=0)
+    demo = make_demo()
+    say(f"✓ demo event: {demo.event}, {len(demo.tickets)} tickets")
+    for ticket in demo.tickets:
+        if ticket.state == ticket.State.FAILED:  # in an earlier run; don't wait for its turn
+            tickets.rerender(ticket)
+    return demo
+
+
+def _commands() -> dict[str, list[str]]:
+    from django.conf import settings
+
+    python, account = [sys.executable, "-m"], settings.CLOUDINARY_ACCOUNT
+    commands = {}
+    if account.is_cloudlet:
+        commands["cloudlet"] = [*python, "cloudlet", "--host", "127.0.0.1", "--port", str(settings.CLOUDLET_PORT)]
+        commands["cloudlet"] += ["--data", str(settings.VAR_DIR / "cloudlet"), "--cloud", account.cloud_name]
+        commands["cloudlet"] += ["--key", account.api_key, "--secret", account.api_secret]
+    commands["web"] = [*python, "granian", "--interface", "wsgi", "config.wsgi:application", "--host", "127.0.0.1"]
+    commands["web"] += ["--port", str(settings.PORT), "--blocking-threads", "4", "--log-level", "warning"]
+    commands["web"] += ["--workers-kill-timeout", "3"]  # Ctrl-C may come before it serves
+    # Threads: the work is mostly waiting for storage. The filesystem broker has no broadcasts, hence the --without-*.
+    # That it runs as root, where it does, is no news on a machine for trying things out.
+    unwarned = [sys.executable, "-W", "ignore:You're running the worker", "-m"]
+    commands["worker"] = [
+        *unwarned,
+        "celery",
+        "-A",
+        "config",
+        "--quiet",
+        "worker",
+        "-B",
+        "-Q",
+        "interactive,bulk,webhooks",
+        "-l",
+        "WARNING",
+    ]
+    commands["worker"] += ["--pool", "threads", "--concurrency", "2", "--without-gossip", "--without-mingle"]
+    commands["worker"] += ["--without-heartbeat"]
+    return commands
+
+
+# -- While it runs -----------------------------------------------------------------------------------------------
+
+
+class DemoPrinter(Printer):
+    """honcho's output: its own words translated, each process's lines passed on. Starts the announcer."""
+
+    def __init__(self, processes: int, announcer: Announcer) -> None:
+        super().__init__(sys.stdout)
+        self._to_start = processes
+        self._announcer = announcer
+        self._stopping = False
+
+    def write(self, message: Message) -> None:
+        try:
+            self._write(message)
+        except BrokenPipeError:  # nobody reads on, as after `make demo | head`
+            sys.stdout = self.output = open(os.devnull, "w")  # noqa: SIM115 # open until the process ends
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _write(self, message: Message) -> None:
+        if message.colour is not None:
+            # Addresses are shown as people type them, everywhere the same.
+            super().write(message._replace(data=message.data.replace(b"127.0.0.1:", b"localhost:")))
+            return
+        # Only the supervisor itself writes without a colour.
+        if " started " in message.data:
+            self._to_start -= 1
+            if not self._to_start:  # all forks are made, so a thread can't be caught in the middle of one
+                self._announcer.start()
+        elif (stopped := re.match(r"(\w+) stopped \(rc=(-?\d+)\)", message.data)) and not self._stopping:
+            self._stop(f"✗ {stopped[1]} stopped by itself, with exit code {stopped[2]}. Stopping the rest.")
+        elif " received" in message.data and not self._stopping:
+            self._stop("\nStopping ...")
+
+    def _stop(self, line: str) -> None:
+        self._stopping = True
+        self._announcer.cancelled.set()
+        say(line)
+
+
+class Announcer(threading.Thread):
+    """Waits until everything answers and the demo's tickets are ready, and says where to look."""
+
+    def __init__(self, demo) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(daemon=True)
+        self.demo = demo
+        self.cancelled = threading.Event()
+
+    def run(self) -> None:
+        from django.conf import settings
+        from django.db import connection
+
+        account = settings.CLOUDINARY_ACCOUNT
+        try:
+            if account.is_cloudlet:
+                self._wait_for("cloudlet", f"{account.upload_prefix}/")
+            self._wait_for("web", f"http://localhost:{settings.PORT}/")
+            self._wait_for_tickets()
+        finally:
+            connection.close()
+        if not self.cancelled.is_set():
+            say(self._signpost())
+
+    def _wait_for(self, name: str, url: str) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.cancelled.wait(0.2):
+            if _answers(url):
+                say(f"✓ {name} answers on {url}")
+                return
+            if time.monotonic() > deadline:
+                say(
+                    f"✗ {name} does not answer on {url} after {START_TIMEOUT_S} s. It may still come; Ctrl-C stops all."
+                )
+                return
+
+    def _wait_for_tickets(self) -> None:
+        deadline = time.monotonic() + TICKETS_TIMEOUT_S
+        shown = ""
+        while not self.cancelled.wait(0.3):
+            states = Counter(self.demo.event.tickets.values_list("state", flat=True))
+            line = f"  tickets ready: {states['ready']} of {states.total()}"
+            if line != shown:
+                say(line)
+                shown = line
+            if states["ready"] == states.total():
+                return
+            if time.monotonic() > deadline:
+                for reason in self.demo.event.tickets.filter(state="failed").values_list("reason", flat=True):
+                    say(f"✗ {reason}")
+                say("  Some tickets are not ready yet. They are tried again while the demo runs.")
+                return
+
+    def _signpost(self) -> str:
+        from django.conf import settings
+
+        base, account = f"http://localhost:{settings.PORT}", settings.CLOUDINARY_ACCOUNT
+        storage = f"{account.upload_prefix}/" if account.is_cloudlet else f"Cloudinary, cloud “{account.cloud_name}”"
+        ticket = self.demo.tickets[0]
+        rows = [
+            ("Tickets", f"{base}/"),
+            ("One ticket", f"{base}{ticket.get_absolute_url()}"),
+            ("", f"(sign in as its holder, {ticket.holder_email})"),
+            ("Organiser's desk", f"{base}/admin/"),
+            ("API", f"{base}/api/docs"),
+            ("Files", storage),
+        ]
+        lines = ["", "─" * 78, "  Admit is running.", ""]
+        lines += [f"  {name:<18}{url}" for name, url in rows]
+        lines += ["", f"  {'Sign in as':<18}{'e-mail':<24}password"]
+        for sign_in in self.demo.sign_ins:
+            password = sign_in.password or "(as shown when it was made)"
+            lines.append(f"  {sign_in.role:<18}{sign_in.email:<24}{password:<18}{sign_in.name}")
+        lines += ["", "  Door staff work through the API. Mail that is sent appears in this terminal."]
+        lines += ["", "  Commands, in a second terminal:", *(f"    {line}" for line in second_terminal())]
+        return "\n".join([*lines, "", "  Ctrl-C stops everything.", "─" * 78])
+
+
+def second_terminal() -> list[str]:
+    """Lines to paste for commands that meet this demo: its ports and folders, where they aren't the usual ones."""
+    usual = {"PORT": "8000", "CLOUDLET_PORT": "9000", "ADMIT_VAR_DIR": "", "ADMIT_ENV_FILE": ""}
+    other = [
+        f"{name}={shlex.quote(os.environ[name])}" for name in usual if os.environ.get(name, usual[name]) != usual[name]
+    ]
+    python = Path(sys.executable)
+    if python.is_relative_to(BACKEND.parent):
+        python = Path(os.path.relpath(python, BACKEND))
+    return [
+        f"cd {shlex.quote(str(BACKEND))}",
+        *([f"export {' '.join(other)}"] if other else []),
+        f"{python} test_ticket_service.py           # is everything set up?",
+        f"{python} manage.py ticket_doctor          # do tickets and files agree?",
+        f"{python} manage.py publish_tickets        # make what is still owed, now",
+        f"{python} manage.py createsuperuser        # an operator, who sees everything",
+    ]
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 # http, this machine
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
