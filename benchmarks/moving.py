@@ -1,0 +1,168 @@
+"""How fast tickets move to Cloudinary, as a multiple of the obvious loop in the same run, and in how much memory.
+
+    python benchmarks/moving.py [--tickets 2000] [--latency 100] [--workers 64] [--json figures.json]
+
+Both move tickets of the local storage to a cloudlet that answers every call after `--latency` milliseconds. The obvious
+loop takes one ticket after the other: a picture with qrcode, a PDF with ReportLab, two uploads over the SDK's own
+connection pool, save the row. It verifies nothing; ours fetches both files back and scans the code, in the time given
+here. The loop's rate doesn't depend on their number, so it moves a fiftieth of them. Each runs in a process of its own.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "backend")]
+
+from cloudlet.testing import RunningCloudlet, running_cloudlet  # noqa: E402
+
+SHARE = 50
+
+
+def main() -> None:
+    options = _options()
+    if options.worker:
+        print(json.dumps(WORKERS[options.worker](options.tickets, options.workers)))
+        return
+    figures: dict[str, Any] = {"tickets": options.tickets, "latency_ms": options.latency, "workers": options.workers}
+    for name, number in (("obvious", max(20, options.tickets // SHARE)), ("ours", options.tickets)):
+        with tempfile.TemporaryDirectory() as folder, _cloudlet(folder, options.latency) as server:
+            figures[name] = _in_a_process(name, number, options.workers, folder, server)
+    figures["times faster"] = figures["ours"]["a second"] / figures["obvious"]["a second"]
+    print(f"{'':12}{'tickets':>9}{'a second':>10}{'CPU ms each':>13}{'peak MB':>9}")
+    for name in ("obvious", "ours"):
+        row = figures[name]
+        numbers = f"{row['tickets']:>9}{row['a second']:>10.1f}{row['cpu ms']:>13.1f}{row['peak MB']:>9.0f}"
+        print(f"{name:12}{numbers}")
+    print(f"{figures['times faster']:.1f} times the obvious loop, verification included (target: 20)")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
+
+
+@contextmanager
+def _cloudlet(folder: str, latency: int) -> Iterator[RunningCloudlet]:
+    fault = ["--fault", f"*:latency,ms={latency}"] if latency else []
+    with running_cloudlet(cloud_name="bench", data=Path(folder) / "cloudlet", options=fault) as server:
+        yield server
+
+
+def _in_a_process(name: str, tickets: int, workers: int, folder: str, server: RunningCloudlet) -> dict[str, Any]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("CLOUDINARY")}
+    environment |= {
+        "ADMIT_ENV_FILE": os.devnull,
+        "ADMIT_VAR_DIR": folder,
+        "SECRET_KEY": "benchmark-" * 5,
+        "LOG_LEVEL": "ERROR",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "CLOUDINARY_CLOUD_NAME": server.cloud_name,
+        "CLOUDINARY_API_KEY": server.api_key,
+        "CLOUDINARY_API_SECRET": server.api_secret,
+        "CLOUDINARY_UPLOAD_PREFIX": server.url,
+    }
+    command = [sys.executable, __file__, "--worker", name, "--tickets", str(tickets), "--workers", str(workers)]
+    answer: dict[str, Any] = json.loads(subprocess.check_output(command, env=environment, text=True))
+    return answer
+
+
+def _fill(tickets: int) -> None:
+    """A database with tickets as they were before Cloudinary, and their files."""
+    import uuid
+
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    from apps.accounts.models import Organiser
+    from apps.events.models import Event, EventTicket
+    from apps.events.rendering import render_qr_png
+
+    call_command("migrate", verbosity=0)
+    organiser = Organiser.objects.create(name="Night Shift Concerts")
+    event = Event.objects.create(organiser=organiser, title="Concert Night", starts_at=timezone.now(), venue="Old Mill")
+    folder = Path(settings.MEDIA_ROOT) / "qr_codes"
+    folder.mkdir(parents=True)
+    rows = []
+    for number in range(tickets):
+        ticket_id = uuid.uuid4()
+        (folder / f"ticket_{ticket_id}.png").write_bytes(render_qr_png(str(ticket_id)))
+        name = f"qr_codes/ticket_{ticket_id}.png"
+        old: dict[str, Any] = {"issued_before_signing": True, "next_attempt_at": None, "qr_code": name}
+        rows.append(EventTicket(ticket_id=ticket_id, event=event, holder_name=f"Guest {number}", **old))
+    EventTicket.objects.bulk_create(rows, batch_size=500)
+
+
+def _measured(tickets: int, began: float, cpu: float) -> dict[str, Any]:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "tickets": tickets,
+        "a second": tickets / (time.perf_counter() - began),
+        "cpu ms": 1000 * (time.process_time() - cpu) / tickets,
+        "peak MB": used.ru_maxrss / 1024,
+    }
+
+
+def _ours(tickets: int, workers: int) -> dict[str, Any]:
+    _fill(tickets)
+    from apps.events.moving.plans import Outcome, Selection
+    from apps.events.moving.relocation import move
+
+    began, cpu = time.perf_counter(), time.process_time()
+    moved = sum(result.outcome is Outcome.MOVED for result in move(Selection(), workers))
+    assert moved == tickets, f"only {moved} of {tickets} tickets were moved"
+    return _measured(tickets, began, cpu)
+
+
+def _obvious(tickets: int, workers: int) -> dict[str, Any]:
+    _fill(tickets)
+    import cloudinary
+    import cloudinary.uploader
+    from django.conf import settings
+
+    from apps.events.models import EventTicket
+    from benchmarks.render_baseline import obvious_ticket
+
+    account = settings.CLOUDINARY_ACCOUNT
+    cloudinary.uploader._http = cloudinary.utils.get_http_connector(cloudinary.config(), cloudinary.CERT_KWARGS)
+    keys = {"cloud_name": account.cloud_name, "api_key": account.api_key, "api_secret": account.api_secret}
+    cloudinary.config(**keys, upload_prefix=account.upload_prefix)
+    began, cpu = time.perf_counter(), time.process_time()
+    for ticket in EventTicket.objects.all():
+        png, pdf = obvious_ticket(str(ticket.ticket_id), [ticket.event.title, ticket.holder_name])
+        place = f"{ticket.event_id}/ticket_{ticket.ticket_id}"
+        stored = [
+            cloudinary.uploader.upload(content, public_id=f"tickets/{folder}/{place}", overwrite=True)
+            for folder, content in (("qr_codes", png), ("pdf", pdf))
+        ]
+        ticket.qr_code_cloudinary_id, ticket.pdf_ticket_cloudinary_id = (answer["public_id"] for answer in stored)
+        ticket.save()
+    return _measured(tickets, began, cpu)
+
+
+WORKERS = {"ours": _ours, "obvious": _obvious}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tickets", type=int, default=2000)
+    parser.add_argument("--latency", type=int, default=100, help="milliseconds before every answer of storage")
+    parser.add_argument("--workers", type=int, default=64, help="as many as the command takes by itself")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--worker", choices=WORKERS, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

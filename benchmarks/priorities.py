@@ -1,0 +1,64 @@
+"""How much of the machine a process gets, in the ways that docs/how-to/from-one-machine-to-many.md names."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+LOWEST_NICENESS = 19
+HIERARCHIES = (Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup"))  # of version 1, of version 2
+
+
+class Priority(StrEnum):
+    """`IDLE` is what systemd's `CPUWeight=idle` gives: a control group that gets what nobody else wants."""
+
+    ORDINARY = "ordinary"
+    NICE = "nice"
+    IDLE = "idle"
+
+    @property
+    def niceness(self) -> int:
+        return LOWEST_NICENESS if self is Priority.NICE else 0
+
+
+@contextlib.contextmanager
+def idle_group() -> Iterator[Path | None]:
+    """A control group of this priority while the context lasts; None where one can't be made, for want of rights."""
+    hierarchy = next(path for path in HIERARCHIES if (path / "cgroup.procs").exists() or path == HIERARCHIES[-1])
+    group = hierarchy / f"admit-bench-{os.getpid()}"
+    try:
+        if (controllers := hierarchy / "cgroup.subtree_control").exists():
+            controllers.write_text("+cpu")
+        group.mkdir()
+        (group / "cpu.idle").write_text("1")
+    except OSError:
+        with contextlib.suppress(OSError):
+            group.rmdir()
+        yield None
+        return
+    try:
+        yield group
+    finally:
+        _move((group / "cgroup.procs").read_text().split(), hierarchy)
+        group.rmdir()
+
+
+def give(pid: int, priority: Priority, group: Path | None) -> None:
+    """To a process that leads a session, with its children; to become more important again it needs root."""
+    if group is not None:
+        children = subprocess.run(["pgrep", "--parent", str(pid)], capture_output=True, text=True, check=False)
+        _move([str(pid), *children.stdout.split()], group if priority is Priority.IDLE else group.parent)
+    with contextlib.suppress(FileNotFoundError):  # where nothing is shared among sessions
+        Path(f"/proc/{pid}/autogroup").write_text(str(priority.niceness))
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.setpriority(os.PRIO_PROCESS, int(thread), priority.niceness)
+
+
+def _move(pids: list[str], group: Path) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            (group / "cgroup.procs").write_text(pid)

@@ -1,0 +1,171 @@
+"""How fast tickets are rendered, as a multiple of the obvious implementation in the same, interleaved run.
+
+    python benchmarks/render.py [--rounds 60] [--seconds 3] [--json figures.json]
+
+Times are medians of wall-clock time on one core. Milliseconds depend on the machine and on what else it does; read the
+ratios. Every ticket has another holder, id and code, and making its signed code is part of its time.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "backend")]
+
+from apps.events.rendering import EventTemplate, TicketDetails  # noqa: E402
+from apps.events.rendering.wallet import ApplePassTemplate  # noqa: E402
+from apps.events.tokens import KeyRing, SigningKey  # noqa: E402
+from benchmarks.render_baseline import obvious_ticket  # noqa: E402
+from benchmarks.render_samples import GIVEN_NAMES, sample_apple_credentials, sample_event, sample_tickets  # noqa: E402
+
+BASELINE = "baseline D: qrcode and ReportLab"
+KEYS = KeyRing(SigningKey(1, bytes(range(32))))
+# How many times faster than the baseline each job has to be, and should be.
+TARGETS = {
+    "Latin": ("signed code, PNG and PDF, Latin name", 30, 50),
+    "CJK": ("signed code, PNG and PDF, CJK name", 15, 30),
+    "Devanagari": ("signed code, PNG and PDF, Devanagari name", 15, 30),
+    "pkpass": ("signed code and Apple pass", 10, 15),
+}
+STARTUP = """
+import time
+begin = time.perf_counter()
+from apps.events.rendering import render_qr_png
+render_qr_png("AD1:" + "0" * 131)
+print(time.perf_counter() - begin)
+"""
+
+
+def main() -> None:
+    options = _options()
+    if options.worker:
+        print(_tickets_in(options.worker))
+        return
+    event = sample_event()
+    figures = {
+        **_medians(options.rounds),
+        "template build": _median_of(lambda: EventTemplate(event), 9),
+        "import and tables": median(float(_python("-c", STARTUP)) for _ in range(5)),
+        "processes": _scaling(options.seconds),
+        "bytes": _sizes(),
+    }
+    _print(figures)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=60, help="rounds of the interleaved run")
+    parser.add_argument("--seconds", type=float, default=3, help="how long one and two processes are compared")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--worker", type=float, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _medians(rounds: int) -> dict[str, float]:
+    """Return seconds per ticket by kind; each round makes a few tickets of every kind."""
+    baseline = sample_tickets("Latin", KEYS)
+    jobs: dict[str, tuple[int, Callable[[], object]]] = {BASELINE: (1, lambda: _obvious(next(baseline)))}
+    template = EventTemplate(sample_event())
+    for script in GIVEN_NAMES:
+        jobs[script] = (10, _renderer(template, sample_tickets(script, KEYS)))
+    jobs["pkpass"] = (5, _renderer(ApplePassTemplate(sample_event(), sample_apple_credentials()), baseline))
+    times: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(rounds):
+        for name, (repeats, job) in jobs.items():
+            times[name] += [_time(job) for _ in range(repeats)]
+    return {name: median(values) for name, values in times.items()}
+
+
+def _renderer(template: EventTemplate | ApplePassTemplate, tickets: Iterator[TicketDetails]) -> Callable[[], object]:
+    return lambda: template.render(next(tickets))
+
+
+def _obvious(ticket: TicketDetails) -> tuple[bytes, bytes]:
+    lines = [
+        "Concert Night",
+        "2026-06-20 19:30",
+        "Teatro Municipal",
+        ticket.holder,
+        ticket.ticket_type,
+        ticket.ticket_id,
+    ]
+    return obvious_ticket(ticket.code, lines)
+
+
+def _scaling(seconds: float) -> dict[str, float]:
+    """Return tickets a second of one process and of two at the same time; medians of three turns each."""
+    turns: dict[str, list[float]] = {"one": [], "two": []}
+    for _ in range(3):
+        turns["one"].append(_throughput(1, seconds))
+        turns["two"].append(_throughput(2, seconds))
+    return {name: median(values) for name, values in turns.items()}
+
+
+def _throughput(processes: int, seconds: float) -> float:
+    command = [sys.executable, __file__, "--worker", str(seconds)]
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    return sum(float(worker.communicate()[0]) for worker in workers)
+
+
+def _tickets_in(seconds: float) -> float:
+    """Return tickets a second over a while, of a template that is warm."""
+    render = _renderer(EventTemplate(sample_event()), sample_tickets("Latin", KEYS))
+    for _ in range(200):
+        render()
+    begin = time.perf_counter()
+    made = 0
+    while time.perf_counter() - begin < seconds:
+        render()
+        made += 1
+    return made / (time.perf_counter() - begin)
+
+
+def _sizes() -> dict[str, int]:
+    ticket = next(sample_tickets("Latin", KEYS))
+    rendered = EventTemplate(sample_event()).render(ticket)
+    png, pdf = _obvious(ticket)
+    return {"PNG": len(rendered.qr_png), "PDF": len(rendered.pdf), "baseline PNG": len(png), "baseline PDF": len(pdf)}
+
+
+def _median_of(job: Callable[[], object], repeats: int) -> float:
+    return median(_time(job) for _ in range(repeats))
+
+
+def _time(job: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    job()
+    return time.perf_counter() - begin
+
+
+def _python(*arguments: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "backend")}
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def _print(figures: dict[str, Any]) -> None:
+    baseline = figures[BASELINE]
+    print(f"{BASELINE:<44}{1000 * baseline:9.2f} ms")
+    for key, (name, must, aim) in TARGETS.items():
+        ratio = baseline / figures[key]
+        print(f"{name:<44}{1000 * figures[key]:9.3f} ms{ratio:7.1f} x faster (must {must}, aim {aim})")
+    for name, must, aim in (("template build", 150, 60), ("import and tables", 200, 50)):
+        print(f"{name:<44}{1000 * figures[name]:9.0f} ms      (must {must}, aim {aim})")
+    one, two = figures["processes"]["one"], figures["processes"]["two"]
+    print(f"{'two processes against one':<44}{two:9.0f} tickets/s, {two / one:.2f} x {one:.0f} (must 1.9)")
+    print("bytes a ticket: " + ", ".join(f"{name} {size:,}" for name, size in figures["bytes"].items()))
+
+
+if __name__ == "__main__":
+    main()
