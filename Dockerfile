@@ -1,0 +1,36 @@
+# One image for all of Admit: web, workers, beat, and cloudlet for trials. compose.yaml says which command each runs.
+
+FROM python:3.11-slim AS build
+
+WORKDIR /build
+RUN python -m venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH
+COPY requirements-uv.lock requirements-image.lock ./
+RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-uv.lock
+RUN uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python --require-hashes -r requirements-image.lock
+RUN uv pip uninstall --python /opt/venv/bin/python uv pip setuptools
+
+
+FROM python:3.11-slim
+
+# Nothing of the image is writable for this user but the folders that are his.
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin admit
+RUN install -d -o admit -g admit /var/lib/admit /var/lib/cloudlet
+COPY --from=build /opt/venv /opt/venv
+COPY cloudlet/src /app/cloudlet/src
+COPY backend /app/backend
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/app/cloudlet/src \
+    PYTHONUNBUFFERED=1 \
+    STATIC_ROOT=/app/static \
+    ADMIT_VAR_DIR=/var/lib/admit \
+    METRICS_DIR=/tmp/metrics
+WORKDIR /app/backend
+# The key is for this step only, and signs nothing.
+RUN SECRET_KEY=collecting-static-files ADMIT_VAR_DIR=/tmp/once METRICS_DIR=/tmp/once \
+    python manage.py collectstatic --noinput \
+    && rm -r /tmp/once \
+    && python -m compileall -q /app/backend /app/cloudlet/src
+USER admit
+EXPOSE 8000
+CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "1", "--workers-kill-timeout", "10", "config.wsgi:application"]
