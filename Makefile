@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PORT ?= 8000
 export CLOUDLET_PORT ?= 9000
+# As pip does: a company's proxy signs with a certificate that only the machine's own store knows.
+export UV_SYSTEM_CERTS ?= true
 FUZZ_SECONDS ?= 5
 BENCH ?=
 
