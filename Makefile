@@ -35,8 +35,8 @@ demo: setup ## A running system with an event and tickets, on this machine
 test: setup ## All tests: backend on SQLite, what races on PostgreSQL too, cloudlet
 	@scripts/need-debian chromium pdftoppm:poppler-utils qpdf openssl node:nodejs npm redis-server rabbitmq-server
 	@mkdir -p var
-	cd backend && $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 .
-	cd backend && TEST_DATABASE=postgres $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 -m databases .
+	cd backend && $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist worksteal .
+	cd backend && TEST_DATABASE=postgres $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist worksteal -m databases .
 	@for target in transformation url multipart picture; do \
 		$(BIN)/python cloudlet/fuzz/fuzz.py $$target --seconds $(FUZZ_SECONDS) >var/fuzz.log 2>&1 \
 			|| { cat var/fuzz.log; exit 1; }; \

@@ -28,6 +28,7 @@ def test_the_transaction_around_a_test_does_not_count(cloudlet: RunningCloudlet)
     media.ask_account()
 
 
+@pytest.mark.django_db  # a request that starts looks at the connection that an earlier test may have left open
 def test_a_call_in_a_request_is_seen(cloudlet: RunningCloudlet, network_out_of_place: list[str]) -> None:
     request_started.send(None)
     with pytest.raises(NetworkOutOfPlace):
