@@ -35,12 +35,9 @@ demo: setup ## A running system with an event and tickets, on this machine
 test: setup ## All tests: backend on SQLite, what races on PostgreSQL too, cloudlet
 	@scripts/need-debian chromium pdftoppm:poppler-utils qpdf openssl node:nodejs npm redis-server rabbitmq-server
 	@mkdir -p var
-	cd backend && $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist worksteal .
-	cd backend && TEST_DATABASE=postgres $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist worksteal -m databases .
-	@for target in transformation url multipart picture; do \
-		$(BIN)/python cloudlet/fuzz/fuzz.py $$target --seconds $(FUZZ_SECONDS) >var/fuzz.log 2>&1 \
-			|| { cat var/fuzz.log; exit 1; }; \
-	done; echo "Fuzzed cloudlet's four parsers for $(FUZZ_SECONDS) s each: nothing found."
+	cd backend && $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist loadgroup --no-loadscope-reorder .
+	cd backend && TEST_DATABASE=postgres $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist loadgroup --no-loadscope-reorder -m databases .
+	@scripts/fuzz $(BIN)/python $(FUZZ_SECONDS)
 	cd cloudlet && $(BIN)/python -m pytest -q -n 2
 
 bench: setup ## Measure everything, and write docs/reference/benchmarks.md; BENCH="render publish" measures some

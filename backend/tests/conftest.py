@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
+from unittest import mock
 
 import pytest
 from django.conf import settings
@@ -19,6 +21,16 @@ from .environment import VAR_DIR
 from .network_guard import network_guard
 
 
+LONGEST_FIRST = ("test_chaos.py", "test_engines.py", "test_demo.py", "test_containers.py", "test_metrics.py")
+
+
+@pytest.hookimpl(trylast=True)  # after the order was shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start whole systems come first, so that no process is left alone with one of them at the end."""
+    last = len(LONGEST_FIRST)
+    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else last)
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
     """Each process of the test run has a database of its own, on disk, so that threads really meet in it."""
@@ -26,9 +38,29 @@ def django_db_modify_db_settings() -> None:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     name = f"test_admit_{os.getpid()}_{worker}" if connection.vendor == "postgresql" else str(VAR_DIR / "test.sqlite3")
     connection.settings_dict["TEST"]["NAME"] = name
+    options = connection.settings_dict.setdefault("OPTIONS", {})
     if connection.vendor == "sqlite":  # nothing here has to survive a power cut
-        options = connection.settings_dict["OPTIONS"]
         options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=NORMAL")
+    else:
+        options["options"] = "-c synchronous_commit=off"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tables_are_emptied_row_by_row() -> Iterator[None]:
+    """After a test that commits. PostgreSQL takes half a second to truncate our tables, and they hold a few rows.
+
+    The order of the tables does not matter: Django's foreign keys are checked at the end of the transaction.
+    """
+    operations = connections["default"].ops
+
+    def sql_flush(style: Any, tables: Sequence[str], **_: Any) -> list[str]:
+        return [f"DELETE FROM {operations.quote_name(table)};" for table in tables]
+
+    if connections["default"].vendor == "postgresql":
+        with mock.patch.object(operations, "sql_flush", sql_flush):
+            yield
+    else:
+        yield
 
 
 @pytest.fixture(scope="session")
