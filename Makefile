@@ -7,6 +7,8 @@ export PORT ?= 8000
 export CLOUDLET_PORT ?= 9000
 # As pip does: a company's proxy signs with a certificate that only the machine's own store knows.
 export UV_SYSTEM_CERTS ?= true
+# Some machines forbid it; every program that is started here would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 FUZZ_SECONDS ?= 5
 BENCH ?=
 

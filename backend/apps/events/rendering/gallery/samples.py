@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,12 +40,13 @@ class Sample:
     layout: Mapping[str, Any] = field(default_factory=dict)
 
 
-def samples() -> list[Sample]:
+@cache
+def samples() -> tuple[Sample, ...]:
     """A ticket for each of ten languages, on different pages, and one with the layout that the reference shows."""
-    return [
+    return (
         _english(), _german(), _greek(), _ukrainian(), _hebrew(), _arabic(), _hindi(), _thai(), _chinese(), _japanese(),
         _own_layout(),
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def _event(title: str, zone: str, language: str, **details: Any) -> EventDetails:
