@@ -20,7 +20,14 @@ from cloudlet.testing import RunningCloudlet, running_cloudlet
 from .environment import VAR_DIR
 from .network_guard import network_guard
 
-LONGEST_FIRST = ("test_chaos.py", "test_engines.py", "test_demo.py", "test_containers.py", "test_metrics.py")
+LONGEST_FIRST = (
+    "test_chaos.py",
+    "test_engines.py",
+    "test_pages_in_a_browser.py",
+    "test_demo.py",
+    "test_containers.py",
+    "test_metrics.py",
+)
 
 
 @pytest.hookimpl(trylast=True)  # after the order was shuffled
