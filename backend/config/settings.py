@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.events",
     "apps.webhooks",
+    "apps.mail",
     "apps.demo",
 ]
 
@@ -174,6 +175,7 @@ CELERY_BEAT_SCHEDULE = {
     "notice changed events": {"task": "apps.events.tasks.notice_changes", "schedule": 60.0, **_in_bulk},
     "delete what is due": {"task": "apps.events.tasks.delete_due", "schedule": 15.0, **_in_bulk},
     "deliver webhooks that are due": {"task": "apps.webhooks.tasks.sweep", "schedule": 15.0},
+    "send mail that is due": {"task": "apps.mail.tasks.sweep", "schedule": 15.0},
     "forget old webhooks": {
         "task": "apps.webhooks.tasks.forget_old",
         "schedule": crontab(hour=3, minute=37),

@@ -20,7 +20,7 @@ ROOT = BACKEND.parent
 PAGES = ("backend/.env.example", "docs/reference/settings.md", "docs/how-to/deploy-with-containers.md")
 URL = re.compile(r"(?:EMAIL_URL=|`)(\w[\w+]*://user:password@[^\s`]+:(?:587|465)[^\s`]*)")
 DOCUMENTED = [url for page in PAGES for url in URL.findall((ROOT / page).read_text())]
-SMTP = "django.core.mail.backends.smtp.EmailBackend"
+OUTBOX = "apps.mail.outbox.OutboxBackend"
 SEND = "from django.core.mail import send_mail; send_mail('A code', 'is 4711', None, ['ann@example.org'])"
 
 
@@ -36,7 +36,7 @@ def test_every_page_that_speaks_of_mail_servers_was_found() -> None:
 @pytest.mark.parametrize("url", DOCUMENTED)
 def test_what_the_documentation_shows_is_encrypted(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found = settings_of(url, monkeypatch)
-    assert found["EMAIL_BACKEND"] == SMTP
+    assert found["EMAIL_BACKEND"] == OUTBOX
     assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("user", "password")
     assert found["EMAIL_USE_TLS"] == (found["EMAIL_PORT"] == 587)
     assert found["EMAIL_USE_SSL"] == (found["EMAIL_PORT"] == 465)
@@ -65,7 +65,7 @@ def test_a_deployment_is_warned_of_mail_that_is_read_by_others_or_never_sent(set
 
     settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
     assert warnings() == {"events.W005"}
-    settings.EMAIL_BACKEND, settings.EMAIL_HOST_PASSWORD = SMTP, "password"
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST_PASSWORD = OUTBOX, "password"
     settings.EMAIL_USE_TLS = False
     assert warnings() == {"events.W004"}
     settings.EMAIL_USE_TLS = True

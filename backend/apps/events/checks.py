@@ -13,7 +13,7 @@ from .codes import keyring
 from .packages import missing_packages
 from .wallets import Wallet, problems
 
-SMTP = "django.core.mail.backends.smtp.EmailBackend"
+MAIL_SERVER = "apps.mail.outbox.OutboxBackend"
 
 
 def register() -> None:
@@ -86,7 +86,7 @@ def check_production(app_configs: Sequence[Any] | None, **_: Any) -> list[checks
                 id="events.W003",
             )
         )
-    if settings.EMAIL_BACKEND == SMTP:
+    if settings.EMAIL_BACKEND == MAIL_SERVER:
         if settings.EMAIL_HOST_PASSWORD and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL):
             found.append(
                 checks.Warning(

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from apps.mail import sending
 from apps.telemetry.serving import add_processes, may_read_metrics
 from apps.webhooks import upkeep as webhooks
 from apps.webhooks.recording import QUEUE
@@ -35,6 +36,8 @@ HELP = {
     "webhooks_pending": "webhook messages on their way",
     "webhooks_given_up": "webhook messages that no endpoint took in time",
     "webhooks_oldest_wait": "seconds since the most overdue webhook message should have been sent",
+    "mail_pending": "messages that the mail server has not taken yet",
+    "mail_oldest": "seconds that the oldest of them has waited",
     "webhook_endpoints_troubled": "webhook endpoints that are on and failed several times in a row",
 }
 
@@ -81,7 +84,8 @@ class _Database:
 
 class _Backlog:
     def collect(self) -> Iterator[Metric]:
-        for name, value in {**asdict(state_of_work.backlog()), **asdict(webhooks.backlog())}.items():
+        backlogs = (state_of_work.backlog(), webhooks.backlog(), sending.backlog())
+        for name, value in {name: value for backlog in backlogs for name, value in asdict(backlog).items()}.items():
             yield GaugeMetricFamily(f"admit_{name}", HELP[name].capitalize(), value=value)
         queues = GaugeMetricFamily("admit_queue_tasks", "Tasks that wait for a worker", labels=["queue"])
         for name, bulk in ((dispatch.INTERACTIVE, False), (dispatch.BULK, True)):
