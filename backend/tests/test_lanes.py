@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.conf import settings
 
-SHORT = {"apps.events.tasks.publish_due", "apps.webhooks.tasks.sweep"}  # only send work, a few statements each
+# They only send work, a few statements each.
+SHORT = {"apps.events.tasks.publish_due", "apps.webhooks.tasks.sweep", "apps.mail.tasks.sweep"}
 
 
 def test_what_beat_sends_runs_in_the_lane_of_the_crowd() -> None:
