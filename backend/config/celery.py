@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("admit")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["apps.events", "apps.webhooks", "apps.mail"])
+app.autodiscover_tasks()  # of every installed app
 
 
 @celeryd_init.connect

@@ -44,7 +44,7 @@ def send_due() -> None:
                 return
             try:
                 _send(connection, mail)
-            except (OSError, smtplib.SMTPException) as error:
+            except OSError as error:  # smtplib's own are such, too
                 _put_off(mail, error)
                 if not _is_about_this_message(error):
                     return  # the server is away: the sweep comes back when the others are due
@@ -97,22 +97,22 @@ def _send(connection: EmailBackend, mail: OutgoingMail) -> None:
 def _close(connection: EmailBackend) -> None:
     try:
         connection.close()
-    except (OSError, smtplib.SMTPException) as error:  # every message was answered by then
+    except OSError as error:  # every message was answered by then
         logger.info("The mail server ended the connection before we did: %s", type(error).__name__)
 
 
-def _is_about_this_message(error: Exception) -> bool:
+def _is_about_this_message(error: OSError) -> bool:
     return isinstance(error, smtplib.SMTPRecipientsRefused | smtplib.SMTPSenderRefused | smtplib.SMTPDataError)
 
 
-def _is_final(error: Exception) -> bool:
+def _is_final(error: OSError) -> bool:
     """Whether the server said that it will never take this message (a 5xx answer about it)."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(500 <= code < 600 for code, _ in error.recipients.values())
     return _is_about_this_message(error) and isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500
 
 
-def _put_off(mail: OutgoingMail, error: Exception) -> None:
+def _put_off(mail: OutgoingMail, error: OSError) -> None:
     """Write down when it is tried again, or give it up. The server's words stay out of the log: they name addresses."""
     now = timezone.now()
     ours = OutgoingMail.objects.filter(pk=mail.pk, lease=mail.lease)
@@ -126,9 +126,9 @@ def _put_off(mail: OutgoingMail, error: Exception) -> None:
     logger.warning("Mail %s was not sent (%s); it is tried again in %d s.", mail.pk, what, wait.total_seconds())
 
 
-def _named(error: Exception) -> str:
+def _named(error: OSError) -> str:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return "the server refused the recipient: " + ", ".join(sorted({str(c) for c, _ in error.recipients.values()}))
     if isinstance(error, smtplib.SMTPResponseException):
         return f"the server answered {error.smtp_code}"
-    return f"{type(error).__name__}: {error}" if isinstance(error, OSError) else type(error).__name__
+    return f"{type(error).__name__}: {error}"
