@@ -11,14 +11,12 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-# A translator reaches the IPv4 address in the last four bytes of these (RFC 6052).
-TRANSLATED = IPv6Network("64:ff9b::/96")
+from .public_addresses import is_public
 
 Resolved = tuple[socket.AddressFamily, tuple[str | int, ...] | tuple[int, bytes]]
 
@@ -64,11 +62,11 @@ def validate_url(url: str) -> None:
     """What can be said of a URL without asking the network. Raises ValidationError."""
     host = parse(url).host
     try:
-        address = ipaddress.ip_address(host)
+        address = str(ipaddress.ip_address(host))
     except ValueError:
         if host.rstrip(".").rpartition(".")[2] != "localhost":
             return
-        address = IPv4Address("127.0.0.1")
+        address = "127.0.0.1"
     if not settings.WEBHOOK_ALLOW_PRIVATE and not is_public(address):
         raise ValidationError("This address is not a public one, so webhooks are not sent there.")
 
@@ -82,17 +80,6 @@ def resolve(destination: Destination) -> list[Resolved]:
     found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
     if not settings.WEBHOOK_ALLOW_PRIVATE:
         for *_, address in found:
-            if not is_public(ipaddress.ip_address(address[0])):
+            if not is_public(str(address[0])):
                 raise RefusedError("The host resolves to an address that is not public, so nothing is sent there.")
     return [(family, address) for family, *_, address in found]
-
-
-def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether the address, and whatever IPv4 address it leads on to, is of the public internet."""
-    if isinstance(address, IPv6Address):
-        if address in TRANSLATED:
-            return is_public(IPv4Address(address.packed[-4:]))
-        inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if address.is_site_local or not all(is_public(found) for found in inner if found is not None):
-            return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)

@@ -5,15 +5,14 @@ A name is resolved once. What is checked is what is connected to, so a name that
 """
 
 import http.client
-import ipaddress
 import socket
 import ssl
 from collections.abc import Collection
 from urllib.parse import SplitResult
 
+from .public_addresses import is_public
+
 ANY_PUBLIC_HOST = "*"
-# Addresses of IPv6 that stand for one of IPv4: a NAT64 gateway would take 64:ff9b::7f00:1 to its own loopback.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 _Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
@@ -61,18 +60,6 @@ def _resolve(host: str, port: int) -> list[_Address]:
     except UnicodeError as error:
         raise OSError(f"{host[:80]} is no host name") from error
     return [(family, address) for family, _, _, _, address in found]
-
-
-def is_public(address: str) -> bool:
-    """Whether a numeric address belongs to the public internet, and so does the IPv4 address that it may carry."""
-    found = ipaddress.ip_address(address)
-    if isinstance(found, ipaddress.IPv6Address):
-        carried = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-        if found in _NAT64:
-            carried = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if carried is not None:
-            return is_public(str(carried))
-    return found.is_global and not found.is_multicast
 
 
 def _connected(addresses: list[_Address], timeout: float) -> socket.socket:
