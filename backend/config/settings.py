@@ -9,6 +9,7 @@ import os
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
@@ -121,7 +122,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 
 def _database() -> dict[str, Any]:
-    database: dict[str, Any] = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
+    database: dict[str, Any] = env.dj_db_url("DATABASE_URL", f"sqlite:///{quote(str(VAR_DIR / 'db.sqlite3'))}")
     if database["ENGINE"] == "django.db.backends.sqlite3":
         # Writers queue for up to 20 s instead of failing, and readers are never blocked by them. A commit that returns
         # is on the disk: a ticket that was sold is there after a power cut.

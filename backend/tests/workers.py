@@ -29,12 +29,20 @@ BACKEND = Path(__file__).resolve().parent.parent
 
 
 def database_url() -> str:
-    """The URL of the database that this test works on."""
-    values = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{values['NAME']}"
-    host = quote(values["HOST"] or values["OPTIONS"].get("host", ""), safe="")  # the latter: a folder with its socket
-    return f"postgres://{values['USER']}:{values['PASSWORD']}@{host}:{values['PORT'] or ''}/{values['NAME']}"
+    """The URL by which another process reaches the database of this test."""
+    return url_of(connection.settings_dict)
+
+
+def url_of(database: Mapping[str, Any]) -> str:
+    """The URL of an entry of DATABASES. A PostgreSQL server's host may be the folder of its socket."""
+    name = quote(str(database["NAME"]))
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        return f"sqlite:///{name}"
+    host = database["HOST"] or database["OPTIONS"].get("host", "")
+    host = f"[{host}]" if ":" in host else quote(host, safe="")
+    account = ":".join(quote(database[part], safe="") for part in ("USER", "PASSWORD") if database[part])
+    port = f":{database['PORT']}" if database["PORT"] else ""
+    return f"postgres://{account}@{host}{port}/{name}"
 
 
 def environment(broker_url: str) -> dict[str, str]:

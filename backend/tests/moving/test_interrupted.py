@@ -17,7 +17,6 @@ from unittest import mock
 import pytest
 from django.core.management import call_command
 from django.core.management.base import OutputWrapper
-from django.db import connection
 from django.utils import timezone
 
 from apps.events import media
@@ -29,17 +28,9 @@ from apps.events.parallel import in_parallel
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event
 from tests.local_tickets import make_local_ticket
+from tests.workers import database_url
 
 BACKEND = Path(__file__).resolve().parents[2]
-
-
-def database_url() -> str:
-    """The URL by which another process reaches this test's database."""
-    values = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{values['NAME']}"
-    account = f"{values['USER']}:{values['PASSWORD']}@" if values["PASSWORD"] else f"{values['USER']}@"
-    return f"postgres://{account}{values['HOST'] or 'localhost'}:{values['PORT'] or 5432}/{values['NAME']}"
 
 
 def published() -> dict[int, tuple[int | None, int | None]]:
