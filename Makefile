@@ -3,10 +3,12 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
+NODE_SDK := cloudlet/tests/node/node_modules/.package-lock.json
 export PORT ?= 8000
 export CLOUDLET_PORT ?= 9000
 # As pip does: a company's proxy signs with a certificate that only the machine's own store knows.
 export UV_SYSTEM_CERTS ?= true
+export NODE_USE_SYSTEM_CA ?= 1
 # Some machines forbid it; every program that is started here would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 FUZZ_SECONDS ?= 5
@@ -17,7 +19,7 @@ BENCH ?=
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 16
 
-setup: $(VENV)/installed backend/.env ## Everything that demo and test need; safe to repeat
+setup: $(VENV)/installed backend/.env $(NODE_SDK) ## Everything that demo and test need; safe to repeat
 
 $(VENV)/installed: requirements.lock requirements-uv.lock cloudlet/pyproject.toml
 	@scripts/need-python "$(PYTHON)" "$(VENV)"
@@ -27,15 +29,19 @@ $(VENV)/installed: requirements.lock requirements-uv.lock cloudlet/pyproject.tom
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable ./cloudlet
 	@touch $@
 
+# Tests reach no registry; what they need of one is fetched here, by the hashes of its lock file.
+$(NODE_SDK): cloudlet/tests/node/package-lock.json | $(VENV)/installed
+	@cd $(dir $<) && $(BIN)/npm ci --silent --no-audit --no-fund --no-update-notifier
+
 backend/.env:
 	@$(BIN)/python scripts/make_env.py
 	@echo "Wrote backend/.env, with a secret key of its own."
 
-demo: setup ## A running system with an event and tickets, on this machine
+demo: $(VENV)/installed backend/.env ## A running system with an event and tickets, on this machine
 	@$(BIN)/python scripts/demo.py
 
 test: setup ## All tests: backend on SQLite, what races on PostgreSQL too, cloudlet
-	@scripts/need-debian chromium pdftoppm:poppler-utils qpdf openssl node:nodejs npm redis-server rabbitmq-server
+	@scripts/need-debian chromium pdftoppm:poppler-utils qpdf openssl redis-server rabbitmq-server
 	@mkdir -p var
 	cd backend && $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist loadgroup --no-loadscope-reorder .
 	cd backend && TEST_DATABASE=postgres $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist loadgroup --no-loadscope-reorder -m databases .
@@ -62,4 +68,4 @@ lock: ## Choose the newest versions that the requirements allow
 		backend/requirements.txt cloudlet/pyproject.toml -o requirements-image.lock
 
 clean: ## Forget the virtual environment and the demo's data
-	rm -rf $(VENV) var
+	rm -rf $(VENV) var $(dir $(NODE_SDK))

