@@ -1,10 +1,9 @@
-"""People and teams at the desk. Signing in there is signing in as everywhere, with the same limits on guessing."""
+"""People and teams in the back office."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib import admin
@@ -20,7 +19,6 @@ from unfold.widgets import UnfoldAdminEmailInputWidget
 from .models import Membership, Organiser, User
 from .team_scope import PartOfParentInline, TeamScopedAdmin
 
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.unregister(Group)
 admin.site.unregister(EmailAddress)  # shown with its user
 

@@ -57,6 +57,10 @@ class TeamScopedAdmin(ModelAdmin):  # type: ignore[misc] # unfold has no types
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return self.within_reach(request, super().get_queryset(request), "view", "change")
 
+    def get_view_on_site_url(self, obj: Any = None) -> str | None:
+        """Link to the object's own page, which asks for its own permissions."""
+        return obj.get_absolute_url() if obj is not None and hasattr(obj, "get_absolute_url") else None
+
     def within_reach(self, request: HttpRequest, rows: QuerySet[Any], *permissions: str) -> QuerySet[Any]:
         """Those of the rows for which the user has one of the permissions: all of them, or those of the own teams."""
         if any(has_for_all_teams(request, self.model, permission) for permission in permissions):
