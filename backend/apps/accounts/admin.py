@@ -76,9 +76,11 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]
-        user = User.objects.filter(email__iexact=email).first()
-        if user is None:
-            raise ValidationError("Nobody has signed up with this address yet. Ask them to make an account first.")
+        try:
+            user = User.objects.get_by_natural_key(email)
+        except User.DoesNotExist as error:
+            message = "Nobody has signed up with this address yet. Ask them to make an account first."
+            raise ValidationError(message) from error
         places = Membership.objects.filter(user=user, organiser=self.instance.organiser_id).exclude(pk=self.instance.pk)
         if places.exists():
             raise ValidationError("This person is in the team already.")

@@ -26,7 +26,16 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email__iexact=username)
+        """Return the user with this address, whatever the case of its letters.
+
+        Databases hold more letters for equal than that (PostgreSQL has an ``ı`` for an ``i``): such an address is
+        another one, with attempts at its password of its own.
+        """
+        address = username or ""
+        for user in self.filter(email__iexact=address):
+            if user.email.lower() == address.lower():
+                return user
+        raise self.model.DoesNotExist(f"No user has the address {address}.")
 
 
 class User(AbstractUser):

@@ -5,15 +5,14 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from allauth.account.models import EmailAddress
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts.models import Membership, Organiser, User
+from apps.accounts.public_url import is_local
 from apps.events.images import save_event_image
 from apps.events.models import Event, EventImage, EventTicket, TicketType
 from apps.events.tickets import Holder, issue_many
@@ -65,11 +64,6 @@ def make_demo() -> Demo:
     event = Event.objects.filter(organiser=organiser, title=TITLE, starts_at__gt=timezone.now()).first()
     event = event or _make_event(organiser)
     return Demo(event, list(event.tickets.select_related("ticket_type")), [manager, door, *holders])
-
-
-def is_local() -> bool:
-    """Whether only this machine reaches the site, so that a password that everybody knows does no harm."""
-    return urlsplit(settings.PUBLIC_URL).hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def _sign_in(role: str, email: str, name: str) -> SignIn:

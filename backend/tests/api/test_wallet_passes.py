@@ -77,10 +77,10 @@ def google_ticket(client: Client, ticket: EventTicket, authority: Authority) -> 
 
 
 @pytest.mark.usefixtures("wallets")
-def test_a_ticket_says_where_its_passes_are(hanna: Client, ticket: EventTicket) -> None:
+def test_a_ticket_says_where_its_passes_are(hanna: Client, ticket: EventTicket, settings: Settings) -> None:
     body = hanna.get(f"/api/events/ticket/{ticket.ticket_id}/").json()
-    assert body["apple_wallet_url"] == f"http://testserver{url_of(ticket, 'apple')}"
-    assert body["google_wallet_url"] == f"http://testserver{url_of(ticket, 'google')}"
+    assert body["apple_wallet_url"] == f"{settings.PUBLIC_URL}{url_of(ticket, 'apple')}"
+    assert body["google_wallet_url"] == f"{settings.PUBLIC_URL}{url_of(ticket, 'google')}"
     assert hanna.get("/api/events/tickets/").json()["items"] == [body]
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest
 from django.urls import reverse
 
+from apps.accounts.public_url import absolute_url
 from apps.events.admission import Check, Verdict
 from apps.events.codes import code_of
 from apps.events.models import Event, EventImage, EventTicket
@@ -21,13 +21,13 @@ def with_all_shown(tickets: QuerySet[EventTicket]) -> QuerySet[EventTicket]:
     return tickets.select_related("event", "ticket_type").prefetch_related(Prefetch("event__images", covers))
 
 
-def ticket_out(request: HttpRequest, ticket: EventTicket, sight: Sight) -> TicketOut:
+def ticket_out(ticket: EventTicket, sight: Sight) -> TicketOut:
     is_whole = sight >= Sight.HOLDER
     has_urls = is_whole and ticket.has_files
     wallets = offered() if is_whole else frozenset()
     return TicketOut(
         ticket_id=ticket.ticket_id,
-        event=_event_out(request, ticket.event),
+        event=_event_out(ticket.event),
         holder=HolderOut(name=ticket.holder_name, email=ticket.holder_email if is_whole else None),
         quantity=ticket.quantity,
         ticket_type=ticket.ticket_type.name if ticket.ticket_type else None,
@@ -37,18 +37,18 @@ def ticket_out(request: HttpRequest, ticket: EventTicket, sight: Sight) -> Ticke
         code=code_of(ticket) if is_whole else None,
         qr_code_url=ticket.qr_code.url if has_urls else None,
         pdf_ticket_url=ticket.pdf_ticket.url if has_urls else None,
-        apple_wallet_url=_ticket_url(request, "apple_wallet", ticket) if Wallet.APPLE in wallets else None,
-        google_wallet_url=_ticket_url(request, "google_wallet", ticket) if Wallet.GOOGLE in wallets else None,
+        apple_wallet_url=_ticket_url("apple_wallet", ticket) if Wallet.APPLE in wallets else None,
+        google_wallet_url=_ticket_url("google_wallet", ticket) if Wallet.GOOGLE in wallets else None,
         issued_at=ticket.issued_at,
         used_at=ticket.used_at,
     )
 
 
-def _ticket_url(request: HttpRequest, name: str, ticket: EventTicket) -> str:
-    return request.build_absolute_uri(reverse(f"api:{name}", args=[ticket.ticket_id]))
+def _ticket_url(name: str, ticket: EventTicket) -> str:
+    return absolute_url(reverse(f"api:{name}", args=[ticket.ticket_id]))
 
 
-def _event_out(request: HttpRequest, event: Event) -> EventOut:
+def _event_out(event: Event) -> EventOut:
     cover = next(iter(event.images.all()), None)
     cover_path = reverse("api:event_cover", args=[event.pk, cover.sha256]) if cover else ""
     return EventOut(
@@ -60,7 +60,7 @@ def _event_out(request: HttpRequest, event: Event) -> EventOut:
         time_zone=event.time_zone,
         venue=event.venue,
         address=event.address,
-        cover_url=request.build_absolute_uri(cover_path) if cover else None,
+        cover_url=absolute_url(cover_path) if cover else None,
     )
 
 

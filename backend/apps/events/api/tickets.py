@@ -75,7 +75,7 @@ def get_ticket(request: SignedInRequest, ticket_id: UUID) -> TicketOut:
     then. While files are made anew with the same code, the URLs of the old ones are given, which stay valid.
     """
     ticket, access = readable_ticket(request, ticket_id)
-    return ticket_out(request, ticket, access.sight)
+    return ticket_out(ticket, access.sight)
 
 
 @router.post(
@@ -102,7 +102,7 @@ def regenerate(request: SignedInRequest, ticket_id: UUID, wish: RegenerateIn | N
         history.note(request.auth, [ticket], history.REISSUED)
     else:
         tickets.rerender(ticket)
-    return Status(202, ticket_out(request, ticket, access.sight))
+    return Status(202, ticket_out(ticket, access.sight))
 
 
 @router.get(
@@ -119,7 +119,7 @@ def list_own_tickets(request: SignedInRequest, query: Query[PageQuery]) -> Ticke
     Follow `next_cursor` until it is null. Pages stay stable while tickets are issued and deleted.
     """
     own = EventTicket.objects.all().held_by(request.auth)
-    return _page(request, own, query, Sight.HOLDER)
+    return _page(own, query, Sight.HOLDER)
 
 
 @router.get(
@@ -142,7 +142,7 @@ def list_event_tickets(request: SignedInRequest, event_id: int, query: Query[Eve
         found = found.filter(state=query.state)
     if text := query.search.strip():
         found = found.filter(_matches(text))
-    return _page(request, found, query, Sight.ORGANISER)
+    return _page(found, query, Sight.ORGANISER)
 
 
 def _matches(text: str) -> Q:
@@ -153,9 +153,9 @@ def _matches(text: str) -> Q:
         return matches
 
 
-def _page(request: HttpRequest, found: QuerySet[EventTicket], query: PageQuery, sight: Sight) -> TicketPage:
+def _page(found: QuerySet[EventTicket], query: PageQuery, sight: Sight) -> TicketPage:
     page, next_cursor = page_of(with_all_shown(found), query)
-    return TicketPage(items=[ticket_out(request, ticket, sight) for ticket in page], next_cursor=next_cursor)
+    return TicketPage(items=[ticket_out(ticket, sight) for ticket in page], next_cursor=next_cursor)
 
 
 @router.get(
