@@ -8,6 +8,8 @@ from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
 
+from apps.events.validators import CheckedText
+
 
 class UserManager(BaseUserManager["User"]):
     """Makes users who are named by their e-mail address."""
@@ -38,7 +40,7 @@ class UserManager(BaseUserManager["User"]):
         raise self.model.DoesNotExist(f"No user has the address {address}.")
 
 
-class User(AbstractUser):
+class User(CheckedText, AbstractUser):
     """A person with a sign-in: a holder, an organiser, door staff, or several of these."""
 
     username = None  # type: ignore[assignment]  # signing in is by e-mail; Django's docs remove the field this way
@@ -60,7 +62,7 @@ class User(AbstractUser):
         return self.name or super().get_full_name() or self.email
 
 
-class Organiser(models.Model):
+class Organiser(CheckedText):
     """A team that publishes events. What its members may do is their membership's role."""
 
     name = models.CharField(max_length=200)

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from .tickets import Holder
+from .validators import refuse_control_characters
 
 MAX_LINES = 5000
 MAX_QUANTITY = 500
@@ -30,6 +31,7 @@ HEADINGS = {
     }.items()
     for heading in headings
 }
+WHITE_SPACE = re.compile(r"[ \t\r\n]+")  # a cell may hold line breaks: spreadsheets let people write several lines
 # As mail programs write an address: Ann Lee <ann@example.org>
 MAILBOX = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>\s]+@[^<>\s]+)>")
 
@@ -107,13 +109,15 @@ def _headings(cells: list[str]) -> tuple[str, ...] | None:
 
 
 def _read(number: int, cells: list[str], columns: tuple[str, ...]) -> Line:
-    values = {name: cell for name, cell in zip(columns, cells, strict=False) if name}
+    values = {name: WHITE_SPACE.sub(" ", cell) for name, cell in zip(columns, cells, strict=False) if name}
     name = values.get("name") or " ".join(filter(None, (values.get("given"), values.get("family"))))
     line = Line(number, *_mailbox(name, values.get("email", "")), values.get("quantity", ""))
     if columns is COLUMNS and len(cells) > len(columns):
         line.problems.append("There are more than three values. Put a name with a comma in it into quotation marks.")
     if any("\0" in value for value in values.values()):  # which PostgreSQL has no room for
         line.problems.append("There is a NUL character in this line. Save the list as “CSV UTF-8” and upload it again.")
+    else:
+        line.problems += _control_characters(line)
     if not line.name and not line.email:
         line.problems.append("A name or an e-mail address is needed.")
     if len(line.name) > MAX_NAME:
@@ -127,6 +131,16 @@ def _read(number: int, cells: list[str], columns: tuple[str, ...]) -> Line:
         shown = line.quantity if len(line.quantity) <= SHOWN else f"{line.quantity[:SHOWN]}…"
         line.problems.append(f"The quantity “{shown}” is not a whole number from 1 to {MAX_QUANTITY}.")
     return line
+
+
+def _control_characters(line: Line) -> list[str]:
+    problems = []
+    for value in (line.name, line.email):
+        try:
+            refuse_control_characters(value)
+        except ValidationError as error:
+            problems += error.messages
+    return problems
 
 
 def _mailbox(name: str, email: str) -> tuple[str, str]:

@@ -27,14 +27,16 @@ from .partial_saves import PartiallySaved, PartiallySavedQuerySet
 from .rendering.errors import RenderingError
 from .rendering.layout.loading import load_layout
 from .timing import first_sweep
-from .validators import validate_time_zone
+from .validators import CheckedText, validate_time_zone
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
 
 
-class Event(models.Model):
+class Event(CheckedText):
     """Something that people get tickets for. Its dates are stored in UTC and shown in its own time zone."""
+
+    TEXTS_WITH_LINES = ("address",)
 
     organiser = models.ForeignKey("accounts.Organiser", on_delete=models.PROTECT, related_name="events")
     title = models.CharField(max_length=200)
@@ -123,7 +125,7 @@ class EventImage(models.Model):
         return f"{self.kind} of {self.event}"
 
 
-class TicketType(models.Model):
+class TicketType(CheckedText):
     """A kind of ticket that an event has, such as “Standing” or “Balcony”."""
 
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="ticket_types")
@@ -188,7 +190,7 @@ def _teams(user: User, *roles: str) -> models.QuerySet:  # type: ignore[type-arg
     return user.memberships.filter(role__in=roles).values("organiser")
 
 
-class EventTicket(PartiallySaved):
+class EventTicket(CheckedText, PartiallySaved):
     """One ticket: who may enter what, the generation of its code, and the state of its two files.
 
     Saving a changed value that is printed has the files made anew after commit. `update()` and `bulk_update()` tell

@@ -1,8 +1,75 @@
 """Checks of single values that the database's fields share with migrations. Imports nothing of the project."""
 
+import re
+import unicodedata
 import zoneinfo
+from collections.abc import Collection
 
 from django.core.exceptions import ValidationError
+from django.db import models
+
+# Control characters (category Cc), halves of surrogate pairs, what Unicode keeps from ever being a character, and the
+# two overrides, with which a name reads as another one than is stored. Marks and isolates of right-to-left text are
+# fine: people's keyboards and address books put them into names.
+_CONTROL = "\x00-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff\ufdd0-\ufdef" + "".join(
+    chr(0x10000 * plane + last) for plane in range(17) for last in (0xFFFE, 0xFFFF)
+)
+_CONTROL_CHARACTER = re.compile(f"[{_CONTROL}]")
+_CONTROL_CHARACTER_IN_LINES = re.compile(f"(?![\t\n\r])[{_CONTROL}]")
+_QUOTED = 20  # characters before the one that is refused
+
+
+def refuse_control_characters(text: str, *, lines: bool = False) -> None:
+    """Raise ValidationError, which names the character and its place, for a text that holds a control character.
+
+    `lines`: tabs and line breaks are part of the text.
+    """
+    found = (_CONTROL_CHARACTER_IN_LINES if lines else _CONTROL_CHARACTER).search(text)
+    if found is None:
+        return
+    before = text[max(0, found.start() - _QUOTED) : found.start()]
+    place = f"after “{before}”" if before.strip() else "at the beginning"
+    raise ValidationError(
+        f"There is a character that can’t be printed, {_named(found[0])}, {place}. Delete it, or type the text anew.",
+        code="control_character",
+    )
+
+
+def _named(char: str) -> str:
+    """The character as people can look it up."""
+    name = {"\t": "a tab", "\n": "a line break", "\r": "a line break"}.get(char) or unicodedata.name(char, "").lower()
+    return f"U+{ord(char):04X} ({name})" if name else f"U+{ord(char):04X}"
+
+
+class CheckedText(models.Model):
+    """A model that refuses control characters in every text that people enter, whatever field is added to it.
+
+    `TEXTS_WITH_LINES` names its fields of several lines, besides those that are a `TextField`.
+    """
+
+    TEXTS_WITH_LINES: Collection[str] = ()
+
+    class Meta:
+        abstract = True
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """As Django's own, and each text is looked at. Rows that are there already are not looked at."""
+        problems: dict[str, list[ValidationError]] = {}
+        try:
+            super().clean_fields(exclude=exclude)
+        except ValidationError as error:
+            problems = error.error_dict
+        for field in self._meta.concrete_fields:
+            text = getattr(self, field.attname, None)
+            if not isinstance(text, str) or not field.editable or field.name in {*(exclude or ()), *problems}:
+                continue
+            has_lines = isinstance(field, models.TextField) or field.name in self.TEXTS_WITH_LINES
+            try:
+                refuse_control_characters(text, lines=has_lines)
+            except ValidationError as error:
+                problems[field.name] = [error]
+        if problems:
+            raise ValidationError(problems)
 
 
 def validate_time_zone(name: str) -> None:

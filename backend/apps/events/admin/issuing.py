@@ -23,6 +23,7 @@ from apps.events import history, tickets
 from apps.events.holder_lists import HolderList, decode, read_holders
 from apps.events.models import Event, EventTicket, TicketType
 from apps.events.timing import CHECKED_LISTS_GOOD
+from apps.events.validators import refuse_control_characters
 
 if TYPE_CHECKING:
     from .events import EventAdmin
@@ -51,6 +52,7 @@ class IssueForm(forms.Form):
     order_reference = forms.CharField(
         required=False,
         max_length=EventTicket._meta.get_field("order_reference").max_length,
+        validators=[refuse_control_characters],
         widget=UnfoldAdminTextInputWidget(),
     )
 
