@@ -142,7 +142,7 @@ def _commands() -> dict[str, list[str]]:
     if account.is_cloudlet:
         commands["cloudlet"] = [*python, "cloudlet", "--host", "127.0.0.1", "--port", str(settings.CLOUDLET_PORT)]
         commands["cloudlet"] += ["--data", str(settings.VAR_DIR / "cloudlet"), "--cloud", account.cloud_name]
-        commands["cloudlet"] += ["--key", account.api_key, "--secret", account.api_secret]
+        commands["cloudlet"] += ["--key", account.api_key]  # its secret is in its data folder
     commands["web"] = [*python, "granian", "--interface", "wsgi", "config.wsgi:application", "--host", "127.0.0.1"]
     commands["web"] += ["--port", str(settings.PORT), "--blocking-threads", "4", "--log-level", "warning"]
     commands["web"] += ["--workers-kill-timeout", "3"]  # Ctrl-C may come before it serves

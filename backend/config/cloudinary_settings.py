@@ -7,13 +7,16 @@ values are parsed here once and handed to the SDK by `apps.events.media`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
-# The account that cloudlet makes for localhost when no other is configured.
-CLOUDLET_CLOUD, CLOUDLET_KEY, CLOUDLET_SECRET = "demo", "cloudlet", "cloudlet-on-localhost"  # noqa: S105 # no secret
+from .kept_secret import kept_secret
+
+# The account that cloudlet makes for localhost when no other is configured. Its secret lies in cloudlet's data folder.
+CLOUDLET_CLOUD, CLOUDLET_KEY, CLOUDLET_SECRET_FILE = "demo", "cloudlet", "api-secret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,11 @@ class CloudinaryAccount:
     is_cloudlet: bool = False  # nothing was configured: the server on this machine stands in
 
 
-def read_cloudinary(env: Env, *, cloudlet_port: int) -> CloudinaryAccount:
+def read_cloudinary(env: Env, *, cloudlet_port: int, cloudlet_data: Path) -> CloudinaryAccount:
     """The four `CLOUDINARY_*` variables, else `CLOUDINARY_URL`, else cloudlet on this machine.
 
     Raises ImproperlyConfigured when only some of the variables are set: half an account is a mistake, never a wish
-    for cloudlet.
+    for cloudlet. The secret of the cloudlet with the data folder `cloudlet_data` is made by whoever needs it first.
     """
     names = ("CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET")
     values = [env.str(name, "").strip() for name in names]
@@ -59,9 +62,11 @@ def read_cloudinary(env: Env, *, cloudlet_port: int) -> CloudinaryAccount:
     if url := env.str("CLOUDINARY_URL", ""):
         return _from_url(url, secure)
     host = f"localhost:{cloudlet_port}"
-    return CloudinaryAccount(
-        CLOUDLET_CLOUD, CLOUDLET_KEY, CLOUDLET_SECRET, False, f"http://{host}", host, is_cloudlet=True
+    secret = env.str("CLOUDLET_SECRET", "") or kept_secret(
+        cloudlet_data / CLOUDLET_SECRET_FILE,
+        otherwise="Set CLOUDINARY_* in backend/.env, or ADMIT_VAR_DIR to a folder of your own.",
     )
+    return CloudinaryAccount(CLOUDLET_CLOUD, CLOUDLET_KEY, secret, False, f"http://{host}", host, is_cloudlet=True)
 
 
 def _from_url(url: str, secure: bool) -> CloudinaryAccount:

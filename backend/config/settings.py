@@ -203,7 +203,7 @@ CELERY_BEAT_SCHEDULE = {
 
 CLOUDLET_PORT = env.int("CLOUDLET_PORT", 9000, validate=validate.Range(1, 65535))
 # Not named CLOUDINARY: the SDK would read a setting of that name by itself, and differently.
-CLOUDINARY_ACCOUNT = read_cloudinary(env, cloudlet_port=CLOUDLET_PORT)
+CLOUDINARY_ACCOUNT = read_cloudinary(env, cloudlet_port=CLOUDLET_PORT, cloudlet_data=VAR_DIR / "cloudlet")
 CLOUDINARY_DELIVERY_TYPE = env.str(
     "CLOUDINARY_DELIVERY_TYPE", "authenticated", validate=validate.OneOf(["authenticated", "upload"])
 )

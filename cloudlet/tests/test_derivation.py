@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def renderer(store: Store, tmp_path: Path) -> Renderer:
-    return Renderer(Settings(data=tmp_path), store)
+    return Renderer(Settings(data=tmp_path, api_secret="test"), store)
 
 
 def put(store: Store, content: bytes, public_id: str = "photo") -> Asset:

@@ -68,6 +68,12 @@ class MediaError(Exception):
     @property
     def hint(self) -> str:
         """What the operator can do about it, in one sentence; empty when waiting is all."""
+        if self.is_misconfiguration and settings.CLOUDINARY_ACCOUNT.is_cloudlet:
+            return (
+                f"What answers on {settings.CLOUDINARY_ACCOUNT.upload_prefix} has another secret than the one in "
+                f"{settings.VAR_DIR / 'cloudlet'}, and so another data folder. Stop it and run `make demo`, or set "
+                "CLOUDINARY_URL in backend/.env to what it printed at its start."
+            )
         if self.is_misconfiguration:
             return "Check that backend/.env has the right CLOUDINARY_* credentials, and this machine's clock."
         if self.status is None:

@@ -15,6 +15,7 @@ from cloudlet import admin_api, console, delivery, downloads, upload_api
 from cloudlet.both_schemes import FilesOnlyOverHttp
 from cloudlet.calls import CallLog
 from cloudlet.config import Settings
+from cloudlet.console.guard import ConsoleGuard
 from cloudlet.errors import ApiError
 from cloudlet.faults import control
 from cloudlet.faults.middleware import FaultMiddleware
@@ -59,6 +60,7 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(CallMiddleware, calls=services.calls),
             *([Middleware(FilesOnlyOverHttp)] if settings.tls else []),
+            Middleware(ConsoleGuard, settings=settings),
             Middleware(FaultMiddleware, plan=services.faults),
         ],
         exception_handlers={HTTPException: _http_error},

@@ -24,11 +24,25 @@ def check_cloud(request: Request, settings: Settings) -> None:
         raise unauthorized(f"Invalid cloud_name {cloud}")
 
 
-def authenticate_basic(request: Request, settings: Settings) -> bool:
-    """True for right credentials, False without an Authorization header, else 401."""
+def is_from_another_origin(request: Request) -> bool:
+    """Whether a page of another origin caused the request, as far as its browser says."""
+    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return True
+    origin = request.headers.get("origin")
+    return origin is not None and origin.partition("://")[2].lower() != request.headers.get("host", "").lower()
+
+
+def authenticate_basic(request: Request, settings: Settings, *, from_any_page: bool = False) -> bool:
+    """True for right credentials, False without an Authorization header, else 401.
+
+    A browser adds the credentials that it remembers to what any page makes it send. Unless ``from_any_page``, they do
+    not count there: 401.
+    """
     header = request.headers.get("authorization")
     if not header:
         return False
+    if is_from_another_origin(request) and not from_any_page:
+        raise unauthorized("Basic authentication does not work from the pages of other sites: sign the call")
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         raise unauthorized("Invalid token: cloudlet knows API keys only")

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cloudlet import __version__
+from cloudlet import __version__, api_secret
 from cloudlet.app import create_app
-from cloudlet.config import DEFAULT_CLOUD, DEFAULT_KEY, DEFAULT_SECRET, ConfigError, Settings
+from cloudlet.config import DEFAULT_CLOUD, DEFAULT_KEY, ConfigError, Settings
 from cloudlet.serve import certificate_of, listen, run
 
 
@@ -21,12 +21,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--version", action="version", version=f"cloudlet {__version__}")
-    add("--host", default="127.0.0.1", help="address to listen on; other than loopback needs --key and --secret")
+    add("--host", default="127.0.0.1", help="address to listen on")
     add("--port", type=int, default=9000, help="port to listen on; 0 takes a free one")
     add("--data", type=Path, default=Path("cloudlet-data"), help="folder for files and index")
     add("--cloud", default=DEFAULT_CLOUD, help="cloud name (the SDKs write it in lower case)")
     add("--key", default=DEFAULT_KEY, help="API key")
-    add("--secret", default=os.environ.get("CLOUDLET_SECRET", DEFAULT_SECRET), help="API secret, or $CLOUDLET_SECRET")
+    add("--secret", "--api-secret", help="API secret; else $CLOUDLET_SECRET, else the one kept in the data folder")
     add("--auth-token-key", default="", help="hex key that opens delivery to auth tokens")
     add("--folder-mode", choices=["fixed", "dynamic"], default="fixed", help="how folders relate to public ids")
     add("--tls", action="store_true", help="serve https with a certificate made for it in the data folder")
@@ -42,13 +42,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def settings_from(arguments: argparse.Namespace) -> Settings:
+    api_secret.prepare_folder(arguments.data)
     return Settings(
         data=arguments.data,
         host=arguments.host,
         port=arguments.port,
         cloud_name=arguments.cloud.lower(),
         api_key=arguments.key,
-        api_secret=arguments.secret,
+        api_secret=_given_secret(arguments) or api_secret.keep(arguments.data),
         auth_token_key=arguments.auth_token_key,
         tls=arguments.tls,
         faults=tuple(arguments.fault),
@@ -63,9 +64,17 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def announce(settings: Settings) -> None:
-    """Says where the server will answer. Whoever reads the first line may rely on all that it takes being there."""
-    lines = [f"CLOUDINARY_URL={settings.cloudinary_url}"]
+def _given_secret(arguments: argparse.Namespace) -> str:
+    return arguments.secret or os.environ.get("CLOUDLET_SECRET", "")
+
+
+def announce(settings: Settings, *, shows_secret: bool) -> None:
+    """Says where the server will answer. Whoever reads the first line may rely on all that it takes being there.
+
+    A secret that was given is known already, and stays out of the log of a container.
+    """
+    url = settings.cloudinary_url if shows_secret else settings.cloudinary_url_with("***")
+    lines = [f"CLOUDINARY_URL={url}"]
     if settings.tls:
         lines.append(f"NODE_EXTRA_CA_CERTS={certificate_of(settings)[0]}")
     lines.append(f"cloudlet {__version__}, files in {settings.data}, console at {settings.base_url}/")
@@ -76,12 +85,13 @@ def announce(settings: Settings) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Starts the server; 2 with one clear line on standard error when it cannot."""
     arguments = build_parser().parse_args(argv)
+    os.umask(0o077)  # what is stored is for the account that runs the server
     try:
         settings = settings_from(arguments)
         with listen(settings.host, settings.port) as listener:
             settings = dataclasses.replace(settings, port=listener.getsockname()[1])
             app = create_app(settings)
-            announce(settings)
+            announce(settings, shows_secret=not _given_secret(arguments))
             run(app, settings, listener)
     except ConfigError as error:
         sys.stderr.write(f"cloudlet: {error}\n")

@@ -4,10 +4,10 @@ import dataclasses
 import ipaddress
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 DEFAULT_CLOUD = "cloudlet"
 DEFAULT_KEY = "111222333444555"
-DEFAULT_SECRET = "cloudlet-secret"  # noqa: S105 - public on purpose; refused on any address but loopback
 
 FolderMode = Literal["fixed", "dynamic"]
 
@@ -25,11 +25,11 @@ class Settings:
     """
 
     data: Path
+    api_secret: str = dataclasses.field(repr=False)
     host: str = "127.0.0.1"
     port: int = 9000
     cloud_name: str = DEFAULT_CLOUD
     api_key: str = DEFAULT_KEY
-    api_secret: str = DEFAULT_SECRET
     auth_token_key: str = ""
     tls: bool = False
     folder_mode: FolderMode = "fixed"
@@ -48,12 +48,6 @@ class Settings:
             raise ConfigError(f"folder mode must be fixed or dynamic, not {self.folder_mode!r}")
         if not (self.cloud_name and self.api_key and self.api_secret):
             raise ConfigError("--cloud, --key and --secret must not be empty")
-        defaults_in_use = self.api_secret == DEFAULT_SECRET
-        if defaults_in_use and not is_loopback(self.host):
-            raise ConfigError(
-                f"refusing to listen on {self.host} with the built-in API secret, which everybody knows: "
-                "give --key and --secret, or keep --host 127.0.0.1"
-            )
 
     @property
     def scheme(self) -> str:
@@ -72,14 +66,21 @@ class Settings:
     @property
     def cloudinary_url(self) -> str:
         """The CLOUDINARY_URL that points an unmodified SDK at this server."""
-        credentials = f"cloudinary://{self.api_key}:{self.api_secret}@{self.cloud_name}"
+        return self.cloudinary_url_with(quote(self.api_secret, safe=""))
+
+    def cloudinary_url_with(self, secret: str) -> str:
+        """The CLOUDINARY_URL with ``secret`` in the place of the secret."""
+        credentials = f"cloudinary://{self.api_key}:{secret}@{self.cloud_name}"
         delivery = f"secure_distribution={self.authority}" if self.tls else f"cname={self.authority}"
         return f"{credentials}?upload_prefix={self.base_url}&{delivery}"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether binding to ``host`` keeps the server reachable from this machine only."""
-    if host == "localhost":
+    """Whether binding to ``host`` keeps the server reachable from this machine only.
+
+    Names below ``localhost`` belong to nobody and mean this machine (RFC 6761).
+    """
+    if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

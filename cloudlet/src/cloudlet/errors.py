@@ -27,6 +27,11 @@ def unauthorized(message: str) -> ApiError:
     return ApiError(401, message)
 
 
+def forbidden(message: str) -> ApiError:
+    """403: whoever asks may not."""
+    return ApiError(403, message)
+
+
 def not_found(message: str) -> ApiError:
     """404: what was named does not exist."""
     return ApiError(404, message)

@@ -6,11 +6,13 @@ with running_cloudlet() as server:
 
 import contextlib
 import dataclasses
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 10
@@ -23,7 +25,7 @@ class RunningCloudlet:
     url: str
     cloud_name: str
     api_key: str
-    api_secret: str
+    api_secret: str = dataclasses.field(repr=False)
     data: Path
     process: "subprocess.Popen[str]"
 
@@ -66,11 +68,12 @@ def running_cloudlet(
     data: Path | None = None,
     cloud_name: str = "test",
     api_key: str = "1234567890",
-    api_secret: str = "test-secret",  # noqa: S107 - of a server that lives for one test
+    api_secret: str = "",
     options: Sequence[str] = (),
 ) -> Iterator[RunningCloudlet]:
     """Starts ``python -m cloudlet`` on a free port of 127.0.0.1 and stops it afterwards.
 
+    Without ``api_secret`` the server makes one of its own.
     ``data`` is kept when given (start again on it to test a restart), else a temporary folder is used.
     ``options`` are further command-line options. Raises ``RuntimeError`` with the server's output when it does
     not come up.
@@ -78,12 +81,17 @@ def running_cloudlet(
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudlet-")))
         command = [sys.executable, "-m", "cloudlet", "--port", "0", "--data", str(folder)]
-        command += ["--cloud", cloud_name, "--key", api_key, "--secret", api_secret, *options]
+        command += ["--cloud", cloud_name, "--key", api_key, *options]
+        environment = {**os.environ, "CLOUDLET_SECRET": api_secret}
         # In a session of its own: Ctrl-C is for the tests, which then stop it.
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
+            command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         stack.callback(stop, process)
-        url = _announced_url(process)
-        yield RunningCloudlet(url, cloud_name, api_key, api_secret, folder, process)
+        announced = urlsplit(_announced_url(process))
+        url = parse_qs(announced.query)["upload_prefix"][0]
+        secret = api_secret or unquote(announced.password or "")
+        yield RunningCloudlet(url, cloud_name, api_key, secret, folder, process)
 
 
 def stop(process: "subprocess.Popen[str]") -> None:
@@ -103,8 +111,8 @@ def _announced_url(process: "subprocess.Popen[str]") -> str:
     if process.stdout is None:
         raise RuntimeError("cloudlet was started without a pipe")
     line = process.stdout.readline()
-    _, marker, rest = line.partition("upload_prefix=")
+    _, marker, url = line.partition("CLOUDINARY_URL=")
     if not marker:
         code = process.wait(START_TIMEOUT_S)
         raise RuntimeError(f"cloudlet did not start (exit code {code}): {line!r}; its error is on standard error")
-    return rest.partition("&")[0].strip()
+    return url.strip()

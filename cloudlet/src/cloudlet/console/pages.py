@@ -5,7 +5,6 @@ from importlib.resources import files
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cloudlet.console import guard
 from cloudlet.errors import not_found
 
 _STATIC = files("cloudlet.console") / "static"
@@ -26,7 +25,6 @@ def _file(name: str) -> Response:
 
 
 async def index(request: Request) -> Response:
-    guard.check(request)
     return _file("index.html")
 
 

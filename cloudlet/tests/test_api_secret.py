@@ -1,0 +1,177 @@
+"""The secret that signs calls: one for each data folder, for its owner's eyes, and nothing that a web page can know."""
+
+import io
+import os
+import re
+import stat
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import cloudinary
+import cloudinary.uploader
+import pytest
+import requests
+from pictures import picture
+
+from cloudlet import api_secret
+from cloudlet.testing import RunningCloudlet, running_cloudlet
+
+TIMEOUT = 20
+EVIL = "http://evil.example"
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_each_data_folder_has_a_secret_of_its_own_which_stays(tmp_path: Path) -> None:
+    with running_cloudlet(data=tmp_path / "one") as one, running_cloudlet(data=tmp_path / "two") as two:
+        first, second = one.api_secret, two.api_secret
+    assert first != second
+    assert len(first) >= 32
+    with running_cloudlet(data=tmp_path / "one") as again:
+        assert again.api_secret == first
+        made = cloudinary.uploader.upload(io.BytesIO(picture()), **again.sdk_config)
+        assert made["format"] == "png"
+
+
+def test_only_the_owner_can_read_the_folder_and_what_is_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with running_cloudlet(data=folder) as server:
+        cloudinary.uploader.upload(io.BytesIO(picture()), **server.sdk_config)
+    assert (mode(folder), mode(folder / "api-secret")) == (0o700, 0o600)
+    open_to_others = [path for path in folder.rglob("*") if mode(path) & 0o077]
+    assert open_to_others == []
+
+
+def test_a_folder_from_before_gets_a_secret_and_is_closed(tmp_path: Path) -> None:
+    with running_cloudlet(data=tmp_path, api_secret="as-it-was") as server:
+        made = cloudinary.uploader.upload(io.BytesIO(picture()), **server.sdk_config)
+    (tmp_path / "api-secret").unlink(missing_ok=True)
+    tmp_path.chmod(0o755)
+    with running_cloudlet(data=tmp_path) as server:
+        assert server.api_secret != "as-it-was"
+        path = made["url"].partition("://")[2].partition("/")[2]
+        assert requests.get(f"{server.url}/{path}", timeout=TIMEOUT).content == picture()
+    assert mode(tmp_path) == 0o700
+
+
+def test_a_folder_with_foreign_files_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "letters.txt").touch()
+    tmp_path.chmod(0o755)
+    with running_cloudlet(data=tmp_path):
+        assert (mode(tmp_path), mode(tmp_path / "blobs")) == (0o755, 0o700)
+
+
+def _kept(folder: str) -> str:
+    return api_secret.keep(Path(folder))
+
+
+def test_processes_that_start_together_agree(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(8) as pool:
+        for number in range(20):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            assert len(set(pool.map(_kept, [str(folder)] * 8))) == 1
+
+
+def start(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The first second of a server that can't listen, or its help text."""
+    command = [sys.executable, "-m", "cloudlet", "--data", str(folder), *options]
+    return subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_a_given_secret_wins_and_is_not_printed(by: str, tmp_path: Path) -> None:
+    api_secret.keep(tmp_path)
+    options = ["--secret", "given-to-it"] if by == "option" else []
+    environment = {**os.environ, "CLOUDLET_SECRET": "given-to-it" if by == "environment" else ""}
+    command = [sys.executable, "-m", "cloudlet", "--port", "0", "--data", str(tmp_path), *options]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert "given-to-it" not in line
+            assert ":***@" in line
+            address = re.findall(r"upload_prefix=([^&]+)", line)[0]
+            for secret, status in {"given-to-it": 200, api_secret.keep(tmp_path): 401}.items():
+                ping = f"{address}/v1_1/cloudlet/ping"
+                assert requests.get(ping, auth=("111222333444555", secret), timeout=TIMEOUT).status_code == status
+        finally:
+            process.terminate()
+
+
+def test_help_does_not_tell_the_secret(tmp_path: Path) -> None:
+    assert "from-outside" not in start(tmp_path, "--help", CLOUDLET_SECRET="from-outside").stdout
+
+
+def test_a_secret_that_cannot_be_read_is_named_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "api-secret").mkdir()
+    done = start(tmp_path, "--port", "0", CLOUDLET_SECRET="")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "api-secret" in line
+    assert "CLOUDLET_SECRET" in line
+
+
+# ------------------------------------------------------------------- what pages of other origins can do with a browser
+
+
+FOREIGN = [
+    {"Origin": EVIL},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},  # another port of this machine
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+    {"Host": "evil.example"},
+    {"Host": "127.0.0.1.evil.example"},
+]
+OWN_PATHS = ["console/overview", "console/calls", "console/assets", "console/static/console.js", "faults", "nothing"]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+@pytest.mark.parametrize("path", OWN_PATHS)
+def test_nothing_of_our_own_answers_to_a_foreign_page(
+    path: str, headers: dict[str, str], server: RunningCloudlet
+) -> None:
+    auth = (server.api_key, server.api_secret)
+    for method in ("GET", "POST", "DELETE"):
+        address = f"{server.url}/_cloudlet/{path}"
+        answer = requests.request(method, address, headers=headers, auth=auth, timeout=TIMEOUT)
+        assert answer.status_code in (400, 403)
+        assert server.api_secret not in answer.text
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_the_same_origin_is_let_in_by_every_local_name(server: RunningCloudlet) -> None:
+    port = server.authority.rpartition(":")[2]
+    for name in ("localhost", "127.0.0.1", "[::1]", "cloudlet.localhost"):
+        headers = {"Host": f"{name}:{port}", "Origin": f"http://{name}:{port}", "Sec-Fetch-Site": "same-origin"}
+        answer = requests.get(f"{server.url}/_cloudlet/console/overview", headers=headers, timeout=TIMEOUT)
+        assert answer.status_code == 200
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_a_link_on_another_page_leads_to_the_console(server: RunningCloudlet) -> None:
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert requests.get(f"{server.url}/", headers=link, timeout=TIMEOUT).status_code == 200
+    image = {**link, "Sec-Fetch-Mode": "no-cors"}
+    assert requests.get(f"{server.url}/", headers=image, timeout=TIMEOUT).status_code == 403
+
+
+@pytest.mark.parametrize("headers", [{"Origin": EVIL}, {"Sec-Fetch-Site": "cross-site"}])
+def test_credentials_that_a_browser_remembers_do_not_open_the_api_to_a_foreign_page(headers: dict[str, str]) -> None:
+    with running_cloudlet(options=["--host", "0.0.0.0"]) as server:  # noqa: S104 - where the console asks for them
+        base = f"http://127.0.0.1:{server.authority.rpartition(':')[2]}"
+        auth = (server.api_key, server.api_secret)
+        destroy = f"{base}/v1_1/{server.cloud_name}/image/destroy"
+        forged = requests.post(destroy, data={"public_id": "x"}, headers=headers, auth=auth, timeout=TIMEOUT)
+        assert forged.status_code == 401
+        listing = f"{base}/v1_1/{server.cloud_name}/resources/image"
+        assert requests.get(listing, headers=headers, auth=auth, timeout=TIMEOUT).status_code == 401
+        own = requests.post(destroy, data={"public_id": "x"}, auth=auth, timeout=TIMEOUT)
+        assert own.json() == {"result": "not found"}
