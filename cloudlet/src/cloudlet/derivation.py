@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from cloudlet.assets import Asset, Derived
 from cloudlet.config import Settings
 from cloudlet.errors import bad_request, not_found
-from cloudlet.layer_assets import LayerAssets
+from cloudlet.layer_assets import Authorise, LayerAssets
 from cloudlet.store import Store
 from cloudlet.transformations import (
     AssetFacts,
@@ -40,9 +40,14 @@ class Renderer:
         self._running: dict[_Key, asyncio.Task[Derived]] = {}
         self._made = 0
 
-    async def derived(self, asset: Asset, transformation: Transformation, format_name: str) -> Derived:
-        """The derived file, from the cache or made now. Raises ApiError 400 or 404 with what is wrong."""
-        layers = await self.layers.bring(transformation)
+    async def derived(
+        self, asset: Asset, transformation: Transformation, format_name: str, authorise: Authorise
+    ) -> Derived:
+        """The derived file, from the cache or made now. Raises ApiError 400 or 404 with what is wrong.
+
+        `authorise` decides which layers the caller may read, also of a file that is in the cache.
+        """
+        layers = await self.layers.bring(transformation, authorise)
         cached = self._store.get_derived(asset, transformation.text, format_name)
         sources = [*layers, asset] if transformation.asks_the_asset else layers
         if cached and all(source.updated_at < cached.created_at for source in sources):

@@ -16,6 +16,7 @@ from cloudlet.delivery.lookup import parse_with_names
 from cloudlet.delivery.responses import Delivered, content_disposition, respond
 from cloudlet.errors import bad_request, not_found, unauthorized
 from cloudlet.ids import checked_public_id
+from cloudlet.layer_assets import signed_call
 from cloudlet.params import Params
 from cloudlet.services import Services, services_of
 from cloudlet.store import backups
@@ -50,7 +51,7 @@ async def download(request: Request) -> Response:
         transformation = _transformation(services, params.text("transformation"))
         format_name = wanted_format(asset, transformation, canonical(params.text("format").lower()), "")
         if needs_rendering(asset, transformation, format_name):
-            made = await services.renderer.derived(asset, transformation, format_name)
+            made = await services.renderer.derived(asset, transformation, format_name, signed_call)
     return _file_response(request, services, asset, made or asset, format_name, params)
 
 

@@ -1,11 +1,20 @@
 """The pictures that transformations lay over and under others: assets of the cloud, or fetched from an address."""
 
+from collections.abc import Callable
+
 from cloudlet.assets import Asset
 from cloudlet.config import Settings
 from cloudlet.errors import ApiError, bad_request, not_found
 from cloudlet.fetching import store_remote
 from cloudlet.store import Store
 from cloudlet.transformations import ImageLayer, MissingLayerError, Transformation
+
+Authorise = Callable[[ImageLayer, Asset | None], None]
+"""Raises ApiError unless the caller may read a layer. Asked with None before the layer is looked up."""
+
+
+def signed_call(layer: ImageLayer, asset: Asset | None) -> None:
+    """Authorise every layer: the call was signed with the API secret, or its preset was made by one that was."""
 
 
 class LayerAssets:
@@ -15,14 +24,17 @@ class LayerAssets:
         self._settings = settings
         self._store = store
 
-    async def bring(self, transformation: Transformation) -> list[Asset]:
-        """The assets of all layers. Raises ApiError 400 or 404 for the first that cannot be had."""
+    async def bring(self, transformation: Transformation, authorise: Authorise) -> list[Asset]:
+        """The assets of all layers. Raises ApiError for the first that cannot be had, or that `authorise` refuses."""
         found = []
         for layer in transformation.layers:
+            authorise(layer, None)
             asset = self._stored(layer)
             if asset is None and layer.delivery_type == "fetch":
                 asset = await self._fetched(layer)
-            found.append(asset or self.find(layer))
+            asset = asset or self.find(layer)
+            authorise(layer, asset)
+            found.append(asset)
         return found
 
     async def _fetched(self, layer: ImageLayer) -> Asset:

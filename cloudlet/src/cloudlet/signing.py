@@ -119,7 +119,7 @@ def auth_token_problem(token: str, path: str, key: str, *, ip: str = "", now: fl
 
     ``key`` is the hex secret of token authentication. ``path`` is the URL's path with its leading slash.
     """
-    fields = dict(part.partition("=")[::2] for part in token.split("~"))
+    fields = _token_fields(token)
     given = fields.pop("hmac", "")
     if not given or not re.fullmatch(r"(?:[0-9a-fA-F]{2})+", key):
         return "auth token has no hmac" if not given else "no auth token key is configured"
@@ -130,6 +130,16 @@ def auth_token_problem(token: str, path: str, key: str, *, ip: str = "", now: fl
     if not hmac.compare_digest(expected.encode(), given.lower().encode()):
         return "auth token hmac mismatch"
     return _token_limits_problem(fields, path, ip, time.time() if now is None else now)
+
+
+def _token_fields(token: str) -> dict[str, str]:
+    return dict(part.partition("=")[::2] for part in token.split("~"))
+
+
+def token_covers(token: str, path: str) -> bool:
+    """Whether a token that is valid for a request also covers ``path``: by its ACL, or as one made for a single URL."""
+    fields = _token_fields(token)
+    return "acl" not in fields or any(_acl_matches(acl, path) for acl in fields["acl"].split("!"))
 
 
 def _token_limits_problem(fields: Mapping[str, str], path: str, ip: str, now: float) -> str:

@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from starlette.requests import Request
 
@@ -10,7 +10,9 @@ from cloudlet.assets import Asset, Json
 from cloudlet.config import Settings
 from cloudlet.delivery.urls import DeliveryPath, Reading
 from cloudlet.errors import not_found, unauthorized
-from cloudlet.signing import auth_token_problem, delivery_signature_is_valid
+from cloudlet.signing import auth_token_problem, delivery_signature_is_valid, token_covers
+from cloudlet.transformations import ImageLayer
+from cloudlet.urls import SIGNED_TYPES, escape_source
 
 TOKEN_NAME = "__cld_token__"  # noqa: S105 - the name of a query parameter and cookie
 _WITHHELD = frozenset({"pending", "rejected"})
@@ -22,18 +24,20 @@ class Credentials:
     def __init__(self, request: Request, path: DeliveryPath, settings: Settings) -> None:
         self._path = path
         self._secret = settings.api_secret
-        self._has_token = self._check_token(request, settings)
+        self._token = self._checked_token(request, settings)
+        self.were_needed = False  # so far; then the answer is for this caller only
 
-    def _check_token(self, request: Request, settings: Settings) -> bool:
+    def _checked_token(self, request: Request, settings: Settings) -> str:
+        """The token of the request, which opens its path; empty when there is none."""
         token = request.query_params.get(TOKEN_NAME) or request.cookies.get(TOKEN_NAME)
         if not token:
-            return False
+            return ""
         raw_path = request.scope["raw_path"].decode("ascii", "replace")
         client = request.client.host if request.client else ""
         problem = auth_token_problem(token, raw_path, settings.auth_token_key, ip=client)
         if problem:
             raise unauthorized(f"Unable to authorize: {problem}")
-        return True
+        return token
 
     def signature_problem(self, reading: Reading) -> str:
         """Why the signature doesn't fit this reading of the path; empty when it does or when there is none."""
@@ -45,7 +49,7 @@ class Credentials:
 
     @property
     def are_given(self) -> bool:
-        return bool(self._path.signature) or self._has_token
+        return bool(self._path.signature or self._token)
 
     def require_for_type(self) -> None:
         """401 for an `authenticated` URL without credentials, whether or not there is such an asset."""
@@ -58,21 +62,55 @@ class Credentials:
             self._require("The original of this private asset")
 
     def _require(self, what: str) -> None:
+        self.were_needed = True
         if not self.are_given:
             raise unauthorized(f"{what} needs a signed URL (sign_url=True) or an auth token")
+
+    def require_for_layer(self, layer: ImageLayer, asset: Asset | None) -> None:
+        """What a transformation reads is authorised as if it were requested by itself: 401 or 404 else.
+
+        A signature, and a token for a single URL, were made for the URL with its layers, by someone who may read them.
+        A token for a pattern covers what the pattern does.
+        """
+        if layer.delivery_type in SIGNED_TYPES:
+            self._require(f"The layer {layer.public_id}")
+        if asset is None:
+            return
+        by_token_alone = bool(self._token) and not self._path.signature
+        if by_token_alone and (layer.delivery_type in SIGNED_TYPES or not is_open(asset)):
+            self._require_token_for(asset)
+        self.require_for_asset(asset)
+
+    def _require_token_for(self, asset: Asset) -> None:
+        if not any(token_covers(self._token, path) for path in _own_paths(asset, self._path.cloud)):
+            raise unauthorized(f"Unable to authorize: auth token acl does not cover the layer {asset.public_id}")
 
     def require_for_asset(self, asset: Asset) -> None:
         """401 when the asset itself is restricted, 404 while moderation withholds it."""
         if any(entry.get("status") in _WITHHELD for entry in asset.moderation):
             raise not_found(f"Resource not found - {asset.public_id}")
-        if asset.access_mode == "public" and not asset.access_control:
-            return
-        if self.are_given or any(_is_open(rule) for rule in asset.access_control):
-            return
-        raise unauthorized(f"{asset.public_id} is restricted: it needs a signed URL or an auth token")
+        if asset.type in SIGNED_TYPES or not is_open(asset):
+            self.were_needed = True
+        if not (self.are_given or is_open(asset)):
+            raise unauthorized(f"{asset.public_id} is restricted: it needs a signed URL or an auth token")
 
 
-def _is_open(rule: Mapping[str, Json], now: float | None = None) -> bool:
+def is_open(asset: Asset) -> bool:
+    """Whether access mode and access control let everybody in now; the delivery type is another matter."""
+    if asset.access_mode == "public" and not asset.access_control:
+        return True
+    return any(_is_anonymous(rule) for rule in asset.access_control)
+
+
+def _own_paths(asset: Asset, cloud: str) -> Iterator[str]:
+    """The paths by which the asset itself is asked for."""
+    names = [asset.public_id, f"{asset.public_id}.{asset.format}"]
+    for version in ("", "v1/", f"v{asset.version}/"):
+        for name in names:
+            yield f"/{cloud}/{asset.resource_type}/{asset.type}/{version}{escape_source(name)}"
+
+
+def _is_anonymous(rule: Mapping[str, Json], now: float | None = None) -> bool:
     """Whether an `anonymous` rule of access control is in force."""
     if rule.get("access_type") != "anonymous":
         return False

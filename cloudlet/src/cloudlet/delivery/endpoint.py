@@ -101,7 +101,9 @@ async def _respond(request: Request, services: Services, credentials: Credential
     format_name = _format(request, found)
     file: Derived | None = None
     if found.asset.resource_type == "image" and needs_rendering(found.asset, found.transformation, format_name):
-        file = await services.renderer.derived(found.asset, found.transformation, format_name)
+        file = await services.renderer.derived(
+            found.asset, found.transformation, format_name, credentials.require_for_layer
+        )
     else:
         credentials.require_for_original()
     if "getinfo" in found.transformation.flags:
@@ -114,7 +116,7 @@ async def _respond(request: Request, services: Services, credentials: Credential
         name=found.asset.public_id,
         modified=_modified(found.asset, file),
         fixed=found.version == found.asset.version,
-        shared=found.asset.type not in ("private", "authenticated"),
+        shared=not credentials.were_needed,
         attachment=_attachment_name(found.asset, found.transformation, format_name),
         vary_accept=found.transformation.format == "auto",
         warning=found.warning,

@@ -10,6 +10,7 @@ from cloudlet.archives import Entry
 from cloudlet.assets import Asset, Json, folder_of, now_iso
 from cloudlet.delivery.formats import canonical, needs_rendering
 from cloudlet.errors import bad_request, unauthorized
+from cloudlet.layer_assets import signed_call
 from cloudlet.store import StagedBlob
 from cloudlet.upload_api import eager, values
 from cloudlet.upload_api.call import UploadCall
@@ -68,7 +69,8 @@ async def _derived_entry(call: UploadCall, asset: Asset, item: eager.EagerItem) 
     name = archives.entry_name(call.params, asset, format_, item.text)
     if not needs_rendering(asset, item.transformation, format_):
         return Entry(asset, asset, name)
-    return Entry(asset, await call.services.renderer.derived(asset, item.transformation, format_), name)
+    made = await call.services.renderer.derived(asset, item.transformation, format_, signed_call)
+    return Entry(asset, made, name)
 
 
 def _written(call: UploadCall, entries: list[Entry]) -> StagedBlob:

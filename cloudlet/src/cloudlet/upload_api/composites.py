@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from cloudlet import ids
 from cloudlet.assets import Asset, Json, now_iso
 from cloudlet.errors import bad_request, not_found
+from cloudlet.layer_assets import signed_call
 from cloudlet.media_info import inspect
 from cloudlet.presenter import Presenter
 from cloudlet.services import services_of
@@ -102,13 +103,14 @@ async def _images(call: UploadCall, chain: str) -> list[tuple[str, bytes]]:
     if not chain:
         return sources
     transformation = eager.parse_chain(call, eager.split_format(chain)[0])
-    await call.services.renderer.layers.bring(transformation)
+    await call.services.renderer.layers.bring(transformation, signed_call)
     return [(name, await asyncio.to_thread(_render, call, data, transformation, "png")) for name, data in sources]
 
 
 def _tagged(call: UploadCall) -> list[tuple[str, bytes]]:
     where = ["resource_type = 'image'", "assets.id IN (SELECT id FROM asset_tags WHERE tag = ?)"]
-    where += ["type NOT IN ('sprite', 'multi')", "format NOT IN ('svg', 'pdf')"]
+    # Whoever has the address of a sprite sees what is in it, so only what is public goes in.
+    where += ["type = 'upload'", "access_mode = 'public'", "access_control = '[]'", "format NOT IN ('svg', 'pdf')"]
     found, _ = listing.page(
         call.store.reader, where, [call.params.required("tag")], order=[("public_id", "asc")], limit=MAX_IMAGES
     )

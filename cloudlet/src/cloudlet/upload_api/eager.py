@@ -7,6 +7,7 @@ from cloudlet.assets import Asset, Derived, Json
 from cloudlet.delivery.formats import canonical, needs_rendering
 from cloudlet.delivery.lookup import parse_with_names
 from cloudlet.errors import ApiError, bad_request
+from cloudlet.layer_assets import signed_call
 from cloudlet.media_info import IMAGE_FORMATS, MediaInfo, inspect
 from cloudlet.store import StagedBlob
 from cloudlet.transformations import (
@@ -64,7 +65,7 @@ async def incoming(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple
     if info.resource_type != "image" or (not chain and wanted == canonical(info.format)):
         return blob, info
     transformation = parse_chain(call, chain)
-    await call.services.renderer.layers.bring(transformation)
+    await call.services.renderer.layers.bring(transformation, signed_call)
     rendered = await asyncio.to_thread(_rendered, call, blob, transformation, transformation.format or wanted)
     replacement = call.store.blobs.stage_bytes(rendered)
     blob.discard()
@@ -106,7 +107,7 @@ async def _derived(call: UploadCall, asset: Asset, item: EagerItem, format_: str
         raise bad_request(f"cloudlet does not transform {asset.resource_type} assets")
     if not needs_rendering(asset, item.transformation, format_):
         raise bad_request(f"{item.text} changes nothing about this asset")
-    return await call.services.renderer.derived(asset, item.transformation, format_)
+    return await call.services.renderer.derived(asset, item.transformation, format_, signed_call)
 
 
 def pending(call: UploadCall, asset: Asset, items: list[EagerItem]) -> list[dict[str, Json]]:
