@@ -216,6 +216,23 @@ def test_versions_grow_under_every_name() -> None:
     assert uploader.upload(png(), public_id="low")["version"] > low["version"]
 
 
+def test_a_path_without_a_resource_type_means_image() -> None:
+    """``POST /v1_1/{cloud}/upload``, as many clients that are no SDK write it."""
+    api.create_upload_preset(name="typeless", unsigned=True)
+    unsigned = uploader.call_api("../upload", {"upload_preset": "typeless"}, file=png(), unsigned=True)
+    assert (unsigned["resource_type"], unsigned["format"]) == ("image", "png")
+    assert uploader.call_api("../upload", _signed(public_id="typeless"), file=png())["public_id"] == "typeless"
+    assert uploader.call_api("../explicit", _signed(public_id="typeless", tags="t"))["tags"] == ["t"]
+    assert uploader.call_api("../rename", _signed(from_public_id="typeless", to_public_id="typed"))["tags"] == ["t"]
+    tagged = uploader.call_api("../tags", _signed(command="add", tag="u", public_ids=["typed"]))
+    assert tagged["public_ids"] == ["typed"]
+    assert uploader.call_api("../destroy", _signed(public_id="typed"))["result"] == "ok"
+
+
+def _signed(**params: object) -> dict[str, object]:
+    return {"timestamp": utils.now(), "type": "upload", **params}
+
+
 def test_unsigned_uploads_need_a_preset_that_allows_them() -> None:
     with pytest.raises(BadRequest, match="Upload preset not found"):
         uploader.unsigned_upload(png(), "no_such_preset")

@@ -16,6 +16,7 @@ from cloudlet.both_schemes import FilesOnlyOverHttp
 from cloudlet.calls import CallLog
 from cloudlet.config import Settings
 from cloudlet.console.guard import ConsoleGuard
+from cloudlet.cors import CorsMiddleware
 from cloudlet.errors import ApiError
 from cloudlet.faults import control
 from cloudlet.faults.middleware import FaultMiddleware
@@ -23,6 +24,7 @@ from cloudlet.middleware import CallMiddleware, error_response
 from cloudlet.rate_limit import RateLimit
 from cloudlet.services import Services
 from cloudlet.store import Store
+from cloudlet.unknown_routes import unknown_routes
 
 
 def routes() -> list[BaseRoute]:
@@ -33,6 +35,7 @@ def routes() -> list[BaseRoute]:
         *control.routes,
         *downloads.routes,
         *console.routes,
+        *unknown_routes,
         *delivery.routes,
     ]
 
@@ -58,6 +61,7 @@ def create_app(settings: Settings) -> Starlette:
         routes=routes(),
         lifespan=lifespan,
         middleware=[
+            Middleware(CorsMiddleware),
             Middleware(CallMiddleware, calls=services.calls),
             *([Middleware(FilesOnlyOverHttp)] if settings.tls else []),
             Middleware(ConsoleGuard, settings=settings),

@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cloudlet.errors import ApiError
+from cloudlet.paths import is_delivery
 
 _TLS_HANDSHAKE = b"\x16"
 _PATIENCE_S = 60  # for the first byte of a connection
@@ -98,10 +99,6 @@ class FilesOnlyOverHttp:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["scheme"] == "http" and not _is_delivery(scope["path"]):
+        if scope["type"] == "http" and scope["scheme"] == "http" and not is_delivery(scope["path"]):
             raise ApiError(403, "This server has TLS: over http it delivers files, and everything else over https")
         await self._app(scope, receive, send)
-
-
-def _is_delivery(path: str) -> bool:
-    return path != "/" and not path.startswith(("/v1_1/", "/v2/", "/_cloudlet/"))

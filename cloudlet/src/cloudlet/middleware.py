@@ -10,9 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloudlet.calls import CallLog
 from cloudlet.errors import ApiError
+from cloudlet.paths import is_delivery
 from cloudlet.randomness import random_hex
 
-API_PREFIX = "/v1_1/"
 CONSOLE_PREFIX = "/_cloudlet/console/"
 
 log = logging.getLogger("cloudlet")
@@ -21,7 +21,7 @@ log = logging.getLogger("cloudlet")
 def error_response(error: ApiError, path: str) -> Response:
     """An API error as JSON; a delivery error as an empty body with ``X-Cld-Error``."""
     headers = dict(error.headers)
-    if path.startswith((API_PREFIX, "/_cloudlet/", "/v2/")):
+    if not is_delivery(path):
         body = json.dumps({"error": {"message": error.message}}, ensure_ascii=False)
         return Response(body, error.status, headers, media_type="application/json")
     headers["X-Cld-Error"] = error.message.encode("ascii", "backslashreplace").decode().replace("\n", " ")

@@ -13,7 +13,7 @@ from cloudlet.delivery.formats import needs_rendering, refuse_transformation, wa
 from cloudlet.delivery.lists import tag_list
 from cloudlet.delivery.lookup import Found, find_asset, parse_with_names
 from cloudlet.delivery.remote_sources import FetchRequest, fetched, mapped, parse_fetch
-from cloudlet.delivery.responses import CORS, Delivered, respond
+from cloudlet.delivery.responses import Delivered, respond
 from cloudlet.delivery.urls import DeliveryPath, parse_path
 from cloudlet.errors import ApiError, bad_request, unauthorized
 from cloudlet.services import Services, services_of
@@ -28,18 +28,10 @@ _SOCIAL_TYPES = frozenset({"facebook", "twitter", "twitter_name", "gravatar", "y
 
 async def deliver(request: Request) -> Response:
     """One asset, original or derived. Errors have an empty body and the reason in `X-Cld-Error`."""
-    if request.method == "OPTIONS":
-        return Response(None, 200, {**CORS, "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS"})
     try:
         return await _deliver(request, services_of(request))
     except TransformationError as error:
-        raise _with_cors(bad_request(str(error))) from error
-    except ApiError as error:
-        raise _with_cors(error) from error
-
-
-def _with_cors(error: ApiError) -> ApiError:
-    return ApiError(error.status, error.message, {**CORS, **error.headers})
+        raise bad_request(str(error)) from error
 
 
 async def _deliver(request: Request, services: Services) -> Response:
@@ -142,7 +134,7 @@ def _info(asset: Asset, file: Derived | None, format_name: str) -> Response:
     made = file or asset
     before = {"width": asset.width, "height": asset.height, "bytes": asset.bytes}
     after = {"width": made.width, "height": made.height, "bytes": made.bytes, "format": format_name}
-    return JSONResponse({"input": before, "output": after}, headers=CORS)
+    return JSONResponse({"input": before, "output": after})
 
 
 def _widths(asset: Asset, file: Derived | None, breakpoints: Breakpoints) -> Response:
@@ -150,7 +142,7 @@ def _widths(asset: Asset, file: Derived | None, breakpoints: Breakpoints) -> Res
     made = file or asset
     if not made.width:
         raise bad_request(f"{asset.public_id} has no width")
-    return JSONResponse({"breakpoints": breakpoints.widths(made.width, made.bytes)}, headers=CORS)
+    return JSONResponse({"breakpoints": breakpoints.widths(made.width, made.bytes)})
 
 
 def _attachment_name(asset: Asset, transformation: Transformation, format_name: str) -> str | None:
@@ -163,4 +155,4 @@ def _attachment_name(asset: Asset, transformation: Transformation, format_name: 
     return f"{name}.{format_name}" if format_name else name
 
 
-routes: list[BaseRoute] = [Route("/{path:path}", deliver, methods=["GET", "HEAD", "OPTIONS"])]
+routes: list[BaseRoute] = [Route("/{path:path}", deliver, methods=["GET", "HEAD"])]

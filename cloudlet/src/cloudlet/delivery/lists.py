@@ -5,7 +5,6 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from cloudlet.assets import Asset, now_iso
-from cloudlet.delivery.responses import CORS
 from cloudlet.delivery.urls import DeliveryPath
 from cloudlet.errors import not_found
 from cloudlet.store import Store, listing
@@ -24,7 +23,7 @@ def tag_list(store: Store, path: DeliveryPath) -> Response:
     if not found:
         raise not_found(f"Resource not found - {tag}")
     body = {"resources": [_entry(asset) for asset in found], "updated_at": now_iso()}
-    return JSONResponse(body, headers={**CORS, "Cache-Control": "public, max-age=0, must-revalidate"})
+    return JSONResponse(body, headers={"Cache-Control": "public, max-age=0, must-revalidate"})
 
 
 def _entry(asset: Asset) -> dict[str, Any]:

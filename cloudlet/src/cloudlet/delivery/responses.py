@@ -19,11 +19,6 @@ from cloudlet.store import Store
 
 CHUNK = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-CORS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Content-Length,Content-Range,ETag,X-Cld-Error,X-Request-Id",
-    "Timing-Allow-Origin": "*",
-}
 _SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox"
 
 
@@ -78,7 +73,6 @@ def _headers(delivered: Delivered) -> dict[str, str]:
     audience = "public" if delivered.shared else "private"
     age = "immutable, max-age=2592000" if delivered.fixed else "max-age=0, must-revalidate"
     headers = {
-        **CORS,
         "Content-Type": media_type(delivered.format, delivered.name),
         "ETag": f'"{delivered.file.etag}"',
         "Last-Modified": email.utils.formatdate(delivered.modified, usegmt=True),

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cloudlet.errors import ApiError
 from cloudlet.faults.plan import FaultPlan
 from cloudlet.faults.rules import Kind, Rule
+from cloudlet.paths import upload_action
 from cloudlet.protocol import abort_connection
 
 _SLICE_S = 0.05
@@ -17,10 +18,11 @@ _BLOCKED = (".pdf", ".zip")
 
 def call_names(method: str, path: str) -> tuple[str, ...]:
     """The names by which rules can hit a call; none for the console and the control endpoints."""
+    action = upload_action(path)
+    if action is not None and method == "POST":
+        return action, "upload_api"
     parts = path.strip("/").split("/")
     if parts[0] == "v1_1":
-        if len(parts) == 4 and method == "POST" and parts[2] in ("image", "raw", "video", "auto", "all"):
-            return parts[3], "upload_api"
         return (parts[2] if len(parts) > 2 else "", "admin_api")
     if len(parts) > 2 and parts[0] != "_cloudlet":
         return ("delivery",)

@@ -8,10 +8,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cloudlet.api_call import ApiCall, route
-from cloudlet.assets import RESOURCE_TYPES, Json
+from cloudlet.assets import Json
 from cloudlet.auth import authenticate_basic, check_cloud, require_signature
+from cloudlet.config import Settings
 from cloudlet.errors import not_found
 from cloudlet.forms import Form, read_form
+from cloudlet.paths import UPLOAD_RESOURCE_TYPES
 from cloudlet.services import services_of
 from cloudlet.urls import base_url
 
@@ -27,8 +29,6 @@ class UploadCall(ApiCall):
 
 
 Handler = Callable[[UploadCall], Awaitable[Json]]
-
-_RESOURCE_TYPES = frozenset({*RESOURCE_TYPES, "auto", "all"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,23 +48,24 @@ def endpoint(
     notifications_optional: bool = False,
     may_expire_itself: bool = False,
     methods: tuple[str, ...] = ("POST",),
-) -> Route:
-    """A route ``/v1_1/{cloud}/{resource_type}/path`` that answers with what ``handler`` returns."""
+) -> list[Route]:
+    """Return the routes ``/v1_1/{cloud}/[{resource_type}/]path``; they answer with what ``handler`` returns."""
     rules = _Rules(allows_unsigned, notifications_optional, may_expire_itself)
-    return route(f"{{resource_type}}/{path}", _serve, handler, methods, rules=rules)
+    paths = (path, f"{{resource_type}}/{path}")
+    return [route(each, _serve, handler, methods, rules=rules) for each in paths]
 
 
 async def _serve(request: Request, *, handler: Handler, rules: _Rules) -> Response:
     services = services_of(request)
     check_cloud(request, services.settings)
-    resource_type = request.path_params["resource_type"]
-    if resource_type not in _RESOURCE_TYPES:
+    resource_type = request.path_params.get("resource_type", "image")
+    if resource_type not in UPLOAD_RESOURCE_TYPES:
         raise not_found(f"Invalid resource type {resource_type}")
     form = await read_form(request, services.store.stage, services.settings.max_upload_bytes)
     try:
         params = form.params
         unsigned = rules.allows_unsigned and "signature" not in params and "upload_preset" in params
-        if not unsigned and not authenticate_basic(request, services.settings):
+        if not unsigned and not _has_password(request, services.settings):
             require_signature(
                 params,
                 services.settings,
@@ -79,3 +80,11 @@ async def _serve(request: Request, *, handler: Handler, rules: _Rules) -> Respon
     finally:
         form.discard()
     return answer if isinstance(answer, Response) else JSONResponse(answer)
+
+
+def _has_password(request: Request, settings: Settings) -> bool:
+    """Return whether a program sent key and secret; 401 for wrong ones.
+
+    Those that come with a page's request are not the page's own: its browser remembers them from the console.
+    """
+    return "origin" not in request.headers and authenticate_basic(request, settings)

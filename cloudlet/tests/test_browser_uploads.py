@@ -1,0 +1,158 @@
+"""Uploads by a page of another origin, as Chromium sends them: signed by its backend, unsigned, in chunks."""
+
+import functools
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+import requests
+from cloudinary import api, utils
+from deliveries import TIMEOUT
+from pictures import picture
+from playwright.sync_api import Page, sync_playwright
+
+from cloudlet.testing import RunningCloudlet
+
+HTML = Path(__file__).parent / "browser" / "page.html"
+ACTIONS = (
+    "upload", "destroy", "explicit", "rename", "tags", "context", "metadata", "explode", "text", "sprite", "multi",
+    "generate_archive", "delete_by_token",
+)  # fmt: skip
+
+
+class Backend(BaseHTTPRequestHandler):
+    """The page's own backend: serves it, and signs with the SDK what it wants to upload."""
+
+    def __init__(self, *args: Any, server: RunningCloudlet) -> None:
+        self.cloudlet = server
+        super().__init__(*args)
+
+    def do_GET(self) -> None:
+        kind, body = "text/html", HTML.read_text()
+        if self.path.startswith("/sign?"):
+            params = {**dict(parse_qsl(self.path.partition("?")[2])), "timestamp": str(utils.now())}
+            signature = utils.api_sign_request(params, self.cloudlet.api_secret)
+            kind, body = (
+                "application/json",
+                json.dumps({**params, "signature": signature, "api_key": self.cloudlet.api_key}),
+            )
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body.encode())))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def page(shared_server: RunningCloudlet) -> Iterator[Page]:
+    """A page of an origin that is not the server's."""
+    program = shutil.which("chromium")
+    assert program, "Chromium is missing. Install it: apt-get install chromium"
+    handler = functools.partial(Backend, server=shared_server)
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as site, sync_playwright() as playwright:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        opened = browser.new_page()
+        opened.goto(f"http://localhost:{site.server_port}/")
+        yield opened
+        browser.close()
+        site.shutdown()
+
+
+def test_a_small_file_signed_by_the_pages_backend(page: Page, server: RunningCloudlet) -> None:
+    content = picture()
+    fields = page.evaluate("signed", {"public_id": "browser/signed", "tags": "page"})
+    answer = page.evaluate("small", [f"{server.url}/v1_1/test/auto/upload", fields, list(content)])
+    assert (answer["status"], answer["body"]["public_id"], answer["body"]["tags"]) == (200, "browser/signed", ["page"])
+    assert answer["request"]
+    assert bytes(page.evaluate("read", answer["body"]["secure_url"])) == content
+
+
+def test_a_small_file_unsigned_by_preset(page: Page, server: RunningCloudlet) -> None:
+    api.create_upload_preset(name="browser", unsigned=True, folder="inbox")
+    fields = {"upload_preset": "browser"}
+    answer = page.evaluate("small", [f"{server.url}/v1_1/test/image/upload", fields, list(picture())])
+    assert (answer["status"], answer["body"]["folder"]) == (200, "inbox")
+
+
+def test_a_large_file_in_chunks_signed_and_unsigned(page: Page, server: RunningCloudlet) -> None:
+    api.create_upload_preset(name="chunks", unsigned=True, folder="large")
+    part = 5 * 1024 * 1024
+    size = 2 * part + 99
+    signed = page.evaluate("signed", {"public_id": "browser/large.bin"})
+    for fields in (signed, {"upload_preset": "chunks"}):
+        answer = page.evaluate("chunked", [f"{server.url}/v1_1/test/raw/upload", fields, size, part])
+        assert (answer["status"], answer["body"]["done"], answer["body"]["bytes"]) == (200, True, size)
+        delivered = requests.get(answer["body"]["url"], timeout=TIMEOUT).content
+        assert delivered == bytes(index % 251 for index in range(size))
+
+
+def test_a_refusal_can_be_read_by_the_page(page: Page, server: RunningCloudlet) -> None:
+    fields = {**page.evaluate("signed", {"public_id": "browser/wrong"}), "public_id": "browser/other"}
+    answer = page.evaluate("small", [f"{server.url}/v1_1/test/image/upload", fields, list(picture())])
+    assert (answer["status"], answer["body"]["error"]["message"][:17]) == (401, "Invalid Signature")
+    answer = page.evaluate("small", [f"{server.url}/v1_1/other/image/upload", fields, list(picture())])
+    assert (answer["status"], answer["body"]["error"]["message"]) == (401, "Invalid cloud_name other")
+
+
+def test_credentials_admin_api_and_console_are_closed_to_pages(page: Page, server: RunningCloudlet) -> None:
+    upload = f"{server.url}/v1_1/test/image/upload"
+    for address, options in (
+        (upload, {"method": "POST", "headers": {"Authorization": "Basic eDp5"}}),
+        (f"{server.url}/v1_1/test/ping", {}),
+        (f"{server.url}/v1_1/test/resources/image", {"method": "DELETE"}),
+        (f"{server.url}/v1_1/test/no/such/route", {}),
+        (f"{server.url}/", {}),
+        (f"{server.url}/_cloudlet/console/overview", {}),
+        (f"{server.url}/_cloudlet/faults", {"method": "PUT", "body": "{}"}),
+        (f"{server.url}/v2/notifications/test/messages", {}),
+    ):
+        assert "Failed to fetch" in page.evaluate("outcome", [address, options]).get("blocked", ""), (address, options)
+    assert page.evaluate("outcome", [upload, {"method": "POST"}])["status"] in (400, 401)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_every_call_of_the_upload_api_is_open_to_pages(action: str, server: RunningCloudlet) -> None:
+    for prefix in ("", "image/", "auto/"):
+        address = f"{server.url}/v1_1/test/{prefix}{action}"
+        preflight = requests.options(address, headers={"Origin": "http://page.example"}, timeout=TIMEOUT)
+        assert (preflight.status_code, preflight.headers["Access-Control-Allow-Origin"]) == (200, "*")
+        assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+        allowed = {name.strip().lower() for name in preflight.headers["Access-Control-Allow-Headers"].split(",")}
+        assert {"x-requested-with", "content-type", "content-range", "x-unique-upload-id", "cache-control"} <= allowed
+        assert not {"authorization", "*"} & allowed
+        for answer in (
+            requests.post(address, timeout=TIMEOUT),
+            requests.post(address, data=b"\0", headers={"Content-Type": "application/json"}, timeout=TIMEOUT),
+            requests.put(address, timeout=TIMEOUT),
+        ):
+            assert answer.status_code in (400, 401, 405)
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_passwords_that_a_browser_remembers_do_not_sign_a_pages_calls(server: RunningCloudlet) -> None:
+    """Beyond loopback the console asks for key and secret; a browser then adds them to every request of any page."""
+    address = f"{server.url}/v1_1/test/raw/upload"
+    password = (server.api_key, server.api_secret)
+    forged = requests.post(
+        address, files={"file": b"x"}, auth=password, headers={"Origin": "http://evil.example"}, timeout=TIMEOUT
+    )
+    assert forged.status_code in (400, 401)
+    assert requests.post(address, files={"file": b"x"}, auth=password, timeout=TIMEOUT).status_code == 200
+
+
+def test_delivery_is_open_to_pages_in_all_answers(server: RunningCloudlet) -> None:
+    for path in ("test/image/upload/none.png", "other/image/upload/x.png", "test/image/sprite/none.css", "x", "v1_1"):
+        answer = requests.get(f"{server.url}/{path}", timeout=TIMEOUT)
+        assert answer.status_code in (401, 404)
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
