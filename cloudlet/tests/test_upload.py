@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import threading
+import time
 import zipfile
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -103,6 +104,20 @@ def test_a_stale_timestamp_is_refused() -> None:
     params = {"timestamp": 1, "public_id": "stale"}
     with pytest.raises(BadRequest, match=r"Stale request - reported time is 1970-01-01 00:00:01 \+0000"):
         uploader.call_api("destroy", params)
+
+
+def test_timestamps_may_be_in_milliseconds_or_fractions() -> None:
+    """JavaScript's clock, as Directus sends it. An old one is stale in either unit."""
+    now = time.time()
+    for moment in (str(round(now)), str(round(now * 1000)), f"{now:.3f}"):
+        answer = uploader.call_api("upload", {"timestamp": moment, "public_id": "moment"}, file=png())
+        assert answer["public_id"] == "moment"
+    with pytest.raises(BadRequest, match="Stale request - reported time is 20"):
+        uploader.call_api("destroy", {"timestamp": round((now - 3700) * 1000), "public_id": "moment"})
+    with pytest.raises(BadRequest, match="Invalid timestamp soon"):
+        uploader.call_api("destroy", {"timestamp": "soon", "public_id": "moment"})
+    link = utils.private_download_url("moment", "png", expires_at=round((now - 60) * 1000))
+    assert uploader._http.request("GET", link, timeout=10).status == 401
 
 
 def test_data_uris_and_auto_detection() -> None:

@@ -4,7 +4,6 @@ import base64
 import binascii
 import datetime
 import hmac
-import re
 import time
 
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from cloudlet import signing
 from cloudlet.config import Settings
 from cloudlet.errors import bad_request, unauthorized
+from cloudlet.moments import read_moment
 from cloudlet.params import Params
 
 NOTIFICATION_FIELDS = ("notification_url", "batch_id")
@@ -93,9 +93,9 @@ def _signable(value: object) -> signing.ParamValue:
 
 
 def _check_timestamp(text: str, *, stale: bool) -> None:
-    if not re.fullmatch(r"\d{1,12}", text):
+    moment = read_moment(text)
+    if moment is None:
         raise bad_request(f"Invalid timestamp {text[:40]}")
-    moment = int(text)
     if stale and moment < time.time() - signing.TIMESTAMP_LIFETIME_S:
         shown = datetime.datetime.fromtimestamp(moment, tz=datetime.UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
         raise bad_request(f"Stale request - reported time is {shown} which is more than 1 hour ago")

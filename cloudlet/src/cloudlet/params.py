@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from cloudlet.assets import Json
 from cloudlet.errors import bad_request
+from cloudlet.moments import read_moment
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -95,11 +96,12 @@ class Params:
         return min(int(value), high)
 
     def moment(self, name: str) -> float:
-        """Seconds since 1970, which JavaScript writes with a fraction; 0 when absent."""
+        """Seconds since 1970, which may be written in milliseconds; 0 when absent."""
         value = self.text(name, "0")
-        if not re.fullmatch(r"\d{1,12}(\.\d{1,12})?", value):
+        moment = read_moment(value)
+        if moment is None:
             raise bad_request(f"Invalid value {value[:50]} for parameter {name}: must be seconds since 1970")
-        return float(value)
+        return moment
 
     def texts(self, name: str) -> list[str]:
         """A list, however it was written: repeated, JSON, or separated by commas."""
