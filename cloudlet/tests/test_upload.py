@@ -260,7 +260,27 @@ def test_unsigned_uploads_need_a_preset_that_allows_them() -> None:
     assert result["tags"] == ["preset"]
     with pytest.raises(BadRequest, match="Backup parameter is not allowed when using unsigned upload"):
         uploader.unsigned_upload(png(), "open", backup=True)
+    with pytest.raises(BadRequest, match="Return delete token parameter is not allowed when .* Only upload_preset,ca"):
+        uploader.unsigned_upload(png(), "open", return_delete_token=True)
     assert uploader.upload(png(), upload_preset="signed_only", tags=["mine"])["tags"] == ["mine"]
+
+
+def test_what_clients_add_to_unsigned_uploads_does_no_harm() -> None:
+    """React Native's SDK sends ``unsigned``; uploaders of pages send the name, type and number of the file."""
+    api.create_upload_preset(name="added", unsigned=True)
+    added = {
+        "unsigned": "true", "api_key": "1234567890", "timestamp": utils.now(), "name": "photo.png", "utf8": "yes",
+        "relativePath": "null", "resource_type": "image", "cloud_name": "test", "source": "uw", "callback": "/c.html",
+    }  # fmt: skip
+    params = {"upload_preset": "added", "public_id": "added", "tags": "t", **added}
+    result = uploader.call_api("upload", params, file=png(), unsigned=True)
+    assert (result["public_id"], result["tags"]) == ("added", ["t"])
+
+
+def test_an_unsigned_upload_without_a_preset_is_told_so() -> None:
+    for params in ({}, {"api_key": "1234567890", "timestamp": utils.now()}, {"public_id": "x", "unsigned": "true"}):
+        with pytest.raises(BadRequest, match="^Upload preset must be specified when using unsigned upload$"):
+            uploader.call_api("upload", params, file=png(), unsigned=True)
 
 
 def test_a_delete_token_takes_back_its_own_upload_only() -> None:

@@ -50,6 +50,10 @@ class Params:
         """These parameters over ``defaults``."""
         return Params({**defaults, **self._values})
 
+    def only(self, names: Collection[str]) -> "Params":
+        """These parameters without any that are not in ``names``."""
+        return Params({name: value for name, value in self._values.items() if name in names})
+
     def with_overrides(self, overrides: Mapping[str, Json]) -> "Params":
         return Params({**self._values, **overrides})
 

@@ -64,8 +64,9 @@ async def _serve(request: Request, *, handler: Handler, rules: _Rules) -> Respon
     form = await read_form(request, services.store.stage, services.settings.max_upload_bytes)
     try:
         params = form.params
-        unsigned = rules.allows_unsigned and "signature" not in params and "upload_preset" in params
-        if not unsigned and not _has_password(request, services.settings):
+        has_password = _has_password(request, services.settings)
+        unsigned = rules.allows_unsigned and "signature" not in params and not has_password
+        if not unsigned and not has_password:
             require_signature(
                 params,
                 services.settings,

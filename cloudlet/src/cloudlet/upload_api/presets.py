@@ -6,24 +6,37 @@ from cloudlet.params import Params
 from cloudlet.store import Store, documents
 
 KIND = "upload_preset"
-UNSIGNED_PARAMETERS = frozenset(
+_UNSIGNED = (
+    "upload_preset", "callback", "public_id", "public_id_prefix", "folder", "asset_folder", "display_name", "tags",
+    "context", "metadata", "face_coordinates", "custom_coordinates", "regions", "source", "filename_override",
+    "manifest_transformation", "manifest_json", "template", "template_vars", "accessibility_analysis", "async",
+    "use_asset_folder_as_public_id_prefix",
+)  # fmt: skip
+"""What an unsigned upload may ask for."""
+_SIGNED = frozenset(
     {
-        "upload_preset", "callback", "public_id", "public_id_prefix", "folder", "asset_folder", "display_name", "tags",
-        "context", "metadata", "face_coordinates", "custom_coordinates", "regions", "source", "filename_override",
-        "manifest_transformation", "manifest_json", "template", "template_vars", "file", "api_key", "timestamp",
-        "resource_type", "cloud_name", "async", "accessibility_analysis", "use_asset_folder_as_public_id_prefix",
+        "access_control", "access_mode", "allowed_formats", "auto_chaptering", "auto_tagging", "auto_transcription",
+        "background_removal", "backup", "batch_id", "categorization", "cinemagraph_analysis", "colors", "detection",
+        "discard_original_filename", "eager", "eager_async", "eager_notification_url", "eval", "exif", "faces",
+        "format", "headers", "image_metadata", "invalidate", "media_metadata", "moderation", "notification_url", "ocr",
+        "on_success", "overwrite", "phash", "proxy", "quality_analysis", "quality_override", "raw_convert",
+        "responsive_breakpoints", "return_delete_token", "similarity_search", "transformation", "type",
+        "unique_display_name", "unique_filename", "use_filename", "use_filename_as_display_name", "visual_search",
     }
 )  # fmt: skip
+"""What only a signed upload may ask for. All else that clients add of their own (`unsigned`, `name`) is ignored."""
 
 
 def applied(store: Store, params: Params, *, unsigned: bool) -> Params:
     """``params`` completed by the preset they name.
 
-    A signed call overrides its preset; an unsigned one cannot, may only send ``UNSIGNED_PARAMETERS``, and needs a
-    preset that allows it.
+    A signed call overrides its preset; an unsigned one cannot, needs a preset that allows it, and of its parameters
+    only those of ``_UNSIGNED`` take effect.
     """
     name = params.text("upload_preset")
     if not name:
+        if unsigned:
+            raise bad_request("Upload preset must be specified when using unsigned upload")
         return params
     preset = documents.find(store.reader, KIND, name)
     if preset is None:
@@ -33,12 +46,13 @@ def applied(store: Store, params: Params, *, unsigned: bool) -> Params:
         return params.with_defaults(settings)
     if not preset["unsigned"]:
         raise bad_request("Upload preset must be whitelisted for unsigned uploads")
-    refused = sorted(params.raw().keys() - UNSIGNED_PARAMETERS)
+    refused = sorted(params.raw().keys() & _SIGNED)
     if refused:
         raise bad_request(
-            f"{refused[0].capitalize()} parameter is not allowed when using unsigned upload."
-            f" Only {', '.join(sorted(UNSIGNED_PARAMETERS))} are allowed."
+            f"{refused[0].replace('_', ' ').capitalize()} parameter is not allowed when using unsigned upload."
+            f" Only {','.join(_UNSIGNED)} upload parameters are allowed."
         )
+    params = params.only(("file", *_UNSIGNED))
     if settings.get("disallow_public_id") in (True, "true", "1", 1) and "public_id" in params:
         raise bad_request("public_id is not allowed by this upload preset")
     return params.with_overrides(settings)
