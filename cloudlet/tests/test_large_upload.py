@@ -42,6 +42,14 @@ def test_the_sdk_uploads_in_chunks() -> None:
     assert uploader._http.request("GET", result["url"], timeout=20).data == data
 
 
+def test_a_total_beyond_the_limit_is_told_with_the_first_chunk(tmp_path: Path) -> None:
+    with (
+        running_cloudlet(data=tmp_path, options=["--max-upload-bytes", str(6 * MIB)]) as small,
+        pytest.raises(BadRequest, match=rf"^File size too large\. Got {7 * MIB}\. Maximum is {6 * MIB}\.$"),
+    ):
+        send("big", b"a" * 5 * MIB, 0, 7 * MIB, to=small)
+
+
 def test_chunks_may_come_in_any_order_and_twice() -> None:
     upload_id, data, total = secrets.token_hex(8), os.urandom(10 * MIB + 100), 10 * MIB + 100
     name = "any/order.bin"

@@ -8,7 +8,9 @@ import time
 import zipfile
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import cloudinary
 import pytest
 from cloudinary import api, uploader, utils
 from cloudinary.exceptions import AuthorizationRequired, BadRequest, Error, NotFound
@@ -170,6 +172,39 @@ def test_formats_may_be_restricted_and_converted() -> None:
     assert uploader.upload(png(), allowed_formats=["jpg"], format="jpg")["format"] == "jpg"
     small = uploader.upload(png(200, 100), transformation={"width": 50, "crop": "scale"})
     assert (small["width"], small["height"]) == (50, 25)
+
+
+def test_what_is_no_picture_is_named_where_formats_are_restricted() -> None:
+    for content, text in (
+        (b"nonsense", "An unknown file format not allowed"),
+        (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "Image file format mov not allowed"),
+    ):
+        with pytest.raises(BadRequest, match=f"^{text}$"):
+            uploader.upload(io.BytesIO(content), allowed_formats=["jpg", "png"], filename="x.png")
+    with pytest.raises(BadRequest, match="^Invalid image file$"):
+        uploader.upload(io.BytesIO(b"nonsense"), filename="x.png")
+    with pytest.raises(BadRequest, match="^An unknown file format not allowed$"):
+        uploader.upload(io.BytesIO(b"x"), resource_type="raw", allowed_formats=["pdf"], filename="noextension")
+
+
+@pytest.mark.parametrize("text", ["3", base64.b64encode(png(90, 90).getvalue() * 40).decode(), "logo.png", "ftp://x/y"])
+def test_a_file_field_that_holds_no_address_is_named(text: str) -> None:
+    answer = send_field(text)
+    assert (answer.status, answer.json()["error"]["message"]) == (400, f"Unsupported source URL: {text[:200]}")
+    assert answer.headers["X-Cld-Error"] == f"Unsupported source URL: {text[:200]}"
+
+
+def test_bytes_without_a_file_name_are_a_picture() -> None:
+    assert send_field(png().getvalue()).json()["format"] == "png"
+
+
+def send_field(file: str | bytes) -> Any:
+    """The answer to a form whose ``file`` is a field like any other, without a file name."""
+    params = {"timestamp": utils.now()}
+    signed = utils.sign_request(params, {**vars(cloudinary.config())})
+    return uploader._http.request(
+        "POST", utils.cloudinary_api_url("upload"), fields={**signed, "file": file}, timeout=10
+    )
 
 
 def test_an_upload_can_be_marked_with_what_is_stored() -> None:

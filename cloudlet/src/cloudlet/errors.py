@@ -1,13 +1,17 @@
 """The one error type that endpoints raise; the app turns it into Cloudinary's wire shape."""
 
+import re
 from collections.abc import Mapping
+
+_HEADER_CHARACTERS = 4000
+_NOT_PRINTABLE = re.compile(r"[^ -~]")
 
 
 class ApiError(Exception):
     """A refusal with an HTTP status and the text that the caller will read.
 
-    The Upload and Admin APIs answer it as ``{"error": {"message": ...}}``; delivery answers it with an empty
-    body and the text in the ``X-Cld-Error`` header.
+    The text goes into the ``X-Cld-Error`` header. The body of the Upload and Admin APIs is
+    ``{"error": {"message": ...}}``, that of delivery empty.
     """
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
@@ -40,3 +44,9 @@ def not_found(message: str) -> ApiError:
 def conflict(message: str) -> ApiError:
     """409: what was named exists already."""
     return ApiError(409, message)
+
+
+def header_text(message: str) -> str:
+    """Return a message as the value of a header: in ASCII, on one line, of bounded length."""
+    escaped = message.encode("ascii", "backslashreplace").decode()
+    return _NOT_PRINTABLE.sub(" ", escaped)[:_HEADER_CHARACTERS]

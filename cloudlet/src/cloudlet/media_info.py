@@ -28,7 +28,7 @@ from PIL import (
 )
 
 from cloudlet import pdf
-from cloudlet.errors import bad_request
+from cloudlet.errors import ApiError, bad_request
 from cloudlet.store import StagedBlob
 
 # Pillow's plugins for what Cloudinary accepts as images, with the extension that Cloudinary gives them. Naming the
@@ -68,6 +68,14 @@ class MediaInfo:
     pages: int | None = None
 
 
+class UnknownFormatError(ApiError):
+    """400: the bytes are of no format of their resource type. ``format`` names one of another type, if it is that."""
+
+    def __init__(self, message: str, format_: str = "") -> None:
+        super().__init__(400, message)
+        self.format = format_
+
+
 def inspect(staged: StagedBlob, resource_type: str, max_pixels: int) -> MediaInfo:
     """Identifies a file for an upload as ``image``, ``video``, ``raw`` or ``auto``.
 
@@ -89,7 +97,9 @@ def inspect(staged: StagedBlob, resource_type: str, max_pixels: int) -> MediaInf
             return MediaInfo("video", video)
     if resource_type == "auto":
         return MediaInfo("raw", "")
-    raise bad_request("Invalid image file" if resource_type == "image" else "Unsupported video format or file")
+    if resource_type == "image":
+        raise UnknownFormatError("Invalid image file", video_format(head))
+    raise UnknownFormatError("Unsupported video format or file")
 
 
 def _check_pixels(info: MediaInfo, max_pixels: int) -> None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloudlet.calls import CallLog
-from cloudlet.errors import ApiError
+from cloudlet.errors import ApiError, header_text
 from cloudlet.paths import is_delivery
 from cloudlet.randomness import random_hex
 
@@ -19,12 +19,11 @@ log = logging.getLogger("cloudlet")
 
 
 def error_response(error: ApiError, path: str) -> Response:
-    """An API error as JSON; a delivery error as an empty body with ``X-Cld-Error``."""
-    headers = dict(error.headers)
+    """An API error as JSON, a delivery error as an empty body; both with the text in ``X-Cld-Error``."""
+    headers = {**error.headers, "X-Cld-Error": header_text(error.message)}
     if not is_delivery(path):
         body = json.dumps({"error": {"message": error.message}}, ensure_ascii=False)
         return Response(body, error.status, headers, media_type="application/json")
-    headers["X-Cld-Error"] = error.message.encode("ascii", "backslashreplace").decode().replace("\n", " ")
     headers.setdefault("Cache-Control", "private, no-transform, max-age=0")
     return Response(b"", error.status, headers)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_FIELDS_BYTES = 16 * 1024 * 1024
 MAX_FIELDS = 20_000
 FILE_FIELD = "file"
+MAX_COUNTED_BEYOND_BYTES = 1024**3
 _PLAIN_DISPOSITION = re.compile(rb'form-data; name="(?P<name>[^"\\%]*)"(?:; filename="(?P<filename>[^"\\%]*)")?')
 _PLAIN_HEAD = re.compile(
     rb'\r\nContent-Disposition: form-data; name="([^"\\%\r\n]{1,200})"(?:; filename="([^"\\%\r\n]{0,1000})")?\r\n'
@@ -40,6 +41,7 @@ class MultipartReader:
         self._boundary = boundary
         self._stage = stage
         self._max_file_bytes = max_file_bytes
+        self._file_bytes = 0
         self._fields_bytes = 0
         self._header_name = b""
         self._header_value = b""
@@ -121,17 +123,29 @@ class MultipartReader:
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._writer is not None:
-            if self._writer.size + end - start > self._max_file_bytes:
-                raise too_large(self._max_file_bytes)
-            self._writer.write(data[start:end])
+            self._file_part(data[start:end])
             return
         self._fields_bytes += end - start
         if self._fields_bytes > MAX_FIELDS_BYTES:
             raise ApiError(413, f"Request parameters too large. Maximum is {MAX_FIELDS_BYTES} bytes")
         self._chunks.append(data[start:end])
 
+    def _file_part(self, data: bytes) -> None:
+        """Keep bytes up to the limit. Beyond it they are counted only, for the error to tell the size."""
+        assert self._writer is not None  # noqa: S101 - the caller looked
+        within_limit = self._file_bytes <= self._max_file_bytes
+        self._file_bytes += len(data)
+        if self._file_bytes <= self._max_file_bytes:
+            self._writer.write(data)
+        elif within_limit:
+            self._writer.abort()
+        elif self._file_bytes > self._max_file_bytes + MAX_COUNTED_BEYOND_BYTES:
+            raise too_large(self._file_bytes, self._max_file_bytes)
+
     def _part_end(self) -> None:
         if self._writer is not None:
+            if self._file_bytes > self._max_file_bytes:
+                raise too_large(self._file_bytes, self._max_file_bytes)
             self.file = self._writer.finish()
             self._writer = None
         else:
@@ -167,8 +181,9 @@ def _names(disposition: bytes) -> tuple[bytes | None, bytes | None]:
     return options.get(b"name"), options.get(b"filename")
 
 
-def too_large(limit: int) -> ApiError:
-    return ApiError(400, f"File size too large. Maximum is {limit} bytes.")
+def too_large(size: int, limit: int) -> ApiError:
+    """400 in Cloudinary's words, which clients take apart."""
+    return ApiError(400, f"File size too large. Got {size}. Maximum is {limit}.")
 
 
 def _decode(raw: bytes) -> str:

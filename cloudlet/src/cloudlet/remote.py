@@ -85,9 +85,14 @@ def _receive(response: http.client.HTTPResponse, writer: StagingWriter, limit: i
     try:
         while chunk := response.read(_CHUNK):
             if writer.size + len(chunk) > limit:
-                raise too_large(limit)
+                raise too_large(_announced(response) or writer.size + len(chunk), limit)
             writer.write(chunk)
     except BaseException:
         writer.abort()
         raise
     return writer.finish()
+
+
+def _announced(response: http.client.HTTPResponse) -> int:
+    length = response.getheader("Content-Length", "")
+    return int(length) if length.isdecimal() else 0

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from cloudlet.assets import Asset, Derived
 from cloudlet.delivery.media_types import is_active, media_type
-from cloudlet.errors import ApiError
+from cloudlet.errors import ApiError, header_text
 from cloudlet.store import Store
 
 CHUNK = 256 * 1024
@@ -87,7 +87,7 @@ def _headers(delivered: Delivered) -> dict[str, str]:
     if delivered.attachment is not None:
         headers["Content-Disposition"] = content_disposition(delivered.attachment)
     if delivered.warning:
-        headers["X-Cld-Error"] = delivered.warning.encode("ascii", "backslashreplace").decode()
+        headers["X-Cld-Error"] = header_text(delivered.warning)
     return headers
 
 

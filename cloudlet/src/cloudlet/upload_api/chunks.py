@@ -57,8 +57,9 @@ async def receive(call: UploadCall, source: Source, part: Part, finish: Finish) 
         raise bad_request(f"Invalid chunk: {source.blob.size} bytes do not fill its Content-Range")
     if part.end != part.total and source.blob.size < MIN_PART_BYTES:
         raise bad_request("All parts except EOF-chunk must be larger than 5mb")
-    if max(part.end, part.total or 0) > call.settings.max_upload_bytes:
-        raise too_large(call.settings.max_upload_bytes)
+    size, limit = max(part.end, part.total or 0), call.settings.max_upload_bytes
+    if size > limit:
+        raise too_large(size, limit)
     sessions = call.services.chunk_sessions
     await sessions.expire()
     session = sessions.find(part.upload_id)

@@ -14,6 +14,7 @@ from cloudlet.upload_api.call import UploadCall
 
 _DATA_URI = re.compile(rb"data:(?:[\w.+-]+/[\w.+-]+)?(?:;[\w-]+=[^;,]{0,200})*(?P<base64>;base64)?,")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_NOT_TEXT = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _URL_LIMIT = 8192
 # Cloudinary's limit too: a data URI is decoded in memory.
 _DATA_URI_LIMIT = 60 * 1024 * 1024
@@ -41,22 +42,24 @@ async def obtain(call: UploadCall) -> Source:
 
 
 async def _from_text(call: UploadCall, staged: StagedBlob) -> Source:
-    """A part without a file name holds a URL or data URI; some clients also send bytes that way."""
+    """A part without a file name holds a URL or data URI; some clients also send bytes of a picture that way."""
     with staged.open() as file:
         head = file.read(_URL_LIMIT)
     if _DATA_URI.match(head):
         if staged.size > _DATA_URI_LIMIT:
-            raise too_large(_DATA_URI_LIMIT)
+            raise too_large(staged.size, _DATA_URI_LIMIT)
         data = await asyncio.to_thread(_decode_data_uri, staged.read())
         blob = call.store.blobs.stage_bytes(data)
         _swap(call, staged, blob)
         return Source(blob, None)
-    text = head.decode(errors="replace").strip() if staged.size <= _URL_LIMIT else ""
-    if _URL.match(text):
-        blob, filename = await from_url(call, text)
-        _swap(call, staged, blob)
-        return Source(blob, filename)
-    return Source(staged, None)
+    if _NOT_TEXT.search(head):
+        return Source(staged, None)
+    text = head.decode(errors="replace").strip()
+    if staged.size > _URL_LIMIT or not _URL.match(text):
+        raise bad_request(f"Unsupported source URL: {text[:200]}")
+    blob, filename = await from_url(call, text)
+    _swap(call, staged, blob)
+    return Source(blob, filename)
 
 
 async def from_url(call: UploadCall, url: str) -> tuple[StagedBlob, str]:

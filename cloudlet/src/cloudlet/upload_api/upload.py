@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from cloudlet import ids
 from cloudlet.assets import Asset, Json, now_iso
+from cloudlet.delivery.formats import canonical
 from cloudlet.errors import bad_request
-from cloudlet.media_info import MediaInfo, inspect
+from cloudlet.media_info import MediaInfo, UnknownFormatError, inspect
 from cloudlet.store import StagedBlob, Transaction, assets, folders
 from cloudlet.structured_metadata import values as metadata_values
 from cloudlet.upload_api import addons, attributes, breakpoints, chunks, eager, naming, presets, tokens, values
@@ -47,7 +48,7 @@ async def finish(call: UploadCall, source: Source) -> Json:
         call.services.webhooks.checked(params.text(name))
     info = await _inspect(call, source.blob)
     blob, info = await eager.incoming(call, source.blob, info)
-    _check_format(call, info, source.filename)
+    _check_format(call, info.resource_type, info.format or _extension(source.filename))
     asset = draft(call, info, blob, source.filename)
     await attributes.analyse_upload(params, asset, blob, info)
     overwrite = params.flag("overwrite", not call.unsigned)
@@ -90,20 +91,26 @@ def notify(call: UploadCall, body: dict[str, Json]) -> None:
 async def _inspect(call: UploadCall, blob: StagedBlob) -> MediaInfo:
     limit = call.settings.max_pixels
     # A thread costs more than reading the header of a small picture; anything else may take its time.
-    if blob.size <= INLINE_BYTES and blob.data is not None and blob.data.startswith(_QUICK):
-        return inspect(blob, call.resource_type, limit)
-    return await asyncio.to_thread(inspect, blob, call.resource_type, limit)
+    try:
+        if blob.size <= INLINE_BYTES and blob.data is not None and blob.data.startswith(_QUICK):
+            return inspect(blob, call.resource_type, limit)
+        return await asyncio.to_thread(inspect, blob, call.resource_type, limit)
+    except UnknownFormatError as error:
+        _check_format(call, call.resource_type, error.format)
+        raise
 
 
-def _check_format(call: UploadCall, info: MediaInfo, filename: str | None) -> None:
-    allowed = [name.lower() for name in call.params.texts("allowed_formats")]
-    if not allowed:
-        return
-    found = info.format or (filename or "").rpartition(".")[2].lower()
-    aliases = {found, {"jpg": "jpeg", "tif": "tiff"}.get(found, found)}
-    if not aliases & set(allowed):
-        kind = info.resource_type.capitalize()
-        raise bad_request(f"{kind} file format {found or 'unknown'} not allowed")
+def _extension(filename: str | None) -> str:
+    stem, _, extension = (filename or "").rpartition(".")
+    return extension.lower() if stem else ""
+
+
+def _check_format(call: UploadCall, resource_type: str, format_: str) -> None:
+    """Raise 400 for a format that is not among ``allowed_formats``; empty is an unknown one."""
+    allowed = {canonical(name.lower()) for name in call.params.texts("allowed_formats")}
+    if allowed and canonical(format_) not in allowed:
+        what = f"{resource_type.capitalize()} file format {format_}" if format_ else "An unknown file format"
+        raise bad_request(f"{what} not allowed")
 
 
 def draft(call: UploadCall, info: MediaInfo, blob: StagedBlob, filename: str | None) -> Asset:
