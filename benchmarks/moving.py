@@ -99,7 +99,7 @@ def _fill(tickets: int) -> None:
         ticket_id = uuid.uuid4()
         (folder / f"ticket_{ticket_id}.png").write_bytes(render_qr_png(str(ticket_id)))
         name = f"qr_codes/ticket_{ticket_id}.png"
-        old: dict[str, Any] = {"issued_before_signing": True, "next_attempt_at": None, "qr_code": name}
+        old: dict[str, Any] = {"next_attempt_at": None, "qr_code": name}
         rows.append(EventTicket(ticket_id=ticket_id, event=event, holder_name=f"Guest {number}", **old))
     EventTicket.objects.bulk_create(rows, batch_size=500)
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import qrcode
 from django.conf import settings
+from django.utils import timezone
 
-from apps.events.models import EventTicket
+from apps.events.models import EventTicket, TicketCode
+from apps.events.ticket_codes import digest_of
 
 from .factories import make_ticket
 
@@ -34,14 +36,20 @@ def write_local(name: str, content: bytes) -> Path:
     return path
 
 
-def make_local_ticket(content: bytes | None = None, **overrides: Any) -> EventTicket:
-    """A ticket of old. Its file holds `content`, or by default a code with its bare id; None stands for the latter."""
+def accept_id(ticket: EventTicket) -> EventTicket:
+    """Accept the ticket's id as a code, as the migration does for tickets from before codes were signed."""
+    row = {"ticket": ticket, "digest": digest_of(str(ticket.ticket_id)), "source": TicketCode.Source.TICKET_ID}
+    TicketCode.objects.create(**row, dead_at=timezone.now() if ticket.code_generation else None)
+    return ticket
+
+
+def make_local_ticket(content: bytes | None = None, *, text: str = "", **overrides: Any) -> EventTicket:
+    """A ticket of old. Its file holds `content`, or a code with `text` (`{}` for its id), or by default its bare id."""
     ticket_id = uuid.uuid4()
     name = f"qr_codes/ticket_{ticket_id}.png"
-    write_local(name, old_qr_png(str(ticket_id)) if content is None else content)
+    write_local(name, old_qr_png((text or "{}").replace("{}", str(ticket_id))) if content is None else content)
     values: dict[str, Any] = {"ticket_id": ticket_id, "qr_code": name}
-    values |= {"issued_before_signing": True, "next_attempt_at": None}
-    return make_ticket(**values | overrides)
+    return accept_id(make_ticket(**values | {"next_attempt_at": None} | overrides))
 
 
 def local_path(ticket: EventTicket) -> Path:

@@ -13,12 +13,13 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.events import admission, tickets
+from apps.events import admission, codes, tickets
 from apps.events.admission import Check, Verdict
 from apps.events.codes import code_of
-from apps.events.models import EventTicket
+from apps.events.models import EventTicket, TicketCode
 
 from .factories import make_event, make_organiser, make_ticket, make_user
+from .local_tickets import accept_id
 from .races import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -90,7 +91,7 @@ def test_a_deleted_tickets_code_is_unknown(ticket: EventTicket, dora: User) -> N
 def test_codes_from_before_signing_count_only_for_tickets_of_then(ticket: EventTicket, dora: User) -> None:
     bare, as_json = str(ticket.ticket_id), json.dumps({"ticket_id": str(ticket.ticket_id)})
     assert admission.check(bare, dora).verdict is Verdict.UNKNOWN
-    EventTicket.objects.update(issued_before_signing=True)
+    accept_id(ticket)
     assert admission.check(bare, dora).verdict is Verdict.VALID
     assert admission.check(as_json, dora).verdict is Verdict.VALID
     ticket.refresh_from_db()
@@ -101,13 +102,14 @@ def test_codes_from_before_signing_count_only_for_tickets_of_then(ticket: EventT
 def test_a_move_to_cloudinary_in_the_same_moment_lets_nobody_in_twice(
     ticket: EventTicket, dora: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It notes the printed code in the row between the look at it and the UPDATE: VALID is said by the UPDATE alone."""
-    EventTicket.objects.update(issued_before_signing=True)
+    """It notes the printed code between the look at the ticket and the UPDATE: VALID is said by the UPDATE alone."""
+    accept_id(ticket)
     printed = json.dumps({"ticket_id": str(ticket.ticket_id)})
     may_admit = admission.may_admit
 
     def note_printed_code(*args: Any) -> bool:
-        assert tickets.owe_files({EventTicket.objects.get(): printed}) == {ticket.pk}
+        assert codes.accept({ticket: [printed]}, TicketCode.Source.PICTURE).shared == {}
+        assert tickets.owe_files([ticket]) == {ticket.pk}
         return may_admit(*args)
 
     monkeypatch.setattr(admission, "may_admit", note_printed_code)

@@ -38,9 +38,9 @@ def test_a_late_save_keeps_what_workers_wrote(cloudlet: RunningCloudlet, way: st
     publisher.publish(early.pk)
     published = columns(early)
     assert published["state"] == "ready"
-    early.legacy_code = "edited"
+    early.reason = "edited"
     early.save()
-    assert columns(early) == published | {"legacy_code": "edited"}
+    assert columns(early) == published | {"reason": "edited"}
 
 
 def test_without_it_a_late_save_forgets_the_files(cloudlet: RunningCloudlet) -> None:
@@ -71,22 +71,22 @@ def test_what_was_assigned_is_written_whatever_column_it_is() -> None:
 
 def test_a_save_that_was_rolled_back_can_be_made_again() -> None:
     ticket = make_ticket()
-    ticket.legacy_code = "edited"
+    ticket.reason = "edited"
     with pytest.raises(RuntimeError), transaction.atomic():
         ticket.save()
         raise RuntimeError
-    assert columns(ticket)["legacy_code"] == ""
+    assert columns(ticket)["reason"] == ""
     ticket.save()
-    assert columns(ticket)["legacy_code"] == "edited"
+    assert columns(ticket)["reason"] == "edited"
 
 
 def test_a_refreshed_column_is_no_edit() -> None:
     ticket = make_ticket()
-    EventTicket.objects.filter(pk=ticket.pk).update(legacy_code="theirs")
-    ticket.refresh_from_db(fields=["legacy_code"])
-    EventTicket.objects.filter(pk=ticket.pk).update(legacy_code="later")
+    EventTicket.objects.filter(pk=ticket.pk).update(reason="theirs")
+    ticket.refresh_from_db(fields=["reason"])
+    EventTicket.objects.filter(pk=ticket.pk).update(reason="later")
     ticket.save()
-    assert columns(ticket)["legacy_code"] == "later"
+    assert columns(ticket)["reason"] == "later"
 
 
 def test_a_save_without_an_edit_still_tells_of_itself() -> None:

@@ -80,10 +80,10 @@ def test_a_saved_change_is_published_with_the_same_code(
 
 def test_what_is_not_printed_costs_nothing(ticket: EventTicket, sent: list[list[int]]) -> None:
     ticket.save()
-    ticket.legacy_code = "old"
+    ticket.reason = "old"
     ticket.quantity = 9  # is not written
     with CaptureQueriesContext(connection) as queries:
-        ticket.save(update_fields=["legacy_code"])
+        ticket.save(update_fields=["reason"])
     assert not [query for query in queries if query["sql"].startswith("SELECT")]
     EventTicket.objects.defer(*EventTicket.PRINTED, "event").get(pk=ticket.pk).save()
     assert sent == []

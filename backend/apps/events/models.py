@@ -26,6 +26,7 @@ from .auditing.records import UsageSample as UsageSample
 from .partial_saves import PartiallySaved, PartiallySavedQuerySet
 from .rendering.errors import RenderingError
 from .rendering.layout.loading import load_layout
+from .ticket_codes import TicketCode as TicketCode
 from .timing import first_sweep
 from .validators import CheckedText, validate_time_zone
 
@@ -222,10 +223,8 @@ class EventTicket(CheckedText, PartiallySaved):
     issued_at = models.DateTimeField(default=timezone.now, editable=False)
     used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    # The code. `code_generation` rises when a ticket is re-issued, and every earlier copy is dead.
+    # The code. `code_generation` rises when a ticket is re-issued, and every earlier copy is dead (also `TicketCode`s).
     code_generation = models.PositiveSmallIntegerField(default=0, editable=False)
-    issued_before_signing = models.BooleanField(default=False, editable=False)
-    legacy_code = models.CharField(max_length=500, blank=True, editable=False)
 
     # The files: empty until published, or until moved from the local storage of old.
     qr_code = storage.TicketImageField(upload_to="qr_codes/", blank=True, editable=False)

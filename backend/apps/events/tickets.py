@@ -7,7 +7,7 @@ The row is its own outbox: a wish is a committed row in state `pending`, which `
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,11 +17,10 @@ from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import signals
+from . import codes, signals
 from .models import Event, EventTicket, IssuedList, TicketType
 from .publishing import dispatch
 from .publishing.deletions import owe_deletion_of_files
-from .rows import Row, update_each
 from .timing import ISSUED_LISTS_KEPT, first_sweep
 
 if TYPE_CHECKING:
@@ -130,10 +129,11 @@ def reissue(ticket: EventTicket) -> None:
         raise TicketError("This ticket was re-issued 255 times, which is all a code can count. Issue a new ticket.")
     with transaction.atomic():
         changed = EventTicket.objects.filter(pk=ticket.pk, code_generation=ticket.code_generation, used_at=None).update(
-            code_generation=F("code_generation") + 1, legacy_code=""
+            code_generation=F("code_generation") + 1
         )
         if not changed:
             raise TicketError("Somebody else re-issued or used this ticket at this moment. Look at it again.")
+        codes.void_codes(ticket)
         _wish(ticket)
         signals.ticket_reissued.send(EventTicket, tickets=[ticket])
 
@@ -199,20 +199,17 @@ def _wish_for(pks: Sequence[int], *, bulk: bool = False) -> None:
         dispatch.publish_soon(pks, bulk=bulk)
 
 
-def owe_files(codes: Mapping[EventTicket, str]) -> set[int]:
+def owe_files(found: Collection[EventTicket]) -> set[int]:
     """Note in the rows that new files are wanted, for a caller who makes them itself: no work is sent.
 
-    By the ticket, the text of a code printed before signing, which the new files then carry on; empty for none.
-    Answers the keys of the tickets where it is noted. The others are gone, or were re-issued since they were read: then
-    their printed code is dead.
+    Answers the keys of the tickets where it is noted. The others are gone, or were re-issued since they were read.
     """
-    rows = [
-        Row(ticket.pk, {"code_generation": ticket.code_generation}, {"legacy_code": code or ticket.legacy_code})
-        for ticket, code in codes.items()
-    ]
+    generations = {ticket.pk: ticket.code_generation for ticket in found}
     with transaction.atomic():
-        EventTicket.objects.filter(pk__in=[row.pk for row in rows]).locked()
-        return update_each(EventTicket, rows, **_wanted(), in_bulk=True)
+        rows = EventTicket.objects.filter(pk__in=EventTicket.objects.filter(pk__in=generations).locked())
+        there = {pk for pk, generation in rows.values_list("pk", "code_generation") if generation == generations[pk]}
+        EventTicket.objects.filter(pk__in=there).update(**_wanted(), in_bulk=True)
+    return there
 
 
 def _wanted() -> dict[str, Any]:

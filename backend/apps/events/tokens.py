@@ -47,6 +47,8 @@ _DOMAIN: Final = b"admit ticket code 1\x00"
 # More than a scanner adds around a code, and a bound on the work that a hostile picture can ask for.
 _MAX_SCANNED_CHARACTERS: Final = 4096
 
+MAX_QR_CHARACTERS: Final = 7089  # digits in the largest QR code, which holds fewer of anything else
+
 _UUID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -158,6 +160,11 @@ class KeyRing:
         except InvalidSignature:
             raise InvalidCode("bad_signature", "the signature is wrong: this code was forged or altered") from None
         return Code(event_id=event_id, ticket_id=UUID(bytes=ticket_bytes), generation=generation, key_id=key_id)
+
+
+def is_signed_form(text: str) -> bool:
+    """Return whether the text looks like a signed code, genuine or not: then nothing but its signature may count."""
+    return text.lstrip()[: len(PREFIX)].upper() == PREFIX
 
 
 def parse_legacy(text: str) -> UUID | None:

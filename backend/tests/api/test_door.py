@@ -20,6 +20,7 @@ from apps.events.codes import code_of
 from apps.events.models import EventTicket
 from apps.events.tokens import KeyRing, SigningKey
 from tests.factories import make_event, make_organiser, make_ticket, make_ticket_type, make_user
+from tests.local_tickets import accept_id
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -167,7 +168,7 @@ def test_scanners_that_act_as_keyboards_are_forgiven(verify: Ask, ticket: EventT
 def test_codes_from_before_signing(client: Client, verify: Ask, ticket: EventTicket) -> None:
     bare, as_json = str(ticket.ticket_id), json.dumps({"ticket_id": str(ticket.ticket_id), "event": "a/b"})
     assert verify(bare).json()["verdict"] == "unknown"
-    EventTicket.objects.update(issued_before_signing=True)
+    accept_id(ticket)
     assert verify(bare).json()["verdict"] == verify(as_json).json()["verdict"] == "valid"
     assert client.get(f"/api/events/verify/{bare}/").json()["verdict"] == "valid", "as other addresses end"
 

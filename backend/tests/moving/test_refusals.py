@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from apps.events import faces, tickets
-from apps.events.codes import code_of
+from apps.events.codes import find_ticket
 from apps.events.models import EventTicket
 from apps.events.moving import plans, relocation
 from apps.events.moving.plans import Outcome, Selection
@@ -55,7 +55,7 @@ def test_one_ticket_that_fails_is_told_and_does_not_stop_the_others(cloudlet: Ru
     assert "Invalid image file" in poison.reason
     assert "1 moved" in migrate()
     poison.refresh_from_db()
-    assert code_of(poison) == str(poison.ticket_id)
+    assert find_ticket(str(poison.ticket_id)) == (poison, True)
 
 
 @pytest.mark.parametrize("trouble", ["refusal", "bug"])
@@ -120,7 +120,7 @@ def test_pdf_files_that_the_account_keeps_back_are_told_in_words(cloudlet: Runni
 
 def test_a_ticket_in_another_workers_hands_is_waited_for(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
-    tickets.owe_files({ticket: str(ticket.ticket_id)})
+    tickets.owe_files([ticket])
     claims.claim([ticket.pk])
     EventTicket.objects.filter(pk=ticket.pk).update(lease_until=timezone.now() + timedelta(seconds=1))
     assert "1 moved" in migrate()
@@ -132,8 +132,7 @@ def test_a_ticket_reissued_between_plan_and_move_does_not_get_its_dead_code_back
     tickets.reissue(ticket)
     (result,) = relocation.apply([planned], Selection())
     assert result.outcome is Outcome.OVERTAKEN
-    ticket.refresh_from_db()
-    assert ticket.legacy_code == ""
+    assert find_ticket(str(ticket.ticket_id)) == (ticket, False)
 
 
 def test_a_ticket_deleted_between_plan_and_move_is_left_alone(cloudlet: RunningCloudlet) -> None:

@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.events import media
+from apps.events.codes import code_of, find_ticket
 from apps.events.models import EventTicket, StoredFileDeletion
 from apps.events.moving import relocation
 from apps.events.publishing import publisher
@@ -35,7 +36,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(cloudlet: RunningC
         said = migrate("--dry-run")
 
     assert everything(tmp_path) == before
-    assert "1 would be moved, with the code that was printed" in said
+    assert "1 would be moved; what was printed stays valid" in said
     assert "1 would be made anew" in said
     assert "1 on Cloudinary already: left alone" in said
     assert "is empty" in said
@@ -56,7 +57,8 @@ def test_what_is_on_cloudinary_is_left_alone_unless_forced(cloudlet: RunningClou
     assert ticket.qr_code_version is not None
     assert version is not None
     assert ticket.qr_code_version > version
-    assert codes_in_png(ticket.qr_code.read()) == [str(ticket.ticket_id)], "made anew is not re-issued"
+    assert codes_in_png(ticket.qr_code.read()) == [code_of(ticket)]
+    assert find_ticket(str(ticket.ticket_id)) == (ticket, True), "made anew is not re-issued"
 
 
 def test_new_tickets_are_the_workers_business(cloudlet: RunningCloudlet) -> None:

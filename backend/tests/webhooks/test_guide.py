@@ -20,6 +20,7 @@ from apps.webhooks import claims, outbound, payloads
 from apps.webhooks.models import OVERLAP, TEST, TROUBLED, EventType, WebhookMessage
 from apps.webhooks.signing import new_secret, signature_header
 from tests.factories import make_ticket
+from tests.local_tickets import accept_id
 
 GUIDE = (Path(__file__).resolve().parents[3] / "docs/reference/webhooks.md").read_text()
 
@@ -59,7 +60,7 @@ def test_each_event_has_an_example_that_looks_like_what_is_sent(event_type: str)
 @pytest.mark.django_db
 def test_a_message_opens_the_door_for_tickets_from_before_signing_alone_and_until_they_are_reissued() -> None:
     assert "tickets from before codes were signed" in GUIDE
-    old, new = make_ticket(issued_before_signing=True), make_ticket()
+    old, new = accept_id(make_ticket()), make_ticket()
     ids = [payloads.data_of(EventType.READY, ticket)["ticket_id"] for ticket in (old, new)]
     assert [codes.find_ticket(found) for found in ids] == [(old, True), (None, False)]
     tickets.reissue(old)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from uuid import UUID
 
 from django.core.exceptions import SuspiciousOperation
 
 from apps.events import codes, scanning
 from apps.events.models import EventTicket
-from apps.events.tokens import InvalidCode, parse_legacy
-
-MAX_CODE = 500  # characters that the row has room for
+from apps.events.tokens import InvalidCode, is_signed_form
 
 
 class Finding(StrEnum):
@@ -31,10 +31,11 @@ class Finding(StrEnum):
     DAMAGED = "damaged"
     NO_CODE = "no_code"
     FOREIGN_CODE = "foreign_code"
+    SHARED_CODE = "shared_code"
 
     @property
     def keeps_code(self) -> bool:
-        """Whether the file carries a code of this very ticket that lets its holder in."""
+        """Whether what was printed from the file lets the ticket's holder in."""
         return self in (Finding.PRINTED_CODE, Finding.CURRENT_CODE)
 
     @property
@@ -52,21 +53,39 @@ WORDS = {
     Finding.DAMAGED: "is damaged",
     Finding.NO_CODE: "shows no code of this system",
     Finding.FOREIGN_CODE: "carries another ticket's code",
+    Finding.SHARED_CODE: "carries the same text as another ticket's",
 }
+# Of several codes in one picture, the first of these is what the picture is.
+PRECEDENCE = (
+    Finding.CURRENT_CODE,
+    Finding.PRINTED_CODE,
+    Finding.OLD_CODE,
+    Finding.FOREIGN_CODE,
+    Finding.NO_CODE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A ticket's local QR code file. `code` is the text in it, when it is a valid code of this ticket.
+    """A ticket's local QR code file. `texts` are what it says, when that is the ticket's printed code.
 
     `opens_nothing`: a code was seen that no door takes for this ticket's, and it is probably what was printed.
+    `rivals`: the ids of tickets that had one of the texts until this one turned up.
     """
 
     finding: Finding
     name: str = ""
     detail: str = ""
-    code: str = ""
+    texts: tuple[str, ...] = ()
     opens_nothing: bool = False
+    rivals: frozenset[UUID] = frozenset()
+
+    def shared_with(self, rivals: frozenset[UUID]) -> LocalFile:
+        """The same file, now that another ticket is known to claim what it says."""
+        rivals |= self.rivals
+        names = f", like ticket {' and '.join(map(str, sorted(rivals)))}, whose code is void now too" if rivals else ""
+        detail = f"it reads “{_in_one_line(self.texts[0])}”{names}"
+        return replace(self, finding=Finding.SHARED_CODE, detail=detail, opens_nothing=True, rivals=rivals)
 
     def warning(self, ticket: EventTicket) -> str:
         """One line with cause and cure, empty when all is as it should be."""
@@ -74,7 +93,7 @@ class LocalFile:
             return ""
         if self.opens_nothing:
             return f"{self._cause(ticket)} What was printed from it opens no door: the holder needs the new ticket."
-        cure = "The ticket gets a fresh file; codes with its id that were printed stay valid."
+        cure = "The ticket gets a fresh file; a printed code that is its id, or JSON with it, stays valid."
         return f"{self._cause(ticket)} {cure}"
 
     def why_kept(self, ticket: EventTicket) -> str:
@@ -104,12 +123,11 @@ def examine(ticket: EventTicket) -> LocalFile:
         return LocalFile(Finding(error.reason), name, str(error))
     if texts is None:
         return LocalFile(Finding.EMPTY, name)
-    findings = [_judge(ticket, text) for text in texts] or [(Finding.NO_CODE, "")]
-    best = min(findings, key=lambda found: list(Finding).index(found[0]))
-    finding, detail = best
-    code = texts[findings.index(best)] if finding.keeps_code else ""
+    judged = {text: _judge(ticket, text) for text in texts}
+    finding, detail = min(judged.values(), key=lambda one: PRECEDENCE.index(one[0]), default=(Finding.NO_CODE, ""))
     opens_nothing = bool(texts) and finding in (Finding.NO_CODE, Finding.FOREIGN_CODE)
-    return LocalFile(finding, name, detail, code, opens_nothing)
+    printed = _printed(ticket, [text for text in texts if judged[text][0] is Finding.PRINTED_CODE])
+    return LocalFile(finding, name, detail, printed if finding is Finding.PRINTED_CODE else (), opens_nothing)
 
 
 def read(ticket: EventTicket, name: str) -> bytes:
@@ -133,18 +151,20 @@ def _judge(ticket: EventTicket, text: str) -> tuple[Finding, str]:
     """What one scanned text is to the ticket, and what to tell about it."""
     if text == codes.code_of(ticket):
         return Finding.CURRENT_CODE, ""
+    if not is_signed_form(text):
+        if not codes.can_be_accepted(text):
+            return Finding.NO_CODE, "its code is empty"
+        return (Finding.OLD_CODE if ticket.code_generation else Finding.PRINTED_CODE), ""
     try:
         named = codes.keyring().read(text).ticket_id
-    except InvalidCode:
-        legacy = parse_legacy(text)
-        if legacy is None:
-            return Finding.NO_CODE, f"it reads “{_in_one_line(text)}”"
-        named = legacy
-        if named == ticket.ticket_id and ticket.issued_before_signing and not ticket.code_generation:
-            return (Finding.PRINTED_CODE, "") if len(text) <= MAX_CODE else (Finding.NO_CODE, "the text is too long")
-    if named == ticket.ticket_id:
-        return Finding.OLD_CODE, ""
-    return Finding.FOREIGN_CODE, f"it names {named}"
+    except InvalidCode as error:
+        return Finding.NO_CODE, f"it reads “{_in_one_line(text)}”; {error}"
+    return (Finding.OLD_CODE, "") if named == ticket.ticket_id else (Finding.FOREIGN_CODE, f"it names {named}")
+
+
+def _printed(ticket: EventTicket, texts: Collection[str]) -> tuple[str, ...]:
+    """What to accept of the texts in one picture: those with the ticket's id, so that no advertisement is a code."""
+    return tuple(text for text in texts if str(ticket.ticket_id) in text.lower()) or tuple(texts)
 
 
 def _in_one_line(text: str) -> str:

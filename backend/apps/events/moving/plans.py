@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from apps.events.models import EventTicket
+from apps.events.models import EventTicket, TicketCode
 
-from .legacy_files import LocalFile, examine
+from .legacy_files import Finding, LocalFile, examine
 
 CHUNK = 500
 
@@ -20,6 +20,7 @@ class Action(StrEnum):
 
     MOVE = "move"
     RENEW = "renew"
+    ACCEPT_CODE = "accept_code"
     DELETE_LOCAL = "delete_local"
     BRING_HOME = "bring_home"
 
@@ -30,6 +31,8 @@ class Outcome(StrEnum):
     MOVED = "moved"
     RENEWED = "renewed"
     BROUGHT_HOME = "brought_home"
+    CODE_ACCEPTED = "code_accepted"
+    LEFT_ALONE = "left_alone"
     LOCAL_DELETED = "local_deleted"
     LOCAL_GONE = "local_gone"
     LOCAL_KEPT = "local_kept"
@@ -47,6 +50,8 @@ class Selection:
 
     `event`: of this event alone. `limit`: that many at most. `force`: also those that are on Cloudinary, which are
     made anew. `delete_local`: local files go once their successors are verified, also those left by earlier runs.
+
+    Tickets that were moved before are selected, too, while a local picture is there whose text was never accepted.
     """
 
     event: int | None = None
@@ -55,16 +60,21 @@ class Selection:
     delete_local: bool = False
 
     def tickets(self) -> QuerySet[EventTicket]:
-        found = EventTicket.objects.all() if self.event is None else EventTicket.objects.filter(event=self.event)
+        found = self._all().prefetch_related("codes")
         if self.force:
             return found
-        # at rest: nobody but this module will ever make their files
-        wanted = Q(published_at=None) & (
-            Q(issued_before_signing=True) | Q(state=EventTicket.State.PENDING, next_attempt_at=None)
-        )
+        codes = TicketCode.objects.filter(ticket=OuterRef("pk"))
+        # at rest: nobody but this module will ever make their files; the others are of old, and an earlier run died
+        at_rest: Q = Q(state=EventTicket.State.PENDING, next_attempt_at=None)
+        wanted = Q(published_at=None) & (at_rest | ~Q(qr_code="") | Q(Exists(codes)))
+        unread = ~Q(Exists(codes.filter(source=TicketCode.Source.PICTURE)))
+        wanted |= Q(published_at__isnull=False, code_generation=0) & ~Q(qr_code_local="") & unread
         if self.delete_local:
             wanted |= ~Q(qr_code_local="", pdf_ticket_local="")
         return found.filter(wanted)
+
+    def _all(self) -> QuerySet[EventTicket]:
+        return EventTicket.objects.all() if self.event is None else EventTicket.objects.filter(event=self.event)
 
     def count(self) -> int:
         found = self.tickets().count()
@@ -72,8 +82,7 @@ class Selection:
 
     def passed_over(self) -> int:
         """How many tickets are left alone, as their files are on Cloudinary."""
-        found = EventTicket.objects.all() if self.event is None else EventTicket.objects.filter(event=self.event)
-        return found.exclude(published_at=None).exclude(pk__in=self.tickets().values("pk")).count()
+        return self._all().exclude(published_at=None).exclude(pk__in=self.tickets().values("pk")).count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,8 @@ class Plan:
     def warning(self) -> str:
         if self.action is Action.DELETE_LOCAL:
             return self.local.why_kept(self.ticket)
+        if self.action is Action.ACCEPT_CODE and self.local.finding is not Finding.SHARED_CODE:
+            return ""  # the run that moved it told
         return self.local.warning(self.ticket)
 
     @property
@@ -95,9 +106,12 @@ class Plan:
         """What would be done, in words."""
         if self.action is Action.DELETE_LOCAL:
             return "would have their local files deleted"
+        if self.action is Action.ACCEPT_CODE:
+            printed = self.local.finding is Finding.PRINTED_CODE
+            return "would have their printed code accepted" if printed else Outcome.LEFT_ALONE.value
         if self.action is Action.RENEW or not self.local.finding.keeps_code:
             return "would be made anew"
-        return "would be moved, with the code that was printed"
+        return "would be moved; what was printed stays valid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +138,9 @@ def plan_one(ticket: EventTicket, selection: Selection) -> Plan:
     """As `plan`, for one ticket that the selection found."""
     if ticket.published_at is None:
         return Plan(ticket, Action.MOVE, examine(ticket))
-    return Plan(ticket, Action.RENEW if selection.force else Action.DELETE_LOCAL, examine(ticket))
+    if selection.force:
+        return Plan(ticket, Action.RENEW, examine(ticket))
+    return Plan(ticket, Action.DELETE_LOCAL if selection.delete_local else Action.ACCEPT_CODE, examine(ticket))
 
 
 def in_chunks(found: QuerySet[EventTicket], limit: int | None = None) -> Iterator[EventTicket]:

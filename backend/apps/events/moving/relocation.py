@@ -1,8 +1,8 @@
 """Moves tickets from the local storage of old to Cloudinary: `plans.py` says what is to be done, this does it.
 
-Moving is not re-issuing: a code that was printed lives on in the new files. Every ticket is saved when it is done, so
-a run that dies is continued by starting it again. No file is deleted before its successor was fetched back and scanned.
-Tickets go through the pipeline that publishes new ones.
+Moving is not re-issuing: the new files carry the signed code, and what was printed stays valid besides it. Every ticket
+is saved when it is done, so a run that dies is continued by starting it again. No file is deleted before its code is
+accepted and its successor was fetched back and scanned. Tickets go through the pipeline that publishes new ones.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dataclasses import replace
 from django.core.exceptions import SuspiciousOperation
 from django.utils import timezone
 
-from apps.events import tickets, verification
+from apps.events import codes, tickets, verification
 from apps.events.media import MediaError
-from apps.events.models import EventTicket
+from apps.events.models import EventTicket, TicketCode
 from apps.events.parallel import in_parallel
 from apps.events.publishing.pipeline import Pipeline
 from apps.events.rendering import RenderingError
@@ -109,10 +109,13 @@ class _Run:
         return [] if ticket is None else [plan_one(ticket, self._selection)]
 
     def _begin(self, batch: list[Plan]) -> Iterator[Result]:
+        batch = _with_codes_accepted(batch)
+        yield from (_accepted(planned) for planned in batch if planned.action is Action.ACCEPT_CODE)
+        batch = [planned for planned in batch if planned.action is not Action.ACCEPT_CODE]
         idle = [planned for planned in batch if not _is_leased(planned.ticket)]
         moved = [planned for planned in idle if planned.action is not Action.DELETE_LOCAL]
         new = [planned for planned in moved if planned.ticket.pk not in self._failures and _needs_wish(planned)]
-        noted = tickets.owe_files({planned.ticket: _printed_code(planned) for planned in new})
+        noted = tickets.owe_files([planned.ticket for planned in new])
         refused = [planned for planned in new if planned.ticket.pk not in noted]
         wanted = {planned.ticket.pk: planned for planned in moved if planned not in refused}
         claimed = {pk: wanted[pk] for pk in self._line.begin(list(wanted))} if wanted else {}
@@ -177,15 +180,29 @@ class _Run:
 
 def _needs_wish(planned: Plan) -> bool:
     """Whether the row doesn't say yet what is wanted: an earlier run may have noted it, and died."""
-    ticket = planned.ticket
-    noted = planned.action is Action.MOVE and ticket.next_attempt_at is not None
-    return not noted or ticket.legacy_code != _printed_code(planned)
+    return planned.action is not Action.MOVE or planned.ticket.next_attempt_at is None
 
 
-def _printed_code(planned: Plan) -> str:
-    """The code that the new files must carry on; what the row has already is no worse than what the file says."""
-    local = planned.local
-    return local.code if local.finding is Finding.PRINTED_CODE else planned.ticket.legacy_code
+def _with_codes_accepted(batch: list[Plan]) -> list[Plan]:
+    """Accept what was printed for the tickets, and answer their plans, which know now what other tickets have too.
+
+    Files that were made before all were signed may carry a text that is void from here on, and are made anew.
+    """
+    texts = {planned.ticket: planned.local.texts for planned in batch if planned.local.texts}
+    outcome = codes.accept(texts, TicketCode.Source.PICTURE)
+    tickets.rerender_many(EventTicket.objects.filter(pk__in=outcome.outdated))
+    return [
+        replace(planned, local=planned.local.shared_with(rivals))
+        if (rivals := outcome.shared.get(planned.ticket.pk)) is not None
+        else planned
+        for planned in batch
+    ]
+
+
+def _accepted(planned: Plan) -> Result:
+    """What became of a ticket that was moved before, when only its printed code was still to be accepted."""
+    accepted = planned.local.finding is Finding.PRINTED_CODE
+    return Result(planned, Outcome.CODE_ACCEPTED if accepted else Outcome.LEFT_ALONE)
 
 
 def _is_leased(ticket: EventTicket) -> bool:

@@ -62,6 +62,7 @@ def bring_home(ticket: EventTicket, pace: Pace) -> Result:
 
 def _published(selection: Selection) -> QuerySet[EventTicket]:
     found = EventTicket.objects.filter(state=EventTicket.State.READY).exclude(published_at=None)
+    found = found.prefetch_related("codes")
     return found if selection.event is None else found.filter(event=selection.event)
 
 

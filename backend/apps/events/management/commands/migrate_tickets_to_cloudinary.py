@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.events.management.arguments import add_workers, positive
 from apps.events.moving import plans, relocation, retrieval
+from apps.events.moving.legacy_files import Finding
 from apps.events.moving.pacing import Pace
 from apps.events.moving.plans import Outcome, Plan, Result, Selection
 from apps.events.moving.progress import Progress
@@ -20,12 +22,14 @@ from apps.events.moving.reports import Report
 from apps.events.publishing import claims
 
 SUMMARY = {
-    Outcome.MOVED: "moved, with the code that was printed",
+    Outcome.MOVED: "moved; what was printed stays valid",
     Outcome.RENEWED: "made anew",
     Outcome.BROUGHT_HOME: "brought to the local storage",
+    Outcome.CODE_ACCEPTED: "moved earlier; what was printed is accepted now",
     Outcome.LOCAL_DELETED: "local files deleted, their successors on Cloudinary verified",
     Outcome.LOCAL_GONE: "local files were gone already, which is noted now",
     Outcome.LOCAL_KEPT: "local files kept, as they are not what was moved",
+    Outcome.LEFT_ALONE: "on Cloudinary already: left alone",
     Outcome.OVERTAKEN: "changed by somebody else meanwhile, nothing left to do",
     Outcome.FAILED: "failed; run the command again to try those again",
 }
@@ -34,7 +38,8 @@ SUMMARY = {
 class Command(BaseCommand):
     help = (
         "Move tickets from the local storage of old to Cloudinary. Printed codes stay valid, local files stay where "
-        "they are, and a run that is cut short is continued by starting it again."
+        "they are, and a run that is cut short is continued by starting it again. What was printed "
+        "for tickets that were moved before is accepted, too, while their local pictures are there."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -65,9 +70,10 @@ class Command(BaseCommand):
         for planned in plans.plan(selection):
             told[planned.intention] += 1
             self._warn(planned, self.stdout.write)
+        left_alone = selection.passed_over() + told.pop(Outcome.LEFT_ALONE.value, 0)
         for intention, number in sorted(told.items()):
             self.stdout.write(f"{number:>8} {intention}")
-        self.stdout.write(f"{selection.passed_over():>8} on Cloudinary already: left alone")
+        self.stdout.write(f"{left_alone:>8} {SUMMARY[Outcome.LEFT_ALONE]}")
         self.stdout.write("Dry run: nothing was written.")
 
     def _run(self, selection: Selection, options: dict[str, Any]) -> None:
@@ -76,7 +82,7 @@ class Command(BaseCommand):
         total = retrieval.count(selection) if to_local else selection.count()
         passed_over = 0 if to_local else selection.passed_over()
         outcomes: Counter[Outcome] = Counter()
-        stopped, void = "", 0
+        stopped, void = "", set[UUID]()
         with (
             _report(options["report"]) as report,
             Progress(total, "ticket", self.stderr) as progress,
@@ -85,19 +91,20 @@ class Command(BaseCommand):
             pace = Pace(lambda seconds: progress.say(f"Cloudinary limits the rate of calls: waiting {seconds:.0f} s."))
             for result in source.move(selection, options["workers"], pace):
                 outcomes[result.outcome] += 1
-                void += result.plan.local.opens_nothing and result.outcome is Outcome.RENEWED
+                void |= _printed_in_vain(result)
                 self._tell(result, progress, options["verbosity"])
                 if report is not None:
                     report.add(*_line(result))
                 stopped = stopped or (result.error if result.stops_run else "")
                 progress.step()
+        outcomes[Outcome.LEFT_ALONE] += passed_over
         for outcome in Outcome:
-            if outcomes[outcome]:
+            if outcomes[outcome] or (outcome is Outcome.LEFT_ALONE and not to_local):
                 self.stdout.write(f"{outcomes[outcome]:>8} {SUMMARY[outcome]}")
         if void:
-            self.stdout.write(f"{void:>8} of these were printed with a code that opens no door: send those out anew")
-        if not to_local:
-            self.stdout.write(f"{passed_over:>8} on Cloudinary already: left alone")
+            self.stdout.write(
+                f"{len(void):>8} tickets were printed with a code that opens no door: send those out anew"
+            )
         if stopped:
             raise CommandError(f"Stopped early, as nothing else would succeed: {stopped}")
         if undone := sum(number for outcome, number in outcomes.items() if not outcome.is_done):
@@ -115,6 +122,13 @@ class Command(BaseCommand):
     def _warn(planned: Plan, write: Any) -> None:
         if planned.warning:
             write(planned.warning)
+
+
+def _printed_in_vain(result: Result) -> set[UUID]:
+    """The tickets whose printed code is known now to open no door: this one, and those that it shares the text with."""
+    local = result.plan.local
+    is_told = result.outcome is Outcome.RENEWED or local.finding is Finding.SHARED_CODE
+    return {result.plan.ticket.ticket_id, *local.rivals} if local.opens_nothing and is_told else set()
 
 
 def _line(result: Result) -> tuple[object, ...]:
