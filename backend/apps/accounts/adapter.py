@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.stagekit import clear_login
 from allauth.headless.adapter import DefaultHeadlessAdapter
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from .models import User
 from .public_url import absolute_url, public_host
 
 
@@ -23,6 +25,24 @@ class PublicSite:
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has no types
+    error_messages: ClassVar = DefaultAccountAdapter.error_messages | {
+        "demo_account": "This is an account of the demo. Everybody can know its password, so it opens nothing here. "
+        "`manage.py make_demo` gives it another."
+    }
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        user: User | None = super().authenticate(request, **credentials)
+        if user is not None and user.is_refused:
+            raise self.validation_error("demo_account")
+        return user
+
+    def pre_login(self, request: HttpRequest, user: User, **about: Any) -> HttpResponse | None:
+        """Refuse accounts of the demo also where they sign in without their password."""
+        if user.is_refused:
+            clear_login(request)
+            return cast(HttpResponse, self.respond_user_inactive(request, user))
+        return cast(HttpResponse | None, super().pre_login(request, user, **about))
+
     def format_email_subject(self, subject: str) -> str:
         return f"[{public_host()}] {subject}"
 

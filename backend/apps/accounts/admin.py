@@ -49,7 +49,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg] # u
         (
             "Permissions",
             {
-                "fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions"),
+                "fields": ("is_active", "is_staff", "is_superuser", "is_demo", "groups", "user_permissions"),
                 "description": "A manager of a team needs only “staff status” to work at the desk, and sees the own "
                 "teams’ events. Groups and permissions count for the events of all teams.",
             },

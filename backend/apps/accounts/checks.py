@@ -7,12 +7,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core import checks
+from django.db import connection
 
-from .public_url import public_host
+from .models import User
+from .public_url import is_local, public_host
 
 
 def register() -> None:
     checks.register(check_hosts, checks.Tags.security, deploy=True)
+    checks.register(check_demo_accounts, checks.Tags.security, deploy=True)
 
 
 def check_hosts(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
@@ -23,5 +26,28 @@ def check_hosts(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.Chec
             "The site answers to every name that a request gives it (ALLOWED_HOSTS=*), also to those of attackers.",
             hint=f"Set ALLOWED_HOSTS={public_host().partition(':')[0]}, the host of PUBLIC_URL.",
             id="accounts.W001",
+        )
+    ]
+
+
+def check_demo_accounts(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
+    if is_local():
+        return []
+    with connection.cursor() as cursor:
+        columns = (
+            connection.introspection.get_table_description(cursor, User._meta.db_table)
+            if (User._meta.db_table in connection.introspection.table_names(cursor))
+            else []
+        )
+    if "is_demo" not in {column.name for column in columns}:  # `migrate` comes after this check
+        return []
+    emails = User.objects.filter(is_demo=True).order_by("pk").values_list("email", flat=True)
+    if not emails:
+        return []
+    return [
+        checks.Warning(
+            f"The database holds accounts of the demo, whose password is no secret: {', '.join(emails)}.",
+            hint="They are refused here. Delete them, or give them passwords of their own by `manage.py make_demo`.",
+            id="accounts.W002",
         )
     ]

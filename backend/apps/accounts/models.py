@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
 
 from apps.events.validators import CheckedText
+
+from .public_url import is_local
 
 
 class UserManager(BaseUserManager["User"]):
@@ -46,6 +51,12 @@ class User(CheckedText, AbstractUser):
     username = None  # type: ignore[assignment]  # signing in is by e-mail; Django's docs remove the field this way
     email = models.EmailField("e-mail address", unique=True)
     name = models.CharField(max_length=200, blank=True)
+    is_demo = models.BooleanField(
+        "demo account",
+        default=False,
+        db_default=False,
+        help_text="Has the demo’s password, which is no secret: refused where others than this machine reach the site.",
+    )
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -60,6 +71,21 @@ class User(CheckedText, AbstractUser):
 
     def get_full_name(self) -> str:
         return self.name or super().get_full_name() or self.email
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether this is an account of the demo where others could sign in to it."""
+        return self.is_demo and not settings.DEBUG and not is_local()
+
+    def get_session_auth_hash(self) -> str:
+        """Return what a session must hold to be this user's: nothing that one could, for an account that is refused.
+
+        Cookies and the tokens of apps are both sessions, and both are checked against it with every request.
+        """
+        return secrets.token_hex() if self.is_refused else super().get_session_auth_hash()
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        return iter(()) if self.is_refused else super().get_session_auth_fallback_hash()
 
 
 class Organiser(CheckedText):
