@@ -12,7 +12,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cloudlet import admin_api, console, delivery, downloads, upload_api
-from cloudlet.both_schemes import FilesOnlyOverHttp
 from cloudlet.calls import CallLog
 from cloudlet.config import Settings
 from cloudlet.console.guard import ConsoleGuard
@@ -20,6 +19,7 @@ from cloudlet.cors import CorsMiddleware
 from cloudlet.errors import ApiError
 from cloudlet.faults import control
 from cloudlet.faults.middleware import FaultMiddleware
+from cloudlet.files_only import FilesOnly
 from cloudlet.middleware import CallMiddleware, error_response
 from cloudlet.rate_limit import RateLimit
 from cloudlet.services import Services
@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(CorsMiddleware),
             Middleware(CallMiddleware, calls=services.calls),
-            *([Middleware(FilesOnlyOverHttp)] if settings.tls else []),
+            Middleware(FilesOnly, tls=settings.tls),
             Middleware(ConsoleGuard, settings=settings),
             Middleware(FaultMiddleware, plan=services.faults),
         ],

@@ -10,10 +10,6 @@ from collections.abc import Coroutine
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from cloudlet.errors import ApiError
-from cloudlet.paths import is_delivery
 
 _TLS_HANDSHAKE = b"\x16"
 _PATIENCE_S = 60  # for the first byte of a connection
@@ -90,15 +86,3 @@ async def _first_byte(connection: socket.socket) -> bytes:
                 await readable.wait()
             finally:
                 loop.remove_reader(connection)
-
-
-class FilesOnlyOverHttp:
-    """ASGI layer: 403 for a call over plain http."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["scheme"] == "http" and not is_delivery(scope["path"]):
-            raise ApiError(403, "This server has TLS: over http it delivers files, and everything else over https")
-        await self._app(scope, receive, send)

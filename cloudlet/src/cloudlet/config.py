@@ -64,6 +64,12 @@ class Settings:
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     @property
+    def own_hosts(self) -> tuple[str, ...]:
+        """``host:port`` of the names by which clients of this machine know the server."""
+        names = {self.host, "localhost", "127.0.0.1"} if is_loopback(self.host) else {self.host}
+        return tuple(f"{name}:{self.port}" for name in sorted(names))
+
+    @property
     def cloudinary_url(self) -> str:
         """The CLOUDINARY_URL that points an unmodified SDK at this server."""
         return self.cloudinary_url_with(quote(self.api_secret, safe=""))

@@ -1,24 +1,40 @@
 """Connections that this server opens: only to hosts on an allow-list, and only to addresses that were checked.
 
 A name is resolved once. What is checked is what is connected to, so a name that answers differently the second time
-(DNS rebinding) gains nothing.
+(DNS rebinding) gains nothing. Every request names this process in its Via header, as a proxy's does, so that it knows
+itself wherever a name, a redirect or a port mapping leads back to it.
 """
 
 import http.client
 import socket
 import ssl
 from collections.abc import Collection
+from typing import Any
 from urllib.parse import SplitResult
 
-from .public_addresses import is_public
+from cloudlet.public_addresses import is_public
+from cloudlet.randomness import random_hex
 
 ANY_PUBLIC_HOST = "*"
+OURSELVES = f"cloudlet-{random_hex(8)}"
 
 _Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 
 class HostRefusedError(ValueError):
     """A host that the allow-list does not cover. Nothing was sent to it."""
+
+
+class _NamesUs(http.client.HTTPConnection):
+    """Adds the Via header to each request."""
+
+    def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
+        self.putheader("Via", f"1.1 {OURSELVES}")
+        super().endheaders(message_body, encode_chunked=encode_chunked)
+
+
+class _NamesUsSecurely(_NamesUs, http.client.HTTPSConnection):
+    """The same over TLS."""
 
 
 def open_connection(url: SplitResult, allowed: Collection[str], timeout: float) -> http.client.HTTPConnection:
@@ -36,11 +52,11 @@ def open_connection(url: SplitResult, allowed: Collection[str], timeout: float) 
         raise HostRefusedError(f"host {host} is not allowed: it has an address that is not public")
     # The connection object is given the name for its Host header, and an open socket so that it never resolves it.
     if url.scheme != "https":
-        plain = http.client.HTTPConnection(host, port, timeout=timeout)
+        plain = _NamesUs(host, port, timeout=timeout)
         plain.sock = _connected(addresses, timeout)
         return plain
     context = ssl.create_default_context()
-    secure = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+    secure = _NamesUsSecurely(host, port, timeout=timeout, context=context)
     secure.sock = _connected(addresses, timeout)
     try:
         secure.sock = context.wrap_socket(secure.sock, server_hostname=host)

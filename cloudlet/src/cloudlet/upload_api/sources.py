@@ -63,9 +63,9 @@ async def _from_text(call: UploadCall, staged: StagedBlob) -> Source:
 
 
 async def from_url(call: UploadCall, url: str) -> tuple[StagedBlob, str]:
-    """The bytes of a remote URL and their name. This server's own URLs are always allowed."""
+    """The bytes of a remote URL and their name. The files that this server delivers are always allowed."""
     settings = call.settings
-    allowed = (*settings.remote_hosts, settings.authority)
+    allowed = (*settings.remote_hosts, *settings.own_hosts)
     return await fetch(url, allowed=allowed, max_bytes=settings.max_upload_bytes, stage=call.store.stage)
 
 

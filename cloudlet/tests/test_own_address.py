@@ -1,0 +1,141 @@
+"""A server that is made to ask itself reads delivered files, and nothing that is open to this machine only."""
+
+import base64
+import contextlib
+import http.server
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import cloudinary
+import cloudinary.api
+import cloudinary.uploader
+import pytest
+import requests
+from cloudinary.exceptions import BadRequest
+from cloudinary.utils import cloudinary_url
+from deliveries import PHOTO, TIMEOUT, get, upload
+
+from cloudlet.testing import RunningCloudlet, running_cloudlet
+
+# Every way to write this machine that its resolver understands; the operator of these tests allows them all.
+SPELLINGS = ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "0x7f000001", "127.1", "0177.0.0.1"]  # noqa: S104
+SPELLINGS += ["[::ffff:127.0.0.1]", "127.9.9.9", socket.gethostname()]
+INSIDE = ["/_cloudlet/console/overview", "/_cloudlet/console/calls", "/%5Fcloudlet/console/overview", "/",
+          "/_cloudlet/faults", "/v1_1/test/ping", "/v1_1/test/resources/image"]  # fmt: skip
+
+
+class Redirect(http.server.BaseHTTPRequestHandler):
+    """Leads to whatever its path names."""
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", base64.urlsafe_b64decode(self.path[1:]).decode())
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture(scope="module")
+def redirect() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Redirect) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningCloudlet]:
+    hosts = [part for spelling in SPELLINGS for part in ("--remote-host", spelling.strip("[]"))]
+    with running_cloudlet(options=["--host", "::", *hosts]) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def sdk(server: RunningCloudlet) -> None:
+    cloudinary.reset_config()
+    cloudinary.config(**server.sdk_config)
+
+
+def port_of(server: RunningCloudlet) -> str:
+    return server.url.rpartition(":")[2]
+
+
+def refusal(address: str) -> str:
+    """What an upload from this address is told."""
+    with pytest.raises(BadRequest) as caught:
+        cloudinary.uploader.upload(address, resource_type="raw", timeout=TIMEOUT)
+    return str(caught.value)
+
+
+def is_reachable(host: str, port: str) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=5):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_no_spelling_of_this_machine_opens_what_is_inside(spelling: str, server: RunningCloudlet) -> None:
+    base = f"http://{spelling}:{port_of(server)}"
+    for path in INSIDE:
+        said = refusal(base + path)
+        assert server.api_secret not in said
+        if is_reachable(spelling, port_of(server)):
+            assert "403" in said, (path, said)
+
+
+@pytest.mark.parametrize("spelling", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
+def test_delivered_files_are_read(spelling: str, server: RunningCloudlet) -> None:
+    upload(PHOTO, "own/photo")
+    address = f"http://{spelling}:{port_of(server)}/test/image/upload/own/photo.png"
+    made = cloudinary.uploader.upload(address, timeout=TIMEOUT)
+    assert made["bytes"] == len(PHOTO)
+
+
+def test_the_inside_is_open_to_whoever_asks_from_this_machine() -> None:
+    """The negative control: it is not the path that is closed."""
+    with running_cloudlet() as server:
+        overview = requests.get(f"{server.url}/_cloudlet/console/overview", timeout=TIMEOUT)
+        assert server.api_secret in overview.text
+        preset = cloudinary.api.create_upload_preset(unsigned=True, **server.sdk_config)["name"]
+        answer = requests.post(
+            f"{server.url}/v1_1/test/raw/upload",
+            data={"upload_preset": preset, "file": f"{server.url}/_cloudlet/console/overview"},
+            timeout=TIMEOUT,
+        )
+        assert answer.status_code == 400
+        assert "403" in answer.text
+
+
+def test_a_redirect_leads_no_further(redirect: str, server: RunningCloudlet) -> None:
+    target = f"http://127.0.0.1:{port_of(server)}/_cloudlet/console/overview"
+    assert "403" in refusal(redirect + base64.urlsafe_b64encode(target.encode()).decode())
+
+
+def test_fetched_deliveries_layers_and_mappings_lead_no_further(redirect: str, server: RunningCloudlet) -> None:
+    upload(PHOTO, "own/photo")
+    inside = f"http://127.0.0.1:{port_of(server)}/_cloudlet/console/static/icon.svg"
+    by_redirect = redirect + base64.urlsafe_b64encode(inside.encode()).decode()
+    cloudinary.api.create_upload_mapping("inside", template=inside.removesuffix("icon.svg"), timeout=TIMEOUT)
+    for address in (inside, by_redirect):
+        assert get(cloudinary_url(address, type="fetch")[0]).status_code == 404
+        layer = f"l_fetch:{base64.urlsafe_b64encode(address.encode()).decode()}"
+        assert get(cloudinary_url("own/photo", raw_transformation=layer)[0]).status_code == 400
+    assert get(cloudinary_url("inside/icon.svg", resource_type="raw")[0]).status_code == 404
+
+
+def test_a_notification_calls_no_api_of_our_own(server: RunningCloudlet) -> None:
+    upload(PHOTO, "own/kept")
+    base = f"http://127.0.0.1:{port_of(server)}"
+    for path in ("/v1_1/test/image/upload?upload_preset=x", "/_cloudlet/console/assets"):
+        cloudinary.uploader.upload(io.BytesIO(PHOTO), notification_url=base + path, timeout=TIMEOUT)
+    auth = (server.api_key, server.api_secret)
+    deadline, met = time.monotonic() + TIMEOUT, []
+    while len(met) < 2 and time.monotonic() < deadline:
+        log = requests.get(f"{base}/_cloudlet/console/calls?since=0", auth=auth, timeout=TIMEOUT).json()["calls"]
+        met = [call for call in log if call["status"] == 403 and call["method"] == "POST"]
+        time.sleep(0.1)
+    assert met
