@@ -1,15 +1,23 @@
-"""Videos: kept and delivered byte for byte, and not looked into."""
+"""Videos: kept and delivered byte for byte; of what is inside only the container's headers are read."""
 
+import contextlib
 import io
 import os
 import struct
+from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from cloudinary import api, uploader
 from cloudinary.exceptions import BadRequest, NotFound
 from cloudinary.utils import cloudinary_url
 from deliveries import get, refused
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudlet.video_info import BrokenVideoError, VideoInfo, describe
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -18,7 +26,37 @@ def box(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", 8 + len(content)) + kind + content
 
 
-MP4 = box(b"ftyp", b"isom\0\0\2\0isomiso2mp41") + box(b"moov", b"\0" * 100) + box(b"mdat", os.urandom(300_000))
+IDENTITY = (1, 0, 0, 0, 1, 0, 0, 0, 0x4000)
+FTYP, MDAT = box(b"ftyp", b"isom\0\0\2\0isomiso2mp41"), box(b"mdat", os.urandom(300_000))
+
+
+def track(handler: bytes = b"vide", matrix: tuple[int, ...] = IDENTITY, *, long: bool = False) -> bytes:
+    """A track of 640 x 360 pixels before its turn."""
+    times = b"\1\0\0\0" + b"\0" * 32 if long else b"\0" * 24
+    turn = struct.pack(">9i", *(number << 16 for number in matrix))
+    header = box(b"tkhd", times + b"\0" * 16 + turn + struct.pack(">II", 640 << 16, 360 << 16))
+    return box(b"trak", header + box(b"mdia", box(b"hdlr", b"\0" * 8 + handler + b"\0" * 13)))
+
+
+def moov(*parts: bytes, units: int = 12_500, long: bool = False) -> bytes:
+    """A movie of 12.5 seconds."""
+    if long:
+        header = b"\1\0\0\0" + b"\0" * 16 + struct.pack(">IQ", 1000, units)
+    else:
+        header = b"\0" * 12 + struct.pack(">II", 1000, units)
+    return box(b"moov", box(b"mvhd", header + b"\0" * 80) + b"".join(parts))
+
+
+def long_box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4sQ", 1, kind, 16 + len(content)) + content
+
+
+MP4 = FTYP + moov(track()) + MDAT
+WEBM = bytes.fromhex(
+    "1a45dfa3 80 18538067 a7 1549a966 8e 2ad7b1 83 0f4240 4489 84 46435000 1654ae6b 8f ae 8d 83 81 01 e0 88 b0 82 0280"
+    "ba 82 0168"
+)
+"""A header, a segment of information (1 ms a unit, 12,500 units) and one track of 640 x 360."""
 
 
 def upload(public_id: str, content: bytes = MP4, **options: Any) -> dict[str, Any]:
@@ -27,10 +65,12 @@ def upload(public_id: str, content: bytes = MP4, **options: Any) -> dict[str, An
     return result
 
 
-def test_an_upload_tells_the_kind_and_no_more() -> None:
+def test_an_upload_tells_what_the_container_says() -> None:
     result = upload("clips/one", tags=["clip"])
     assert (result["resource_type"], result["format"], result["bytes"]) == ("video", "mp4", len(MP4))
-    assert not {"width", "height", "duration", "is_audio"} & result.keys()
+    assert (result["width"], result["height"], result["duration"]) == (640, 360, 12.5)
+    assert (result["is_audio"], result["rotation"]) == (False, 0)
+    assert api.resource("clips/one", resource_type="video")["duration"] == 12.5
     assert result["url"].endswith(f"/video/upload/v{result['version']}/clips/one.mp4")
     assert api.resource("clips/one", resource_type="video")["etag"] == result["etag"]
     assert [found["public_id"] for found in api.resources_by_tag("clip", resource_type="video")["resources"]] == [
@@ -68,11 +108,141 @@ def test_players_get_the_ranges_that_they_ask_for() -> None:
 
 def test_what_is_not_supported_is_named() -> None:
     upload("clips/same")
-    for options in ({"width": 100, "crop": "scale"}, {"start_offset": "1.5"}, {"format": "webm"}, {"format": "jpg"}):
+    for options in ({"width": 100, "crop": "scale"}, {"start_offset": "1.5"}, {"format": "webm"}, {"format": "jpg"},
+                    {"quality": 50}, {"video_codec": "h264"}, {"fetch_format": "webm"}, {"quality": "auto", "width": 9},
+                    {"fetch_format": "auto", "format": "jpg"}):  # fmt: skip
         address = cloudinary_url("clips/same", resource_type="video", **{"format": "mp4", **options})[0]
         refused(get(address), 400, "cloudlet")
     address = cloudinary_url("clips/same", resource_type="video", format="mp4", flags="attachment")[0]
     assert 'filename="same.mp4"' in get(address).headers["Content-Disposition"]
-    eager = upload("clips/eager", eager=[{"width": 100, "crop": "scale"}])["eager"]
-    assert eager[0]["status"] == "failed"
-    assert "does not transform video" in eager[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    "chain",
+    ["f_auto", "f_auto:video", "q_auto", "q_auto:eco", "vc_auto", "f_auto:video,q_auto", "f_auto/q_auto", "f_mp4"],
+)
+def test_what_is_left_to_the_server_is_the_original(chain: str) -> None:
+    upload("clips/auto")
+    for extension in ("", ".mp4"):
+        address = cloudinary_url(f"clips/auto{extension}", resource_type="video", raw_transformation=chain)[0]
+        answer = get(address)
+        assert (answer.status_code, answer.content, answer.headers["Content-Type"]) == (200, MP4, "video/mp4")
+    if chain.startswith("f_auto"):
+        address = cloudinary_url("clips/auto.webm", resource_type="video", raw_transformation=chain)[0]
+        assert get(address).headers["Content-Type"] == "video/mp4"
+
+
+@pytest.mark.parametrize(
+    "eager", ["ac_none", "so_0", "sp_hd/m3u8", "c_scale,w_100", "w_300,h_200/jpg", "e_accelerate:50", "vc_h265/webm"]
+)
+def test_eager_files_that_cannot_be_made_do_not_cost_the_upload(eager: str) -> None:
+    (failed,) = upload("clips/eager", eager=eager)["eager"]
+    assert (failed["status"], failed["transformation"]) == ("failed", eager.partition("/")[0])
+    assert "cloudlet" in failed["reason"]
+    assert get(cloudinary_url("clips/eager.mp4", resource_type="video")[0]).content == MP4
+    (pending,) = upload("clips/eager", eager=eager, eager_async=True)["eager"]
+    assert pending["status"] == "processing"
+    (failed,) = uploader.explicit("clips/eager", type="upload", resource_type="video", eager=eager)["eager"]
+    assert failed["status"] == "failed"
+
+
+def test_eager_files_that_are_the_original() -> None:
+    (made,) = upload("clips/eager", eager="q_auto/mp4")["eager"]
+    assert (made["bytes"], made["format"], made["width"], "status" in made) == (len(MP4), "mp4", 640, False)
+    assert get(made["secure_url"]).content == MP4
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"raw_transformation": ".mp4"}, "^Invalid transformation component - .mp4: "),
+        ({"format": "jpg"}, "^Invalid transformation component - .jpg: cloudlet doesn't transform video"),
+        ({"raw_transformation": "c_scale,w_100"}, "c_scale,w_100: cloudlet doesn't transform video"),
+    ],
+)
+def test_an_incoming_change_of_a_video_is_refused_by_name(options: dict[str, str], text: str) -> None:
+    with pytest.raises(BadRequest, match=text):
+        upload("clips/never", **options)
+    with pytest.raises(NotFound):
+        api.resource("clips/never", resource_type="video")
+    assert upload("clips/kept", raw_transformation="q_auto", format="mp4")["bytes"] == len(MP4)
+
+
+def info(content: bytes, format_: str = "mp4") -> VideoInfo | None:
+    return describe(io.BytesIO(content), len(content), format_)
+
+
+def test_sizes_are_as_shown_after_a_turn() -> None:
+    turns = {0: IDENTITY, 90: (0, 1, 0, -1, 0, 0, 0, 0, 0x4000), 180: (-1, 0, 0, 0, -1, 0, 0, 0, 0x4000),
+             270: (0, -1, 0, 1, 0, 0, 0, 0, 0x4000)}  # fmt: skip
+    for degrees, matrix in turns.items():
+        size = (360, 640) if degrees in (90, 270) else (640, 360)
+        assert info(FTYP + moov(track(matrix=matrix)) + MDAT) == VideoInfo(*size, 12.5, degrees)
+
+
+def test_other_spellings_of_the_same_movie() -> None:
+    expected = VideoInfo(640, 360, 12.5)
+    sound = track(b"soun")
+    fragmented = moov(track(), box(b"mvex", box(b"mehd", b"\0" * 4 + struct.pack(">I", 12_500))), units=0)
+    endless = FTYP + moov(track()) + struct.pack(">I4s", 0, b"mdat") + b"x" * 500
+    for content in (
+        FTYP + MDAT + moov(sound, track()),
+        FTYP + moov(track(long=True), long=True) + long_box(b"mdat", b"x" * 500),
+        FTYP + box(b"free", b"") + fragmented + box(b"moof", b"") + MDAT,
+        endless,
+        MP4 + b"\0" * 20,
+        MP4 + b"trailing rubbish",
+    ):
+        assert info(content) == expected
+    assert info(WEBM, "webm") == expected
+    assert info(FTYP + moov(sound) + MDAT, "m4a") == VideoInfo(duration=12.5, is_audio=True)
+    assert info(FTYP + moov(track(), units=0xFFFFFFFF) + MDAT) == VideoInfo(640, 360)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        MP4[: len(FTYP) + 40],
+        MP4[:-100],
+        FTYP + MDAT,
+        FTYP + MDAT[:-1],
+        FTYP + box(b"moov", b"\0" * 100) + MDAT,
+        FTYP + moov() + MDAT,
+        FTYP + long_box(b"mdat", b"")[:-4] + b"\xff" * 4 + moov(track()),
+    ],
+)
+def test_a_file_cut_short_is_refused(content: bytes) -> None:
+    for resource_type in ("video", "auto"):
+        with pytest.raises(BadRequest, match="^Unsupported video format or file$"):
+            upload("clips/cut", content, resource_type=resource_type)
+
+
+def written(folder: Path, name: str, codec: str) -> bytes:
+    """25 frames at 10 a second, as FFmpeg's muxers write them."""
+    path = folder / name
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 10, (320, 180))
+    assert writer.isOpened()
+    for shade in range(25):
+        writer.write(np.full((180, 320, 3), shade * 10, np.uint8))
+    writer.release()
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "mp4v"), ("a.mov", "mp4v"), ("a.webm", "VP80"), ("a.mkv", "VP80")]
+)
+def test_real_files(tmp_path: Path, name: str, codec: str) -> None:
+    content = written(tmp_path, name, codec)
+    result = upload("clips/real", content, filename=name)
+    assert (result["format"], result["width"], result["height"], result["duration"]) == (name[2:], 320, 180, 2.5)
+    with pytest.raises(BadRequest, match="Unsupported video format or file"):
+        upload("clips/real", content[: len(content) // 2], filename=name)
+
+
+@given(st.sampled_from(["mp4", "webm"]), st.integers(0, 400), st.binary(max_size=12), st.integers(0, 12))
+def test_no_damage_breaks_the_reader(format_: str, position: int, inserted: bytes, removed: int) -> None:
+    sample = {"mp4": MP4[:2000], "webm": WEBM}[format_]
+    with contextlib.suppress(BrokenVideoError):
+        info(sample[:position] + inserted + sample[position + removed :], format_)
+    with contextlib.suppress(BrokenVideoError):
+        info(sample[:position], format_)

@@ -30,7 +30,8 @@ async def store_remote(settings: Settings, store: Store, key: tuple[str, str, st
         raise
     asset = Asset(
         resource_type=key[0], type=key[1], public_id=key[2], format=info.format, bytes=blob.size, etag=blob.md5,
-        width=info.width, height=info.height, pages=info.pages, created_at=now_iso(),
+        width=info.width, height=info.height, pages=info.pages, duration=info.duration, created_at=now_iso(),
+        extra={"video": info.video} if info.video else {},
         asset_folder="" if key[1] == "fetch" else folder_of(key[2]), display_name=key[2].rpartition("/")[2],
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ import re
 import struct
 import warnings
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from cloudlet import pdf
+from cloudlet import pdf, video_info
+from cloudlet.assets import Json
 from cloudlet.errors import ApiError, bad_request
 from cloudlet.store import StagedBlob
 
@@ -59,13 +61,21 @@ Image.MAX_IMAGE_PIXELS = None
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """``format`` is Cloudinary's extension; sizes in pixels (PDF: points); ``pages`` counts frames or pages."""
+    """``format`` is Cloudinary's extension; sizes in pixels (PDF: points); ``pages`` counts frames or pages.
+
+    ``duration`` is in seconds; ``video`` are the fields that only videos and audio files have.
+    """
 
     resource_type: str
     format: str
     width: int | None = None
     height: int | None = None
     pages: int | None = None
+    duration: float | None = None
+    video: Mapping[str, Json] = dataclasses.field(default_factory=dict)
+
+
+_NO_VIDEO = "Unsupported video format or file"
 
 
 class UnknownFormatError(ApiError):
@@ -92,14 +102,14 @@ def inspect(staged: StagedBlob, resource_type: str, max_pixels: int) -> MediaInf
             _check_pixels(info, max_pixels)
             return info
     if resource_type in ("video", "auto"):
-        video = video_format(head)
-        if video:
-            return MediaInfo("video", video)
+        format_ = video_format(head)
+        if format_:
+            return _video(staged, format_)
     if resource_type == "auto":
         return MediaInfo("raw", "")
     if resource_type == "image":
         raise UnknownFormatError("Invalid image file", video_format(head))
-    raise UnknownFormatError("Unsupported video format or file")
+    raise UnknownFormatError(_NO_VIDEO)
 
 
 def _check_pixels(info: MediaInfo, max_pixels: int) -> None:
@@ -232,9 +242,28 @@ def _length(value: bytes) -> int:
 # -------------------------------------------------------------------------------------------------- video
 
 
+_PICTURE_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"})
+
+
+def _video(staged: StagedBlob, format_: str) -> MediaInfo:
+    try:
+        with staged.open() as file:
+            video = video_info.describe(file, staged.size, format_)
+    except video_info.BrokenVideoError as error:
+        raise bad_request(_NO_VIDEO) from error
+    video = video or video_info.VideoInfo(is_audio=format_ in _AUDIO_FORMATS)
+    fields = {"is_audio": video.is_audio, "rotation": video.rotation}
+    return MediaInfo("video", format_, video.width, video.height, duration=video.duration, video=fields)
+
+
+_AUDIO_FORMATS = frozenset({"wav", "ogg", "mp3", "flac", "m4a"})
+
+
 def video_format(head: bytes) -> str:
     """The extension of a video or audio file by its first bytes; empty when it is neither."""
     if head[4:8] == b"ftyp":
+        if head[8:12] in _PICTURE_BRANDS:
+            return ""
         return {b"qt  ": "mov", b"M4A ": "m4a"}.get(head[8:12], "mp4")
     if head.startswith(b"\x1aE\xdf\xa3"):
         return "webm" if b"webm" in head[:64] else "mkv"

@@ -52,7 +52,8 @@ class Presenter:
     @staticmethod
     def _dimensions(asset: Asset) -> dict[str, Json]:
         sizes = {"width": asset.width, "height": asset.height, "pages": asset.pages, "duration": asset.duration}
-        return {name: value for name, value in sizes.items() if value is not None}
+        known = {name: value for name, value in sizes.items() if value is not None}
+        return {**known, **asset.extra.get("video", {})}
 
     def uploaded(self, asset: Asset) -> dict[str, Json]:
         """The answer of upload, explicit and rename."""

@@ -118,7 +118,7 @@ async def _respond(request: Request, services: Services, credentials: Credential
 
 def _format(request: Request, found: Found) -> str:
     if found.asset.resource_type != "image":
-        refuse_transformation(found.asset, found.transformation, found.extension)
+        refuse_transformation(found.asset.resource_type, found.asset.format, found.transformation, found.extension)
         return found.asset.format
     return wanted_format(found.asset, found.transformation, found.extension, request.headers.get("accept", ""))
 

@@ -3,7 +3,7 @@
 from cloudlet.assets import Asset
 from cloudlet.errors import bad_request
 from cloudlet.transformations import Transformation, TransformationError
-from cloudlet.transformations.vocabulary import FORMATS
+from cloudlet.transformations.vocabulary import FORMATS, VIDEO_FORMATS
 
 _SYNONYMS = {"jpeg": "jpg", "jpe": "jpg", "tif": "tiff"}
 _TRANSPARENT_FORMATS = frozenset({"png", "gif", "webp", "avif", "ico", "tiff"})
@@ -46,10 +46,19 @@ def needs_rendering(asset: Asset, transformation: Transformation, format_name: s
     return transformation.changes_pixels
 
 
-def refuse_transformation(asset: Asset, transformation: Transformation, extension: str) -> None:
-    """Raw and video assets are delivered as they are; anything else is named in a 400."""
-    reason = f"cloudlet doesn't transform {asset.resource_type} assets; only fl_attachment applies"
-    if transformation.changes_content:
+def refuse_transformation(resource_type: str, stored: str, transformation: Transformation, extension: str) -> None:
+    """Raw and video assets are delivered as they are; anything else is named in a 400.
+
+    What leaves a choice to the server (`f_auto`, `q_auto`, `vc_auto`) is met by the original of a video.
+    """
+    reason = f"cloudlet doesn't transform {resource_type} assets; only fl_attachment applies"
+    is_video = resource_type == "video"
+    if transformation.changes_video if is_video else transformation.changes_content:
         raise TransformationError(transformation.text, reason)
-    if extension and canonical(extension) != canonical(asset.format):
+    asked = transformation.format
+    if is_video and asked not in (None, "auto", stored):
+        raise TransformationError(f"f_{asked}", reason)
+    if asked == "auto" and is_video and extension in VIDEO_FORMATS:
+        return
+    if extension and canonical(extension) != canonical(stored):
         raise TransformationError(f".{extension}", reason)

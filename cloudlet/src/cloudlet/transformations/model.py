@@ -240,12 +240,17 @@ class Transformation:
         return any(not _is_neutral(node, keep_format=False) for node in self.nodes)
 
     @property
+    def changes_video(self) -> bool:
+        """False when, besides headers, a choice of format or quality at most is left to the server."""
+        return any(not _is_neutral(node, keep_format=True, keep_automatic_quality=True) for node in self.nodes)
+
+    @property
     def changes_pixels(self) -> bool:
         """False when, besides headers, at most a format is asked for."""
         return any(not _is_neutral(node, keep_format=True) for node in self.nodes)
 
 
-def _is_neutral(node: Node, *, keep_format: bool) -> bool:
+def _is_neutral(node: Node, *, keep_format: bool, keep_automatic_quality: bool = False) -> bool:
     if isinstance(node, Assignment):
         return True
     if not isinstance(node, Step):
@@ -257,6 +262,7 @@ def _is_neutral(node: Node, *, keep_format: bool) -> bool:
         default_image=node.default_image,
         breakpoints=node.breakpoints,
         format=node.format if keep_format else None,
+        quality=node.quality if keep_automatic_quality and node.quality and node.quality.auto else None,
     )
 
 

@@ -12,7 +12,7 @@ from cloudlet.transformations.breakpoints import parse_breakpoints
 from cloudlet.transformations.colors import parse_color
 from cloudlet.transformations.effects import check_effect
 from cloudlet.transformations.model import Background, Border, Corners, Effect, Length, Quality
-from cloudlet.transformations.vocabulary import AUTO_GRAVITY_CROPS, COMPASS, CROP_MODES, FLAGS, FORMATS
+from cloudlet.transformations.vocabulary import AUTO_GRAVITY_CROPS, COMPASS, CROP_MODES, FLAGS, FORMATS, VIDEO_FORMATS
 
 MAX_SIDE = 30_000
 _INTEGER = re.compile(r"-?\d{1,6}")
@@ -175,10 +175,17 @@ def _quality(text: str) -> Fields:
 
 
 def _format(text: str) -> Fields:
-    name = "auto" if text in ("auto", "auto:image") else text
-    if name != "auto" and name not in FORMATS:
+    name = "auto" if text in ("auto", "auto:image", "auto:video", "auto:animated") else text
+    if name != "auto" and name not in FORMATS and name not in VIDEO_FORMATS:
         raise ValueError(f"format {text!r} can't be made; known are auto, {', '.join(sorted(FORMATS))}")
     return {"format": "jpg" if name in ("jpeg", "jpe") else name}
+
+
+def _video_codec(text: str) -> Fields:
+    """`auto` asks for nothing of a file that is delivered as it is."""
+    if text != "auto":
+        raise ValueError("video transformations are not implemented by cloudlet")
+    return {}
 
 
 def _flags(text: str) -> Fields:
@@ -225,6 +232,7 @@ READERS: dict[str, Reader] = {
     "pg": lambda text: {"page": read_integer(text, 1, 100_000)},
     "dn": lambda text: {"density": read_integer(text, 1, 600)},
     "d": _default_image,
+    "vc": _video_codec,
 }
 
 

@@ -30,6 +30,14 @@ FORMATS = {
 }  # fmt: skip
 """Formats that can be made, and Pillow's name of each."""
 
+VIDEO_FORMATS = frozenset(
+    {
+        "mp4", "mov", "webm", "ogv", "mkv", "avi", "flv", "wmv", "3gp", "ts", "m2ts", "mpg", "m3u8", "mpd",
+        "mp3", "wav", "ogg", "m4a", "aac", "flac",
+    }
+)  # fmt: skip
+"""Formats of videos and audio files: never made, delivered where the original has them."""
+
 FLAGS = frozenset(
     {
         "attachment", "progressive", "lossy", "layer_apply", "relative", "no_overflow", "preserve_transparency",
@@ -52,7 +60,6 @@ NOT_IMPLEMENTED = {
     "ki": "video transformations are not implemented by cloudlet",
     "so": "video transformations are not implemented by cloudlet",
     "sp": "streaming profiles are not implemented by cloudlet",
-    "vc": "video transformations are not implemented by cloudlet",
     "vs": "video transformations are not implemented by cloudlet",
     "p": "prefixes of CSS sprites are not implemented by cloudlet",
     "bl": "baseline transformations are not implemented by cloudlet",

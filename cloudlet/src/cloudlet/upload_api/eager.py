@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 
 from cloudlet.assets import Asset, Derived, Json
-from cloudlet.delivery.formats import canonical, needs_rendering
+from cloudlet.delivery.formats import canonical, needs_rendering, refuse_transformation
 from cloudlet.delivery.lookup import parse_with_names
 from cloudlet.errors import ApiError, bad_request
 from cloudlet.layer_assets import signed_call
@@ -18,28 +18,39 @@ from cloudlet.transformations import (
     looks_like_transformation,
     render,
 )
+from cloudlet.transformations.vocabulary import VIDEO_FORMATS
 from cloudlet.upload_api.call import UploadCall
 
-_KNOWN_FORMATS = frozenset({*IMAGE_FORMATS.values(), "jpeg", "tiff", "pdf"})
+_KNOWN_FORMATS = frozenset({*IMAGE_FORMATS.values(), "jpeg", "tiff", "pdf", *VIDEO_FORMATS})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EagerItem:
-    """One ``transformation[/format]`` of the ``eager`` parameter."""
+    """One ``transformation[/format]`` of the ``eager`` parameter. ``problem`` says why it cannot be made."""
 
     text: str
     format: str
     transformation: Transformation
+    problem: str = ""
 
 
-def parsed(call: UploadCall, name: str = "eager") -> list[EagerItem]:
-    """The items of ``eager``; 400 names the one that makes no sense, before anything is stored."""
-    items = []
-    for text in call.params.text(name).split("|"):
-        if text:
-            chain, extension = split_format(text)
-            items.append(EagerItem(chain, extension, parse_chain(call, chain)))
-    return items
+def parsed(call: UploadCall, name: str = "eager", resource_type: str = "image") -> list[EagerItem]:
+    """The items of ``eager``; 400 names the one that makes no sense, before anything is stored.
+
+    Of a video, whose transformations are not understood here, the file is worth keeping all the same: the items that
+    cannot be made carry their problem.
+    """
+    texts = [text for text in call.params.text(name).split("|") if text]
+    return [_item(call, *split_format(text), resource_type) for text in texts]
+
+
+def _item(call: UploadCall, chain: str, extension: str, resource_type: str) -> EagerItem:
+    try:
+        return EagerItem(chain, extension, parse_chain(call, chain))
+    except ApiError as error:
+        if resource_type == "image":
+            raise
+        return EagerItem(chain, extension, Transformation(), error.message)
 
 
 def split_format(text: str) -> tuple[str, str]:
@@ -59,8 +70,16 @@ def parse_chain(call: UploadCall, chain: str) -> Transformation:
 
 
 async def incoming(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple[StagedBlob, MediaInfo]:
-    """What ``transformation`` and ``format`` make of an uploaded image; the same blob when they ask for nothing."""
+    """What ``transformation`` and ``format`` make of an uploaded image; the same blob when they ask for nothing.
+
+    A format that ``allowed_formats`` names is kept: ``format`` is then what the others become. 400 for what cannot be
+    done to a video.
+    """
     chain, format_ = call.params.text("transformation"), call.params.text("format").lower()
+    if canonical(info.format) in allowed_formats(call):
+        format_ = ""
+    if info.resource_type == "video":
+        _refuse("video", info.format, parse_chain(call, chain), format_)
     wanted = canonical(format_ or info.format)
     if info.resource_type != "image" or (not chain and wanted == canonical(info.format)):
         return blob, info
@@ -71,6 +90,11 @@ async def incoming(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple
     blob.discard()
     call.form.file = replacement
     return replacement, await asyncio.to_thread(inspect, replacement, "image", call.settings.max_pixels)
+
+
+def allowed_formats(call: UploadCall) -> set[str]:
+    """The formats that the call restricts its file to; empty without a restriction."""
+    return {canonical(name.lower()) for name in call.params.texts("allowed_formats")}
 
 
 def _rendered(call: UploadCall, blob: StagedBlob, transformation: Transformation, format_: str) -> bytes:
@@ -102,12 +126,23 @@ async def _run_one(call: UploadCall, asset: Asset, item: EagerItem) -> dict[str,
     return {**fields, "bytes": derived.bytes, "format": derived.format, **urls}
 
 
-async def _derived(call: UploadCall, asset: Asset, item: EagerItem, format_: str) -> Derived:
+async def _derived(call: UploadCall, asset: Asset, item: EagerItem, format_: str) -> Derived | Asset:
+    if item.problem:
+        raise bad_request(item.problem)
     if asset.resource_type != "image":
-        raise bad_request(f"cloudlet does not transform {asset.resource_type} assets")
+        _refuse(asset.resource_type, asset.format, item.transformation, item.format)
+        return asset
     if not needs_rendering(asset, item.transformation, format_):
         raise bad_request(f"{item.text} changes nothing about this asset")
     return await call.services.renderer.derived(asset, item.transformation, format_, signed_call)
+
+
+def _refuse(resource_type: str, stored: str, transformation: Transformation, format_: str) -> None:
+    """Raise 400 for what makes another file of one that is kept as it is."""
+    try:
+        refuse_transformation(resource_type, stored, transformation, format_)
+    except TransformationError as error:
+        raise bad_request(str(error)) from error
 
 
 def pending(call: UploadCall, asset: Asset, items: list[EagerItem]) -> list[dict[str, Json]]:

@@ -34,7 +34,7 @@ async def _work(call: UploadCall) -> dict[str, Json]:
     addons.refuse_in_upload(params)
     public_id = ids.checked_public_id(params.required("public_id"))
     type_ = params.text("type", "upload")
-    items, points = eager.parsed(call), breakpoints.parsed(call)
+    items, points = eager.parsed(call, resource_type=call.resource_type), breakpoints.parsed(call)
     call.services.webhooks.checked(params.text("notification_url"))
     metadata = values.pairs(params, "metadata")
 

@@ -43,10 +43,11 @@ async def upload(call: UploadCall) -> Json:
 async def finish(call: UploadCall, source: Source) -> Json:
     """From complete bytes to the answer."""
     params = call.params
-    items, points = eager.parsed(call), breakpoints.parsed(call)
+    points = breakpoints.parsed(call)
     for name in ("notification_url", "eager_notification_url"):
         call.services.webhooks.checked(params.text(name))
     info = await _inspect(call, source.blob)
+    items = eager.parsed(call, resource_type=info.resource_type)
     blob, info = await eager.incoming(call, source.blob, info)
     _check_format(call, info.resource_type, info.format or _extension(source.filename))
     asset = draft(call, info, blob, source.filename)
@@ -107,7 +108,7 @@ def _extension(filename: str | None) -> str:
 
 def _check_format(call: UploadCall, resource_type: str, format_: str) -> None:
     """Raise 400 for a format that is not among ``allowed_formats``; empty is an unknown one."""
-    allowed = {canonical(name.lower()) for name in call.params.texts("allowed_formats")}
+    allowed = eager.allowed_formats(call)
     if allowed and canonical(format_) not in allowed:
         what = f"{resource_type.capitalize()} file format {format_}" if format_ else "An unknown file format"
         raise bad_request(f"{what} not allowed")
@@ -127,6 +128,8 @@ def draft(call: UploadCall, info: MediaInfo, blob: StagedBlob, filename: str | N
         width=info.width,
         height=info.height,
         pages=info.pages,
+        duration=info.duration,
+        extra={"video": info.video} if info.video else {},
         created_at=now_iso(),
         original_filename="" if params.flag("discard_original_filename") else names.original_filename,
         asset_folder=names.asset_folder,
