@@ -64,14 +64,13 @@ def _writing(form: str) -> Iterator[Written]:
     written = Written(form)
     loggers = [logging.getLogger(), logging.getLogger("apps"), logging.getLogger("apps.telemetry.middleware")]
     levels = [logger.level for logger in loggers]
-    for logger in loggers[:2]:
-        logger.addHandler(written.handler)
+    loggers[0].addHandler(written.handler)
     for logger in loggers[1:]:
         logger.setLevel("DEBUG")
     yield written
+    loggers[0].removeHandler(written.handler)
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
-        logger.removeHandler(written.handler)
 
 
 log = logging.getLogger("apps.events.something")
@@ -87,7 +86,7 @@ def test_a_line_is_one_object_with_what_it_is_about(as_json: Written) -> None:
     first, second = as_json.objects
     assert list(first)[:4] == ["time", "level", "logger", "message"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", first["time"])
-    assert (first["level"], first["logger"], first["message"]) == ("warning", log.name, "Ticket t: two\nlines")
+    assert (first["level"], first["logger"], first["message"]) == ("warning", log.name, "Ticket t: two\\nlines")
     assert (first["request_id"], first["ticket_id"], first["task_id"], first["worker"]) == (
         "r-12345678",
         "t",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import logging.config
 import os
 import re
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.utils.log import configure_logging
 from packaging.requirements import Requirement
 from packaging.version import Version
 from PIL import Image
@@ -163,7 +163,7 @@ def _logging_restored() -> Iterator[None]:
     yield
     logging.getLogger("apps.events").handlers.clear()
     logging.getLogger("apps.events").setLevel(logging.NOTSET)
-    logging.config.dictConfig(django_settings.LOGGING)
+    configure_logging(django_settings.LOGGING_CONFIG, django_settings.LOGGING)
 
 
 @pytest.mark.usefixtures("_logging_restored")
@@ -173,7 +173,7 @@ def test_debug_mode_as_printed_shows_what_happens(
     (printed,) = blocks(section("Debug Mode"), "python")
     names: dict[str, Any] = {}
     exec(compile(printed, "ticket-system.md", "exec"), names)  # noqa: S102 # that is the test
-    logging.config.dictConfig(names["LOGGING"])
+    configure_logging(django_settings.LOGGING_CONFIG, names["LOGGING"])
 
     buffer = ticket_service.generate_qr_code("ticket-123", "Event Name")
     public_id = ticket_service.upload_qr_code_to_cloudinary(buffer, "ticket-123", 1)["public_id"]

@@ -1,27 +1,30 @@
 """How the log is written: a line for people, or a JSON object for programs. Settings.py asks for its configuration.
 
 The records of the standard library are all there are; structlog turns them into text. What a line is about (the
-request, the task, the ticket) comes from `context.py`, and nothing leaves without having passed `redaction.py`.
+request, the task, the ticket) comes from `context.py`. All records of the process leave by one handler, and every field
+passes `redaction.py` and `cleaning.py` on the way.
 """
 
 from __future__ import annotations
 
 import logging
-import re
+import logging.config
 import sys
+import textwrap
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
+from django.conf import settings
 from structlog.typing import EventDict
 
+from .cleaning import clean, clean_lines, cleaned
 from .redaction import redacted
 
 FORMATS: Final = ("text", "json")
 FIRST: Final = ("time", "level", "logger", "message")
 CONTEXT: Final = ("request_id", "ticket_id", "event_id", "task", "task_id", "worker")
-CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
-OURS: Final = frozenset({"time", "level", "logger", "process", "task", "worker"})  # nobody else's words are in them
+STACKS: Final = ("exception", "stack_info")  # texts of several lines
 SHORT: Final = {"request_id": "request", "ticket_id": "ticket", "event_id": "event", "task_id": "task"}
 
 
@@ -34,13 +37,35 @@ def logging_config(form: str, level: str) -> dict[str, Any]:
         "handlers": {"console": {"class": "apps.telemetry.logs.CarefulHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
-            "apps": {"handlers": ["console"], "level": level, "propagate": False},
+            "apps": {"level": level},
             # A line a request is for machines that keep them; a laptop's terminal has better use for its lines.
             "apps.telemetry.middleware": {"level": level if form == "json" else "WARNING"},
             "django.request": {"level": "ERROR"},  # an address that isn't there is nobody's mistake but the visitor's
-            "django.security.DisallowedHost": {"handlers": [], "propagate": False},
         },
     }
+
+
+def configure(config: dict[str, Any]) -> None:
+    """Apply a logging configuration, and have every line of this process formatted here. Django calls this.
+
+    Loggers that the configuration does not name lose the handlers that Django, Granian and others gave them, and write
+    by the root logger's. Handlers of the configuration that have another formatter get this one.
+    """
+    logging.config.dictConfig(config)
+    last = CarefulHandler()
+    last.setLevel(logging.WARNING)
+    last.setFormatter(formatter(settings.LOG_FORMAT))
+    logging.lastResort = last  # for loggers without any handler
+    root = logging.getLogger()
+    others = (logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger))
+    for logger in (root, *others) if "root" in config else others:
+        if logger is not root and logger.name not in config.get("loggers", {}):
+            logger.handlers.clear()
+            logger.propagate = True
+        for handler in logger.handlers:
+            if not isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter):
+                handler.setFormatter(last.formatter)
+    logging.captureWarnings(True)
 
 
 def formatter(form: str) -> logging.Formatter:
@@ -55,7 +80,8 @@ def formatter(form: str) -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("message"),
-            _redact,
+            _without_tracebacks_of_refusals,
+            _redact_and_clean,
             _in_order,
             structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else _as_line,
         ],
@@ -68,9 +94,8 @@ class CarefulHandler(logging.StreamHandler):  # type: ignore[type-arg] # of what
     def handleError(self, record: logging.LogRecord) -> None:
         kind = (sys.exc_info()[0] or Exception).__name__
         if kind != "BrokenPipeError":
-            sys.stderr.write(
-                f"{kind}: a line of {record.name} could not be logged; {record.pathname}:{record.lineno}\n"
-            )
+            place = f"{record.pathname}:{record.lineno}"
+            sys.stderr.write(clean(f"{kind}: a line of {record.name} could not be logged; {place}") + "\n")
 
 
 def _add_time_and_process(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -80,8 +105,16 @@ def _add_time_and_process(_logger: Any, _method: str, event: EventDict) -> Event
     return event
 
 
-def _redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    return {name: value if name in OURS else redacted(value) for name, value in event.items()}
+def _without_tracebacks_of_refusals(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """What a client did is no error of ours: its line says enough, and the client chooses how many there are."""
+    if event["logger"].startswith("django.security"):
+        event.pop("exception", None)
+    return event
+
+
+def _redact_and_clean(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    fields = redacted(event)
+    return {name: clean_lines(text) if name in STACKS else cleaned(text) for name, text in fields.items()}
 
 
 def _in_order(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -92,6 +125,7 @@ def _in_order(_logger: Any, _method: str, event: EventDict) -> EventDict:
 def _as_line(_logger: Any, _method: str, event: EventDict) -> str:
     moment = datetime.fromisoformat(event["time"]).astimezone()
     about = " ".join(f"{SHORT.get(name, name)}={event[name]}" for name in ("request_id", "ticket_id") if name in event)
-    message = CONTROLS.sub(lambda found: repr(found[0])[1:-1], event["message"])  # one line, whoever wrote it
-    line = f"{moment:%Y-%m-%d %H:%M:%S} {event['level'].upper():<7} {event['logger']}: {message}"
-    return "\n".join(filter(None, [f"{line} [{about}]" if about else line, event.get("exception", "")]))
+    line = f"{moment:%Y-%m-%d %H:%M:%S} {event['level'].upper():<7} {event['logger']}: {event['message']}"
+    # Indented, no line of an exception's text can pass for a line of the log.
+    stacks = [textwrap.indent(event[name], "    ", lambda _: True) for name in STACKS if name in event]
+    return "\n".join([f"{line} [{about}]" if about else line, *stacks])
