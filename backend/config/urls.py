@@ -1,17 +1,24 @@
+from django.conf import settings
 from django.contrib import admin
 from django.http import Http404
 from django.urls import include, path, re_path
 from django.views.defaults import page_not_found
 
+from apps.accounts.mailed_codes import ConfirmCodePage, VerifyCode
 from apps.events.api.app import api
 
 urlpatterns = [
     path("", include("apps.events.watching")),
     path("", include("apps.events.page_urls")),
     path("api/", api.urls),
+    path("accounts/confirm-email/", ConfirmCodePage.as_view()),
     path("accounts/", include("allauth.urls")),
     # Nobody signs in by phone here, and allauth's views for it fail where nothing implements it.
     re_path("_allauth/(?:app|browser)/v1/(?:account|auth)/phone", page_not_found, {"exception": Http404()}),
+    *(
+        path(f"_allauth/{client}/v1/auth/email/verify", VerifyCode.as_api_view(client=client))
+        for client in settings.HEADLESS_CLIENTS
+    ),
     path("_allauth/", include("allauth.headless.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -163,7 +163,7 @@ def test_accounts_of_earlier_demos_are_marked(before: Any, settings: Settings) -
     model.objects.filter(email=DOOR[0]).update(password=_hashed("something of its own"))
     model.objects.create(email="nina@example.org", password=_hashed(LOCAL_PASSWORD))
 
-    _migrated([("accounts", "0002_user_is_demo")])
+    _migrated([("accounts", "0002_demo_and_mailed_codes")])
     assert set(User.objects.filter(is_demo=True).values_list("email", flat=True)) == EVERYBODY - {DOOR[0]}
     assert len(warnings()) == 1
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from apps.events.validators import CheckedText
 
@@ -117,3 +118,14 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.organiser} ({self.role})"
+
+
+class MailedCode(models.Model):
+    """How often a code was tried that was mailed to confirm an address. The code itself is in the session."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.attempts} attempts"

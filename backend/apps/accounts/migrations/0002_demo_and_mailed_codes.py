@@ -1,3 +1,4 @@
+import django.utils.timezone
 from django.contrib.auth.hashers import check_password
 from django.db import migrations, models
 
@@ -26,6 +27,15 @@ class Migration(migrations.Migration):
                 help_text="Has the demo’s password, which is no secret: refused where others than this machine reach the site.",
                 verbose_name="demo account",
             ),
+        ),
+        migrations.CreateModel(
+            name="MailedCode",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("created_at", models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
+            ],
         ),
         migrations.RunPython(mark, migrations.RunPython.noop),
     ]
