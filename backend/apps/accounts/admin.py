@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
@@ -17,7 +17,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from .models import Membership, Organiser, User
-from .team_scope import PartOfParentInline, TeamScopedAdmin
+from .rights import groups_within, may_look_after, permissions_of
+from .team_scope import PartOfParentInline, TeamScopedAdmin, managed_teams
 
 admin.site.unregister(Group)
 admin.site.unregister(EmailAddress)  # shown with its user
@@ -25,12 +26,34 @@ admin.site.unregister(EmailAddress)  # shown with its user
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc] # unfold has no types
-    pass
+    """Groups, to be changed by whoever has all that they give."""
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        return _within_rights(super().formfield_for_manytomany(db_field, request, **kwargs), request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        allowed: bool = super().has_change_permission(request, obj)
+        return allowed and (obj is None or groups_within(_editor(request)).filter(pk=obj.pk).exists())
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or groups_within(_editor(request)).filter(pk=obj.pk).exists())
 
 
 class EmailAddressInline(TabularInline):  # type: ignore[misc] # unfold has no types
+    """Addresses of an account. A confirmed one shows its account all tickets that were issued to it."""
+
     model = EmailAddress
     extra = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _editor(request).is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _editor(request).is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _editor(request).is_superuser
 
 
 @admin.register(User)
@@ -57,6 +80,35 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg] # u
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Show the rights that only superusers give."""
+        only_superusers = () if _editor(request).is_superuser else ("is_superuser", "is_demo")
+        return (*super().get_readonly_fields(request, obj), *only_superusers)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        return _within_rights(super().formfield_for_manytomany(db_field, request, **kwargs), request)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        allowed: bool = super().has_change_permission(request, obj)
+        return allowed and (obj is None or may_look_after(_editor(request), obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or may_look_after(_editor(request), obj))
+
+
+def _editor(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+def _within_rights(field: Any, request: HttpRequest) -> Any:
+    """Offer, and accept, only what the editor may do too."""
+    if field is not None and field.queryset.model is Permission:
+        field.queryset = field.queryset.filter(pk__in=permissions_of(_editor(request)).values("pk"))
+    elif field is not None and field.queryset.model is Group:
+        field.queryset = field.queryset.filter(pk__in=groups_within(_editor(request)).values("pk"))
+    return field
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -101,6 +153,20 @@ class MembershipInline(PartOfParentInline):
     form = MembershipForm
     formset = MembershipFormSet
     fields = ("email", "role")
+
+    def has_add_permission(self, request: HttpRequest, obj: Organiser | None = None) -> bool:
+        return super().has_add_permission(request, obj) and self._may_name_members(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Organiser | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self._may_name_members(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Organiser | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._may_name_members(request, obj)
+
+    def _may_name_members(self, request: HttpRequest, team: Organiser | None) -> bool:
+        """Whether the user may do what a manager of the team may, and so make one. A new team has nothing yet."""
+        may_manage = _editor(request).has_perms(("events.change_event", "events.change_eventticket"))
+        return team is None or may_manage or team.pk in managed_teams(request)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("user")
