@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 _HEADER_CHARACTERS = 4000
 _NOT_PRINTABLE = re.compile(r"[^ -~]")
+_OBJECT = re.compile(r"<[^<>]{1,200} at 0x[0-9A-Fa-f]+>")
+"""An object's representation, which texts of libraries' exceptions hold: an address in memory is nobody's business."""
 
 
 class ApiError(Exception):
@@ -15,6 +17,7 @@ class ApiError(Exception):
     """
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        message = _OBJECT.sub("(...)", message)
         super().__init__(message)
         self.status = status
         self.message = message

@@ -6,7 +6,7 @@ from cloudlet.transformations import Transformation, TransformationError
 from cloudlet.transformations.vocabulary import FORMATS, VIDEO_FORMATS
 
 _SYNONYMS = {"jpeg": "jpg", "jpe": "jpg", "tif": "tiff"}
-_TRANSPARENT_FORMATS = frozenset({"png", "gif", "webp", "avif", "ico", "tiff"})
+_TRANSPARENT_FORMATS = frozenset({"png", "gif", "webp", "avif", "ico", "tiff", "svg"})
 
 
 def canonical(name: str) -> str:
@@ -17,11 +17,19 @@ def wanted_format(asset: Asset, transformation: Transformation, extension: str, 
     """The format to deliver an image asset in. Raises 400 for one that can't be made."""
     asked = transformation.format
     if asked == "auto":
-        return automatic_format(asset.format, accept)
-    chosen = canonical(asked or extension or asset.format)
+        drawn = asset.format != "svg" or transformation.changes_beyond_auto
+        return automatic_format(asset.format, accept) if drawn else "svg"
+    chosen = made_format(asset.format, transformation, asked or extension)
     if chosen != canonical(asset.format) and chosen not in FORMATS:
         raise bad_request(f"Invalid extension in transformation: {chosen}")
     return chosen
+
+
+def made_format(stored: str, transformation: Transformation, asked: str) -> str:
+    """The format of what is made of a stored file: PNG for one that is read here and not written, such as SVG."""
+    chosen = canonical(asked or stored)
+    is_changed = chosen == canonical(stored) and transformation.changes_beyond_auto
+    return "png" if is_changed and chosen not in FORMATS else chosen
 
 
 def automatic_format(source_format: str, accept: str) -> str:
@@ -43,7 +51,7 @@ def needs_rendering(asset: Asset, transformation: Transformation, format_name: s
     """False when the original's own bytes are the answer."""
     if format_name != canonical(asset.format):
         return True
-    return transformation.changes_pixels
+    return transformation.changes_pixels and format_name in FORMATS
 
 
 def refuse_transformation(resource_type: str, stored: str, transformation: Transformation, extension: str) -> None:
@@ -53,7 +61,7 @@ def refuse_transformation(resource_type: str, stored: str, transformation: Trans
     """
     reason = f"cloudlet doesn't transform {resource_type} assets; only fl_attachment applies"
     is_video = resource_type == "video"
-    if transformation.changes_video if is_video else transformation.changes_content:
+    if transformation.changes_beyond_auto if is_video else transformation.changes_content:
         raise TransformationError(transformation.text, reason)
     asked = transformation.format
     if is_video and asked not in (None, "auto", stored):

@@ -1,12 +1,15 @@
-"""Stored bytes to pictures: Pillow for images, PDFium for pages of a PDF. Sizes are checked before pixels are made."""
+"""Stored bytes to pictures: Pillow for images, PDFium for pages of a PDF, resvg for SVG.
+
+Sizes are checked before pixels are made.
+"""
 
 import io
 from dataclasses import dataclass
 from typing import Protocol
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cloudlet import pdf
+from cloudlet import pdf, svg
 from cloudlet.transformations.errors import TransformationError, UnreadableSourceError
 
 DEFAULT_DENSITY = 150
@@ -50,13 +53,24 @@ def decode(
     """
     if is_pdf(content):
         return Source("pdf", (_pdf_page(content, page or 1, density or DEFAULT_DENSITY, limits.source_pixels),))
+    if svg.is_svg(content):
+        content = _rasterized(content, density, limits.source_pixels)
     try:
         with Image.open(io.BytesIO(content), formats=_READABLE) as image:
             return _read_image(image, limits.source_pixels, page, animated, upright)
+    except UnidentifiedImageError as error:
+        raise UnreadableSourceError("the stored file is not a readable image: its format is not read here") from error
     except (OSError, SyntaxError, ValueError, OverflowError, EOFError, MemoryError) as error:
         if isinstance(error, (TransformationError, UnreadableSourceError)):
             raise
         raise UnreadableSourceError(f"the stored file is not a readable image: {error}") from error
+
+
+def _rasterized(content: bytes, density: int | None, limit: int) -> bytes:
+    try:
+        return svg.rasterize(content, density, limit)
+    except svg.SvgError as error:
+        raise UnreadableSourceError(str(error)) from error
 
 
 def _read_image(image: Image.Image, limit: int, page: int | None, animated: bool, upright: bool) -> Source:

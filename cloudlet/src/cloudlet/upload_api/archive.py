@@ -8,7 +8,7 @@ from starlette.responses import StreamingResponse
 from cloudlet import archives, ids
 from cloudlet.archives import Entry
 from cloudlet.assets import Asset, Json, folder_of, now_iso
-from cloudlet.delivery.formats import canonical, needs_rendering
+from cloudlet.delivery.formats import made_format, needs_rendering
 from cloudlet.errors import bad_request, unauthorized
 from cloudlet.layer_assets import signed_call
 from cloudlet.store import StagedBlob
@@ -65,7 +65,7 @@ async def _entries(call: UploadCall, selected: list[Asset]) -> list[Entry]:
 
 
 async def _derived_entry(call: UploadCall, asset: Asset, item: eager.EagerItem) -> Entry:
-    format_ = canonical(item.transformation.format or item.format or asset.format)
+    format_ = made_format(asset.format, item.transformation, item.transformation.format or item.format)
     name = archives.entry_name(call.params, asset, format_, item.text)
     if not needs_rendering(asset, item.transformation, format_):
         return Entry(asset, asset, name)

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 
 from cloudlet.assets import Asset, Derived, Json
-from cloudlet.delivery.formats import canonical, needs_rendering, refuse_transformation
+from cloudlet.delivery.formats import canonical, made_format, needs_rendering, refuse_transformation
 from cloudlet.delivery.lookup import parse_with_names
 from cloudlet.errors import ApiError, bad_request
 from cloudlet.layer_assets import signed_call
@@ -85,7 +85,8 @@ async def incoming(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple
         return blob, info
     transformation = parse_chain(call, chain)
     await call.services.renderer.layers.bring(transformation, signed_call)
-    rendered = await asyncio.to_thread(_rendered, call, blob, transformation, transformation.format or wanted)
+    wanted = made_format(info.format, transformation, transformation.format or wanted)
+    rendered = await asyncio.to_thread(_rendered, call, blob, transformation, wanted)
     replacement = call.store.blobs.stage_bytes(rendered)
     blob.discard()
     call.form.file = replacement
@@ -112,13 +113,12 @@ async def run(call: UploadCall, asset: Asset, items: list[EagerItem]) -> list[di
 
 
 async def _run_one(call: UploadCall, asset: Asset, item: EagerItem) -> dict[str, Json]:
-    format_ = item.transformation.format or item.format or asset.format
-    if format_ == "auto":
-        format_ = asset.format
+    format_ = item.transformation.format or item.format
+    format_ = made_format(asset.format, item.transformation, "" if format_ == "auto" else format_)
     fields: dict[str, Json] = {"transformation": item.text}
     urls = call.presenter.urls(asset, transformation=item.text, format_=item.format or asset.format)
     try:
-        derived = await _derived(call, asset, item, canonical(format_))
+        derived = await _derived(call, asset, item, format_)
     except ApiError as error:
         return {**fields, "status": "failed", "reason": error.message, **urls}
     sizes = {"width": derived.width, "height": derived.height}

@@ -1,0 +1,95 @@
+"""The process that draws one SVG: standard input in, a PNG out. `python -m cloudlet.svg.worker DENSITY MAX_PIXELS`."""
+
+import re
+import resource
+import sys
+from xml.etree import ElementTree
+
+import resvg_py
+
+from cloudlet.svg import REFUSED, TIMEOUT_SECONDS
+
+MEMORY_LIMIT_BYTES = 2 * 1024**3
+PIXELS_PER_INCH = 96
+_DEFAULT_SIDE = 100.0
+"""What resvg takes for a file that names no size at all."""
+
+_LENGTH = re.compile(r"\s*(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*(px|pt|pc|mm|cm|in|em|ex|)\s*")
+_UNITS = {
+    "": 1.0, "px": 1.0, "pt": 96 / 72, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0, "em": 16.0, "ex": 8.0,
+}  # fmt: skip
+_EMBEDDED = re.compile(r"\s*data:image/(?:png|jpe?g|gif|webp)[;,]", re.IGNORECASE)
+
+
+class RefusedError(ValueError):
+    """What cannot be drawn; the text is for the uploader."""
+
+
+def draw(content: bytes, density: int, max_pixels: int) -> bytes:
+    """Return the PNG. Raises RefusedError."""
+    root = _parsed(content)
+    scale = density / PIXELS_PER_INCH if density else 1.0
+    width, height = (side * scale for side in _size(root))
+    if width * height > max_pixels:
+        raise RefusedError(f"the image is {width:.0f}x{height:.0f}; more than {max_pixels / 1e6:g} megapixels")
+    _forget_references(root)
+    try:
+        drawn = resvg_py.svg_to_bytes(
+            svg_string=ElementTree.tostring(root, encoding="unicode"), dpi=PIXELS_PER_INCH, zoom=scale
+        )
+    except (ValueError, OSError) as error:
+        raise RefusedError(f"the file is not a readable SVG: {error}") from error
+    return bytes(drawn)
+
+
+def _parsed(content: bytes) -> ElementTree.Element:
+    """The tree without its DTD. Entities are expanded within expat's limits, and external ones not at all."""
+    try:
+        root = ElementTree.fromstring(content)  # noqa: S314 - in a process with limits on memory and time
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise RefusedError(f"the file is not a readable SVG: {error}") from error
+    if root.tag not in ("svg", "{http://www.w3.org/2000/svg}svg"):
+        raise RefusedError("the file is not a readable SVG: its root is no svg element")
+    return root
+
+
+def _size(root: ElementTree.Element) -> tuple[float, float]:
+    """Width and height in pixels, by the file's own account."""
+    box = [float(number) for number in re.findall(r"-?\d{1,9}(?:\.\d{1,9})?", root.get("viewBox", ""))[:4]]
+    across, down = (box[2], box[3]) if len(box) == 4 and box[2] and box[3] else (_DEFAULT_SIDE, _DEFAULT_SIDE)
+    width, height = _length(root.get("width")), _length(root.get("height"))
+    if not width:
+        width = height * across / down if height else across
+    return width, height or width * down / across
+
+
+def _length(text: str | None) -> float:
+    """Pixels; 0 for a share of the page, or nothing."""
+    match = _LENGTH.fullmatch(text or "")
+    return float(match[1]) * _UNITS[match[2]] if match else 0.0
+
+
+def _forget_references(root: ElementTree.Element) -> None:
+    """Leave links inside of the file and embedded pictures; resvg would open anything else as a local file."""
+    for element in root.iter():
+        for name, value in list(element.attrib.items()):
+            if name.rpartition("}")[2] == "href" and not value.lstrip().startswith("#") and not _EMBEDDED.match(value):
+                del element.attrib[name]
+
+
+def main() -> int:
+    """Draw, or tell why not."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (TIMEOUT_SECONDS, TIMEOUT_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        picture = draw(sys.stdin.buffer.read(), int(sys.argv[1]), int(sys.argv[2]))
+    except RefusedError as refusal:
+        sys.stdout.write(str(refusal))
+        return REFUSED
+    sys.stdout.buffer.write(picture)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
