@@ -26,8 +26,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     ADMIT_VAR_DIR=/var/lib/admit \
     METRICS_DIR=/tmp/metrics
 WORKDIR /app/backend
-# The key is for this step only, and signs nothing.
-RUN SECRET_KEY=collecting-static-files ADMIT_VAR_DIR=/tmp/once METRICS_DIR=/tmp/once \
+# What it makes in its own var folder, a key among it, is for this step only.
+RUN ADMIT_VAR_DIR=/tmp/once METRICS_DIR=/tmp/once \
     python manage.py collectstatic --noinput \
     && rm -r /tmp/once \
     && python -m compileall -q /app/backend /app/cloudlet/src

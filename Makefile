@@ -34,8 +34,8 @@ $(NODE_SDK): cloudlet/tests/node/package-lock.json | $(VENV)/installed
 	@cd $(dir $<) && $(BIN)/npm ci --silent --no-audit --no-fund --no-update-notifier
 
 backend/.env:
-	@$(BIN)/python scripts/make_env.py
-	@echo "Wrote backend/.env, with a secret key of its own."
+	@install -m 600 backend/.env.example backend/.env
+	@echo "Wrote backend/.env."
 
 demo: $(VENV)/installed backend/.env ## A running system with an event and tickets, on this machine
 	@$(BIN)/python scripts/demo.py
@@ -67,5 +67,6 @@ lock: ## Choose the newest versions that the requirements allow
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --constraints requirements.lock \
 		backend/requirements.txt cloudlet/pyproject.toml -o requirements-image.lock
 
-clean: ## Forget the virtual environment and the demo's data
-	rm -rf $(VENV) var $(dir $(NODE_SDK))
+clean: ## Forget the virtual environment and the demo's data, but not the key that signed its tickets
+	rm -rf $(VENV) $(dir $(NODE_SDK))
+	if [ -d var ]; then find var -mindepth 1 -maxdepth 1 ! -name secret_key -exec rm -rf {} +; fi

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from celery.schedules import crontab
-from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from environs import Env, validate
 
@@ -20,6 +19,7 @@ from apps.telemetry.logs import FORMATS, logging_config
 
 from .cloudinary_settings import read_cloudinary
 from .email_settings import read_email
+from .secret_key import keep_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR.parent / "var"
@@ -31,11 +31,10 @@ VAR_DIR = Path(env.str("ADMIT_VAR_DIR", "") or VAR_DIR)
 # -- Django ------------------------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY", "insecure-development-key-that-must-never-sign-real-tickets" if DEBUG else "")
-if not SECRET_KEY:
-    raise ImproperlyConfigured(
-        "SECRET_KEY is not set. Run `make setup`, which writes one to backend/.env, or set the variable yourself."
-    )
+SECRET_KEY = env.str("SECRET_KEY", "")
+SECRET_KEY_FILE = None if SECRET_KEY else VAR_DIR / "secret_key"  # where this machine keeps one of its own
+if SECRET_KEY_FILE is not None:
+    SECRET_KEY = keep_secret_key(SECRET_KEY_FILE)
 PORT = env.int("PORT", 8000, validate=validate.Range(1, 65535))
 PUBLIC_URL = env.str("PUBLIC_URL", "") or f"http://localhost:{PORT}"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])

@@ -17,7 +17,7 @@ MISTAKES = {
     "half an account": ({"CLOUDINARY_CLOUD_NAME": "concerts"}, "Cloudinary is half configured"),
     "an unknown delivery type": ({"CLOUDINARY_DELIVERY_TYPE": "bogus"}, "Must be one of: authenticated, upload"),
     "an unknown form of log": ({"LOG_FORMAT": "xml"}, "Must be one of: text, json"),
-    "no secret key": ({"DEBUG": "0"}, "SECRET_KEY is not set"),
+    "no secret key, and no place for one": ({"ADMIT_VAR_DIR": os.devnull}, "SECRET_KEY is not set, and /dev/null/"),
 }
 
 
@@ -30,7 +30,7 @@ def test_a_mistake_in_the_configuration_is_one_line(mistake: str, script: str, t
     done = subprocess.run(
         [sys.executable, REPOSITORY / script, *arguments],
         cwd=BACKEND,
-        env=environment | {"ADMIT_VAR_DIR": str(tmp_path), "PYTHONIOENCODING": "utf-8"},
+        env={"ADMIT_VAR_DIR": str(tmp_path), "PYTHONIOENCODING": "utf-8"} | environment,
         capture_output=True,
         text=True,
         timeout=60,

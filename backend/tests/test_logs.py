@@ -338,7 +338,7 @@ def test_an_error_page_logs_no_code_and_no_cookie(written: Written, monkeypatch:
     [
         "Published ticket 8f14e45f-ceea-4e7a-9c3b-0f1e2d3c4b5a",
         "Ticket x waits for storage, 0:00:15: ❌ Error uploading QR code to Cloudinary: HTTP status 503",
-        "SECRET_KEY is not set. Run `make setup`.",
+        "SECRET_KEY is not set, and var/secret_key cannot keep one: Permission denied.",
         "https://res.cloudinary.com/demo/image/upload/v1/tickets/pdf/1/ticket_x.pdf",
         "GET /api/events/admit/ 200 in 12 ms",
         "37 tickets of event 12 are made anew, because it changed",

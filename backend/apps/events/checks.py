@@ -73,9 +73,18 @@ def check_production(app_configs: Sequence[Any] | None, **_: Any) -> list[checks
     if not settings.TICKET_SIGNING_KEYS:
         found.append(
             checks.Warning(
-                "Ticket codes are signed with a key derived from SECRET_KEY: changing that would void every ticket.",
+                "Ticket codes are signed with a key derived from SECRET_KEY: changing or losing it voids every ticket.",
                 hint="Set TICKET_SIGNING_KEYS=1=$(openssl rand -base64 32) before the first ticket is issued.",
                 id="events.W002",
+            )
+        )
+    if settings.SECRET_KEY_FILE is not None:
+        found.append(
+            checks.Warning(
+                f"SECRET_KEY is not set, so this machine signs with one of its own, in {settings.SECRET_KEY_FILE}.",
+                hint="Keep a copy of that file: without it sessions are void, and without TICKET_SIGNING_KEYS every "
+                "ticket is. Several machines need one key for all: set SECRET_KEY to what the file holds on each.",
+                id="events.W006",
             )
         )
     if settings.CLOUDINARY_DELIVERY_TYPE == "upload":
