@@ -19,7 +19,7 @@ from apps.telemetry.logs import FORMATS, logging_config
 
 from .cloudinary_settings import read_cloudinary
 from .email_settings import read_email
-from .secret_key import keep_secret_key
+from .kept_secret import kept_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR.parent / "var"
@@ -34,7 +34,11 @@ DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "")
 SECRET_KEY_FILE = None if SECRET_KEY else VAR_DIR / "secret_key"  # where this machine keeps one of its own
 if SECRET_KEY_FILE is not None:
-    SECRET_KEY = keep_secret_key(SECRET_KEY_FILE)
+    SECRET_KEY = kept_secret(
+        SECRET_KEY_FILE,
+        otherwise="Set SECRET_KEY in backend/.env, let this user write there, or put the file back from your backup. "
+        "Only if there is none, delete it: a new key voids sessions, and tickets whose codes the old one signed.",
+    )
 PORT = env.int("PORT", 8000, validate=validate.Range(1, 65535))
 PUBLIC_URL = env.str("PUBLIC_URL", "") or f"http://localhost:{PORT}"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])

@@ -6,7 +6,6 @@ import os
 import stat
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from environs import Env
 from apps.events import media
 from cloudlet.testing import running_cloudlet
 from config.cloudinary_settings import CloudinaryAccount, read_cloudinary
-from config.kept_secret import kept_secret
 
 from .environment import free_port
 from .workers import BACKEND
@@ -34,16 +32,6 @@ def test_every_machine_has_a_secret_of_its_own_which_only_its_owner_reads(tmp_pa
     assert stat.S_IMODE((tmp_path / "here").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "here" / "api-secret").stat().st_mode) == 0o600
     assert here.api_secret not in repr(here)
-
-
-def _kept(path: str) -> str:
-    return kept_secret(Path(path), otherwise="")
-
-
-def test_processes_that_start_together_agree(tmp_path: Path) -> None:
-    with ProcessPoolExecutor(8) as pool:
-        for number in range(20):
-            assert len(set(pool.map(_kept, [str(tmp_path / str(number) / "secret")] * 8))) == 1
 
 
 @pytest.mark.parametrize("cloudlet_first", [True, False])

@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from apps.events import checks
 from cloudlet.testing import RunningCloudlet
-from config.secret_key import keep_secret_key
+from config.kept_secret import kept_secret
 
 from .races import at_once
 from .test_mission_document import blocks, section
@@ -26,20 +26,20 @@ from .test_mission_document import blocks, section
 BACKEND = Path(__file__).resolve().parents[1]
 STARTING = """
 import pathlib, sys
-from config.secret_key import keep_secret_key
+from config.kept_secret import kept_secret
 input()
-print(keep_secret_key(pathlib.Path(sys.argv[1])))
+print(kept_secret(pathlib.Path(sys.argv[1]), otherwise=""))
 """
 
 
 def test_the_key_is_made_once_and_readable_for_its_user_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "var" / "secret_key"
-    key = keep_secret_key(path)
+    key = kept_secret(path, otherwise="")
     assert len(key) >= 64
-    assert keep_secret_key(path) == key
+    assert kept_secret(path, otherwise="") == key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [found.name for found in path.parent.iterdir()] == ["secret_key"]
-    assert keep_secret_key(tmp_path / "secret_key") != key
+    assert kept_secret(tmp_path / "secret_key", otherwise="") != key
 
 
 def test_processes_that_start_together_have_the_same_key(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_damaged_key_is_never_replaced(tmp_path: Path, content: bytes) -> None
     path = tmp_path / "secret_key"
     path.write_bytes(content)
     with pytest.raises(ImproperlyConfigured, match=re.escape(str(path))):
-        keep_secret_key(path)
+        kept_secret(path, otherwise="")
     assert path.read_bytes() == content
 
 

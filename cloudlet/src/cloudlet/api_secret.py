@@ -1,8 +1,8 @@
 """The API secret of a data folder: random, made at the first start, kept in the folder for its owner alone."""
 
-import fcntl
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from cloudlet.config import ConfigError
@@ -14,21 +14,33 @@ SECRET_BYTES = 24
 def keep(folder: Path) -> str:
     """Return the secret that ``folder`` holds, after making one where there is none.
 
-    Processes that come at the same time get the same secret. Raises ConfigError when it can't be read or written.
+    It is linked to its name as a whole, so that processes that come at the same time get the same secret. Raises
+    ConfigError when it can't be read or written.
     """
     path = folder / FILE_NAME
     try:
-        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            secret = file.read().strip()
-            if not secret:
-                secret = secrets.token_hex(SECRET_BYTES)
-                file.write(secret + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            return secret
-    except (OSError, UnicodeDecodeError) as error:
+        if not path.exists():
+            _make(path)
+        secret = path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
         raise ConfigError(f"cannot keep an API secret in {path} ({error}); give one in $CLOUDLET_SECRET") from error
+    if not secret:
+        raise ConfigError(f"{path} is empty; delete it, or give an API secret in $CLOUDLET_SECRET")
+    return secret
+
+
+def _make(path: Path) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(SECRET_BYTES) + "\n")
+            file.flush()
+            os.fsync(descriptor)
+        os.link(temporary, path)
+    except FileExistsError:
+        return  # another process was first
+    finally:
+        os.unlink(temporary)
 
 
 def prepare_folder(folder: Path) -> None:
