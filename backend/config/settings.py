@@ -72,6 +72,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.telemetry.middleware.RequestMiddleware",
+    "apps.telemetry.cookies.CookieMiddleware",
     "apps.events.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -5,27 +5,37 @@
     python fuzz/fuzz.py url --seconds 60
     python fuzz/fuzz.py multipart --seconds 60
     python fuzz/fuzz.py picture --seconds 60
+    python fuzz/fuzz.py pumped --seconds 60
 
-Ends with 0 when nothing was found in that time. Otherwise libFuzzer prints the traceback and leaves the input in
+Every input has a budget of CPU time and of memory; `pumped` repeats a part of each until the input is long, so that work
+that grows faster than its input shows. Ends with 0 when nothing was found in that time. Otherwise libFuzzer prints the traceback and leaves the input in
 `crash-*`; run the same command with that file appended to see it again.
 """
 
 import argparse
 import asyncio
+import resource
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import atheris
 
 with atheris.instrument_imports(include=["cloudlet", "python_multipart"]):
+    from python_multipart.multipart import parse_options_header
     from starlette.requests import Request
     from starlette.types import Message
 
+    from cloudlet.delivery.remote_sources import parse_fetch
     from cloudlet.delivery.urls import parse_path
     from cloudlet.errors import ApiError
     from cloudlet.forms import read_form
+    from cloudlet.media_info import svg_tag
+    from cloudlet.params import Params
+    from cloudlet.search.parser import parse as parse_search
+    from cloudlet.signing import token_covers
     from cloudlet.store.blobs import BlobStore
     from cloudlet.transformations import Limits, TransformationError, UnreadableSourceError, parse, render
 
@@ -33,6 +43,9 @@ LIMITS = Limits(source_pixels=250_000, step_pixels=250_000, work_pixels=1_000_00
 PIXEL = bytes.fromhex("424d1e000000000000001a0000000c00000001000100010018000000ff00")  # a BMP of one pixel
 BOUNDARY = b"limit"
 MAX_FILE_BYTES = 64 * 1024
+MAX_CPU_SECONDS = 5.0
+MAX_GROWTH_KB = 400 * 1024
+PUMPED_BYTES = 32 * 1024
 
 SEEDS: dict[str, list[bytes]] = {
     "transformation": [
@@ -53,6 +66,16 @@ SEEDS: dict[str, list[bytes]] = {
         b'Content-Disposition: form-data; name="public_ids[]"\r\n\r\nx\r\n--limit--\r\n',
     ],
     "picture": [PIXEL, b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00"],
+    "pumped": [
+        b"\x00\xff<!---->\xff",
+        b"\x01l_text:Arial\xff_1_\xff\n",
+        b"\x02/demo/image/upload/\xffw_1/\xffx",
+        b"\x03/demo/image/fetch\xff/v1\xff/http:",
+        b"\x04\xffNOT (\xff",
+        b"\x05multipart/form-data; \xffa=b;\xff",
+        b"\x06exp=9~acl=/\xff*a\xff*b",
+        b"\x07x\xff[0]\xff",
+    ],
 }
 
 
@@ -111,6 +134,52 @@ def fuzz_picture(data: bytes) -> None:
         return
 
 
+def pumped_readers() -> list[Callable[[bytes], object]]:
+    """Whatever reads text that a stranger sends, by regular expressions or not."""
+
+    def text(reader: Callable[[str], object]) -> Callable[[bytes], object]:
+        return lambda data: reader(data.decode("utf-8", "ignore"))
+
+    return [
+        svg_tag,
+        text(parse),
+        lambda data: list(parse_path(data, "demo").readings()),
+        parse_fetch,
+        text(parse_search),
+        text(parse_options_header),
+        text(lambda token: token_covers(token, "/demo/" + "a" * 2000)),
+        text(lambda name: Params.from_pairs([(name, "x")])),
+    ]
+
+
+PUMPED_READERS = pumped_readers()
+
+
+def fuzz_pumped(data: bytes) -> None:
+    """The first byte chooses the reader; of three parts between 0xff bytes, the middle one is repeated."""
+    if not data:
+        return
+    head, _, rest = data[1:].partition(b"\xff")
+    piece, _, tail = rest.partition(b"\xff")
+    try:
+        PUMPED_READERS[data[0] % len(PUMPED_READERS)](head + piece * (PUMPED_BYTES // max(1, len(piece))) + tail)
+    except (ApiError, TransformationError):
+        return
+
+
+def bounded(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """The target, which fails for an input that costs more time or memory than any input may."""
+
+    def run(data: bytes) -> None:
+        began, before = time.thread_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        target(data)
+        seconds, grown = time.thread_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        if seconds > MAX_CPU_SECONDS or grown > MAX_GROWTH_KB:
+            raise AssertionError(f"{data!r} took {seconds:.1f} s and {grown / 1024:.0f} MB")
+
+    return run
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", choices=sorted(SEEDS))
@@ -127,9 +196,10 @@ def main() -> None:
             "url": fuzz_url,
             "multipart": multipart_fuzzer(Path(folder) / "data"),
             "picture": fuzz_picture,
+            "pumped": fuzz_pumped,
         }
         options = [sys.argv[0], f"-max_total_time={arguments.seconds}", "-max_len=2048", "-timeout=20"]
-        atheris.Setup([*options, *(arguments.input or [str(corpus)])], targets[arguments.target])
+        atheris.Setup([*options, *(arguments.input or [str(corpus)])], bounded(targets[arguments.target]))
         atheris.Fuzz()
 
 

@@ -33,7 +33,7 @@ HEADINGS = {
 }
 WHITE_SPACE = re.compile(r"[ \t\r\n]+")  # a cell may hold line breaks: spreadsheets let people write several lines
 # As mail programs write an address: Ann Lee <ann@example.org>
-MAILBOX = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>\s]+@[^<>\s]+)>")
+MAILBOX = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>\s@]+@[^<>\s]+)>")
 
 
 @dataclass(slots=True)

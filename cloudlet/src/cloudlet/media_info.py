@@ -136,8 +136,8 @@ def _source(staged: StagedBlob) -> io.BytesIO | Path:
 def _image(staged: StagedBlob, head: bytes) -> MediaInfo | None:
     if b"%PDF-" in head[:1024]:
         return _pdf(staged)
-    if _SVG.search(head):
-        return _svg(head)
+    if (tag := svg_tag(head)) is not None:
+        return _svg(tag)
     return _plain_png(staged.data) or _raster(staged)
 
 
@@ -215,19 +215,30 @@ def _pdf(staged: StagedBlob) -> MediaInfo:
 
 # ---------------------------------------------------------------------------------------------------- SVG
 
-_SVG = re.compile(
-    rb"^(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]", re.S | re.I
-)
-_SVG_TAG = re.compile(rb"<svg\b([^>]*)>", re.S | re.I)
+_AFTER_SVG = (b" ", b"\t", b"\r", b"\n", b">")
 _ATTRIBUTE = re.compile(rb"\b(width|height|viewBox)\s*=\s*[\"']([^\"']*)[\"']", re.I)
-_NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(rb"-?\d{1,9}(?:\.\d{1,9})?")
 
 
-def _svg(head: bytes) -> MediaInfo:
-    tag = _SVG_TAG.search(head)
-    if tag is None:
-        raise bad_request("Invalid image file")
-    attributes = {name.lower(): value for name, value in _ATTRIBUTE.findall(tag.group(1))}
+def svg_tag(head: bytes) -> bytes | None:
+    """What stands in the ``<svg ...>`` that a file begins with; None when it begins with anything else.
+
+    XML declaration, comments and document types may come before; nothing is tried twice.
+    """
+    rest = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    while rest.startswith((b"<?", b"<!")):
+        end = b"-->" if rest.startswith(b"<!--") else b"?>" if rest.startswith(b"<?") else b">"
+        _, closed, rest = rest.partition(end)
+        if not closed:
+            return None
+        rest = rest.lstrip()
+    if rest[:4].lower() != b"<svg" or rest[4:5] not in _AFTER_SVG:
+        return None
+    return rest[4:].partition(b">")[0]
+
+
+def _svg(tag: bytes) -> MediaInfo:
+    attributes = {name.lower(): value for name, value in _ATTRIBUTE.findall(tag)}
     box = [float(number) for number in _NUMBER.findall(attributes.get(b"viewbox", b""))]
     width = _length(attributes.get(b"width", b"")) or (round(box[2]) if len(box) == 4 else 0)
     height = _length(attributes.get(b"height", b"")) or (round(box[3]) if len(box) == 4 else 0)

@@ -29,7 +29,7 @@ class Credentials:
 
     def _checked_token(self, request: Request, settings: Settings) -> str:
         """The token of the request, which opens its path; empty when there is none."""
-        token = request.query_params.get(TOKEN_NAME) or request.cookies.get(TOKEN_NAME)
+        token = request.query_params.get(TOKEN_NAME) or _cookie(request)
         if not token:
             return ""
         raw_path = request.scope["raw_path"].decode("ascii", "replace")
@@ -93,6 +93,15 @@ class Credentials:
             self.were_needed = True
         if not (self.are_given or is_open(asset)):
             raise unauthorized(f"{asset.public_id} is restricted: it needs a signed URL or an auth token")
+
+
+def _cookie(request: Request) -> str:
+    """The token's cookie. Tokens need no quoting, and Python before 3.11.10 takes quadratic time to undo it."""
+    for part in request.headers.get("cookie", "").split(";"):
+        name, _, value = part.partition("=")
+        if name.strip() == TOKEN_NAME:
+            return value.strip()
+    return ""
 
 
 def is_open(asset: Asset) -> bool:

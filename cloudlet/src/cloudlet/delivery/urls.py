@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from cloudlet.errors import bad_request, not_found
 from cloudlet.ids import MAX_LENGTH, public_id_problem
-from cloudlet.transformations import looks_like_transformation
+from cloudlet.transformations import MAX_COMPONENTS, looks_like_transformation
 
 _SIGNATURE = re.compile(r"s--([A-Za-z0-9_-]{1,64})--")
 _VERSION = re.compile(r"v(\d{1,20})")
@@ -57,7 +57,9 @@ class DeliveryPath:
     def readings(self) -> Iterator[Reading]:
         """Longest chain of transformations first; with a format before without one."""
         leading = 0
-        while leading < len(self.segments) - 1 and looks_like_transformation(self.segments[leading]):
+        while leading < min(len(self.segments) - 1, MAX_COMPONENTS) and looks_like_transformation(
+            self.segments[leading]
+        ):
             leading += 1
         for cut in range(leading, -1, -1):
             yield from self._read_at(cut)

@@ -5,11 +5,12 @@ Pure: no HTTP, no store, no clock. Assets that a chain refers to come in through
 
 from cloudlet.transformations.errors import MissingLayerError, TransformationError, UnreadableSourceError
 from cloudlet.transformations.model import ImageLayer, Transformation
-from cloudlet.transformations.parsing import looks_like_transformation, parse
+from cloudlet.transformations.parsing import MAX_COMPONENTS, looks_like_transformation, parse
 from cloudlet.transformations.rendering import Limits, Rendered, render
 from cloudlet.transformations.scope import AssetFacts
 
 __all__ = [
+    "MAX_COMPONENTS",
     "AssetFacts",
     "ImageLayer",
     "Limits",

@@ -77,7 +77,9 @@ def parse_text_layer(style: str, text: str) -> TextLayer:
 
 def parse_text_style(style: str) -> TextStyle:
     """`Arial_40_bold_italic_line_spacing_4`, as in a URL or in the upload API's `text` call."""
-    match = re.fullmatch(r"(.+?)_(\d{1,4})(?:_(.+))?", unquote(style))
+    match = re.fullmatch(
+        r"(.+?)_(\d{1,4})(?:_(.+))?", unquote(style), re.DOTALL
+    )  # then no try goes on to the end twice
     if not match or not 1 <= int(match[2]) <= MAX_FONT_SIZE:
         raise ValueError(f"{style!r} is not a text style such as Arial_40_bold")
     fields: dict[str, Any] = {"family": match[1], "size": int(match[2])}
