@@ -106,7 +106,6 @@ def test_values(text: str, field: str, value: object) -> None:
         ("e_grayscale:3", "e_grayscale:3"),
         ("g_nowhere,c_crop", "g_nowhere"),
         ("c_scale,g_auto,w_10", "c_scale,g_auto,w_10"),
-        ("c_thumb,w_10", "c_thumb,w_10"),
         ("c_pad", "c_pad"),
         ("$size", "$size"),
         ("$size_", "$size_"),

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cloudlet import admin_api, console, delivery, downloads, upload_api
+from cloudlet import admin_api, console, defaults, delivery, downloads, upload_api
 from cloudlet.calls import CallLog
 from cloudlet.config import Settings
 from cloudlet.console.guard import ConsoleGuard
@@ -49,6 +49,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 def create_app(settings: Settings) -> Starlette:
     """The ASGI application over ``settings.data``. The store is opened here and closed at shutdown."""
     services = Services(settings, Store(settings.data), CallLog(), RateLimit(settings.rate_limit))
+    defaults.ensure(services.store)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

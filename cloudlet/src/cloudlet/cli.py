@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--fault", action="append", default=[], metavar="CALL:KIND[,k=v...]", help="inject a fault; see the README")
     add("--fault-seed", type=int, default=0, help="the same seed gives the same faults")
     add("--backup", action="store_true", help="keep replaced and deleted versions of every asset")
+    add("--unsigned-ml-default", action="store_true", help="let anybody upload by the preset ml_default, unsigned")
     add("--remote-host", action="append", default=[], metavar="HOST", help="allow uploads from URLs on this host")
     add("--webhook-host", action="append", default=[], metavar="HOST", help="allow notifications to this host")
     add("--max-upload-bytes", type=int, default=2 * 1024**3, help="largest accepted file")
@@ -56,6 +57,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         fault_seed=arguments.fault_seed,
         folder_mode=arguments.folder_mode,
         backup=arguments.backup,
+        unsigned_ml_default=arguments.unsigned_ml_default,
         remote_hosts=tuple(arguments.remote_host),
         webhook_hosts=("127.0.0.1", "localhost", *arguments.webhook_host),
         max_upload_bytes=arguments.max_upload_bytes,

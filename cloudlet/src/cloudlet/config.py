@@ -34,6 +34,7 @@ class Settings:
     tls: bool = False
     folder_mode: FolderMode = "fixed"
     backup: bool = False
+    unsigned_ml_default: bool = False
     remote_hosts: tuple[str, ...] = ()
     webhook_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
     max_upload_bytes: int = 2 * 1024**3

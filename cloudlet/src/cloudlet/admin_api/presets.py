@@ -9,7 +9,7 @@ from cloudlet.ids import checked_folder, random_id
 from cloudlet.params import Params
 from cloudlet.store import Transaction, documents
 from cloudlet.upload_api import values
-from cloudlet.upload_api.presets import KIND
+from cloudlet.upload_api.presets import KIND, is_unsigned
 
 MAPPING = "upload_mapping"
 _NOT_SETTINGS = frozenset({"name", "unsigned", "api_key", "signature", "timestamp"})
@@ -25,7 +25,7 @@ _FLAGS = frozenset(
 )  # fmt: skip
 
 
-def _shown(preset: dict[str, Json]) -> dict[str, Json]:
+def _shown(preset: dict[str, Json], call: AdminCall) -> dict[str, Json]:
     """A preset with its settings taken apart, as the Admin API answers them."""
     params = Params(preset["settings"])
     settings: dict[str, Json] = {}
@@ -40,13 +40,17 @@ def _shown(preset: dict[str, Json]) -> dict[str, Json]:
             settings[name] = params.flag(name)
         else:
             settings[name] = value
-    return {"name": preset["name"], "external_id": preset["external_id"], "unsigned": preset["unsigned"],
-            "settings": settings}  # fmt: skip
+    return {
+        "name": preset["name"],
+        "external_id": preset["external_id"],
+        "unsigned": is_unsigned(preset, call.settings),
+        "settings": settings,
+    }
 
 
 def list_presets(call: AdminCall) -> Json:
     page, more = paged(call.params, documents.every(call.store.reader, KIND))
-    return {"presets": [_shown(preset) for preset in page], **more}
+    return {"presets": [_shown(preset, call) for preset in page], **more}
 
 
 def _find(transaction: Transaction, name: str) -> dict[str, Json]:
@@ -60,7 +64,7 @@ def get_preset(call: AdminCall) -> Json:
     preset = documents.find(call.store.reader, KIND, call.path["name"])
     if preset is None:
         raise not_found(f"Can't find upload preset named {call.path['name']}")
-    return _shown(preset)
+    return _shown(preset, call)
 
 
 def _settings(params: Params) -> dict[str, Json]:
@@ -78,7 +82,7 @@ def create_preset(call: AdminCall) -> Json:
         "settings": _settings(call.params),
         "created_at": now_iso(),
     }
-    _shown(preset)
+    _shown(preset, call)
 
     def job(transaction: Transaction) -> None:
         if documents.find(transaction.connection, KIND, name):
@@ -96,7 +100,7 @@ def update_preset(call: AdminCall) -> Json:
         preset = _find(transaction, name)
         preset["unsigned"] = call.params.flag("unsigned", preset["unsigned"])
         preset["settings"] = {**preset["settings"], **_settings(call.params)}
-        _shown(preset)
+        _shown(preset, call)
         documents.save(transaction, KIND, name, preset)
 
     call.store.write(job)

@@ -243,8 +243,6 @@ def check_combination(fields: Fields) -> None:
         raise ValueError("Use auto gravity only with crop, fill, lfill, fill_pad or thumb")
     if crop == "fill_pad" and not (gravity or "").startswith("auto"):
         raise ValueError("crop mode fill_pad needs g_auto")
-    if crop == "thumb" and not gravity:
-        raise ValueError("crop mode thumb needs a gravity such as g_face or g_center")
     sized = any(fields.get(name) is not None for name in ("width", "height", "aspect_ratio"))
     if crop in ("pad", "lpad", "mpad", "fill_pad", "auto_pad", "fill", "lfill", "thumb") and not sized:
         raise ValueError(f"crop mode {crop} needs w_, h_ or ar_")

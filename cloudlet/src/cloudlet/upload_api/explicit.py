@@ -12,7 +12,7 @@ from cloudlet.upload_api.upload import add_eager, notify
 
 async def explicit(call: UploadCall) -> Json:
     """404 when the asset does not exist; with ``async`` the answer comes first and the work after it."""
-    call.params = params = presets.applied(call.store, call.params, unsigned=False)
+    call.params = params = presets.applied(call, unsigned=False)
     if not params.flag("async"):
         return await _work(call)
 

@@ -1,11 +1,15 @@
 """Upload presets: settings kept on the server, and the only way to upload without a signature."""
 
+from cloudlet.api_call import ApiCall
 from cloudlet.assets import Json
+from cloudlet.config import Settings
 from cloudlet.errors import bad_request
 from cloudlet.params import Params
-from cloudlet.store import Store, documents
+from cloudlet.store import documents
 
 KIND = "upload_preset"
+DEFAULT = "ml_default"
+"""The preset that is there from the start."""
 _UNSIGNED = (
     "upload_preset", "callback", "public_id", "public_id_prefix", "folder", "asset_folder", "display_name", "tags",
     "context", "metadata", "face_coordinates", "custom_coordinates", "regions", "source", "filename_override",
@@ -27,24 +31,30 @@ _SIGNED = frozenset(
 """What only a signed upload may ask for. All else that clients add of their own (`unsigned`, `name`) is ignored."""
 
 
-def applied(store: Store, params: Params, *, unsigned: bool) -> Params:
-    """``params`` completed by the preset they name.
+def is_unsigned(preset: dict[str, Json], settings: Settings) -> bool:
+    """Return whether a preset opens uploads to everybody. The default one does by a flag, as long as it is given."""
+    return bool(preset["unsigned"]) or (preset["name"] == DEFAULT and settings.unsigned_ml_default)
+
+
+def applied(call: ApiCall, *, unsigned: bool) -> Params:
+    """The call's parameters completed by the preset they name.
 
     A signed call overrides its preset; an unsigned one cannot, needs a preset that allows it, and of its parameters
     only those of ``_UNSIGNED`` take effect.
     """
+    params = call.params
     name = params.text("upload_preset")
     if not name:
         if unsigned:
             raise bad_request("Upload preset must be specified when using unsigned upload")
         return params
-    preset = documents.find(store.reader, KIND, name)
+    preset = documents.find(call.store.reader, KIND, name)
     if preset is None:
         raise bad_request("Upload preset not found")
     settings: dict[str, Json] = preset["settings"]
     if not unsigned:
         return params.with_defaults(settings)
-    if not preset["unsigned"]:
+    if not is_unsigned(preset, call.settings):
         raise bad_request("Upload preset must be whitelisted for unsigned uploads")
     refused = sorted(params.raw().keys() & _SIGNED)
     if refused:

@@ -31,7 +31,7 @@ class Stored:
 
 async def upload(call: UploadCall) -> Json:
     """One upload, or one chunk of a large one."""
-    call.params = presets.applied(call.store, call.params, unsigned=call.unsigned)
+    call.params = presets.applied(call, unsigned=call.unsigned)
     addons.refuse_in_upload(call.params)
     source = await obtain(call)
     part = chunks.part_of(call.request)
