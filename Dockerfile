@@ -15,10 +15,11 @@ FROM python:3.11-slim
 
 # Nothing of the image is writable for this user but the folders that are his.
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin admit
-RUN install -d -o admit -g admit /var/lib/admit /var/lib/cloudlet
+RUN install -d -m 700 -o admit -g admit /var/lib/admit /var/lib/cloudlet
 COPY --from=build /opt/venv /opt/venv
 COPY cloudlet/src /app/cloudlet/src
 COPY backend /app/backend
+RUN chmod -R go=rX /app  # whoever checked it out may have kept it private
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app/cloudlet/src \
     PYTHONUNBUFFERED=1 \
@@ -28,7 +29,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 WORKDIR /app/backend
 # What it makes in its own var folder, a key among it, is for this step only.
 RUN ADMIT_VAR_DIR=/tmp/once METRICS_DIR=/tmp/once \
-    python manage.py collectstatic --noinput \
+    python -B manage.py collectstatic --noinput \
     && rm -r /tmp/once \
     && python -m compileall -q /app/backend /app/cloudlet/src
 USER admit

@@ -42,7 +42,7 @@ demo: $(VENV)/installed backend/.env ## A running system with an event and ticke
 
 test: setup ## All tests: backend on SQLite, what races on PostgreSQL too, cloudlet
 	@scripts/need-debian chromium pdftoppm:poppler-utils qpdf openssl redis-server rabbitmq-server
-	@mkdir -p var
+	@mkdir -p -m 700 var
 	cd backend && $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist loadgroup --no-loadscope-reorder .
 	cd backend && TEST_DATABASE=postgres $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist loadgroup --no-loadscope-reorder -m databases .
 	@scripts/fuzz $(BIN)/python $(FUZZ_SECONDS)
@@ -50,7 +50,7 @@ test: setup ## All tests: backend on SQLite, what races on PostgreSQL too, cloud
 
 bench: setup ## Measure everything, and write docs/reference/benchmarks.md; BENCH="render publish" measures some
 	@scripts/need-debian redis-server rabbitmq-server
-	@mkdir -p var
+	@mkdir -p -m 700 var
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
 lint: setup ## Style, types, import contracts, migrations, API document

@@ -20,13 +20,15 @@ from apps.telemetry.logs import FORMATS, logging_config
 from .cloudinary_settings import read_cloudinary
 from .email_settings import read_email
 from .kept_secret import kept_secret
+from .private_files import close_data, close_sqlite, deny_others, make_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR.parent / "var"
+OWN_VAR_DIR = BASE_DIR.parent / "var"
 
 env = Env()
 env.read_env(os.environ.get("ADMIT_ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
-VAR_DIR = Path(env.str("ADMIT_VAR_DIR", "") or VAR_DIR)
+VAR_DIR = Path(env.str("ADMIT_VAR_DIR", "") or OWN_VAR_DIR)
+deny_others()
 
 # -- Django ------------------------------------------------------------------------------------------------------
 
@@ -39,6 +41,8 @@ if SECRET_KEY_FILE is not None:
         otherwise="Set SECRET_KEY in backend/.env, let this user write there, or put the file back from your backup. "
         "Only if there is none, delete it: a new key voids sessions, and tickets whose codes the old one signed.",
     )
+make_folder(VAR_DIR, is_ours=VAR_DIR == OWN_VAR_DIR)
+close_data(VAR_DIR)
 PORT = env.int("PORT", 8000, validate=validate.Range(1, 65535))
 PUBLIC_URL = env.str("PUBLIC_URL", "") or f"http://localhost:{PORT}"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
@@ -117,9 +121,12 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "config.static_files.PublicStaticFilesStorage",
+        # Another server may serve them: STATIC_ROOT may lie outside of the private folder.
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },
 }
+FILE_UPLOAD_PERMISSIONS = 0o600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # -- Database ----------------------------------------------------------------------------------------------------
@@ -135,6 +142,7 @@ def _database() -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
+        close_sqlite(database["NAME"])
     else:
         database["CONN_MAX_AGE"] = 60  # seconds; a connection costs more than all statements of a request
         database["CONN_HEALTH_CHECKS"] = True
@@ -303,14 +311,20 @@ CONTENT_SECURITY_POLICY = {
 
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # without one, /metrics does not exist
 # One folder for all processes of this machine, or of this container: they are told apart by their process ids.
-METRICS_DIR = Path(env.str("METRICS_DIR", "") or VAR_DIR / "metrics" / socket.gethostname())
-METRICS_DIR.mkdir(parents=True, exist_ok=True)
+_own_metrics = VAR_DIR / "metrics" / socket.gethostname()
+METRICS_DIR = Path(env.str("METRICS_DIR", "") or _own_metrics)
+make_folder(METRICS_DIR, is_ours=_own_metrics == METRICS_DIR)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)  # read when prometheus_client is first imported
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(FORMATS))
 LOGGING = logging_config(LOG_FORMAT, LOG_LEVEL)
 LOGGING_CONFIG = "apps.telemetry.logs.configure"
+
+# What the check of `private_files.py` looks at.
+PRIVATE_PATHS = [VAR_DIR, METRICS_DIR]
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    PRIVATE_PATHS.append(Path(DATABASES["default"]["NAME"]))
 
 UNFOLD = {
     "SITE_TITLE": "Admit",

@@ -81,7 +81,7 @@ def _write(ticket: EventTicket, kind: media.FileKind, content: bytes) -> str:
             os.fsync(descriptor)
         if Path(temporary).read_bytes() != content:
             raise OSError(f"{path} doesn't read back as it was written")
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, path.parent.stat().st_mode & 0o666)  # as open as the folder, which a server may read
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
