@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -23,6 +24,9 @@ from .rendering import (
     RenderingError,
     TicketDetails,
 )
+from .rendering.content import is_printed_as_written
+from .rendering.labels import is_language
+from .rendering.layout.placing import Compromise
 from .rendering.prices import format_price
 from .rendering.selfcheck import check_ticket
 
@@ -32,6 +36,7 @@ SPECIMEN = TicketDetails(
     ticket_id="00000000-0000-0000-0000-000000000000", code="AD1:" + 13 * "SPECIMEN 0" + "0", holder=4 * "Wilhelmina "
 )
 SPECIMEN_MARK, SPECIMEN_HOLDER = "SPECIMEN", "Wilhelmina Berg"
+ACCENT = re.compile("#[0-9a-fA-F]{6}")
 # The fields of an event that are printed as they stand.
 PRINTED_FIELDS = ("title", "time_zone", "language", "venue", "address", "terms", "accent")
 
@@ -98,16 +103,17 @@ def _canonical_layout(event: Event) -> str:
 
 
 def event_details(event: Event, pictures: Mapping[str, bytes] | None = None) -> EventDetails:
+    """What is printed of the event. A zone, language or colour that is none gives way to the usual one."""
     if pictures is None:
         pictures = kept_pictures(event)
-    optional = {"accent": event.accent} if event.accent else {}
+    optional = {"accent": event.accent} if ACCENT.fullmatch(event.accent) else {}
     return EventDetails(
         title=event.title,
         starts_at=event.starts_at,
         ends_at=event.ends_at,
         doors_at=event.doors_at,
-        time_zone=event.time_zone,
-        language=event.language,
+        time_zone=event.zone.key,
+        language=event.language if is_language(event.language) else "en",
         venue=event.venue,
         address=event.address,
         organiser=event.organiser.name,
@@ -134,6 +140,20 @@ def ticket_details(ticket: EventTicket) -> TicketDetails:
         quantity=ticket.quantity,
         order_reference=ticket.order_reference,
     )
+
+
+def compromises(event: Event, details: Iterable[TicketDetails]) -> list[list[Compromise]]:
+    """For each ticket of the event, what its PDF shows otherwise than it is written. Nothing if none can be made."""
+    try:
+        template = template_of(event)
+    except RenderingError:  # which is told where the event is shown
+        return [[] for _ in details]
+    return [template.compromises(ticket) for ticket in details]
+
+
+def shows_its_name(ticket: EventTicket) -> bool:
+    """Whether the PDF has every character of the name, as far as the fonts are concerned. Cheap enough for lists."""
+    return is_printed_as_written(ticket.holder_name or ticket.holder_email, ticket.event.language)
 
 
 def _price(kind: TicketType | None, event: Event) -> str:

@@ -45,6 +45,7 @@ class Line:
     email: str = ""
     quantity: str = ""
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what its ticket shows otherwise; no reason not to issue it
 
     def to_holder(self) -> Holder:
         return Holder(self.name, self.email, int(self.quantity or 1))

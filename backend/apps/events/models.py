@@ -24,6 +24,8 @@ from . import media, storage
 from .auditing.records import Examination as Examination
 from .auditing.records import UsageSample as UsageSample
 from .partial_saves import PartiallySaved, PartiallySavedQuerySet
+from .rendering.content import clean
+from .rendering.dates import on_clocks
 from .rendering.errors import RenderingError
 from .rendering.layout.loading import load_layout
 from .ticket_codes import TicketCode as TicketCode
@@ -92,15 +94,25 @@ class Event(CheckedText):
         return self.title
 
     def clean(self) -> None:
-        """Raises ValidationError with the path of what is wrong in the layout, whatever is to be printed on it."""
+        """Raises ValidationError for an invisible title, and with the path of what is wrong in the layout."""
+        if self.title and not clean(self.title):
+            raise ValidationError({"title": "There is nothing to be seen in this title. Type it anew."})
         try:
             load_layout(self.layout)
         except RenderingError as error:
             raise ValidationError({"layout": str(error)}) from error
 
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The event's own time zone; UTC for a name that this machine's time zones do not have (any more)."""
+        try:
+            return zoneinfo.ZoneInfo(self.time_zone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            return zoneinfo.ZoneInfo("UTC")
+
     def local(self, moment: datetime) -> datetime:
         """The moment on the clocks of the event's own time zone."""
-        return moment.astimezone(zoneinfo.ZoneInfo(self.time_zone))
+        return on_clocks(moment, self.zone)
 
 
 class EventImage(models.Model):

@@ -144,7 +144,7 @@ def _with_event(tickets: QuerySet[EventTicket]) -> QuerySet[EventTicket]:
 def _about(ticket: EventTicket) -> dict[str, Any]:
     """A ticket in the words of its event's own language and on its clocks."""
     event = ticket.event
-    date, time = format_date_and_time(event.starts_at, event.ends_at, event.time_zone, event.language)
+    date, time = format_date_and_time(event.starts_at, event.ends_at, event.zone.key, event.language)
     images = {image.kind: image for image in event.images.all()}
     return {
         "ticket": ticket,
@@ -153,7 +153,7 @@ def _about(ticket: EventTicket) -> dict[str, Any]:
         "direction": "rtl" if is_right_to_left(event.language) else "ltr",
         "date": date,
         "time": time,
-        "doors": format_time_of_day(event.doors_at, event.time_zone, event.language) if event.doors_at else "",
+        "doors": format_time_of_day(event.doors_at, event.zone.key, event.language) if event.doors_at else "",
         "cover": images.get(EventImage.Kind.COVER),
     }
 

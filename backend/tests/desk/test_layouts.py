@@ -115,7 +115,7 @@ def test_an_own_layout_that_is_empty_is_refused(desk: Client, event: Event) -> N
         ('{"elements": {"title": {"size": -3}}}', "layout: elements/title/size: -3 is less than the minimum of 4"),
         ('{"stacks": {"a\\u0000": null}}', "layout: stacks: "),
         ('{"elements": {"logo": {"frame": [400, 500, 60, 60]}}}', "layout: elements/logo/frame: lies on the code"),
-        ('{"stacks": {"event": {"frame": [42, 270, 511, 30]}}}', "No ticket can be made like this: stacks/event: "),
+        ('{"stacks": {"event": {"frame": [42, 270, 511, 30]}}}', "Tickets would not show everything: stacks/event: "),
     ],
 )
 def test_a_bad_layout_is_refused_beside_its_field_and_shown_as_it_was_typed(
@@ -148,9 +148,19 @@ def test_a_picture_that_spoils_the_code_is_refused_as_well(desk: Client, event: 
 
 
 def test_an_event_that_cannot_be_printed_can_still_have_a_word_changed_that_is_not(desk: Client, event: Event) -> None:
-    Event.objects.update(terms=2000 * "much to say")
+    save_event_image(event, EventImage.Kind.LOGO, poster_with_a_code())
     assert save(desk, event, description="Bring friends.").status_code == 302
-    assert "too long" in str(errors_of(save(desk, event, venue="New Mill")))
+    assert "does not scan: it shows 2 codes" in str(errors_of(save(desk, event, venue="New Mill")))
+
+
+def test_terms_as_long_as_a_book_are_saved_and_told(desk: Client, event: Event) -> None:
+    answer = desk.post(
+        url("events_event_change", event.pk),
+        what_a_browser_sends(desk, event) | {"terms": 2000 * "much to say "},
+        follow=True,
+    )
+    assert "Printed otherwise: terms: &#x27;much to say" in answer.content.decode()
+    assert "is too long for its place on the ticket: shorten it." in answer.content.decode()
 
 
 def test_what_stands_in_the_field_is_written_for_people() -> None:

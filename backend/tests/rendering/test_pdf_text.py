@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.events.rendering import EventTemplate, RenderingError
+from apps.events.rendering import EventTemplate
 from tests.rendering.conformance import findings
 from tests.rendering.readers import comparable, pdfium_text, poppler_text, qpdf_complaints
 from tests.rendering.samples import NAMES, make_event, make_ticket
@@ -63,25 +63,14 @@ def test_one_letter_base_for_several_letters_is_told_apart(template: EventTempla
 
 @given(name=st.text(min_size=1, max_size=60))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_name_is_drawn_or_refused_with_the_character(template: EventTemplate, name: str) -> None:
-    try:
-        pdf = template.render_pdf(make_ticket(holder=name))
-    except RenderingError as error:
-        assert "U+" in str(error) or "too long" in str(error)  # noqa: PT017 both outcomes are right
-    else:
-        assert pdf.startswith(b"%PDF-1.7")
+def test_any_name_is_drawn(template: EventTemplate, name: str) -> None:
+    assert template.render_pdf(make_ticket(holder=name)).startswith(b"%PDF-1.7")
 
 
 @given(title=st.text(min_size=1, max_size=120), terms=st.text(max_size=300))
 @settings(max_examples=60, deadline=None)
-def test_any_event_is_drawn_or_refused_with_the_reason(title: str, terms: str) -> None:
-    try:
-        pdf = EventTemplate(make_event(title=title, terms=terms)).render_pdf(make_ticket())
-    except RenderingError as error:
-        reasons = ("U+", "too long", "has no title", "the texts need")
-        assert any(reason in str(error) for reason in reasons)  # noqa: PT017 both outcomes are right
-    else:
-        assert findings(pdf) == []
+def test_any_event_is_drawn(title: str, terms: str) -> None:
+    assert findings(EventTemplate(make_event(title=title, terms=terms)).render_pdf(make_ticket())) == []
 
 
 _LETTERS = st.characters(categories=["Lu", "Ll", "Lo"], max_codepoint=0x24F) | st.sampled_from(

@@ -89,6 +89,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._uploaded: dict[str, bytes] = {}
+        self.complaints: list[str] = []
         if "layout" in self.fields:
             self.fields["layout"].help_text = format_html(LAYOUT_HELP, reverse("admin:events_event_layouts"))
         if self.instance.pk:
@@ -145,11 +146,17 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
             self._try_specimen()
 
     def _try_specimen(self) -> None:
+        """Refuses what no ticket can be made of, and a layout of one's own that is too small for the event's texts.
+
+        On the built-in pages texts of any length are printed as far as there is room; then `complaints` say so.
+        """
+        has_own = self.cleaned_data["page"] == OWN
         try:
-            faces.template_of(self.instance, self.pictures())
+            self.complaints = faces.template_of(self.instance, self.pictures()).complaints
         except RenderingError as error:
-            field = "layout" if self.cleaned_data["page"] == OWN else None
-            self.add_error(field, f"No ticket can be made like this: {error}.")
+            self.add_error("layout" if has_own else None, f"No ticket can be made like this: {error}.")
+        if has_own and self.complaints:
+            self.add_error("layout", [f"Tickets would not show everything: {words}." for words in self.complaints])
 
     def _checked(self, kind: EventImage.Kind) -> bytes | None:
         upload: UploadedFile[Any] | None = self.cleaned_data.get(kind)

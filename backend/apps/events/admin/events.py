@@ -108,6 +108,8 @@ class EventAdmin(TeamScopedAdmin):
         for kind in PICTURE_URLS:
             if content := form.cleaned_data.get(kind):
                 images.save_event_image(form.instance, kind, content)
+        for words in form.complaints:
+            messages.warning(request, f"Printed otherwise: {words}.")
         if change and (count := cascades.edited(form.instance.pk)):
             files, are = ("ticket", "is") if count == 1 else ("tickets", "are")
             messages.info(request, f"{count} {files} {are} made anew in a moment, with the same code.")

@@ -25,6 +25,8 @@ from apps.events.models import Event, EventTicket, TicketType
 from apps.events.timing import CHECKED_LISTS_GOOD
 from apps.events.validators import refuse_control_characters
 
+from .printing import note_names
+
 if TYPE_CHECKING:
     from .events import EventAdmin
 
@@ -88,6 +90,7 @@ def issue_page(desk: EventAdmin, request: HttpRequest, event: Event) -> HttpResp
     checked = request.method == "POST" and form.is_valid() and "change" not in request.POST
     if checked and not form.problems and "issue" in request.POST:
         return _issue(request, event, form)
+    noted = note_names(event, form.lines) if checked else 0
     context = {
         **desk.admin_site.each_context(request),
         "title": f"Issue tickets – {event}",
@@ -95,6 +98,7 @@ def issue_page(desk: EventAdmin, request: HttpRequest, event: Event) -> HttpResp
         "original": event,
         "form": form,
         "checked": checked,
+        "noted": noted,
         "admits": sum(int(line.quantity or 1) for line in form.lines) if checked and not form.problems else 0,
         "key": _new_key(request, event) if checked and not form.problems else "",
         "event_url": reverse("admin:events_event_change", args=[event.pk]),
@@ -123,6 +127,10 @@ def _issue(request: HttpRequest, event: Event, form: IssueForm) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, f"Nothing was issued. {' '.join(error.messages)}")
         return HttpResponseRedirect(request.path)
+    if noted := note_names(event, form.lines):
+        messages.warning(
+            request, f"{noted} of the names {'is' if noted == 1 else 'are'} printed otherwise than written."
+        )
     count = len(issued)
     history.note(request.user, [event], f"{count} tickets issued from a list.")
     done = f"{count} ticket{'s were' if count != 1 else ' was'} issued, and the files are being made."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.events import faces
@@ -36,15 +36,17 @@ def shown(event: Event) -> SafeString | str:
         reverse("admin:events_event_preview", args=[event.pk]),
     )
     try:
-        faces.template_of(event)
+        complaints = faces.template_of(event).complaints
     except RenderingError as error:
         words = format_html('<p class="desk-bad" role="alert">No ticket of this event can be made: {}.</p>', error)
         return format_html("{}<p>{}</p>", words, button)
     picture, pdf = (reverse("admin:events_event_specimen", args=[event.pk, kind]) for kind in ("png", "pdf"))
+    words = format_html_join("", '<p class="desk-bad" role="alert">Printed otherwise: {}.</p>', zip(complaints))
     return format_html(
-        '<a href="{}" target="_blank">'
+        '{}<a href="{}" target="_blank">'
         '<img src="{}" alt="Specimen of a ticket" class="desk-specimen" loading="lazy"></a>'
         '<p class="desk-help">As saved. Its code opens no door. The picture leads to the PDF.</p><p>{}</p>',
+        words,
         pdf,
         picture,
         button,

@@ -13,17 +13,20 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from apps.accounts.team_scope import FEW, TeamScopedAdmin, first_few
-from apps.events import history, media, tickets
+from apps.events import faces, history, media, tickets
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket, TicketType
 from apps.events.rendering import render_qr_png
 
+from .printing import PRINTED_OTHERWISE, in_words
+
 STATE_COLOURS = {"Ready": "success", "On its way": "info", "Failed": "danger"}
+ELEMENTS = {"holder": "Name", "ticket_type": "Ticket type", "order_reference": "Order reference"}
 STATE_NAMES = {"ready": "Ready", "pending": "On its way", "failed": "Failed"}
 
 
@@ -60,13 +63,13 @@ class EventTicketAdmin(TeamScopedAdmin):
     actions_detail = ("rerender_one", "reissue_one")
     readonly_fields = (
         "ticket_id", "holder", "issued", "used", "code_generation", "file_state", "explanation",
-        "qr_preview", "pdf_preview", "published", "attempts", "next_attempt",
+        "as_printed", "qr_preview", "pdf_preview", "published", "attempts", "next_attempt",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("event", "ticket_type", "holder_name", "holder_email", "quantity", "order_reference")}),
         ("Ticket", {"fields": ("ticket_id", "holder", "issued", "used", "code_generation")}),
-        ("Files", {"fields": ("file_state", "explanation", "qr_preview", "pdf_preview", "published", "attempts",
-                              "next_attempt")}),
+        ("Files", {"fields": ("file_state", "explanation", "as_printed", "qr_preview", "pdf_preview", "published",
+                              "attempts", "next_attempt")}),
     )  # fmt: skip
     add_fieldsets = (fieldsets[0],)
 
@@ -197,7 +200,8 @@ class EventTicketAdmin(TeamScopedAdmin):
 
     @display(description="Holder", ordering="holder_name")  # type: ignore[untyped-decorator]
     def who(self, ticket: EventTicket) -> str:
-        return format_html("<bdi>{}</bdi>", ticket.holder_name or ticket.holder_email or "(no name)")
+        name = format_html("<bdi>{}</bdi>", ticket.holder_name or ticket.holder_email or "(no name)")
+        return name if faces.shows_its_name(ticket) else format_html("{} {}", name, PRINTED_OTHERWISE)
 
     @display(description="Issued at", ordering="issued_at")  # type: ignore[untyped-decorator]
     def issued(self, ticket: EventTicket) -> str:
@@ -227,6 +231,13 @@ class EventTicketAdmin(TeamScopedAdmin):
             again = "It is tried again." if ticket.next_attempt_at else "It is not tried again by itself."
             return f"{ticket.reason} {again}"
         return "The files are being made."
+
+    @display(description="On the ticket")  # type: ignore[untyped-decorator]
+    def as_printed(self, ticket: EventTicket) -> SafeString | str:
+        """What the PDF shows otherwise than it is written."""
+        (found,) = faces.compromises(ticket.event, [faces.ticket_details(ticket)])
+        lines = ((ELEMENTS.get(one.element, one.element), in_words(one)) for one in found)
+        return format_html_join("", "<p>{}: {}</p>", lines) or "As written."
 
     @display(description="QR code")  # type: ignore[untyped-decorator]
     def qr_preview(self, ticket: EventTicket) -> SafeString:

@@ -7,12 +7,20 @@ from apps.events.rendering.details import EventDetails, TicketDetails
 from apps.events.rendering.errors import RenderingError
 from apps.events.rendering.labels import Labels
 from apps.events.rendering.text.itemise import is_ignorable
+from apps.events.rendering.text.repair import PLACEHOLDER, as_drawn
 
 # Elements whose text is the ticket's own; all others are the same on every ticket of an event.
 TICKET_ELEMENTS = ("holder", "ticket_type", "price", "quantity", "number", "order_reference", "ticket_id")
 
-# Control characters that are no white space, halves of surrogate pairs, and what is never a character.
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+# Control characters that are no white space, and byte order marks: nothing is drawn of them, and no document may hold
+# them. Forms refuse them; rows of the database may hold anything.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff]")
+# Halves of surrogate pairs, and what is never a character, stand for a letter that got lost.
+_LOST = re.compile(
+    "[\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(0x10000 * n + 0xFFFE) + chr(0x10000 * n + 0xFFFF) for n in range(17))
+    + "]"
+)
 
 
 def event_texts(event: EventDetails, labels: Labels) -> dict[str, str]:
@@ -27,8 +35,7 @@ def event_texts(event: EventDetails, labels: Labels) -> dict[str, str]:
         doors = format_time_of_day(event.doors_at, event.time_zone, event.language)
         texts["doors"] = f"{labels['doors']}: {doors}"
     cleaned = {name: clean(text, name in ("address", "terms")) for name, text in texts.items()}
-    if not cleaned["title"]:
-        raise RenderingError("the event has no title: give it one")
+    cleaned["title"] = cleaned["title"] or labels["number"]  # the word for a ticket, where an event has no title
     return {name: text for name, text in cleaned.items() if text}
 
 
@@ -51,19 +58,30 @@ def ticket_texts(ticket: TicketDetails, labels: Labels, dated: bool) -> dict[str
     return {name: text for name, text in cleaned.items() if text}
 
 
+def printed_as(text: str, language: str) -> str:
+    """A text of one line as tickets show it, where there is room for all of it."""
+    return as_drawn(clean(text), language)
+
+
+def is_printed_as_written(text: str, language: str) -> bool:
+    """Whether every visible character of the text is on the ticket."""
+    return text.isascii() and text.isprintable() or _visible(printed_as(text, language)) == _visible(text)
+
+
+def _visible(text: str) -> str:
+    return " ".join("".join(char for char in text if not is_ignorable(char)).split())
+
+
 def clean(text: str, keep_lines: bool = False) -> str:
     """``text`` with each stretch of white space as one space; line breaks are kept where they mean something.
 
-    A text of nothing but invisible characters is no text. Byte order marks are dropped: no document may hold them.
+    A text of nothing but invisible characters is no text. Control characters are dropped.
     """
     if text.isprintable():  # so there is no white space but spaces, nor a control character
         words = " ".join(text.split())
         if text.isascii() or not is_ignorable(words[0]):
             return words
-    control = _CONTROL.search(text)
-    if control:
-        raise RenderingError(f"{text[:60]!r} holds the control character U+{ord(control[0]):04X}: remove it")
-    text = text.replace("\ufeff", "")
+    text = _LOST.sub(PLACEHOLDER, _CONTROL.sub("", text))
     if all(char.isspace() or is_ignorable(char) for char in text):
         return ""
     if keep_lines:

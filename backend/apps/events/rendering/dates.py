@@ -51,11 +51,19 @@ def _zone_name(local: datetime, locale: "Locale") -> str:
     return f"{get_timezone_location(local.tzinfo, locale, return_city=True)}, {distance}"
 
 
+def on_clocks(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The moment on the clocks of a zone; as it is where those would show a year that no calendar of Python has."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment
+
+
 def _local(moment: datetime, zone: str) -> datetime:
     if moment.tzinfo is None:
         raise RenderingError("the event's times carry no time zone: pass aware datetimes")
     try:
-        return moment.astimezone(ZoneInfo(zone))
+        return on_clocks(moment, ZoneInfo(zone))
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise RenderingError(f"{zone!r} is not a time zone: use an IANA name such as Europe/Berlin") from error
 

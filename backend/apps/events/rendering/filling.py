@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from apps.events.rendering.errors import RenderingError
-from apps.events.rendering.layout.placing import Setting
+from apps.events.rendering.layout.placing import Compromise, Setting, compromise
 from apps.events.rendering.page import END, CodePlace, Page, Slot
 from apps.events.rendering.pdf.fonts import EmbeddedFont, GlyphUse, TicketFont
 from apps.events.rendering.pdf.qr_path import draw_qr
@@ -59,12 +58,15 @@ class PageFiller:
             parts[place] = self._draw(slot, fitted, extra)
         return b"\n".join(parts), list(extra.values())
 
+    def compromises(self, texts: Mapping[str, str]) -> list[Compromise]:
+        """The texts that are drawn otherwise than they are written."""
+        slots = [piece for piece in self._page.sequence if isinstance(piece, Slot)]
+        named = [(slot, slot.block.element, texts[slot.block.element]) for slot in slots]
+        return [found for slot, name, text in named if (found := compromise(name, text, self._fit(slot, text)))]
+
     def _fit(self, slot: Slot, text: str) -> Fitted:
         block, setting = slot.block, self._setting
-        try:
-            return fit(text, block.style, block.width, block.height, setting.language, setting.right_to_left)
-        except RenderingError as error:
-            raise RenderingError(f"{block.element}: {error}") from error
+        return fit(text, block.style, block.width, block.height, setting.language, setting.right_to_left)
 
     def _draw_quickly(self, slot: Slot, text: str) -> bytes | None:
         """A text at its full size, or None if it has to be shaped or there is no room."""

@@ -19,9 +19,14 @@ def base_language(language: str) -> str:
     return language.replace("_", "-").split("-")[0].lower()
 
 
+def is_language(text: str) -> bool:
+    """Whether a text is formed as a BCP 47 tag."""
+    return re.fullmatch("[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", text) is not None
+
+
 def check_language(language: str) -> None:
     """RenderingError unless ``language`` is formed as a BCP 47 tag."""
-    if not re.fullmatch("[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", language):
+    if not is_language(language):
         raise RenderingError(f"{language!r} is not a language: use a BCP 47 tag such as de or pt-BR")
 
 

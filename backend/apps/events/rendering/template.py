@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.events.rendering.content import TICKET_ELEMENTS, event_texts, ticket_texts
+from apps.events.rendering.content import TICKET_ELEMENTS, clean, event_texts, ticket_texts
 from apps.events.rendering.details import EventDetails, RenderedTicket, TicketDetails
 from apps.events.rendering.filling import PageFiller
 from apps.events.rendering.labels import check_language, is_right_to_left, labels_for
 from apps.events.rendering.layout.loading import load_layout
-from apps.events.rendering.layout.placing import Block, Setting, place_texts
+from apps.events.rendering.layout.placing import Block, Compromise, Setting, place_texts
 from apps.events.rendering.page import Page
 from apps.events.rendering.palette import Palette
 from apps.events.rendering.pdf.document import Document, DocumentSource, build_document
@@ -33,14 +33,16 @@ class _Variant:
 
     document: Document
     filler: PageFiller
+    complaints: list[str]
 
 
 class EventTemplate:
     """Renders the tickets of one event.
 
     Building takes some tens of milliseconds (pictures, fonts, static texts); a ticket then takes well under one.
-    ``layout`` overrides parts of a built-in layout (see ``layout/schema.json``). Raises RenderingError for what would
-    not look right or not scan. May be shared between threads.
+    ``layout`` overrides parts of a built-in layout (see ``layout/schema.json``). Raises RenderingError for a layout,
+    picture, colour, language or time zone that is none. No text is refused: what cannot be drawn is drawn as well as
+    possible, and ``complaints`` say so. May be shared between threads.
     """
 
     def __init__(self, event: EventDetails, layout: Mapping[str, Any] | None = None) -> None:
@@ -55,7 +57,7 @@ class EventTemplate:
         self._variants: dict[frozenset[str], _Variant] = {}
         # Most tickets have all elements: building theirs now shows what is wrong with event or layout at once.
         dateless = set() if "date" in self._texts else {"date"}
-        self._variant(frozenset((*TICKET_ELEMENTS, *dateless)))
+        self.complaints = self._variant(frozenset((*TICKET_ELEMENTS, *dateless))).complaints
 
     def render(self, ticket: TicketDetails) -> RenderedTicket:
         """The ticket's PNG and PDF, both with the same code."""
@@ -65,6 +67,11 @@ class EventTemplate:
     def render_pdf(self, ticket: TicketDetails) -> bytes:
         """The ticket as a PDF of one page."""
         return self._render_pdf(ticket, qr_matrix(ticket.code))
+
+    def compromises(self, ticket: TicketDetails) -> list[Compromise]:
+        """The ticket's own texts that its PDF shows otherwise than they are written."""
+        texts = ticket_texts(ticket, self._labels, "date" not in self._texts)
+        return self._variant(frozenset(texts)).filler.compromises(texts)
 
     def _render_pdf(self, ticket: TicketDetails, symbol: QrSymbol) -> bytes:
         texts = ticket_texts(ticket, self._labels, "date" not in self._texts)
@@ -88,7 +95,7 @@ class EventTemplate:
         return pictures
 
     def _build(self, present: frozenset[str]) -> _Variant:
-        blocks = place_texts(self._layout, self._texts, self._labels, present, self._setting)
+        blocks, complaints = place_texts(self._layout, self._texts, self._labels, present, self._setting)
         fonts = self._embed_fonts(blocks)
         page = Page(self._layout, self._palette, self._setting.right_to_left, lambda run: fonts[run.font])
         page.add_pictures(self._pictures, self._alternatives())
@@ -109,11 +116,11 @@ class EventTemplate:
             fonts=fonts.values(),
             pictures=self._pictures,
         )
-        return _Variant(build_document(source), PageFiller(page, fonts, self._setting))
+        return _Variant(build_document(source), PageFiller(page, fonts, self._setting), complaints)
 
     def _alternatives(self) -> dict[str, str]:
         """What the pictures show, for those who cannot see them."""
-        logo = ": ".join(filter(None, (self._labels["logo"], self._event.organiser)))
+        logo = ": ".join(filter(None, (self._labels["logo"], clean(self._event.organiser))))
         return {"Cover": f"{self._labels['cover']}: {self._texts['title']}", "Logo": logo}
 
     def _embed_fonts(self, blocks: list[Block]) -> dict[FontInstance, SharedFont]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from fontTools.unicodedata import script as unicode_script
 
-from apps.events.rendering.errors import RenderingError
+from apps.events.rendering.errors import UndrawableTextError
 from apps.events.rendering.text.bidi import embedding_levels, needs_bidi, visual_runs
 from apps.events.rendering.text.fonts import (
     CJK,
@@ -24,6 +24,8 @@ from apps.events.rendering.text.fonts import (
 _SHARED_SCRIPTS = frozenset(("Zyyy", "Zinh", "Zzzz"))
 _IGNORABLE = frozenset("\u00ad\u034f\u061c\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")
 _ZWJ = "\u200d"
+# The longest that people write are families of emoji with skin tones: 11. Marks without end would be drawn for ever.
+MOST_CHARACTERS_A_CLUSTER = 12
 # Latin letters with any accent, ASCII, and what else of Latin-1 the Latin font draws: most texts are nothing else.
 _LATIN_LETTERS = re.compile("[ -~\u00a1-\u00ac\u00ae-\u024f\u1e00-\u1eff\u2010-\u2027\u20ac]*")
 
@@ -54,7 +56,7 @@ def is_ignorable(char: str) -> bool:
 def itemise(text: str, language: str, paragraph: int) -> list[TextRun]:
     """The runs of one line in visual order; ``paragraph`` is the line's base level (0 or 1).
 
-    Raises RenderingError for a character that no font has.
+    Raises UndrawableTextError for a character that no font has, and for marks without end.
     """
     if text.isascii() or (not paragraph and _LATIN_LETTERS.fullmatch(text)):
         return [TextRun(0, len(text), LATIN, "Latn", False)]
@@ -84,11 +86,13 @@ def _split(start: int, end: int, chosen: list[tuple[FontFile, str]], right_to_le
 def _fonts_by_character(text: str, language: str) -> list[tuple[FontFile, str]]:
     """Font and script of each character: those of the whole cluster that it belongs to."""
     cjk = CJK[cjk_region(text, language)]
-    clusters = _clusters(text)
-    scripts = [_cluster_script(text[start:end]) for start, end in clusters]
+    spans = clusters(text)
+    scripts = [_cluster_script(text[start:end]) for start, end in spans]
     chosen: list[tuple[FontFile, str]] = []
     previous: tuple[FontFile, str] | None = None
-    for number, (start, end) in enumerate(clusters):
+    for number, (start, end) in enumerate(spans):
+        if end - start > MOST_CHARACTERS_A_CLUSTER:
+            raise UndrawableTextError
         script = scripts[number]
         cluster = text[start:end]
         if script in _SHARED_SCRIPTS:
@@ -121,8 +125,7 @@ def _font_for(cluster: str, script: str, previous: FontFile | None, cjk: FontFil
         coverage = typeface(source).coverage
         if all(point in coverage for point in visible):
             return source
-    missing = next((char for char in cluster if not any(ord(char) in typeface(s).coverage for s in order)), cluster[0])
-    raise RenderingError(f"no font has U+{ord(missing):04X} {unicodedata.name(missing, 'an unnamed character')}")
+    raise UndrawableTextError
 
 
 @lru_cache(maxsize=8192)
@@ -145,9 +148,14 @@ def _is_emoji(cluster: str) -> bool:
     )
 
 
-def _clusters(text: str) -> list[tuple[int, int]]:
-    """Grapheme clusters, as far as the choice of a font needs them."""
-    clusters: list[tuple[int, int]] = []
+def is_latin(text: str) -> bool:
+    """Whether the Latin font draws all of the text, and no other font is asked."""
+    return _LATIN_LETTERS.fullmatch(text) is not None
+
+
+def clusters(text: str) -> list[tuple[int, int]]:
+    """Start and end of the grapheme clusters, as far as the choice of a font needs them."""
+    found: list[tuple[int, int]] = []
     start = 0
     for i in range(1, len(text)):
         char = text[i]
@@ -157,11 +165,11 @@ def _clusters(text: str) -> list[tuple[int, int]]:
             or (_is_regional(char) and _is_regional(text[i - 1]) and i - start == 1)
         )
         if not extends:
-            clusters.append((start, i))
+            found.append((start, i))
             start = i
     if text:
-        clusters.append((start, len(text)))
-    return clusters
+        found.append((start, len(text)))
+    return found
 
 
 @lru_cache(maxsize=8192)

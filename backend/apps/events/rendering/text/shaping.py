@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import uharfbuzz as hb
 
-from apps.events.rendering.errors import RenderingError
+from apps.events.rendering.errors import UndrawableTextError
 from apps.events.rendering.text.fonts import LATIN, FontInstance, typeface
 from apps.events.rendering.text.itemise import TextRun, itemise
 
@@ -14,6 +14,9 @@ GlyphKey = int | tuple[Component, ...]
 
 # Latin ligatures stay off: they save nothing, and letters that are drawn apart are read back apart.
 _FEATURES = {"Latn": {"liga": False}}
+# How far the parts of a cluster may be from its beginning, in 1/1000 em. Two marks above a letter are within the
+# first; what goes further would be drawn over the texts around, and in the end be no number of a font's.
+_FURTHEST_UP, _FURTHEST_ASIDE = 520, 10_000
 _MIRRORED = str.maketrans("()[]{}<>\u00ab\u00bb\u2039\u203a", ")(][}{><\u00bb\u00ab\u203a\u2039")
 
 
@@ -46,17 +49,21 @@ class ShapedLine:
 
 
 def shape_line(text: str, weight: int, language: str, right_to_left: bool) -> ShapedLine:
-    """Shapes one line; ``right_to_left`` is its base direction. Raises RenderingError for a missing glyph."""
+    """Shapes one line; ``right_to_left`` is its base direction.
+
+    Raises UndrawableTextError for a text that the fonts do not draw as it is written.
+    """
     runs = [_shape_run(text, run, weight, language) for run in itemise(text, language, int(right_to_left))]
     return ShapedLine(text, runs, sum([run.width for run in runs]))
 
 
 def shape_identifier(text: str, weight: int) -> ShapedLine:
-    """Sets ASCII text as it stands, without kerning: for ids and references, which nobody reads as words."""
+    """Sets ASCII text as it stands, without kerning: for ids and references, which nobody reads as words.
+
+    Control characters were taken out of it (see ``content.clean``), so the font has all of it.
+    """
     font = typeface(LATIN).instance(weight)
     glyphs = [font.plain_glyphs[char] for char in text]
-    if 0 in glyphs:
-        raise RenderingError(f"{text!r} holds a control character: remove it")
     advances = list(map(font.advance, glyphs))
     width = sum(advances)
     return ShapedLine(text, [GlyphRun(font, [*glyphs], list(text), advances, width)], width)
@@ -76,8 +83,7 @@ def _shape_run(text: str, run: TextRun, weight: int, language: str) -> GlyphRun:
     glyphs = [info.codepoint for info in infos]
     clusters = [info.cluster for info in infos]
     if 0 in glyphs:
-        char = part[clusters[glyphs.index(0)]]
-        raise RenderingError(f"{font.typeface.source.name} has no glyph for U+{ord(char):04X} in {text!r}")
+        raise UndrawableTextError
     positions = [place.position for place in places or ()]  # None where there is no text
     if len(glyphs) == len(part) and not run.right_to_left and not any(x or y for x, y, _, _ in positions):
         advances = [position[2] for position in positions]
@@ -105,6 +111,8 @@ def _merge_clusters(
         cluster, components, x = placed[i][1], [], 0
         while i < len(placed) and placed[i][1] == cluster:
             glyph, _, (dx, dy, advance, _) = placed[i]
+            if abs(dy) > _FURTHEST_UP or abs(x + dx) > _FURTHEST_ASIDE:
+                raise UndrawableTextError
             components.append((glyph, x + dx, dy))
             x += advance
             i += 1

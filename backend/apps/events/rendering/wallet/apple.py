@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKCS7SignatureBuilder
 
 from apps.events.rendering.colour import WHITE, Colour, parse_colour, readable
-from apps.events.rendering.content import event_texts, ticket_texts
+from apps.events.rendering.content import clean, event_texts, ticket_texts
 from apps.events.rendering.details import EventDetails, TicketDetails
 from apps.events.rendering.labels import labels_for
 from apps.events.rendering.wallet.archive import StoredArchive
@@ -53,19 +53,20 @@ class ApplePassTemplate:
     def _describe(self, accent: Colour) -> dict[str, Any]:
         """Return what all passes of the event have in common."""
         title = self._texts["title"]
+        organiser = clean(self._event.organiser)
         ink = _rgb(readable(WHITE, accent))
         common = {
             "formatVersion": 1,
             "passTypeIdentifier": self._credentials.pass_type_identifier,
             "teamIdentifier": self._credentials.team_identifier,
-            "organizationName": self._event.organiser or title,
+            "organizationName": organiser or title,
             "description": f"{self._labels['number']}: {title}",
             "backgroundColor": _rgb(accent),
             "foregroundColor": ink,
             "labelColor": ink,
         }
-        if not self._event.logo and self._event.organiser:
-            common["logoText"] = self._event.organiser
+        if not self._event.logo and organiser:
+            common["logoText"] = organiser
         if self._event.starts_at:
             common["relevantDate"] = self._event.starts_at.isoformat(timespec="seconds")
         if self._event.ends_at:
@@ -85,7 +86,7 @@ class ApplePassTemplate:
             "format": "PKBarcodeFormatQR",
             "message": ticket.code,
             "messageEncoding": "iso-8859-1" if ticket.code.isascii() else "utf-8",
-            "altText": ticket.order_reference or ticket.ticket_id,
+            "altText": texts.get("order_reference", ticket.ticket_id),
         }
         return {"serialNumber": ticket.ticket_id, "eventTicket": fields, "barcodes": [barcode]}
 

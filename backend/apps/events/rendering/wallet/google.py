@@ -9,7 +9,7 @@ from typing import Any, Final
 import jwt
 
 from apps.events.rendering.colour import parse_colour
-from apps.events.rendering.content import event_texts, ticket_texts
+from apps.events.rendering.content import clean, event_texts, ticket_texts
 from apps.events.rendering.details import EventDetails, TicketDetails
 from apps.events.rendering.errors import RenderingError
 from apps.events.rendering.labels import labels_for
@@ -63,7 +63,7 @@ class GooglePassTemplate:
         """Return the class: what all passes of the event have in common."""
         accent = "".join(f"{round(255 * part):02x}" for part in parse_colour(self._event.accent))
         described: dict[str, Any] = {
-            "issuerName": self._event.organiser or self._texts["title"],
+            "issuerName": clean(self._event.organiser) or self._texts["title"],
             "eventName": self._localised(self._texts["title"]),
             "hexBackgroundColor": f"#{accent}",
             "reviewStatus": "UNDER_REVIEW",
