@@ -27,6 +27,12 @@ def png(width: int = 30, height: int = 20, colour: str = "red") -> io.BytesIO:
     return io.BytesIO(buffer.getvalue())
 
 
+def jpg() -> io.BytesIO:
+    buffer = io.BytesIO()
+    Image.new("RGB", (30, 20), "red").save(buffer, "JPEG")
+    return io.BytesIO(buffer.getvalue())
+
+
 def test_an_upload_answers_what_clients_rely_on(server: RunningCloudlet) -> None:
     picture = png()
     result = uploader.upload(picture, public_id="fields/one", tags=["b", "a"], context={"alt": "x|y=z"})
@@ -170,6 +176,8 @@ def test_formats_may_be_restricted_and_converted() -> None:
     with pytest.raises(BadRequest, match="Image file format png not allowed"):
         uploader.upload(png(), allowed_formats=["jpg"])
     assert uploader.upload(png(), allowed_formats=["jpg"], format="jpg")["format"] == "jpg"
+    assert uploader.upload(png(), allowed_formats=["jpg", "png"], format="jpg")["format"] == "png"
+    assert uploader.upload(jpg(), allowed_formats=["jpeg", "png"], format="png")["format"] == "jpg"
     small = uploader.upload(png(200, 100), transformation={"width": 50, "crop": "scale"})
     assert (small["width"], small["height"]) == (50, 25)
 

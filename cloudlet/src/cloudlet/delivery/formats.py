@@ -21,7 +21,7 @@ def wanted_format(asset: Asset, transformation: Transformation, extension: str, 
         return automatic_format(asset.format, accept) if drawn else "svg"
     chosen = made_format(asset.format, transformation, asked or extension)
     if chosen != canonical(asset.format) and chosen not in FORMATS:
-        raise bad_request(f"Invalid extension in transformation: {chosen}")
+        raise bad_request(f"Invalid extension in transformation: {chosen} can't be made by cloudlet")
     return chosen
 
 

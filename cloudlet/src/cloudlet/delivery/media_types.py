@@ -6,6 +6,7 @@ _TYPES = {
     "jpg": "image/jpeg", "jpeg": "image/jpeg", "jpe": "image/jpeg", "png": "image/png", "webp": "image/webp",
     "avif": "image/avif", "gif": "image/gif", "bmp": "image/bmp", "tif": "image/tiff", "tiff": "image/tiff",
     "ico": "image/x-icon", "svg": "image/svg+xml", "pdf": "application/pdf", "heic": "image/heic",
+    "jp2": "image/jp2", "tga": "image/x-tga",
     "mp4": "video/mp4", "webm": "video/webm", "mov": "video/quicktime", "ogv": "video/ogg", "m3u8":
     "application/x-mpegURL", "mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg", "m4a": "audio/mp4",
     "json": "application/json", "zip": "application/zip", "txt": "text/plain", "csv": "text/csv",

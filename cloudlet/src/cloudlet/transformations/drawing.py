@@ -105,7 +105,7 @@ def _on_background(image: Image.Image, background: Background) -> Image.Image:
 
 def _rotate(image: Image.Image, angle: str, step: Step, spend: Spend) -> Image.Image:
     match angle:
-        case "ignore" | "exif" | "auto_right" | "auto_left":
+        case "ignore" | "exif" | "auto" | "auto_right" | "auto_left":
             return image
         case "hflip":
             return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps
 
-from cloudlet.transformations.model import Effect, Step
+from cloudlet.transformations.colors import parse_color
+from cloudlet.transformations.model import RGBA, Effect, Step
 
 Picture = Image.Image
 Spend = Callable[[int, int, str], None]
@@ -31,9 +32,14 @@ class _Definition:
 
 def check_effect(effect: Effect) -> None:
     """Raises ValueError for an unknown effect or an argument out of range."""
+    if effect.name in BLEND_MODES and not effect.arguments:
+        return
     definition = _EFFECTS.get(effect.name)
     if definition is None:
         raise ValueError(f"effect {effect.name!r} is unknown or not implemented by cloudlet")
+    if effect.name == "trim":
+        _trim_arguments(effect)
+        return
     arguments = list(effect.arguments)
     if len(arguments) > (1 if definition.takes_argument else 0):
         raise ValueError(f"effect {effect.name} takes {'one argument' if definition.takes_argument else 'no argument'}")
@@ -47,7 +53,7 @@ def _argument(effect: Effect, definition: _Definition) -> int:
     text = effect.arguments[0]
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 5):
-        raise ValueError(f"effect {effect.name} takes a whole number, not {text!r}")
+        raise ValueError(f"effect {effect.name} takes a whole number in cloudlet, not {text!r}")
     if not definition.low <= int(text) <= definition.high:
         raise ValueError(f"effect {effect.name} takes {definition.low} to {definition.high}, not {text}")
     return int(text)
@@ -55,6 +61,8 @@ def _argument(effect: Effect, definition: _Definition) -> int:
 
 def apply_effect(image: Picture, effect: Effect, step: Step, spend: Spend) -> Picture:
     definition = _EFFECTS[effect.name]
+    if effect.name == "trim":
+        return _trim(image, *_trim_arguments(effect))
     if effect.name == "shadow":
         spend(image.width * 2, image.height * 2, step.text)
     return definition.draw(image, _argument(effect, definition), step)
@@ -170,13 +178,22 @@ def _colorize(image: Picture, strength: int, step: Step) -> Picture:
     return _opaque(lambda picture, _: Image.blend(picture, veil, strength / 100))(image, strength, step)
 
 
-def _trim(image: Picture, tolerance: int, _: Step) -> Picture:
-    """Cut away the border that has the colour of the corner (or is transparent)."""
-    if image.mode in ("LA", "RGBA"):
+def _trim_arguments(effect: Effect) -> tuple[int, RGBA | None]:
+    """`e_trim:TOLERANCE:COLOUR`, each of which may be empty. Raises ValueError."""
+    tolerance, colour, *rest = (*effect.arguments, "", "")
+    if any(rest):
+        raise ValueError("effect trim takes a tolerance and a colour")
+    amount = Effect(effect.name, (tolerance,) if tolerance else ())
+    return _argument(amount, _EFFECTS["trim"]), parse_color(colour) if colour else None
+
+
+def _trim(image: Picture, tolerance: int, colour: RGBA | None) -> Picture:
+    """Cut away the border that has the colour given, else that of the corner (or is transparent)."""
+    if image.mode in ("LA", "RGBA") and colour is None:
         box = image.getchannel("A").point(lambda value: 255 if value * 100 > tolerance * 255 else 0).getbbox()
     else:
         rgb = image.convert("RGB")
-        plain = Image.new("RGB", rgb.size, rgb.getpixel((0, 0)))
+        plain = Image.new("RGB", rgb.size, colour[:3] if colour else rgb.getpixel((0, 0)))
         difference = ImageChops.difference(rgb, plain).convert("L")
         box = difference.point(lambda value: 255 if value * 100 > tolerance * 255 else 0).getbbox()
     return image.crop(box) if box else image
@@ -242,9 +259,16 @@ _EFFECTS: dict[str, _Definition] = {
     "vignette": _Definition(_opaque(_vignette), 0, 100, 20),
     "oil_paint": _Definition(_opaque(_oil_paint), 0, 100, 30),
     "colorize": _Definition(_colorize, 0, 100, 100),
-    "trim": _Definition(_trim, 0, 100, 10),
+    "trim": _Definition(lambda image, tolerance, _: _trim(image, tolerance, None), 0, 100, 10),
     "make_transparent": _Definition(_make_transparent, 0, 100, 10),
     "opacity_threshold": _Definition(_opacity_threshold, 1, 100, 50),
     "shadow": _Definition(_shadow, 0, 100, 40),
 }
+BLEND_MODES = {
+    "multiply": ImageChops.multiply,
+    "screen": ImageChops.screen,
+    "overlay": ImageChops.overlay,
+}
+"""Effects that say how a layer is laid over the picture, instead of changing one picture."""
+
 EFFECT_NAMES = frozenset(_EFFECTS)

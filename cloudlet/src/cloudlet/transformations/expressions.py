@@ -101,6 +101,8 @@ def _tokens(text: str) -> list[_Token]:
     position = 0
     while position <= len(text):
         match = _TOKEN.match(text, position)
+        if text.startswith("ref:!", position):
+            raise ValueError("references to assets in variables are not implemented by cloudlet")
         if match is None or (match.end() < len(text) and text[match.end()] != "_"):
             raise ValueError(f"{text[position:][:60]!r} is not written VALUE_OPERATOR_VALUE")
         tokens.append(_token(match))

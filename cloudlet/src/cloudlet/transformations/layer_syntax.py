@@ -26,7 +26,7 @@ def parse_layer(value: str) -> TextLayer | TextExpression | ImageLayer:
         return _parse_text(rest)
     if kind == "fetch":
         return ImageLayer(_address(rest), "fetch")
-    if kind in ("video", "subtitles", "lut", "_3d"):
+    if kind in ("video", "audio", "subtitles", "lut", "_3d"):
         raise ValueError(f"layers of kind {kind} are not implemented by cloudlet")
     delivery_type = "upload"
     if kind in ("upload", "private", "authenticated") and rest:

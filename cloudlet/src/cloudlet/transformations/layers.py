@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from cloudlet.transformations.decoding import PixelLimit, decode
+from cloudlet.transformations.effects import BLEND_MODES
 from cloudlet.transformations.geometry import Size, place
 from cloudlet.transformations.model import ImageLayer, LayerStep, Node, Step, TextExpression, TextLayer
 from cloudlet.transformations.scope import Scope
@@ -80,10 +81,20 @@ class Layering:
         over = Image.new("RGBA", size, _TRANSPARENT)
         canvas.paste(base.convert("RGBA"), (-grown[0], -grown[1]))
         over.paste(picture.convert("RGBA"), (left - grown[0], top - grown[1]))
-        pair = (over, canvas) if layer.below else (canvas, over)
+        below, above = (over, canvas) if layer.below else (canvas, over)
         opaque = base.mode in ("L", "RGB") and size == base.size
-        composed = Image.alpha_composite(*pair)
+        if placement.effect is not None:
+            above = _blended(below, above, placement.effect.name)
+        composed = Image.alpha_composite(below, above)
         return composed.convert("RGB") if opaque else composed
+
+
+def _blended(below: Image.Image, above: Image.Image, mode: str) -> Image.Image:
+    """What lies above, mixed with what is below it, where anything is."""
+    colours = above.convert("RGB")
+    mixed = Image.composite(BLEND_MODES[mode](below.convert("RGB"), colours), colours, below.getchannel("A"))
+    mixed.putalpha(above.getchannel("A"))
+    return mixed
 
 
 def _first(layer: LayerStep) -> Step:

@@ -17,7 +17,7 @@ from cloudlet.transformations.vocabulary import AUTO_GRAVITY_CROPS, COMPASS, CRO
 MAX_SIDE = 30_000
 _INTEGER = re.compile(r"-?\d{1,6}")
 _DECIMAL = re.compile(r"-?(\d{1,6}\.\d{1,8}|\.\d{1,8}|\d{1,6}\.)")
-_ANGLES = frozenset({"auto_right", "auto_left", "ignore", "exif", "vflip", "hflip"})
+_ANGLES = frozenset({"auto", "auto_right", "auto_left", "ignore", "exif", "vflip", "hflip"})
 
 Fields = dict[str, Any]
 Reader = Callable[[str], Fields]
@@ -93,7 +93,7 @@ def _aspect_ratio(text: str) -> Fields:
 
 def _crop(text: str) -> Fields:
     if text not in CROP_MODES:
-        raise ValueError(f"crop mode {text!r} is unknown; known are {', '.join(sorted(CROP_MODES))}")
+        raise ValueError(f"crop mode {text!r} is unknown to cloudlet; known are {', '.join(sorted(CROP_MODES))}")
     return {"crop": text}
 
 
@@ -101,7 +101,9 @@ def _gravity(text: str) -> Fields:
     focus = text.partition(":")[0]
     if text in COMPASS or text == "xy_center" or focus in ("auto", "face", "faces", "custom"):
         return {"gravity": text}
-    raise ValueError(f"gravity {text!r} is unknown; known are {', '.join(sorted(COMPASS))}, auto, face, xy_center")
+    raise ValueError(
+        f"gravity {text!r} is unknown to cloudlet; known are {', '.join(sorted(COMPASS))}, auto, face, xy_center"
+    )
 
 
 def _dpr(text: str) -> Fields:
@@ -109,7 +111,7 @@ def _dpr(text: str) -> Fields:
 
 
 def _angle(text: str) -> Fields:
-    angles = tuple(text.split("."))
+    angles = tuple(re.split(r"[.:]", text))
     for angle in angles:
         if angle not in _ANGLES:
             read_integer(angle, -3600, 3600)
@@ -158,6 +160,8 @@ def _background(text: str) -> Fields:
         if arguments not in ([], ["border"], ["predominant"], ["border_contrast"], ["predominant_contrast"]):
             raise ValueError(f"background {text!r} is not implemented by cloudlet; b_auto and b_auto:border are")
         return {"background": Background("auto")}
+    if kind.startswith("gen_"):
+        raise ValueError(f"background {kind!r} is not implemented by cloudlet")
     return {"background": Background("color", parse_color(text))}
 
 
@@ -166,9 +170,13 @@ def _quality(text: str) -> Fields:
     if level == "auto":
         goal = next((argument for argument in arguments if argument != "444"), "good")
         if goal not in ("best", "good", "eco", "low", "sensitive"):
-            raise ValueError(f"quality {text!r} is unknown; known are auto:best, auto:good, auto:eco and auto:low")
+            raise ValueError(
+                f"quality {text!r} is unknown to cloudlet; known are auto:best, auto:good, auto:eco and auto:low"
+            )
         auto = cast(Literal["best", "good", "eco", "low"], "best" if goal == "sensitive" else goal)
         return {"quality": Quality(auto=auto, full_chroma="444" in arguments)}
+    if level == "jpegmini":
+        raise ValueError("JPEGmini is not implemented by cloudlet")
     if arguments not in ([], ["420"], ["444"]):
         raise ValueError(f"chroma subsampling {':'.join(arguments)!r} is unknown; known are 420 and 444")
     return {"quality": Quality(level=max(1, math.ceil(read_number(level, 0, 100))), full_chroma="444" in arguments)}
@@ -177,7 +185,7 @@ def _quality(text: str) -> Fields:
 def _format(text: str) -> Fields:
     name = "auto" if text in ("auto", "auto:image", "auto:video", "auto:animated") else text
     if name != "auto" and name not in FORMATS and name not in VIDEO_FORMATS:
-        raise ValueError(f"format {text!r} can't be made; known are auto, {', '.join(sorted(FORMATS))}")
+        raise ValueError(f"format {text!r} can't be made by cloudlet; known are auto, {', '.join(sorted(FORMATS))}")
     return {"format": "jpg" if name in ("jpeg", "jpe") else name}
 
 
@@ -205,6 +213,12 @@ def _flags(text: str) -> Fields:
     return {"flags": frozenset(flags), "attachment": attachment}
 
 
+def _page(text: str) -> Fields:
+    if not _INTEGER.fullmatch(text):
+        raise ValueError(f"pages written as {text!r} are not implemented by cloudlet; pg_1 is")
+    return {"page": read_integer(text, 1, 100_000)}
+
+
 def _default_image(text: str) -> Fields:
     return {"default_image": text.replace(":", "/")}
 
@@ -229,7 +243,7 @@ READERS: dict[str, Reader] = {
     "q": _quality,
     "f": _format,
     "fl": _flags,
-    "pg": lambda text: {"page": read_integer(text, 1, 100_000)},
+    "pg": _page,
     "dn": lambda text: {"density": read_integer(text, 1, 600)},
     "d": _default_image,
     "vc": _video_codec,

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from cloudlet.transformations.conditions import Component, Mark, build
 from cloudlet.transformations.deferring import read_deferred
+from cloudlet.transformations.effects import BLEND_MODES
 from cloudlet.transformations.errors import TransformationError
 from cloudlet.transformations.expressions import Expression, parse_expression
 from cloudlet.transformations.layer_syntax import parse_layer
@@ -101,12 +103,15 @@ class _OpenLayer:
         """`placement` is the step with `fl_layer_apply`; without one, the layer's own component says where it goes."""
         deferred: tuple[Parameter, ...] = self.fields.get("deferred", ())
         own = {name: value for name, value in self.fields.items() if name not in _PLACEMENT}
+        blend = own.pop("effect") if own.get("effect") and own["effect"].name in BLEND_MODES else None
         own["deferred"] = tuple(parameter for parameter in deferred if parameter.key not in _PLACEMENT_KEYS)
         steps: tuple[Node, ...] = (Step(text=self.text, **own), *inner)
         if placement is None:
             where = {name: self.fields[name] for name in (*_PLACEMENT, "flags") if name in self.fields}
             where["deferred"] = tuple(parameter for parameter in deferred if parameter.key in _PLACEMENT_KEYS)
             placement = Step(text=self.text, **where)
+        if blend is not None:
+            placement = replace(placement, effect=blend)
         return LayerStep(self.source, self.below, steps, placement)
 
 
@@ -217,8 +222,14 @@ def _nest(parts: list[_Item | Node]) -> tuple[Node, ...]:
                 raise TransformationError(part.text, "fl_layer_apply without a layer to apply")
             opener, inner = nodes[start], nodes[start + 1 :]
             assert isinstance(opener, _OpenLayer)  # noqa: S101 - narrows the type found just above
+            if part.effect is not None and part.effect.name not in BLEND_MODES:
+                raise TransformationError(
+                    part.text, f"{part.effect} beside fl_layer_apply is not implemented by cloudlet"
+                )
             nodes[start:] = [opener.close(_closed(inner), part)]
         else:
+            if isinstance(part, Step) and part.effect is not None and part.effect.name in BLEND_MODES:
+                raise TransformationError(part.text, f"{part.effect} blends a layer: it belongs beside fl_layer_apply")
             nodes.append(part)
     return _closed(nodes)
 

@@ -72,7 +72,9 @@ def render(
     Raises TransformationError, MissingLayerError or UnreadableSourceError.
     """
     if format_name not in FORMATS:
-        raise TransformationError(format_name, f"this format can't be made; known are {', '.join(sorted(FORMATS))}")
+        raise TransformationError(
+            format_name, f"this format can't be made by cloudlet; known are {', '.join(sorted(FORMATS))}"
+        )
     limits = limits or Limits()
     page, flags = transformation.page, transformation.flags
     if format_name == "pdf" and is_pdf(content) and _only_selects_page(transformation):

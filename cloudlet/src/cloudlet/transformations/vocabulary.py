@@ -26,7 +26,7 @@ COMPASS: dict[str, tuple[float, float]] = {
 
 FORMATS = {
     "jpg": "JPEG", "jpe": "JPEG", "jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "avif": "AVIF", "gif": "GIF",
-    "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF", "ico": "ICO", "pdf": "PDF",
+    "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF", "ico": "ICO", "pdf": "PDF", "jp2": "JPEG2000", "tga": "TGA",
 }  # fmt: skip
 """Formats that can be made, and Pillow's name of each."""
 
