@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 TIMEOUT = urllib3.Timeout(connect=5, read=30)
+PROBE_TIMEOUT = urllib3.Timeout(connect=3, read=5)
 PATIENCE = 20.0  # seconds that a call waits for its turn
 gate = AdaptiveLimit(settings.TICKET_UPLOADS_IN_FLIGHT)  # every upload, deletion and fetch of this process passes it
 PAGE = 500  # files in one answer of a listing, the most that the Admin API gives
@@ -223,6 +224,19 @@ def list_files(
     except (KeyError, TypeError, ValueError) as error:
         raise MediaError("listing files on Cloudinary", prefix, 200, f"The answer makes no sense: {error!r}") from error
     return files, str(answer.get("next_cursor") or ""), _pool.quota()
+
+
+def check_reachable() -> None:
+    """Ask the API's address for anything at all, once and briefly. Any answer will do, and costs nothing of the quota.
+
+    Raises MediaError when there is none.
+    """
+    address = settings.CLOUDINARY_ACCOUNT.upload_prefix or "https://api.cloudinary.com"
+    try:
+        _pool.request("GET", address, timeout=PROBE_TIMEOUT, retries=False, redirect=False)
+    except urllib3.exceptions.HTTPError as error:
+        reason = str(error).rsplit(": ", 1)[-1].rstrip(".")  # what comes before names the objects of the client
+        raise MediaError("reaching Cloudinary", "", None, f"{reason}.") from error
 
 
 def ask_account() -> Account:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from .media_error import MediaError
 
 logger = logging.getLogger(__name__)
+TRIED_ONCE_MORE = "Tried once more: %s"
 
 Answer = TypeVar("Answer")
 
@@ -35,7 +36,7 @@ def keep_trying(call: Callable[[], Answer], on_retry: Callable[[], None] = lambd
             patient = time.monotonic() - began + wait < PATIENCE
             if error.is_rate_limit or not error.is_temporary or not patient:
                 raise
-            logger.info("Tried once more: %s", error)
+            logger.info(TRIED_ONCE_MORE, error)
         on_retry()
         time.sleep(wait * random.uniform(1.0, 1.5))  # noqa: S311 # jitter, no secret
         wait = min(3 * wait, LONGEST_WAIT)

@@ -61,8 +61,9 @@ class Repair:
 
 
 def examine_account() -> tuple[list[Finding], media.Quota | None]:
-    """Credentials, clock and quota. Costs one Admin API call."""
+    """Whether storage answers, credentials, clock and quota. Costs one Admin API call."""
     try:
+        media.check_reachable()
         account = media.ask_account()
     except media.MediaError as error:
         if error.is_rate_limit:

@@ -19,16 +19,18 @@ from django.db import OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.events import faces, media, signals
+from apps.events import faces, media, retrying, signals
 from apps.events.models import EventTicket
 from apps.events.rendering import RenderingError
+from apps.events.retrying import TRIED_ONCE_MORE
 from apps.events.rows import Row, update_each
 from apps.events.timing import LEASE, backoff, first_sweep, longest_backoff
 from apps.telemetry import metrics
 from apps.telemetry.context import about
 
 from . import dispatch
-from .deletions import owe_deletion_of_files
+from .deletions import NOT_DELETED, owe_deletion_of_files
+from .deletions import logger as deletions_logger
 
 logger = logging.getLogger(__name__)
 NOT_PUBLISHED = "Ticket %s was not published: %s"
@@ -37,16 +39,19 @@ WAITS_FOR_STORAGE = "Ticket %s waits for storage, %s: %s"
 
 @contextlib.contextmanager
 def failures_told_by_caller() -> Iterator[None]:
-    """For a command that tells of every ticket that failed: the log doesn't say it once more."""
+    """For a command that tells what failed, and why: the log doesn't say it once more for every attempt."""
 
     def is_news(record: logging.LogRecord) -> bool:
-        return record.msg not in (NOT_PUBLISHED, WAITS_FOR_STORAGE)
+        return record.msg not in (NOT_PUBLISHED, WAITS_FOR_STORAGE, NOT_DELETED, TRIED_ONCE_MORE)
 
-    logger.addFilter(is_news)
+    loggers = (logger, deletions_logger, retrying.logger)
+    for each in loggers:
+        each.addFilter(is_news)
     try:
         yield
     finally:
-        logger.removeFilter(is_news)
+        for each in loggers:
+            each.removeFilter(is_news)
 
 
 @dataclass(frozen=True, slots=True)

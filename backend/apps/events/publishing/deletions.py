@@ -9,7 +9,7 @@ from datetime import datetime
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F
 from django.utils import timezone
 
 from apps.events import media
@@ -20,6 +20,7 @@ from apps.telemetry import metrics
 from . import dispatch
 
 logger = logging.getLogger(__name__)
+NOT_DELETED = "%s was not deleted: %s"
 
 CHUNK = 50  # removed at once, as far as the gate lets them
 ROUND = 1000  # removed by one task
@@ -45,6 +46,17 @@ def _owed_for(ticket: EventTicket, now: datetime) -> Iterator[StoredFileDeletion
         )
     for name in ticket.local_files.values():
         yield StoredFileDeletion(kind=StoredFileDeletion.Kind.LOCAL_FILE, name=name)
+
+
+def are_due() -> bool:
+    """Whether files have to go now."""
+    return StoredFileDeletion.objects.filter(next_attempt_at__lte=timezone.now()).exists()
+
+
+def reasons() -> list[tuple[str, int]]:
+    """Why files that should be gone are still there, and how many of them for each reason."""
+    failed = StoredFileDeletion.objects.exclude(reason="").values("reason")
+    return list(failed.annotate(number=Count("pk")).order_by("-number").values_list("reason", "number"))
 
 
 def delete_due(limit: int = 500) -> tuple[int, int]:
@@ -102,7 +114,7 @@ def _put_off(row: StoredFileDeletion, error: Exception) -> None:
         logger.info("The deletion of %s waits for the rate limit to be lifted, %s", row.name, wait)
     else:
         wait = backoff(attempts)
-        logger.warning("%s was not deleted: %s", row.name, error)
+        logger.warning(NOT_DELETED, row.name, error)
     StoredFileDeletion.objects.filter(pk=row.pk).update(
         next_attempt_at=timezone.now() + wait, attempts=attempts, reason=str(error)[:500]
     )

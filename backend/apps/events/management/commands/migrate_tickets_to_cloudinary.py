@@ -13,6 +13,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.events.management.arguments import add_workers, positive
+from apps.events.management.causes import Causes, require_storage
 from apps.events.moving import plans, relocation, retrieval
 from apps.events.moving.legacy_files import Finding
 from apps.events.moving.pacing import Pace
@@ -86,13 +87,16 @@ class Command(BaseCommand):
         with (
             _report(options["report"]) as report,
             Progress(total, "ticket", self.stderr) as progress,
+            Causes(progress.say) as causes,
             claims.failures_told_by_caller(),
         ):
+            if total:
+                require_storage()
             pace = Pace(lambda seconds: progress.say(f"Cloudinary limits the rate of calls: waiting {seconds:.0f} s."))
             for result in source.move(selection, options["workers"], pace):
                 outcomes[result.outcome] += 1
                 void |= _printed_in_vain(result)
-                self._tell(result, progress, options["verbosity"])
+                self._tell(result, progress, causes, options["verbosity"])
                 if report is not None:
                     report.add(*_line(result))
                 stopped = stopped or (result.error if result.stops_run else "")
@@ -110,11 +114,11 @@ class Command(BaseCommand):
         if undone := sum(number for outcome, number in outcomes.items() if not outcome.is_done):
             raise CommandError(f"{undone} of {total} tickets are not done. Run the command again to go on.")
 
-    def _tell(self, result: Result, progress: Progress, verbosity: int) -> None:
+    def _tell(self, result: Result, progress: Progress, causes: Causes, verbosity: int) -> None:
         if result.plan.warning:
             progress.say(result.plan.warning)
         if not result.outcome.is_done and not result.is_logged:
-            progress.say(f"Ticket {result.plan.ticket.ticket_id}: {result.error}")
+            causes.tell(f"Ticket {result.plan.ticket.ticket_id}", result.error)
         elif verbosity > 1:
             progress.say(f"Ticket {result.plan.ticket.ticket_id}: {SUMMARY[result.outcome]}")
 

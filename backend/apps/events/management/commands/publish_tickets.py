@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.events.management.arguments import add_workers, positive
+from apps.events.management.causes import Causes, require_storage
 from apps.events.media import MediaError, gate
 from apps.events.models import EventTicket
 from apps.events.moving.progress import Progress
@@ -16,6 +18,7 @@ from apps.events.publishing import claims, deletions, publisher, sweep
 from apps.events.publishing.claims import Attempt
 from apps.events.rendering import RenderingError
 
+HOPELESS = 25  # failures of storage in a row, after which it is asked whether it is still there
 OVERTAKEN = "in another worker's hands, or changed meanwhile"
 LIMITED = "put off until Cloudinary's rate limit is lifted"
 
@@ -31,18 +34,14 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if sweep.owed_pks() or deletions.are_due() or (options["given_up"] and sweep.given_up()):
+            require_storage()
         if options["given_up"]:
             self.stdout.write(f"{sweep.take_up_given_up():>8} that were given up are tried again")
         owed = sweep.owed_pks()[: options["limit"]]
-        outcomes: Counter[str] = Counter()
-        with Progress(len(owed), "ticket", self.stderr) as progress, claims.failures_told_by_caller():
-            for pk, attempt in publisher.publish_each(owed, at_once=options["workers"]):
-                outcomes[_outcome(attempt)] += 1
-                if isinstance(attempt.error, RenderingError | MediaError):
-                    progress.say(f"Ticket {_ticket_id(pk)}: {attempt.error}")
-                progress.step()
-            outcomes[LIMITED if gate.held_for() > 0 else OVERTAKEN] += len(owed) - outcomes.total()
-        deleted, undeleted = _empty_outbox()
+        with claims.failures_told_by_caller():
+            outcomes = self._publish(owed, options["workers"])
+            deleted, undeleted = _empty_outbox()
         if not owed:
             self.stdout.write("Nothing is owed.")
         for outcome, number in sorted((+outcomes).items()):
@@ -50,10 +49,28 @@ class Command(BaseCommand):
         self.stdout.write(f"{deleted:>8} files deleted")
         if undeleted:
             self.stdout.write(f"{undeleted:>8} files not deleted yet")
+            for reason, number in deletions.reasons():
+                self.stdout.write(f"{number:>8} files are still there: {reason}")
         if waiting := sweep.given_up():
             self.stdout.write(f"{waiting:>8} given up; the admin says why, and --given-up tries them again")
         if outcomes["failed"] or outcomes[LIMITED] or undeleted:
             raise CommandError("Not everything was done; what is left is tried again. The lines above say why.")
+
+    def _publish(self, owed: Sequence[int], workers: int) -> Counter[str]:
+        """Make the files; answer how many tickets came to which end. Raises CommandError when storage went away."""
+        outcomes: Counter[str] = Counter()
+        in_a_row = 0
+        with Progress(len(owed), "ticket", self.stderr) as progress, Causes(progress.say) as causes:
+            for pk, attempt in publisher.publish_each(owed, at_once=workers):
+                outcomes[_outcome(attempt)] += 1
+                if isinstance(attempt.error, RenderingError | MediaError):
+                    causes.tell(f"Ticket {_ticket_id(pk)}", str(attempt.error))
+                progress.step()
+                in_a_row = in_a_row + 1 if isinstance(attempt.error, MediaError) else 0
+                if in_a_row and in_a_row % HOPELESS == 0:
+                    require_storage()
+        outcomes[LIMITED if gate.held_for() > 0 else OVERTAKEN] += len(owed) - outcomes.total()
+        return outcomes
 
 
 def _ticket_id(pk: int) -> object:

@@ -18,6 +18,7 @@ from apps.events.auditing.examinations import Recorder
 from apps.events.auditing.inventory import Inventory
 from apps.events.auditing.problems import BY_PEOPLE, MEANING, NOTICES, Problem
 from apps.events.management.arguments import add_workers
+from apps.events.management.causes import Causes
 from apps.events.models import EventTicket
 from apps.events.publishing import claims, sweep
 
@@ -57,10 +58,10 @@ class Command(BaseCommand):
         """What is wrong, after the repairs if any were asked for; it is told, and kept for the admin's page."""
         findings, quota = doctor.examine_account()
         record.account(findings, quota)
-        self._tell(findings)
         if doctor.prevents_listing(findings):
             record.finish(findings)
-            raise CommandError("Nothing else can be examined before that is put right.")
+            raise CommandError(" ".join(map(str, findings)))
+        self._tell(findings)
         path = options["inventory"] or examinations.inventory_path()
         with Inventory(path) as inventory:
             self._take(inventory, options["wait"], record)
@@ -123,11 +124,11 @@ class Command(BaseCommand):
         left = [finding for finding in findings if finding.problem in BY_PEOPLE]
         repaired = 0
         repairable = [finding for finding in findings if finding.problem not in BY_PEOPLE]
-        with claims.failures_told_by_caller():
+        with Causes(self.stdout.write) as causes, claims.failures_told_by_caller():
             for done in doctor.repair(repairable, options["workers"]):
                 if done.error:
                     left.append(done.finding)
-                    self.stdout.write(f"Not repaired: {done.finding}: {done.error}")
+                    causes.tell(f"Not repaired: {done.finding}", done.error)
                 else:
                     repaired += 1
         self.stdout.write(f"{repaired} repairs made.")

@@ -1,0 +1,45 @@
+"""What commands say when storage is the trouble: once for a cause, however many tickets it befalls."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+from django.core.management.base import CommandError
+
+from apps.events import media
+
+# What differs between failures that have the same cause.
+OF_ONE_TICKET = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def require_storage() -> None:
+    """Raise CommandError, in one line with the cure, when nothing answers where storage should be."""
+    try:
+        media.check_reachable()
+    except media.MediaError as error:
+        raise CommandError(str(error)) from error
+
+
+class Causes:
+    """Tells the first failure of each cause at once, and how many others there were in the end. A context manager."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
+        self._failures: Counter[str] = Counter()
+
+    def __enter__(self) -> Causes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for cause, number in self._failures.items():
+            if number > 1:
+                self._say(f"{number - 1} more for the same reason: {cause}")
+
+    def tell(self, subject: str, error: str) -> None:
+        """Say what befell the subject, unless it befell another one before."""
+        cause = OF_ONE_TICKET.sub("…", error)
+        self._failures[cause] += 1
+        if self._failures[cause] == 1:
+            self._say(f"{subject}: {error}")
