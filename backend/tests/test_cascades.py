@@ -179,7 +179,7 @@ def shown_of_the_event(event: Event) -> set[str]:
 
 
 def media_file(ticket: EventTicket, kind: publisher.media.FileKind) -> publisher.media.StoredFile:
-    return publisher.media.StoredFile(publisher.place_of(ticket, kind), 1, "")
+    return publisher.media.StoredFile(ticket.public_id_of(kind), 1, "")
 
 
 def test_a_sweep_that_dies_half_way_is_finished_by_the_next(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:

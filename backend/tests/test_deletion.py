@@ -189,9 +189,9 @@ def test_a_ticket_deleted_while_its_files_are_made_leaves_no_orphan(
     ticket = make_ticket()
     upload = media.upload
 
-    def deleted_meanwhile(kind: media.FileKind, public_id: str, content: bytes) -> media.StoredFile:
+    def deleted_meanwhile(kind: media.FileKind, public_id: str, content: bytes, tag: str) -> media.StoredFile:
         EventTicket.objects.filter(pk=ticket.pk).delete()
-        return upload(kind, public_id, content)
+        return upload(kind, public_id, content, tag)
 
     monkeypatch.setattr(media, "upload", deleted_meanwhile)
     assert publisher.publish(ticket.pk) is None

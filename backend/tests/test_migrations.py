@@ -175,6 +175,7 @@ def test_during_a_deployment_processes_of_the_version_before_still_issue_tickets
         old_tickets, event = before.get_model("events", "EventTicket"), old_event(before)
         ticket = EventTicket.objects.get(pk=old_tickets.objects.create(event=event).pk)
         assert ticket.wished_at is not None
+        assert (ticket.public_id_suffix, ticket.published_suffix) == ("", "")
         assert ticket.event.layout == {}
         new = EventTicket.objects.create(event_id=event.pk)
         assert old_tickets.objects.get(pk=new.pk).legacy_code == "", "and read what the new version issues"

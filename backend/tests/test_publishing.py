@@ -271,10 +271,10 @@ def test_a_wish_that_comes_while_files_are_made_is_not_lost(
     ticket = make_ticket()
     upload = media.upload
 
-    def change_of_mind(kind: media.FileKind, public_id: str, content: bytes) -> media.StoredFile:
+    def change_of_mind(kind: media.FileKind, public_id: str, content: bytes, tag: str) -> media.StoredFile:
         if kind is media.PDF_TICKET and EventTicket.objects.get(pk=ticket.pk).code_generation == 0:
             tickets.reissue(EventTicket.objects.get(pk=ticket.pk))
-        return upload(kind, public_id, content)
+        return upload(kind, public_id, content, tag)
 
     monkeypatch.setattr(media, "upload", change_of_mind)
     assert publisher.publish(ticket.pk) == EventTicket.State.PENDING
@@ -340,7 +340,7 @@ def test_a_worker_that_lost_its_lease_has_the_ticket_made_again(
 
 
 def _any_files(ticket: EventTicket) -> claims.Files:
-    return claims.Files(*(media.StoredFile(publisher.place_of(ticket, kind), 1, "") for kind in media.KINDS))
+    return claims.Files(*(media.StoredFile(ticket.public_id_of(kind), 1, "") for kind in media.KINDS))
 
 
 def test_event_titles_in_any_script_reach_the_pdf(cloudlet: RunningCloudlet) -> None:

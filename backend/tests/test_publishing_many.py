@@ -107,11 +107,11 @@ def test_one_error_in_passing_is_not_even_seen(cloudlet: RunningCloudlet, monkey
     upload = media.upload
     failed: set[str] = set()
 
-    def fail_first(kind: media.FileKind, public_id: str, content: bytes) -> media.StoredFile:
+    def fail_first(kind: media.FileKind, public_id: str, content: bytes, tag: str) -> media.StoredFile:
         if public_id not in failed:
             failed.add(public_id)
             raise media.MediaError("uploading", public_id, 500, "hiccup")
-        return upload(kind, public_id, content)
+        return upload(kind, public_id, content, tag)
 
     monkeypatch.setattr(media, "upload", fail_first)
     assert states(publisher.publish_many(pks)) == dict.fromkeys(pks, State.READY)

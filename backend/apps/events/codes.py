@@ -153,9 +153,9 @@ def _outcome(claims: Sequence[_Claim], void: Sequence[TicketCode]) -> Accepted:
     return Accepted(shared, frozenset(outdated))
 
 
-def void_codes(ticket: EventTicket) -> None:
-    """Void every text that the ticket was known by; for the transaction of its re-issue."""
-    TicketCode.objects.filter(ticket=ticket, dead_at=None).update(dead_at=timezone.now())
+def void_codes(tickets: Collection[EventTicket]) -> None:
+    """Void every text that the tickets were known by; for the transaction of their re-issue."""
+    TicketCode.objects.filter(ticket__in=tickets, dead_at=None).update(dead_at=timezone.now())
 
 
 @dataclass(frozen=True, slots=True)

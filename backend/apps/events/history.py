@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from apps.accounts.models import User
 
 BATCH = 500
-REISSUED = "Re-issued: it has a new code, and earlier copies are void."
+REISSUED = "Re-issued: it has a new code, and earlier copies and links are void."
 MADE_ANEW = "Files made anew, with the same code."
 
 

@@ -1,7 +1,7 @@
 """Ticket files on Cloudinary: upload, destroy, signed URL, fetch. The only importer of `cloudinary`.
 
 Everything that can go wrong out there comes back as one `MediaError`. No function here reads or writes the database,
-every call has a timeout, and bytes go up once, to a public id that never changes.
+every call has a timeout, and bytes go up once, to the public id that the caller gives.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ from .media_files import DELIVERY_TYPES as DELIVERY_TYPES
 from .media_files import KINDS as KINDS
 from .media_files import PDF_TICKET as PDF_TICKET
 from .media_files import QR_CODE as QR_CODE
+from .media_files import TICKET_FILE as TICKET_FILE
 from .media_files import FileKind as FileKind
 from .media_files import ListedFile as ListedFile
 from .media_files import StoredFile as StoredFile
 from .media_files import kind_of as kind_of
+from .media_files import new_suffix as new_suffix
 
 logger = logging.getLogger(__name__)
 
@@ -133,10 +135,10 @@ def _reason(error: Exception) -> str:
     return str(error).split(" String to sign - ")[0][:300] or type(error).__name__
 
 
-def upload(kind: FileKind, public_id: str, content: bytes) -> StoredFile:
+def upload(kind: FileKind, public_id: str, content: bytes, tag: str = "") -> StoredFile:
     """Put the bytes under the public id, replacing what is there, and drop the CDN's copies. Safe to repeat.
 
-    Raises MediaError.
+    `tag` takes the place of all tags that the file had. Raises MediaError.
     """
     operation = f"uploading {kind.label} to Cloudinary"
     options = {
@@ -147,6 +149,7 @@ def upload(kind: FileKind, public_id: str, content: bytes) -> StoredFile:
         "overwrite": True,
         "unique_filename": False,
         "invalidate": True,
+        "tags": tag,
     }
     answer = _in_turn(
         f"upload {kind.name}",
@@ -206,6 +209,7 @@ def list_files(
         resource_type=resource_type,
         type=delivery_type or settings.CLOUDINARY_DELIVERY_TYPE,
         prefix=prefix,
+        tags=True,
         max_results=PAGE,
         **({"next_cursor": cursor} if cursor else {}),
     )
@@ -218,6 +222,7 @@ def list_files(
                 int(found["version"]),
                 int(found["bytes"]),
                 str(found.get("etag", "")),
+                frozenset(map(str, found.get("tags") or ())),
             )
             for found in answer["resources"]
         ]

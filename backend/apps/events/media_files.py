@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from dataclasses import dataclass
 from uuid import UUID
+
+SUFFIX_BYTES = 12  # 96 random bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +25,25 @@ class FileKind:
     media_type: str
     resource_type: str = "image"
 
-    def public_id(self, event_id: int | str, ticket_id: UUID | str) -> str:
-        return f"{self.folder}/{event_id}/ticket_{ticket_id}"
+    def public_id(self, event_id: int | str, ticket_id: UUID | str, suffix: str = "") -> str:
+        """The public id of a ticket's file. `suffix` is that of a re-issued ticket's row, empty before the first."""
+        return f"{self.folder}/{event_id}/ticket_{ticket_id}" + (f"_{suffix}" if suffix else "")
 
 
 QR_CODE = FileKind("qr_code", "QR code", "tickets/qr_codes", "png", "image/png")
 PDF_TICKET = FileKind("pdf_ticket", "PDF ticket", "tickets/pdf", "pdf", "application/pdf")
 DELIVERY_TYPES = ("authenticated", "upload")  # that CLOUDINARY_DELIVERY_TYPE may name
 KINDS = (QR_CODE, PDF_TICKET)
+# A ticket file's public id: the event's id, the ticket's, and the suffix of a re-issued ticket.
+TICKET_FILE = re.compile(
+    r"tickets/(?:qr_codes|pdf)/(?P<event>\d{1,18})/ticket_(?P<ticket>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"(?:_(?P<suffix>[0-9a-f]{16,64}))?"
+)
+
+
+def new_suffix() -> str:
+    """A random end for the public ids of a ticket that is re-issued, which nobody can guess from an earlier one."""
+    return secrets.token_hex(SUFFIX_BYTES)
 
 
 def kind_of(public_id: str) -> FileKind:
@@ -47,7 +62,10 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A file as a listing tells of it. `etag` is empty where listings leave it out, as Cloudinary's do."""
+    """A file as a listing tells of it. `etag` is empty where listings leave it out, as Cloudinary's do.
+
+    `tags` are those that it was uploaded with, or given since in the account's console.
+    """
 
     resource_type: str
     delivery_type: str
@@ -55,3 +73,4 @@ class ListedFile:
     version: int
     size: int
     etag: str
+    tags: frozenset[str] = frozenset()

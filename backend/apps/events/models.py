@@ -23,6 +23,7 @@ from django.utils import timezone
 from . import media, storage
 from .auditing.records import Examination as Examination
 from .auditing.records import UsageSample as UsageSample
+from .deployment import Deployment as Deployment
 from .partial_saves import PartiallySaved, PartiallySavedQuerySet
 from .rendering.content import clean
 from .rendering.dates import on_clocks
@@ -238,7 +239,7 @@ class EventTicket(CheckedText, PartiallySaved):
     # The code. `code_generation` rises when a ticket is re-issued, and every earlier copy is dead (also `TicketCode`s).
     code_generation = models.PositiveSmallIntegerField(default=0, editable=False)
 
-    # The files: empty until published, or until moved from the local storage of old.
+    # The files: empty until published, or until moved from the local storage of old; empty again when re-issued.
     qr_code = storage.TicketImageField(upload_to="qr_codes/", blank=True, editable=False)
     qr_code_cloudinary_id = models.CharField(max_length=255, blank=True, default="", editable=False)
     qr_code_version = models.PositiveBigIntegerField(null=True, editable=False)
@@ -253,6 +254,9 @@ class EventTicket(CheckedText, PartiallySaved):
     published_generation = models.PositiveSmallIntegerField(null=True, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
     published_face = models.CharField(max_length=64, blank=True, default="", editable=False)
+    # The random end of both public ids, another one with every re-issue: where the files belong, and where they lie.
+    public_id_suffix = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    published_suffix = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
     # The work owed. `revision` counts the wishes for new files, so that an answer to an old wish is recognised.
     state = models.CharField(max_length=8, choices=State, default=State.PENDING, editable=False)
@@ -277,7 +281,10 @@ class EventTicket(CheckedText, PartiallySaved):
         indexes = [
             models.Index(
                 fields=["next_attempt_at"], name="ticket_work_owed", condition=Q(state__in=["pending", "failed"])
-            )
+            ),
+            models.Index(
+                fields=["id"], name="ticket_files_misplaced", condition=~Q(published_suffix=F("public_id_suffix"))
+            ),
         ]
 
     def __str__(self) -> str:
@@ -345,11 +352,21 @@ class EventTicket(CheckedText, PartiallySaved):
             if (local := name if name and storage.as_published(name) is None else getattr(self, f"{kind}_local"))
         }
 
+    def public_id_of(self, kind: media.FileKind) -> str:
+        """Return where the ticket's file belongs; `{kind}_cloudinary_id` is where it was published."""
+        return kind.public_id(self.event_id, self.ticket_id, self.public_id_suffix)
+
+    @property
+    def is_at_old_place(self) -> bool:
+        """Whether the ticket was re-issued by a version that left its files where links from before lead to."""
+        return bool(self.code_generation) and not self.public_id_suffix
+
     @property
     def has_files(self) -> bool:
-        """Whether both files on storage carry the code that is valid today."""
+        """Whether both files on storage carry the code that is valid today, where no link from before leads to."""
         return (
             self.published_generation == self.code_generation
+            and self.published_suffix == self.public_id_suffix
             and bool(self.qr_code_cloudinary_id)
             and bool(self.pdf_ticket_cloudinary_id)
         )
@@ -370,7 +387,7 @@ class IssuedList(models.Model):
 
 
 class StoredFileDeletion(models.Model):
-    """The outbox of deletions: a file on storage whose ticket is gone, kept until its removal is confirmed."""
+    """The outbox of deletions: a file on storage that no ticket has any more, kept until its removal is confirmed."""
 
     class Kind(models.TextChoices):
         QR_CODE = "qr_code", "QR code on Cloudinary"

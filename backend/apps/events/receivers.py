@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from django.db.models.signals import post_delete, post_save, pre_delete
 
-from . import tickets
+from . import media, tickets
 from .models import EventTicket
 from .publishing.dispatch import publish_soon
+
+# What the ticket's row says of its files.
+FILES = ("state", "lease_until", "public_id_suffix") + tuple(
+    f"{kind.name}{column}" for kind in media.KINDS for column in ("", "_cloudinary_id", "_local")
+)
 
 
 def connect() -> None:
@@ -25,11 +31,14 @@ def on_ticket_saved(instance: EventTicket, created: bool, raw: bool = False, **_
 
 
 def before_ticket_is_deleted(instance: EventTicket, **_: Any) -> None:
-    """A worker may have claimed the ticket since it was read. From here on none can, so the lease is the last one."""
+    """A worker may have claimed or published the ticket since it was read, or somebody re-issued it. From here on none
+    can, so the lease and the places of its files are the last ones.
+    """
     if tickets.is_deleted_with_others(instance):
         return
-    row = EventTicket.objects.filter(pk=instance.pk).select_for_update(no_key=True)
-    instance.lease_until = row.values_list("lease_until", flat=True).first()
+    locked = EventTicket.objects.select_for_update(no_key=True)
+    with contextlib.suppress(EventTicket.DoesNotExist):  # deleted already, and its files are owed since
+        instance.refresh_from_db(fields=FILES, from_queryset=locked)
 
 
 def on_ticket_deleted(instance: EventTicket, **_: Any) -> None:

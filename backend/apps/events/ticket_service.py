@@ -1,7 +1,8 @@
-"""The mission's service: makes a ticket's files, and puts them on Cloudinary. It knows no database.
+"""The mission's service: makes a ticket's files, and puts them on Cloudinary.
 
 Tickets of the database go through `tickets.py`, which uses the same renderer and the same storage calls and keeps
-the rows' state. This is for scripts and shells, for a file made by hand.
+the rows' state. This is for scripts and shells, for a file made by hand. It asks the database for one thing only: where
+the files of a ticket belong that was re-issued.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from . import media
+from .models import EventTicket
 from .rendering import EventDetails, EventTemplate, TicketDetails, render_qr_png
 
 
@@ -56,13 +58,13 @@ class TicketService:
     def upload_qr_code_to_cloudinary(
         self, qr_buffer: BinaryIO | bytes, ticket_id: UUID | str, event_id: int | str
     ) -> dict[str, Any]:
-        """Put a QR code at its fixed place. Answers `url`, `public_id` and `version`. The buffer can be read again."""
+        """Put a QR code at its ticket's place. Answers `url`, `public_id`, `version`. The buffer can be read again."""
         return self._upload(media.QR_CODE, qr_buffer, ticket_id, event_id)
 
     def upload_pdf_ticket_to_cloudinary(
         self, pdf_buffer: BinaryIO | bytes, ticket_id: UUID | str, event_id: int | str
     ) -> dict[str, Any]:
-        """Put a PDF at its fixed place. Answers `url`, `public_id` and `version`. The buffer can be read again."""
+        """Put a PDF at its ticket's place. Answers `url`, `public_id`, `version`. The buffer can be read again."""
         return self._upload(media.PDF_TICKET, pdf_buffer, ticket_id, event_id)
 
     def delete_ticket_from_cloudinary(self, public_id: str) -> bool:
@@ -79,7 +81,7 @@ class TicketService:
         content = _content(buffer)
         if not content:
             raise ValueError(f"The {kind.label} is empty; nothing was uploaded.")
-        stored = media.upload(kind, kind.public_id(event_id, ticket_id), content)
+        stored = media.upload(kind, _public_id(kind, event_id, ticket_id), content)
         url = media.delivery_url(kind, stored.public_id, stored.version)
         return {"url": url, "public_id": stored.public_id, "version": stored.version}
 
@@ -92,6 +94,19 @@ _EVENT_KEYS = {
 _TICKET_KEYS = {"buyer_name": "holder"} | {
     key: key for key in ("ticket_id", "code", "ticket_type", "price", "quantity", "order_reference")
 }
+
+
+def _public_id(kind: media.FileKind, event_id: int | str, ticket_id: UUID | str) -> str:
+    """Where the ticket's file belongs: for a ticket of the database its row says so.
+
+    Links from before a re-issue lead to the place that follows from the ids alone. The database is asked only about ids
+    that it may have: events are counted from 1.
+    """
+    suffix = None
+    if media.TICKET_FILE.fullmatch(plain := kind.public_id(event_id, ticket_id)) and int(event_id):
+        rows = EventTicket.objects.filter(ticket_id=ticket_id, event_id=event_id)
+        suffix = rows.values_list("public_id_suffix", flat=True).first()
+    return kind.public_id(event_id, ticket_id, suffix) if suffix else plain
 
 
 def _content(buffer: BinaryIO | bytes) -> bytes:

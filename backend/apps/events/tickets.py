@@ -17,10 +17,11 @@ from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import codes, signals
+from . import codes, media, signals, storage
 from .models import Event, EventTicket, IssuedList, TicketType
 from .publishing import dispatch
-from .publishing.deletions import owe_deletion_of_files
+from .publishing.deletions import owe_deletion_of_files, owe_deletion_of_published_files
+from .rows import Row, update_each
 from .timing import ISSUED_LISTS_KEPT, first_sweep
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def forget_issued_lists(now: datetime | None = None) -> int:
 
 def rerender(ticket: EventTicket) -> None:
     """Have both files made anew, with the same code. The old files stay in place until the new ones are there."""
-    _wish(ticket)
+    _wish_for([ticket.pk])
+    ticket.refresh_from_db()
 
 
 def follow_change(ticket: EventTicket) -> None:
@@ -119,23 +121,79 @@ def follow_change(ticket: EventTicket) -> None:
 
 
 def reissue(ticket: EventTicket) -> None:
-    """Give the ticket a new code and new files; every earlier copy of it is refused from now on.
+    """Give the ticket a new code, and new files at a new place; every earlier copy of it is refused from now on, and
+    every link to its earlier files is dead as soon as storage has deleted them.
 
     Raises TicketError for a ticket that is used, or that was re-issued 255 times.
     """
-    if ticket.is_used:
-        raise TicketError("This ticket was used already. Issue a new ticket instead of a new code.")
-    if ticket.code_generation >= MAX_GENERATION:
-        raise TicketError("This ticket was re-issued 255 times, which is all a code can count. Issue a new ticket.")
+    if why := _why_not_reissued(ticket):
+        raise TicketError(why)
     with transaction.atomic():
-        changed = EventTicket.objects.filter(pk=ticket.pk, code_generation=ticket.code_generation, used_at=None).update(
-            code_generation=F("code_generation") + 1
-        )
-        if not changed:
+        same = EventTicket.objects.filter(pk=ticket.pk, code_generation=ticket.code_generation, used_at=None)
+        if not (rows := list(same.select_for_update(no_key=True))):
             raise TicketError("Somebody else re-issued or used this ticket at this moment. Look at it again.")
-        codes.void_codes(ticket)
-        _wish(ticket)
-        signals.ticket_reissued.send(EventTicket, tickets=[ticket])
+        _reissue_together(rows, bulk=False)
+    ticket.refresh_from_db()
+
+
+def reissue_many(
+    tickets: models.QuerySet[EventTicket],
+) -> tuple[list[EventTicket], list[tuple[EventTicket, TicketError]]]:
+    """As `reissue`, for any number of tickets, some hundreds a transaction, their files behind those of single ones.
+
+    Return the tickets that were re-issued, with their events, and those that were not, each with the reason.
+    """
+    pks = list(tickets.order_by("pk").values_list("pk", flat=True))
+    done: list[EventTicket] = []
+    refused: list[tuple[EventTicket, TicketError]] = []
+    for start in range(0, len(pks), BATCH):
+        with transaction.atomic():
+            found = EventTicket.objects.filter(pk__in=pks[start : start + BATCH]).select_related("event")
+            rows = list(found.select_for_update(no_key=True, of=("self",)).order_by("pk"))
+            reasons = {row.pk: why for row in rows if (why := _why_not_reissued(row))}
+            refused += [(row, TicketError(reasons[row.pk])) for row in rows if row.pk in reasons]
+            done += _reissue_together([row for row in rows if row.pk not in reasons], bulk=True)
+    return done, refused
+
+
+def _why_not_reissued(ticket: EventTicket) -> str:
+    """Return what keeps the ticket from being re-issued, empty for nothing."""
+    if ticket.is_used:
+        return "This ticket was used already. Issue a new ticket instead of a new code."
+    if ticket.code_generation >= MAX_GENERATION:
+        return "This ticket was re-issued 255 times, which is all a code can count. Issue a new ticket."
+    return ""
+
+
+def _reissue_together(rows: Sequence[EventTicket], *, bulk: bool) -> list[EventTicket]:
+    """Re-issue the tickets, whose rows were locked before they were read: no worker can claim one from here on, so that
+    the leases that they show are the last ones before their files have a new place. Return them as they are then.
+    """
+    if not rows:
+        return []
+    owe_deletion_of_published_files(rows)
+    now_empty: dict[str, Any] = {}
+    for kind in media.KINDS:
+        now_empty |= {f"{kind.name}_cloudinary_id": "", f"{kind.name}_version": None, f"{kind.name}_etag": ""}
+    update_each(
+        EventTicket,
+        [Row(row.pk, {}, {"public_id_suffix": media.new_suffix(), **_local_names(row)}) for row in rows],
+        code_generation=F("code_generation") + 1,
+        **now_empty,
+        **_wanted(),
+        in_bulk=bulk,
+    )
+    codes.void_codes(rows)
+    dispatch.publish_soon([row.pk for row in rows], bulk=bulk)
+    reissued = EventTicket.objects.filter(pk__in=[row.pk for row in rows]).select_related("event").order_by("pk")
+    signals.ticket_reissued.send(EventTicket, tickets=(found := list(reissued)))
+    return found
+
+
+def _local_names(ticket: EventTicket) -> dict[str, str]:
+    """Return what the file fields say once nothing is published: the name of a local file that was never moved."""
+    names = {kind.name: getattr(ticket, kind.name).name or "" for kind in media.KINDS}
+    return {field: "" if storage.as_published(name) else name for field, name in names.items()}
 
 
 def rerender_many(tickets: models.QuerySet[EventTicket]) -> int:
@@ -186,11 +244,6 @@ def _delete_together(pks: Sequence[int]) -> int:
     return len(rows)
 
 
-def _wish(ticket: EventTicket) -> None:
-    _wish_for([ticket.pk])
-    ticket.refresh_from_db()
-
-
 def _wish_for(pks: Sequence[int], *, bulk: bool = False) -> None:
     """Note in the rows that new files are wanted, and send the work. A worker that is at it notices when it is done."""
     with transaction.atomic():
@@ -202,14 +255,22 @@ def _wish_for(pks: Sequence[int], *, bulk: bool = False) -> None:
 def owe_files(found: Collection[EventTicket]) -> set[int]:
     """Note in the rows that new files are wanted, for a caller who makes them itself: no work is sent.
 
-    Answers the keys of the tickets where it is noted. The others are gone, or were re-issued since they were read.
+    Answers the keys of the tickets where it is noted. The others are gone, or were re-issued since they were read. One
+    that was re-issued before places changed with that gets a place of its own.
     """
     generations = {ticket.pk: ticket.code_generation for ticket in found}
     with transaction.atomic():
-        rows = EventTicket.objects.filter(pk__in=EventTicket.objects.filter(pk__in=generations).locked())
-        there = {pk for pk, generation in rows.values_list("pk", "code_generation") if generation == generations[pk]}
-        EventTicket.objects.filter(pk__in=there).update(**_wanted(), in_bulk=True)
-    return there
+        there = EventTicket.objects.filter(pk__in=EventTicket.objects.filter(pk__in=generations).locked())
+        rows = [
+            Row(
+                ticket.pk,
+                {},
+                {"public_id_suffix": media.new_suffix() if ticket.is_at_old_place else ticket.public_id_suffix},
+            )
+            for ticket in there.only("code_generation", "public_id_suffix")
+            if ticket.code_generation == generations[ticket.pk]
+        ]
+        return update_each(EventTicket, rows, **_wanted(), in_bulk=True)
 
 
 def _wanted() -> dict[str, Any]:

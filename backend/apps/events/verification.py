@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 
 from . import media
 from .codes import code_of, lets_in
@@ -31,7 +32,7 @@ def verify_upload(ticket: EventTicket, kind: media.FileKind, content: bytes, sto
     etag = md5(content)
     if stored.etag and stored.etag != etag:
         raise _mismatch(kind, stored.public_id, "storage took other bytes than were sent; is a proxy in between?")
-    _verify(ticket, kind, fetch(kind, stored.public_id, stored.version), etag, lambda text: text == code_of(ticket))
+    _verify(kind, stored.public_id, stored.version, etag, lambda text: text == code_of(ticket))
 
 
 def verify_published(ticket: EventTicket) -> dict[str, bytes]:
@@ -43,9 +44,8 @@ def verify_published(ticket: EventTicket) -> dict[str, bytes]:
     contents = {}
     for kind in media.KINDS:
         public_id = getattr(ticket, f"{kind.name}_cloudinary_id")
-        content = fetch(kind, public_id, getattr(ticket, f"{kind.name}_version"))
-        _verify(ticket, kind, content, getattr(ticket, f"{kind.name}_etag"), lambda text: lets_in(ticket, text))
-        contents[kind.name] = content
+        version, etag = getattr(ticket, f"{kind.name}_version"), getattr(ticket, f"{kind.name}_etag")
+        contents[kind.name] = _verify(kind, public_id, version, etag, partial(lets_in, ticket))
     return contents
 
 
@@ -65,17 +65,18 @@ def md5(content: bytes) -> str:
 
 
 def _verify(
-    ticket: EventTicket, kind: media.FileKind, content: bytes, etag: str, is_valid: Callable[[str], bool]
-) -> None:
-    public_id = kind.public_id(ticket.event_id, ticket.ticket_id)
+    kind: media.FileKind, public_id: str, version: int | None, etag: str, is_valid: Callable[[str], bool]
+) -> bytes:
+    content = fetch(kind, public_id, version)
     if kind is media.PDF_TICKET and md5(content) == etag:
-        return  # drawing a page costs ten times a picture, and these are the very bytes that the renderer made
+        return content  # drawing a page costs ten times a picture, and these are the very bytes that the renderer made
     try:
         codes = read_codes(content)
     except RenderingError as error:
         raise _mismatch(kind, public_id, f"what is delivered can't be scanned: {error}") from error
     if not any(map(is_valid, codes)):
         raise _mismatch(kind, public_id, "what is delivered doesn't carry the ticket's code")
+    return content
 
 
 def _mismatch(kind: media.FileKind, public_id: str, reason: str) -> media.MediaError:

@@ -61,9 +61,9 @@ def test_a_run_killed_in_the_middle_is_finished_by_the_next(cloudlet: RunningClo
     uploads: list[str] = []
     upload = media.upload
 
-    def counted(kind: media.FileKind, public_id: str, content: bytes) -> media.StoredFile:
+    def counted(kind: media.FileKind, public_id: str, content: bytes, tag: str) -> media.StoredFile:
         uploads.append(public_id)
-        return upload(kind, public_id, content)
+        return upload(kind, public_id, content, tag)
 
     out = io.StringIO()
     with mock.patch.object(media, "upload", counted):

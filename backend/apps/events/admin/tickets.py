@@ -130,11 +130,13 @@ class EventTicketAdmin(TeamScopedAdmin):
         history.note(request.user, queryset.select_related("event").iterator(history.BATCH), history.MADE_ANEW)
         messages.success(request, f"The files of {count} ticket{'s' if count != 1 else ''} are made anew.")
 
-    @admin.action(description="Re-issue: new codes, earlier copies are void", permissions=["change"])
+    @admin.action(description="Re-issue: new codes, earlier copies and links are void", permissions=["change"])
     def reissue_selected(self, request: HttpRequest, queryset: QuerySet[EventTicket]) -> HttpResponse | None:
         if "confirmed" not in request.POST:
             return self._ask(request, queryset, "reissue_selected")
-        self._reissue(request, queryset)
+        done, refused = tickets.reissue_many(queryset)
+        history.note(request.user, done, history.REISSUED)
+        self._tell_reissued(request, len(done), refused)
         return None
 
     @action(description="Make files anew", icon="refresh", url_path="rerender")  # type: ignore[untyped-decorator]
@@ -152,7 +154,13 @@ class EventTicketAdmin(TeamScopedAdmin):
         ticket = self._changeable(request, object_id)
         if request.method != "POST":
             return self._ask(request, EventTicket.objects.filter(pk=ticket.pk), "reissue_one")
-        self._reissue(request, [ticket])
+        try:
+            tickets.reissue(ticket)
+        except tickets.TicketError as error:
+            self._tell_reissued(request, 0, [(ticket, error)])
+        else:
+            history.note(request.user, [ticket], history.REISSUED)
+            self._tell_reissued(request, 1, [])
         return self._back_to(ticket)
 
     def _changeable(self, request: HttpRequest, object_id: str) -> EventTicket:
@@ -177,21 +185,17 @@ class EventTicketAdmin(TeamScopedAdmin):
         }
         return TemplateResponse(request, "desk/confirm.html", context)
 
-    def _reissue(self, request: HttpRequest, chosen: Any) -> None:
-        done, refused = 0, []
-        for ticket in chosen:
-            try:
-                tickets.reissue(ticket)
-                history.note(request.user, [ticket], history.REISSUED)
-                done += 1
-            except tickets.TicketError as error:
-                refused.append(f"{ticket}: {error}")
-        for text in refused[:FEW]:
-            messages.error(request, text)
+    def _tell_reissued(
+        self, request: HttpRequest, done: int, refused: list[tuple[EventTicket, tickets.TicketError]]
+    ) -> None:
+        for ticket, error in refused[:FEW]:
+            messages.error(request, f"{ticket}: {error}")
         if len(refused) > FEW:
             messages.error(request, f"{len(refused) - FEW} more were not re-issued.")
         if done:
-            messages.success(request, f"{done} ticket{'s' if done != 1 else ''} re-issued. Earlier copies are void.")
+            messages.success(
+                request, f"{done} ticket{'s' if done != 1 else ''} re-issued. Earlier copies and links are void."
+            )
 
     def _back_to(self, ticket: EventTicket) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:events_eventticket_change", args=[ticket.pk]))

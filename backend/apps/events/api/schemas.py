@@ -111,7 +111,8 @@ class RegenerateIn(Schema):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reissue": True}]})
 
     reissue: StrictBool = Field(
-        False, description="Also give the ticket a new code: every earlier copy of it is refused. Organisers only."
+        False,
+        description="Also give the ticket a new code: every earlier copy and link is dead. Organisers only.",
     )
 
 

@@ -72,7 +72,8 @@ def get_ticket(request: SignedInRequest, ticket_id: UUID) -> TicketOut:
     and Django staff with the permission to view tickets. For everybody else there is no such ticket.
 
     `qr_code_url` and `pdf_ticket_url` are null as long as there are no files that carry `code`; draw the code yourself
-    then. While files are made anew with the same code, the URLs of the old ones are given, which stay valid.
+    then. While files are made anew with the same code, the URLs of the old ones are given, which stay valid. After a
+    re-issue they are null until there are new files, and the earlier ones stop working.
     """
     ticket, access = readable_ticket(request, ticket_id)
     return ticket_out(ticket, access.sight)
@@ -90,7 +91,7 @@ def regenerate(request: SignedInRequest, ticket_id: UUID, wish: RegenerateIn | N
 
     The code stays the same, so every earlier copy stays valid. With `{"reissue": true}`, which is for organisers (and
     Django staff with the permission to change tickets), the ticket gets a new code, and every earlier copy is refused
-    from this moment on. A used ticket can't be re-issued: 409.
+    from this moment on; links to its earlier files answer 404 soon. A used ticket can't be re-issued: 409.
     """
     ticket, access = readable_ticket(request, ticket_id)
     if not access.may_rerender:

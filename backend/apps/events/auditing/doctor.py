@@ -8,30 +8,30 @@ the CDN, which has no hourly quota.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 
 from apps.events import faces, media, tickets, verification
+from apps.events.deployment import TAG_PREFIX, deployment_tag
 from apps.events.models import EventTicket, StoredFileDeletion
 from apps.events.moving.plans import in_chunks
 from apps.events.parallel import in_parallel
 from apps.events.publishing import deletions, publisher
 
 from .inventory import Inventory
-from .problems import REMADE, Problem
+from .problems import Problem
 
 Item = TypeVar("Item")
 
 CHUNK = 500
 STUBBORN = 5  # attempts at a deletion after which somebody should know
 MOST_SKEW = 60.0  # seconds; signed calls are refused when the clocks are an hour apart
-ONE_OF_OURS = re.compile(r"tickets/(?:qr_codes|pdf)/(\d{1,18})/ticket_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,10 @@ def _from_the_database(inventory: Inventory, on_ticket: Callable[[], None]) -> I
     settled = EventTicket.objects.filter(state=EventTicket.State.READY, published_at__lt=inventory.began)
     for ticket in in_chunks(settled):
         on_ticket()
+        if ticket.is_at_old_place or ticket.published_suffix != ticket.public_id_suffix:
+            place = ticket.pdf_ticket_cloudinary_id
+            yield Finding(Problem.OLD_PLACE, "re-issued, but published where it was before", place, ticket.pk)
+            continue
         recorded = {kind: getattr(ticket, f"{kind.name}_cloudinary_id") for kind in media.KINDS}
         listed = inventory.files(recorded.values())
         for kind, public_id in recorded.items():
@@ -145,9 +149,7 @@ def _compare(
 ) -> Finding | None:
     version, etag = getattr(ticket, f"{kind.name}_version"), getattr(ticket, f"{kind.name}_etag")
     if listed is None:
-        return Finding(
-            Problem.MISSING, kind.label, public_id or kind.public_id(ticket.event_id, ticket.ticket_id), ticket.pk
-        )
+        return Finding(Problem.MISSING, kind.label, public_id or ticket.public_id_of(kind), ticket.pk)
     if listed.etag and etag and listed.etag != etag:
         return Finding(Problem.WRONG_BYTES, f"etag {listed.etag}, not {etag}", public_id, ticket.pk)
     if listed.version == version:
@@ -161,29 +163,58 @@ def _compare(
 
 
 def _from_storage(inventory: Inventory) -> Iterator[Finding]:
-    """What is there that no ticket counts on."""
-    for chunk in _batched(inventory.in_place()):
-        known = _known_ids(chunk)
+    """What is there that no ticket counts on. Files that another deployment has tagged are none of our business."""
+    tag = deployment_tag()
+    for chunk in _batched(file for file in inventory.in_place() if not _is_anothers(file, tag)):
+        owners = _owners(chunk)
+        known = _known_ids(chunk, owners.values())
         for file in chunk:
-            if not ONE_OF_OURS.fullmatch(file.public_id):
+            if not media.TICKET_FILE.fullmatch(file.public_id):
                 yield Finding(Problem.FOREIGN, "not named as ticket files are", file.public_id, file=file)
-            elif file.public_id not in known:
-                yield Finding(Problem.ORPHANED, f"{file.size:,} bytes", file.public_id, file=file)
-    for file in inventory.misplaced():
-        where = f"{file.resource_type}/{file.delivery_type}"
-        if _misplaced_name(file.public_id):
-            yield Finding(Problem.WRONG_TYPE, where, file.public_id, file=file)
-        elif file.public_id.startswith(tuple(kind.folder + "/" for kind in media.KINDS)):
-            yield Finding(Problem.FOREIGN, where, file.public_id, file=file)
+            elif file.public_id not in known and _is_settled(owners.get(file.public_id), inventory):
+                problem = _problem_of(file, tag, Problem.OLD_PLACE if file.public_id in owners else Problem.ORPHANED)
+                yield Finding(problem, f"{file.size:,} bytes", file.public_id, file=file)
+    for chunk in _batched(file for file in inventory.misplaced() if not _is_anothers(file, tag)):
+        owners = _owners(chunk)
+        for file in chunk:
+            where = f"{file.resource_type}/{file.delivery_type}"
+            if _ticket_named_by(file.public_id):
+                is_owned = file.public_id in owners
+                problem = Problem.WRONG_TYPE if is_owned else _problem_of(file, tag, Problem.WRONG_TYPE)
+                yield Finding(problem, where, file.public_id, file=file)
+            elif file.public_id.startswith(tuple(kind.folder + "/" for kind in media.KINDS)):
+                yield Finding(Problem.FOREIGN, where, file.public_id, file=file)
 
 
-def _known_ids(files: Iterable[media.ListedFile]) -> set[str]:
-    """Which public ids tickets have, may be about to have, or are already owed to the outbox of deletions."""
+def files_of_others(inventory: Inventory) -> int:
+    """How many of the listed files other deployments have uploaded."""
+    tag = deployment_tag()
+    return sum(_is_anothers(file, tag) for file in itertools.chain(inventory.in_place(), inventory.misplaced()))
+
+
+def _is_anothers(file: media.ListedFile, tag: str) -> bool:
+    """Whether another deployment than the one with this tag has uploaded the file."""
+    return tag not in file.tags and any(other.startswith(TAG_PREFIX) for other in file.tags)
+
+
+def _problem_of(file: media.ListedFile, tag: str, problem: Problem) -> Problem:
+    """The problem, unless nobody knows whose file it is: no ticket's, and not tagged."""
+    return problem if problem is Problem.OLD_PLACE or tag in file.tags else Problem.UNMARKED
+
+
+def _is_settled(owner: EventTicket | None, inventory: Inventory) -> bool:
+    """Whether nothing was wished for the file's ticket since the listing began, which may be about a file that is gone
+    since.
+    """
+    return owner is None or owner.wished_at < inventory.began
+
+
+def _known_ids(files: Iterable[media.ListedFile], owners: Iterable[EventTicket]) -> set[str]:
+    """Which public ids the tickets have, may be about to have, or are already owed to the outbox of deletions."""
     names = [file.public_id for file in files]
-    ids = {UUID(found[2]) for name in names if (found := ONE_OF_OURS.fullmatch(name))}
     known = set(StoredFileDeletion.objects.filter(name__in=names).values_list("name", flat=True))
-    for ticket in EventTicket.objects.filter(ticket_id__in=ids):
-        known |= {kind.public_id(ticket.event_id, ticket.ticket_id) for kind in media.KINDS}
+    for ticket in owners:
+        known |= {ticket.public_id_of(kind) for kind in media.KINDS}
         known |= {ticket.qr_code_cloudinary_id, ticket.pdf_ticket_cloudinary_id}
     return known
 
@@ -215,7 +246,7 @@ def repair(findings: Iterable[Finding], workers: int = 1) -> Iterator[Repair]:
     Safe to do twice.
     """
     findings = list(findings)
-    broken = {finding.ticket: finding for finding in findings if finding.problem in REMADE}
+    broken = {finding.ticket: finding for finding in findings if finding.ticket}
     for chunk in _batched(broken.values()):
         yield from _make_anew({finding.ticket: finding for finding in chunk}, workers)
     for chunk in _batched(finding for finding in findings if finding.file is not None):
@@ -237,16 +268,17 @@ def _make_anew(broken: dict[int, Finding], workers: int) -> Iterator[Repair]:
 def _remove(findings: Iterable[Finding], workers: int) -> Iterator[Repair]:
     """Remove what no ticket counts on. By now a ticket may have an orphan, or its deletion be under way."""
     files = {finding: finding.file for finding in findings if finding.file is not None}
-    known = _known_ids([file for finding, file in files.items() if finding.problem is Problem.ORPHANED])
-    owners = _owners([file for finding, file in files.items() if finding.problem is Problem.WRONG_TYPE])
+    owners = _owners(files.values())
+    known = _known_ids(files.values(), owners.values())
     strays = []
     for finding, file in files.items():
-        if finding.problem not in (Problem.ORPHANED, Problem.WRONG_TYPE):
+        is_misplaced = (file.resource_type, file.delivery_type) != ("image", settings.CLOUDINARY_DELIVERY_TYPE)
+        if finding.problem is Problem.FOREIGN:
             yield Repair(finding, "left to you")
-        elif finding.problem is Problem.ORPHANED and file.public_id in known:
+        elif not is_misplaced and file.public_id in known:
             yield Repair(finding)
         else:
-            strays.append(_Stray(finding, file, owners.get(file.public_id)))
+            strays.append(_Stray(finding, file, owners.get(file.public_id) if is_misplaced else None))
     yield from in_parallel(_destroy, strays, workers)
 
 
@@ -260,15 +292,16 @@ class _Stray:
 
 
 def _owners(files: Iterable[media.ListedFile]) -> dict[str, EventTicket]:
-    """The tickets that misplaced files were made for, by the files' public ids; none for tickets that are gone."""
-    ids = {file.public_id: UUID(found[2]) for file in files if (found := _misplaced_name(file.public_id))}
+    """The tickets that files were made for, by the files' public ids; none for tickets that are gone."""
+    ids = {file.public_id: found for file in files if (found := _ticket_named_by(file.public_id))}
     there = {ticket.ticket_id: ticket for ticket in EventTicket.objects.filter(ticket_id__in=set(ids.values()))}
     return {public_id: there[ticket_id] for public_id, ticket_id in ids.items() if ticket_id in there}
 
 
-def _misplaced_name(public_id: str) -> re.Match[str] | None:
-    """The name of a ticket file that lies under a wrong type: raw files have an extension in it."""
-    return ONE_OF_OURS.fullmatch(public_id.removesuffix(".pdf").removesuffix(".png"))
+def _ticket_named_by(public_id: str) -> UUID | None:
+    """The ticket that a file's public id names: that of a raw file, where none belongs, has an extension in it."""
+    found = media.TICKET_FILE.fullmatch(public_id.removesuffix(".pdf").removesuffix(".png"))
+    return UUID(found["ticket"]) if found else None
 
 
 def _destroy(stray: _Stray) -> Repair:

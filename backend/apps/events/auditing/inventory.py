@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 
@@ -21,6 +21,7 @@ from apps.events import media
 KEPT_FOR: Final = 24 * 3600  # seconds; what was listed before that says nothing about today
 ROOT: Final = "tickets/"
 
+_SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS about (account TEXT NOT NULL, began REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS listing (
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS listing (
     PRIMARY KEY (resource_type, delivery_type, prefix)
 );
 CREATE TABLE IF NOT EXISTS file (
-    resource_type TEXT, delivery_type TEXT, public_id TEXT, version INTEGER, size INTEGER, etag TEXT,
+    resource_type TEXT, delivery_type TEXT, public_id TEXT, version INTEGER, size INTEGER, etag TEXT, tags TEXT,
     PRIMARY KEY (public_id, resource_type, delivery_type)
 ) WITHOUT ROWID;
 """
@@ -42,7 +43,11 @@ class Inventory:
         """Open the file, and go on with what it holds unless that is finished, old, or of another account."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(path, isolation_level=None)
-        self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
+        self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
+        if self._one("PRAGMA user_version") != _SCHEMA_VERSION:  # what another version listed is listed anew
+            drop = "".join(f"DROP TABLE IF EXISTS {table};" for table in _TABLES)
+            self._database.executescript(f"{drop} PRAGMA user_version = {_SCHEMA_VERSION};")
+        self._database.executescript(_SCHEMA)
         if not self._is_worth_going_on():
             self._begin()
 
@@ -87,18 +92,18 @@ class Inventory:
         for public_id in public_ids:
             row = self._database.execute(f"{_SELECT} WHERE public_id = ? AND {_RIGHT}", (public_id, _type())).fetchone()
             if row is not None:
-                found[public_id] = media.ListedFile(*row)
+                found[public_id] = _listed(row)
         return found
 
     def in_place(self) -> Iterator[media.ListedFile]:
         """All files that lie where ticket files belong."""
         with closing(self._database.execute(f"{_SELECT} WHERE {_RIGHT}", (_type(),))) as rows:
-            yield from (media.ListedFile(*row) for row in rows)
+            yield from map(_listed, rows)
 
     def misplaced(self) -> Iterator[media.ListedFile]:
         """All files with a resource type or delivery type that no ticket file has."""
         with closing(self._database.execute(f"{_SELECT} WHERE NOT ({_RIGHT})", (_type(),))) as rows:
-            yield from (media.ListedFile(*row) for row in rows)
+            yield from map(_listed, rows)
 
     def _is_worth_going_on(self) -> bool:
         row = self._database.execute("SELECT account, began FROM about").fetchone()
@@ -106,8 +111,8 @@ class Inventory:
 
     def _begin(self) -> None:
         with self._transaction():
-            for table in ("about", "listing", "file"):
-                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 # the three names above
+            for table in _TABLES:
+                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 # our own names
             self._database.execute("INSERT INTO about VALUES (?, ?)", (_account(), time.time()))
             self._database.executemany(
                 "INSERT INTO listing (resource_type, delivery_type, prefix) VALUES (?, ?, ?)",
@@ -115,9 +120,12 @@ class Inventory:
             )
 
     def _keep(self, found: Iterable[media.ListedFile], progress: tuple[object, ...]) -> None:
-        rows = [(f.resource_type, f.delivery_type, f.public_id, f.version, f.size, f.etag) for f in found]
+        rows = [
+            (f.resource_type, f.delivery_type, f.public_id, f.version, f.size, f.etag, ",".join(sorted(f.tags)))
+            for f in found
+        ]
         with self._transaction():
-            self._database.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self._database.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             self._database.execute(
                 "UPDATE listing SET cursor = ?, done = ? WHERE resource_type = ? AND delivery_type = ? AND prefix = ?",
                 progress,
@@ -134,8 +142,15 @@ class Inventory:
 
 _RESOURCE_TYPES: Final = ("image", "raw")
 _DELIVERY_TYPES: Final = ("upload", "authenticated", "private")
-_SELECT: Final = "SELECT resource_type, delivery_type, public_id, version, size, etag FROM file"
+_TABLES: Final = ("about", "listing", "file")
+_SELECT: Final = "SELECT resource_type, delivery_type, public_id, version, size, etag, tags FROM file"
 _RIGHT: Final = "resource_type = 'image' AND delivery_type = ?"
+
+
+def _listed(row: tuple[Any, ...]) -> media.ListedFile:
+    resource_type, delivery_type, public_id, version, size, etag, tags = row
+    known = frozenset(filter(None, tags.split(",")))  # no tag has a comma in it
+    return media.ListedFile(resource_type, delivery_type, public_id, version, size, etag, known)
 
 
 def _type() -> str:

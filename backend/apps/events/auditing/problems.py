@@ -20,7 +20,9 @@ class Problem(StrEnum):
     WRONG_TYPE = "wrong_type"
     UNDELETABLE = "undeletable"
     OUTDATED = "outdated"
+    OLD_PLACE = "old_place"
     FOREIGN = "foreign"
+    UNMARKED = "unmarked"
 
 
 MEANING = {
@@ -36,7 +38,9 @@ MEANING = {
     Problem.WRONG_TYPE: "ticket files lie under a wrong resource or delivery type",
     Problem.UNDELETABLE: "files that should be gone could not be deleted",
     Problem.OUTDATED: "files show what their ticket no longer says, such as another name",
+    Problem.OLD_PLACE: "files lie where their ticket no longer has them, so that old links still work",
     Problem.FOREIGN: "files in the tickets' folders are not ours; they are left alone",
+    Problem.UNMARKED: "files of no ticket do not say which deployment they belong to; they are left alone",
 }
 
 # What to do about it, in a sentence or two; what is typed stands between backticks.
@@ -50,15 +54,17 @@ REMEDY = {
     Problem.MISSING: _FIX + "makes them again, with the same codes. Then find out who deleted them.",
     Problem.WRONG_BYTES: _FIX + "makes them again. Then find out who else writes to these folders.",
     Problem.STALE_VERSION: _FIX + "makes them again, so that the links lead to what is there.",
-    Problem.ORPHANED: _FIX + "deletes them, unless so many are orphans that another deployment may own them.",
+    Problem.ORPHANED: _FIX + "deletes them, unless so many are orphans that this is likely the wrong database.",
     Problem.WRONG_TYPE: _FIX + "deletes those beside which the right files lie, or whose tickets are gone.",
     Problem.UNDELETABLE: _FIX + "tries again. The reason is told with each.",
     Problem.OUTDATED: _FIX + "makes them again. After an `update()` call `tickets.rerender_many` on the same rows.",
+    Problem.OLD_PLACE: _FIX + "deletes them, once their tickets have files at a place of their own.",
     Problem.FOREIGN: "Left alone, always. Keep other files out of the tickets' folders.",
+    Problem.UNMARKED: "Uploaded by hand, or by a version that did not tag files. If no other deployment stores in this "
+    "account, delete them with `manage.py ticket_doctor --fix --delete-unmarked`.",
 }
 
-NOTICES = (Problem.QUOTA_LOW, Problem.FOREIGN)  # worth knowing, but nothing that makes a ticket fail
-REMADE = (Problem.MISSING, Problem.WRONG_BYTES, Problem.STALE_VERSION, Problem.OUTDATED)
+NOTICES = (Problem.QUOTA_LOW, Problem.FOREIGN, Problem.UNMARKED)  # worth knowing, but nothing that makes a ticket fail
 BY_PEOPLE = (
     Problem.BAD_CREDENTIALS,
     Problem.UNREACHABLE,
@@ -66,4 +72,5 @@ BY_PEOPLE = (
     Problem.QUOTA_LOW,
     Problem.DELIVERY_BLOCKED,
     Problem.FOREIGN,
+    Problem.UNMARKED,
 )

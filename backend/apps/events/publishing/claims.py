@@ -29,7 +29,12 @@ from apps.telemetry import metrics
 from apps.telemetry.context import about
 
 from . import dispatch
-from .deletions import NOT_DELETED, owe_deletion_of_files
+from .deletions import (
+    NOT_DELETED,
+    owe_deletion_of_files,
+    owe_deletion_of_published_files,
+    owe_deletion_of_replaced_files,
+)
 from .deletions import logger as deletions_logger
 
 logger = logging.getLogger(__name__)
@@ -175,6 +180,7 @@ def _record_successes(outcomes: Sequence[tuple[EventTicket, Files | Exception]])
         lease_until=None,
         reason="",
     )
+    owe_deletion_of_replaced_files([ticket for ticket, _ in made if ticket.pk in done])
     for ticket, _ in made:
         if ticket.pk in done:
             with about(ticket_id=ticket.ticket_id):
@@ -198,6 +204,7 @@ def _published(ticket: EventTicket, files: Files) -> dict[str, Any]:
         "pdf_ticket_local": local.get(media.PDF_TICKET.name, ticket.pdf_ticket_local),
         "published_generation": ticket.code_generation,
         "published_face": faces.published_face(ticket),
+        "published_suffix": ticket.public_id_suffix,
     }
 
 
@@ -209,11 +216,22 @@ def _settle_overtaken(ticket: EventTicket) -> EventTicket.State | None:
         state=EventTicket.State.PENDING, revision=F("revision") + 1, attempts=0, next_attempt_at=first_sweep()
     )
     row.filter(lease=ticket.lease).update(lease=None, lease_until=None)
+    _owe_deletion_of_what_went_up(ticket)
     if again:
         dispatch.publish_soon([ticket.pk])
         return EventTicket.State.PENDING
-    owe_deletion_of_files([ticket])
     return None
+
+
+def _owe_deletion_of_what_went_up(ticket: EventTicket) -> None:
+    """The ticket is gone, or was re-issued, while its files went up: they may have been put back after the deletion
+    that was owed with that.
+    """
+    row = EventTicket.objects.filter(pk=ticket.pk).only("public_id_suffix").first()
+    if row is None:
+        owe_deletion_of_files([ticket])
+    elif row.public_id_suffix != ticket.public_id_suffix:
+        owe_deletion_of_published_files([ticket])
 
 
 def _record_failure(ticket: EventTicket, error: Exception, reason: str, *, retry: bool = True) -> Attempt:
@@ -251,6 +269,8 @@ def _release(ticket: EventTicket, error: Exception, reason: str, wait: timedelta
         attempts=attempts,
     )
     ours.update(lease=None, lease_until=None)
+    if not noted:
+        _owe_deletion_of_what_went_up(ticket)
     if noted and wait is None:
         signals.ticket_failed.send(EventTicket, tickets=[ticket], reason=reason[:500])
     return Attempt(EventTicket.State.FAILED, error, is_last=wait is None)

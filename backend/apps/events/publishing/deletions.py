@@ -1,9 +1,12 @@
-"""Files leave storage with their ticket: an outbox row in the same transaction, kept until removal is confirmed."""
+"""Files leave storage with their ticket, or when it is re-issued: an outbox row in the same transaction, kept until
+removal is confirmed.
+"""
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from django.core.exceptions import SuspiciousOperation
@@ -28,24 +31,56 @@ KINDS = {kind.name: kind for kind in media.KINDS}
 
 
 def owe_deletion_of_files(tickets: Sequence[EventTicket]) -> None:
-    """Write down, in the caller's transaction, that the tickets' files must go.
+    """Write down, in the caller's transaction, that the tickets' files must go, also those on the local storage."""
+    local = (
+        StoredFileDeletion(kind=StoredFileDeletion.Kind.LOCAL_FILE, name=name)
+        for ticket in tickets
+        for name in ticket.local_files.values()
+    )
+    _owe(itertools.chain(_published_files(tickets), local))
 
-    Both public ids are owed whether or not they were ever recorded: a worker may be uploading them right now. Then
-    the removal waits until that worker's lease has run out.
+
+def owe_deletion_of_published_files(tickets: Sequence[EventTicket]) -> None:
+    """As `owe_deletion_of_files`, for those on Cloudinary alone; the tickets' rows must not name them any more."""
+    _owe(_published_files(tickets))
+
+
+def owe_deletion_of_replaced_files(tickets: Sequence[EventTicket]) -> None:
+    """Write down that the files which the tickets had when they were read must go, where others were published since at
+    another place.
     """
-    StoredFileDeletion.objects.bulk_create(row for ticket in tickets for row in _owed_for(ticket, timezone.now()))
-    dispatch.delete_soon()
+    now = timezone.now()
+    _owe(
+        StoredFileDeletion(kind=kind.name, name=published, next_attempt_at=now)
+        for ticket in tickets
+        for kind in media.KINDS
+        if (published := getattr(ticket, f"{kind.name}_cloudinary_id")) not in ("", ticket.public_id_of(kind))
+    )
 
 
-def _owed_for(ticket: EventTicket, now: datetime) -> Iterator[StoredFileDeletion]:
-    for kind in media.KINDS:
-        yield StoredFileDeletion(
-            kind=kind.name,
-            name=getattr(ticket, f"{kind.name}_cloudinary_id") or kind.public_id(ticket.event_id, ticket.ticket_id),
-            next_attempt_at=max(now, ticket.lease_until or now),
-        )
-    for name in ticket.local_files.values():
-        yield StoredFileDeletion(kind=StoredFileDeletion.Kind.LOCAL_FILE, name=name)
+def _owe(rows: Iterable[StoredFileDeletion]) -> None:
+    if StoredFileDeletion.objects.bulk_create(rows, batch_size=1000):
+        dispatch.delete_soon()
+
+
+def _published_files(tickets: Sequence[EventTicket]) -> Iterator[StoredFileDeletion]:
+    """The files where they were published, and where they belong, whether or not they were ever recorded there: a
+    worker may be uploading them right now. Then the removal waits until no call of that worker's can be under way.
+    """
+    now = timezone.now()
+    for ticket in tickets:
+        for kind in media.KINDS:
+            for name in {getattr(ticket, f"{kind.name}_cloudinary_id"), ticket.public_id_of(kind)} - {""}:
+                yield StoredFileDeletion(kind=kind.name, name=name, next_attempt_at=_calls_end_at(ticket, now))
+
+
+def _calls_end_at(ticket: EventTicket, now: datetime) -> datetime:
+    """When a worker's calls for the ticket have ended for certain: with its lease. A worker whose call got no answer
+    gave its lease back, and the call may take effect all the same.
+    """
+    if ticket.lease_until is None:
+        return now + LEASE if ticket.state == EventTicket.State.FAILED else now
+    return max(now, ticket.lease_until)
 
 
 def are_due() -> bool:

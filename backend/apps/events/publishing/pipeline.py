@@ -14,6 +14,7 @@ from concurrent.futures import Executor
 from queue import Empty, SimpleQueue
 
 from apps.events import faces, media
+from apps.events.deployment import deployment_tag
 from apps.events.models import EventTicket
 from apps.events.rendering import EventTemplate, RenderedTicket, RenderingError
 from apps.events.retrying import keep_trying
@@ -32,11 +33,6 @@ Answer = tuple[int, media.FileKind, media.StoredFile | Exception]
 LINGER = 0.1  # seconds that a finished ticket waits at most for others to be written down with
 
 
-def place_of(ticket: EventTicket, kind: media.FileKind) -> str:
-    """The public id of one of the ticket's files."""
-    return kind.public_id(ticket.event_id, ticket.ticket_id)
-
-
 def contents(rendered: RenderedTicket) -> tuple[tuple[media.FileKind, bytes], tuple[media.FileKind, bytes]]:
     return (media.QR_CODE, rendered.qr_png), (media.PDF_TICKET, rendered.pdf)
 
@@ -51,6 +47,7 @@ class Pipeline:
         self._crew = media.crew() if crew is None else crew
         self._at_once = at_once
         self._check = check
+        self._tag = ""
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self._under_way: dict[int, EventTicket] = {}
         self._arrived: dict[int, dict[str, media.StoredFile | Exception]] = {}
@@ -70,6 +67,7 @@ class Pipeline:
         """Claim the tickets and send their files on their way. Answers those that nobody else is at."""
         templates: dict[int, EventTemplate] = {}
         claimed = claims.claim(pks)
+        self._tag = self._tag or deployment_tag()
         for ticket in claimed:
             try:
                 if ticket.event_id not in templates:
@@ -125,7 +123,8 @@ class Pipeline:
 
     def _stored(self, ticket: EventTicket, kind: media.FileKind, content: bytes) -> media.StoredFile:
         stored = keep_trying(
-            lambda: media.upload(kind, place_of(ticket, kind), content), metrics.upload_retries.labels(kind.name).inc
+            lambda: media.upload(kind, ticket.public_id_of(kind), content, self._tag),
+            metrics.upload_retries.labels(kind.name).inc,
         )
         if (check := self._check) is not None:
             keep_trying(lambda: check(ticket, kind, content, stored))

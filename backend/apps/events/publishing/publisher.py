@@ -2,7 +2,7 @@
 
 A wish for files is a row in state `pending`; whoever claims it (see `claims.py`) makes the files. Anything may die at
 any point: the lease runs out, and the sweep (see `sweep.py`) finds the row again. Uploading twice does no harm, since
-files have fixed places.
+the row says where the files belong.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from apps.events import faces, media
+from apps.events.deployment import deployment_tag
 from apps.events.models import EventTicket
 from apps.events.rendering import RenderingError
 
 from . import claims, dispatch
 from .claims import Attempt, Files
 from .pipeline import Pipeline, contents
-from .pipeline import place_of as place_of
 
 # A task ends after so many seconds and hands what is left back to the queue: brokers take a task that runs for much
 # longer for dead, and a worker that shuts down waits for its tasks.
@@ -37,8 +37,10 @@ def publish(pk: int) -> EventTicket.State | None:
     ticket = claimed[0]
     outcome: Files | Exception
     try:
-        rendered = faces.render(ticket)
-        outcome = Files(*(media.upload(kind, place_of(ticket, kind), content) for kind, content in contents(rendered)))
+        rendered, tag = faces.render(ticket), deployment_tag()
+        outcome = Files(
+            *(media.upload(kind, ticket.public_id_of(kind), content, tag) for kind, content in contents(rendered))
+        )
     except (RenderingError, media.MediaError) as error:
         outcome = error
     except Exception as error:

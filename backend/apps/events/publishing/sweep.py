@@ -12,9 +12,10 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
-from apps.events import signals
+from apps.events import signals, tickets
 from apps.events.models import EventTicket
 from apps.events.timing import DISPATCH_GRACE, first_sweep
 
@@ -34,6 +35,7 @@ def requeue_due(now: datetime | None = None) -> int:
     """
     now = now or timezone.now()
     _give_up_on_killers(now)
+    _renew_misplaced()
     return _requeue(now, in_bulk=False) + _requeue(now, in_bulk=True)
 
 
@@ -73,6 +75,15 @@ def _requeue(now: datetime, *, in_bulk: bool) -> int:
                 due.filter(pk__in=due.filter(pk__in=chunk).locked()).update(next_attempt_at=now + DISPATCH_GRACE)
                 dispatch.publish_soon(chunk, bulk=in_bulk, a_task=a_task)
     return len(found)
+
+
+def _renew_misplaced() -> None:
+    """Re-issued tickets that a worker of the previous version published, while a new version is deployed: it took the
+    place that links from before lead to. Publishing them anew has those files deleted.
+    """
+    misplaced = EventTicket.objects.filter(~Q(published_suffix=F("public_id_suffix")), state=EventTicket.State.READY)
+    if renewed := tickets.rerender_many(misplaced):
+        logger.warning("%d re-issued tickets were published at their old places; their files are made anew.", renewed)
 
 
 def _give_up_on_killers(now: datetime) -> None:

@@ -39,6 +39,11 @@ class Command(BaseCommand):
             action="store_true",
             help="with --fix: also when most of what is there belongs to no ticket",
         )
+        add(
+            "--delete-unmarked",
+            action="store_true",
+            help="with --fix: also files of no ticket that don't say which deployment they belong to",
+        )
         add("--wait", action="store_true", help="wait for the next hour when the quota runs out, instead of ending")
         add_workers(parser)
         add("--inventory", type=Path, metavar="FILE", help="where the listing is kept (default: in the var folder)")
@@ -66,9 +71,10 @@ class Command(BaseCommand):
         with Inventory(path) as inventory:
             self._take(inventory, options["wait"], record)
             found = list(doctor.examine(inventory, record.compared))
-            listed = len(inventory)
+            others = doctor.files_of_others(inventory)
+            listed = len(inventory) - others
         self._tell(found)
-        self._summarise(found, listed, quota)
+        self._summarise(found, listed, others, quota)
         record.keep(findings + found)
         if options["fix"]:
             before = len(found)
@@ -106,11 +112,13 @@ class Command(BaseCommand):
             if len(these) > EXAMPLES:
                 self.stdout.write(f"     … and {len(these) - EXAMPLES} more")
 
-    def _summarise(self, findings: list[Finding], listed: int, quota: media.Quota | None) -> None:
+    def _summarise(self, findings: list[Finding], listed: int, others: int, quota: media.Quota | None) -> None:
         counts = Counter(finding.problem for finding in findings)
         ready = EventTicket.objects.filter(state=EventTicket.State.READY).count()
         summary = ", ".join(f"{counts[p]} {p.value}" for p in Problem if p not in BY_PEOPLE)
         self.stdout.write(f"{ready} tickets ready, {len(sweep.owed_pks())} owed, {listed} files listed: {summary}")
+        if others:
+            self.stdout.write(f"{others} files of other deployments in this account are left out.")
         if quota is not None:
             self.stdout.write(f"Admin API: {quota.left} of {quota.allowed} calls were left before the listing.")
 
@@ -118,12 +126,14 @@ class Command(BaseCommand):
         """Repair, and answer what is still wrong."""
         if doctor.may_be_another_deployments(findings, listed) and not options["delete_many"]:
             raise CommandError(
-                "Most of what is there belongs to no ticket of this database. If another deployment stores in the same "
-                "account, this would delete its files. Nothing was changed; --delete-many does it nevertheless."
+                "Most of what is there belongs to no ticket of this database. If this is a copy of another "
+                "deployment's database, or an older one, this would delete files that are needed. Nothing was changed; "
+                "with --delete-many it is."
             )
-        left = [finding for finding in findings if finding.problem in BY_PEOPLE]
+        by_people = set(BY_PEOPLE).difference([Problem.UNMARKED] if options["delete_unmarked"] else [])
+        left = [finding for finding in findings if finding.problem in by_people]
         repaired = 0
-        repairable = [finding for finding in findings if finding.problem not in BY_PEOPLE]
+        repairable = [finding for finding in findings if finding.problem not in by_people]
         with Causes(self.stdout.write) as causes, claims.failures_told_by_caller():
             for done in doctor.repair(repairable, options["workers"]):
                 if done.error:
