@@ -286,18 +286,29 @@ def fetch(kind: FileKind, public_id: str, version: int | None = None) -> bytes:
     """The file's bytes, from its own signed URL. Raises MediaError, with status 404 if it is not there."""
     operation = f"fetching {kind.label} from Cloudinary"
     url = delivery_url(kind, public_id, version)
-    return _in_turn(f"fetch {kind.name}", operation, public_id, lambda: _fetch(operation, public_id, url))
+    return _in_turn(f"fetch {kind.name}", operation, public_id, lambda: _ask("GET", operation, public_id, url)).data
 
 
-def _fetch(operation: str, public_id: str, url: str) -> bytes:
+def size(kind: FileKind, public_id: str, version: int | None = None) -> int:
+    """Return the file's size in bytes, as its own signed URL says it. Raises MediaError, as `fetch` does."""
+    operation = f"asking Cloudinary for the size of the {kind.label}"
+    url = delivery_url(kind, public_id, version)
+    answer = _in_turn(f"fetch {kind.name}", operation, public_id, lambda: _ask("HEAD", operation, public_id, url))
     try:
-        answer = _downloads.request("GET", url, timeout=TIMEOUT, retries=False)
+        return int(answer.headers["Content-Length"])
+    except (KeyError, ValueError) as error:
+        raise MediaError(operation, public_id, answer.status, "The answer names no size.") from error
+
+
+def _ask(method: str, operation: str, public_id: str, url: str) -> urllib3.BaseHTTPResponse:
+    try:
+        answer = _downloads.request(method, url, timeout=TIMEOUT, retries=False)
     except urllib3.exceptions.HTTPError as error:
         raise MediaError(operation, public_id, None, str(error)) from error
     if answer.status != HTTPStatus.OK:
         reason = answer.headers.get("X-Cld-Error") or f"HTTP status {answer.status}"
         raise MediaError(operation, public_id, answer.status, reason)
-    return answer.data
+    return answer
 
 
 _downloads = urllib3.PoolManager(**cloudinary.CERT_KWARGS, maxsize=gate.maximum)
