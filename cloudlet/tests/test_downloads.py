@@ -184,3 +184,45 @@ def test_earlier_versions() -> None:
     assert get(download_backedup_asset(made["asset_id"], later["version_id"])).content == picture(20, 20)
     refused(get(url.replace(earlier["version_id"], "0" * 32)), 401, "Invalid Signature")
     refused(get(download_backedup_asset(made["asset_id"], "0" * 32)), 404, "Backup not found")
+
+
+@pytest.mark.parametrize(
+    ("public_id", "filename"),
+    [
+        ("climb/a", "../../etc/cron.d/evil.png"),
+        ("climb/b", ".."),
+        ("climb/c", "..\\..\\evil.png"),
+        ("climb/d", "C:evil.png"),
+        ("climb/e", "a\x00\x1b[2Jb.png"),
+        ("climb/f", ". ."),
+        ("C:/climb/g", ""),
+        ("climb/h..", ""),
+        ("climb/../../i", ""),
+        ("/climb/j", ""),
+        ("climb/.../k", ""),
+    ],
+)
+def test_no_name_leads_out_of_the_archive(public_id: str, filename: str) -> None:
+    """Whatever the uploader calls the file, it is unpacked inside the folder it is unpacked to, on every system."""
+    try:
+        upload(public_id, tags=["climb"], filename_override=filename or "photo.png")
+    except cloudinary.exceptions.Error:  # what is refused is in no archive
+        return
+    for options in ({}, {"use_original_filename": True}, {"flatten_folders": True}):
+        url = download_zip_url(tags=["climb"], **options)
+        content = get(url).content
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for info in archive.infolist():
+                name = info.orig_filename  # as it stands in the file; zipfile's own reading is careful
+                assert not any(part.strip(". ") == "" for part in name.split("/")), name
+                assert not set(name) & {"\\", *map(chr, range(32)), "\x7f"}, name
+                assert name[1:2] != ":", name
+
+
+def test_the_name_of_an_archive_ends_no_header() -> None:
+    upload("header/a")
+    name = 'x"; filename="evil.html\r\nSet-Cookie: a=b'
+    answer = get(download_zip_url(public_ids=["header/a"], target_public_id=name))
+    assert answer.status_code == 200
+    assert "Set-Cookie" not in answer.headers
+    assert answer.headers["Content-Disposition"].count('"') == 2

@@ -97,7 +97,17 @@ def entry_name(params: Params, asset: Asset, format_: str, transformation: str =
     if transformation and not params.flag("skip_transformation_name"):
         label = re.sub(r"[^\w.,:-]", "_", transformation)
         path = f"{path}_{label}" if params.flag("flatten_transformations") else f"{path}/{label}"
-    return path if asset.resource_type == "raw" or not format_ else f"{path}.{format_}"
+    return safe_path(path if asset.resource_type == "raw" or not format_ else f"{path}.{format_}")
+
+
+def safe_path(path: str) -> str:
+    """Return a path that stays inside the folder an archive is unpacked to, on every system.
+
+    Public ids and names of uploaded files are the uploader's to choose, and not every program that unpacks is careful.
+    """
+    path = re.sub(r"[\x00-\x1f\x7f\\]|^(?=[A-Za-z]:)", "_", path)
+    parts = ("_" * len(part) if re.fullmatch(r"[. ]*", part) else part for part in path.split("/") if part)
+    return "/".join(parts) or "_"
 
 
 def with_unique_names(entries: list[Entry]) -> list[Entry]:

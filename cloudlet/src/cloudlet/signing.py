@@ -159,7 +159,7 @@ def _token_limits_problem(fields: Mapping[str, str], path: str, ip: str, now: fl
 
 
 def _acl_matches(acl: str, path: str) -> bool:
-    """Whether ``acl``, in which each ``*`` stands for any text, covers ``path``. Takes the pieces from left to right."""
+    """Return whether ``acl``, in which each ``*`` stands for any text, covers ``path``: its pieces from left to right."""
     first, *pieces = acl.split("*")
     rest = escape_for_token(path)
     if not pieces:

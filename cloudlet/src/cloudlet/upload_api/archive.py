@@ -9,6 +9,7 @@ from cloudlet import archives, ids
 from cloudlet.archives import Entry
 from cloudlet.assets import Asset, Json, folder_of, now_iso
 from cloudlet.delivery.formats import made_format, needs_rendering
+from cloudlet.delivery.responses import content_disposition
 from cloudlet.errors import bad_request, unauthorized
 from cloudlet.layer_assets import signed_call
 from cloudlet.store import StagedBlob
@@ -33,7 +34,7 @@ async def generate_archive(call: UploadCall) -> Json:
         return StreamingResponse(
             archives.stream(call.store, entries),
             media_type="application/zip",
-            headers={"Content-Disposition": f'attachment; filename="{_header_safe(name)}.zip"'},
+            headers={"Content-Disposition": content_disposition(f"{name}.zip")},
         )
     blob = await asyncio.to_thread(_written, call, entries)
     call.form.file = blob
@@ -42,10 +43,6 @@ async def generate_archive(call: UploadCall) -> Json:
     answer.update(file_count=len(entries), resource_count=len(selected))
     notify(call, {"notification_type": "archive", **answer})
     return answer
-
-
-def _header_safe(name: str) -> str:
-    return name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
 
 
 async def _entries(call: UploadCall, selected: list[Asset]) -> list[Entry]:
