@@ -31,6 +31,13 @@ class CloudinaryAccount:
     cname: str = ""
     is_cloudlet: bool = False  # nothing was configured: the server on this machine stands in
 
+    @property
+    def delivery_origin(self) -> str:
+        """How the address of every delivered file begins."""
+        if self.secure:
+            return "https://res.cloudinary.com"
+        return f"http://{self.cname or 'res.cloudinary.com'}"
+
 
 def read_cloudinary(env: Env, *, cloudlet_port: int, cloudlet_data: Path) -> CloudinaryAccount:
     """The four `CLOUDINARY_*` variables, else `CLOUDINARY_URL`, else cloudlet on this machine.
