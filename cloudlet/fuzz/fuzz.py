@@ -7,9 +7,9 @@
     python fuzz/fuzz.py picture --seconds 60
     python fuzz/fuzz.py pumped --seconds 60
 
-Every input has a budget of CPU time and of memory; `pumped` repeats a part of each until the input is long, so that work
-that grows faster than its input shows. Ends with 0 when nothing was found in that time. Otherwise libFuzzer prints the traceback and leaves the input in
-`crash-*`; run the same command with that file appended to see it again.
+Every input has a budget of CPU time and of memory; `pumped` repeats a part of each until the input is long, so that
+work that grows faster than its input shows. Ends with 0 when nothing was found in that time. Otherwise libFuzzer prints
+the traceback and leaves the input in `crash-*`; run the same command with that file appended to see it again.
 """
 
 import argparse
