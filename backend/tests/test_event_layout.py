@@ -76,6 +76,19 @@ def test_events_without_a_layout_keep_the_digest_that_their_tickets_were_publish
     assert faces.ticket_face(event, None) != "0cb497bd8cd73b5de15c241c217844cd"
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(("day", "is_anew"), [(30, True), (29, False)])
+def test_only_events_during_which_the_clocks_change_have_their_tickets_made_anew_for_that(
+    monkeypatch: pytest.MonkeyPatch, day: int, is_anew: bool
+) -> None:
+    """The negative control is the night before: its tickets show what they showed."""
+    starts_at = datetime(2027, 10, day, 21, tzinfo=UTC)
+    event = make_event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=8), doors_at=None)
+    face = faces.ticket_face(event, None)
+    monkeypatch.setattr(faces, "_has_two_offsets", lambda event: False)
+    assert (faces.ticket_face(event, None) != face) == is_anew
+
+
 @pytest.mark.databases
 @pytest.mark.django_db(transaction=True)
 def test_the_digest_does_not_depend_on_how_a_layout_is_written() -> None:

@@ -204,11 +204,18 @@ def ticket_face(event: Event, kind: TicketType | None) -> str:
         str(RENDERER_VERSION),
         *(str(getattr(event, name)) for name in PRINTED_FIELDS),
         *(moment.isoformat() if moment else "" for moment in (event.starts_at, event.ends_at, event.doors_at)),
+        *(["both distances from GMT"] if _has_two_offsets(event) else []),
         event.organiser.name,
         *sorted(f"{image.kind} {image.sha256}" for image in event.images.all()),
         *([f"layout {layout}"] if (layout := _canonical_layout(event)) else []),
     ]
     return _digest([*values, *((kind.name, str(kind.price), kind.currency) if kind else ())])[:HALF]
+
+
+def _has_two_offsets(event: Event) -> bool:
+    """Whether the clocks change between the event's times."""
+    moments = [moment for moment in (event.starts_at, event.ends_at, event.doors_at) if moment]
+    return len({event.local(moment).utcoffset() for moment in moments}) > 1
 
 
 def _digest(values: list[str]) -> str:

@@ -153,7 +153,9 @@ def _about(ticket: EventTicket) -> dict[str, Any]:
         "direction": "rtl" if is_right_to_left(event.language) else "ltr",
         "date": date,
         "time": time,
-        "doors": format_time_of_day(event.doors_at, event.zone.key, event.language) if event.doors_at else "",
+        "doors": format_time_of_day(event.doors_at, event.zone.key, event.language, event.starts_at)
+        if event.doors_at
+        else "",
         "cover": images.get(EventImage.Kind.COVER),
     }
 

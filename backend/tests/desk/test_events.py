@@ -56,7 +56,51 @@ def test_a_time_that_clocks_skip_is_refused(desk: Client, event: Event) -> None:
     skipped = form_of(event, starts_at_0="2030-03-31", starts_at_1="02:30:00", time_zone="Europe/Berlin")
     answer = desk.post(url("events_event_change", event.pk), skipped)
 
-    assert "couldn’t be interpreted" in answer.content.decode()
+    told = str(answer.context["adminform"].form.errors["starts_at"])
+    assert "There is no 02:30 on 31 March 2030 in Europe/Berlin: that night the clocks are put forward by 60" in told
+
+
+def test_a_time_that_clocks_show_twice_is_asked_for_and_kept(desk: Client, event: Event) -> None:
+    form = form_of(event, starts_at_0="2027-10-30", starts_at_1="23:00:00", time_zone="Europe/Berlin")
+    form |= {"ends_at_0": "2027-10-31", "ends_at_1": "02:30:00"}
+    asked = desk.post(url("events_event_change", event.pk), form)
+    told = str(asked.context["adminform"].form.errors["ends_at"])
+    assert "The clocks show 02:30 on 31 October 2027 twice in Europe/Berlin" in told
+    assert "first time (GMT+2) is meant or the second (GMT+1)" in told
+    assert 'name="ends_at_2"' in asked.content.decode()
+    assert 'name="starts_at_2"' not in asked.content.decode()
+
+    for which, hour in (("0", 0), ("1", 1)):
+        answer = desk.post(url("events_event_change", event.pk), form | {"ends_at_2": which})
+        assert answer.status_code == 302, answer.context["adminform"].form.errors
+        event.refresh_from_db()
+        assert event.ends_at == datetime(2027, 10, 31, hour, 30, tzinfo=UTC)
+        shown = what_a_browser_sends(desk, event)
+        assert (shown["ends_at_1"], shown["ends_at_2"]) == ("02:30:00", which)
+        desk.post(url("events_event_change", event.pk), shown | {"venue": f"Mill {which}"})
+        event.refresh_from_db()
+        assert (event.venue, event.ends_at) == (f"Mill {which}", datetime(2027, 10, 31, hour, 30, tzinfo=UTC))
+
+
+def test_an_event_may_start_and_end_in_the_hour_that_comes_twice(desk: Client, event: Event) -> None:
+    times = {"starts_at_0": "2027-10-31", "starts_at_1": "02:45:00", "ends_at_0": "2027-10-31", "ends_at_1": "02:15:00"}
+    form = form_of(event, time_zone="Europe/Berlin", **times)
+    sent = desk.post(url("events_event_change", event.pk), form | {"starts_at_2": "0", "ends_at_2": "1"})
+    assert sent.status_code == 302, sent.context["adminform"].form.errors
+    event.refresh_from_db()
+    assert event.ends_at - event.starts_at == timedelta(minutes=30)
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_a_year_that_no_clock_can_be_set_to_is_refused(desk: Client, event: Event, year: str) -> None:
+    answer = desk.post(url("events_event_change", event.pk), form_of(event, starts_at_0=f"{year}-01-01"))
+    assert "Choose a year from 1900 to 2999." in str(answer.context["adminform"].form.errors["starts_at"])
+
+
+@pytest.mark.parametrize("missing", ["starts_at_0", "starts_at_1"])
+def test_half_a_moment_is_refused(desk: Client, event: Event, missing: str) -> None:
+    answer = desk.post(url("events_event_change", event.pk), form_of(event, **{missing: ""}))
+    assert "Enter a date and a time." in str(answer.context["adminform"].form.errors["starts_at"])
 
 
 def test_an_unknown_time_zone_is_refused(desk: Client, event: Event) -> None:

@@ -27,6 +27,7 @@ from apps.events.models import Event, EventImage
 from apps.events.rendering import RenderingError
 
 from .layout_field import CHOICES, OWN, PAGES, LayoutField, page_of
+from .moment_field import MomentField, MomentWidget, is_ambiguous
 
 TIMES = ("starts_at", "ends_at", "doors_at")
 LAYOUT_HELP = (
@@ -71,8 +72,10 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Event
         fields = "__all__"  # noqa: DJ007 # the admin class names them
+        field_classes = dict.fromkeys(TIMES, MomentField)
         # Not an input of the type "color": that one can't be empty, and sends black when nobody has touched it.
         widgets = {  # noqa: RUF012
+            **dict.fromkeys(TIMES, MomentWidget),
             "accent": UnfoldAdminTextInputWidget(
                 attrs={
                     "pattern": "#[0-9a-fA-F]{6}",
@@ -80,7 +83,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
                     "title": "# and six hexadecimal digits",
                     "spellcheck": "false",
                 }
-            )
+            ),
         }
         help_texts = {  # noqa: RUF012
             "accent": "# and six hexadecimal digits, such as #0f766e. Leave it empty for the usual colour."
@@ -98,7 +101,10 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.initial["layout"] = None
             for name in TIMES:
                 if moment := getattr(self.instance, name):
-                    self.initial[name] = self.instance.local(moment).replace(tzinfo=None)
+                    local = self.instance.local(moment)
+                    self.initial[name] = local.replace(tzinfo=None)
+                    if name in self.fields:
+                        self.fields[name].widget.asks_which = is_ambiguous(local)
 
     @cached_property
     def changed_data(self) -> list[str]:

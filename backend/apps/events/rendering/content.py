@@ -32,7 +32,7 @@ def event_texts(event: EventDetails, labels: Labels) -> dict[str, str]:
         date, time = format_date_and_time(event.starts_at, event.ends_at, event.time_zone, event.language)
         texts |= {"date": date, "time": time}
     if event.doors_at is not None:
-        doors = format_time_of_day(event.doors_at, event.time_zone, event.language)
+        doors = format_time_of_day(event.doors_at, event.time_zone, event.language, event.starts_at)
         texts["doors"] = f"{labels['doors']}: {doors}"
     cleaned = {name: clean(text, name in ("address", "terms")) for name, text in texts.items()}
     cleaned["title"] = cleaned["title"] or labels["number"]  # the word for a ticket, where an event has no title

@@ -14,23 +14,32 @@ _ONE_NIGHT = timedelta(hours=14)
 
 
 def format_date_and_time(starts_at: datetime, ends_at: datetime | None, zone: str, language: str) -> tuple[str, str]:
-    """The date, and the time of day with its time zone."""
+    """The date, and the time of day with its time zone: with both, if the clocks change between start and end."""
     from babel.dates import format_date
 
     locale, start = locale_of(language), _local(starts_at, zone)
-    times = _time(start, locale)
-    if ends_at is not None:
-        end = _local(ends_at, zone)
-        ending = _time(end, locale)
-        if end - start >= _ONE_NIGHT:
-            ending = f"{format_date(end.date(), 'medium', locale)}, {ending}"
-        times = f"{times} \u2013 {ending}"
-    return format_date(start.date(), "full", locale), f"{times} ({_zone_name(start, locale)})"
+    date, times = format_date(start.date(), "full", locale), _time(start, locale)
+    if ends_at is None:
+        return date, f"{times} ({_zone_name(start, locale)})"
+    end = _local(ends_at, zone)
+    ending = _time(end, locale)
+    if ends_at - starts_at >= _ONE_NIGHT:
+        ending = f"{format_date(end.date(), 'medium', locale)}, {ending}"
+    if end.utcoffset() == start.utcoffset():
+        return date, f"{times} \u2013 {ending} ({_zone_name(start, locale)})"
+    return date, f"{times} {_distance(start)} \u2013 {ending} {_distance(end)} ({_city(start, locale)})"
 
 
-def format_time_of_day(moment: datetime, zone: str, language: str) -> str:
-    """The time of day."""
-    return _time(_local(moment, zone), locale_of(language))
+def format_time_of_day(moment: datetime, zone: str, language: str, starts_at: datetime | None = None) -> str:
+    """The time of day; with its distance from GMT, if that is not the one at the start."""
+    local, locale = _local(moment, zone), locale_of(language)
+    changes = starts_at is not None and _local(starts_at, zone).utcoffset() != local.utcoffset()
+    return f"{_time(local, locale)} {_distance(local)}" if changes else _time(local, locale)
+
+
+def local_iso(moment: datetime, zone: str) -> str:
+    """The moment in ISO 8601 on the clocks of a zone, with their distance from UTC: 2027-01-02T19:30:00+01:00."""
+    return _local(moment, zone).isoformat(timespec="seconds")
 
 
 def _time(local: datetime, locale: "Locale") -> str:
@@ -41,14 +50,21 @@ def _time(local: datetime, locale: "Locale") -> str:
 
 def _zone_name(local: datetime, locale: "Locale") -> str:
     """The city that gives the zone its name, and the distance from GMT."""
+    if isinstance(local.tzinfo, ZoneInfo) and "/" not in local.tzinfo.key and not local.utcoffset():
+        return "UTC"
+    return f"{_city(local, locale)}, {_distance(local)}"
+
+
+def _city(local: datetime, locale: "Locale") -> str:
     from babel.dates import get_timezone_location
 
+    return str(get_timezone_location(local.tzinfo, locale, return_city=True))
+
+
+def _distance(local: datetime) -> str:
     offset = round((local.utcoffset() or timedelta()).total_seconds() / 60)
-    if isinstance(local.tzinfo, ZoneInfo) and "/" not in local.tzinfo.key and offset == 0:
-        return "UTC"
     hours, minutes = divmod(abs(offset), 60)
-    distance = f"GMT{'-' if offset < 0 else '+'}{hours}" + (f":{minutes:02d}" if minutes else "")
-    return f"{get_timezone_location(local.tzinfo, locale, return_city=True)}, {distance}"
+    return f"GMT{'-' if offset < 0 else '+'}{hours}" + (f":{minutes:02d}" if minutes else "")
 
 
 def on_clocks(moment: datetime, zone: ZoneInfo) -> datetime:
