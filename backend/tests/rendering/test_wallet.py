@@ -121,7 +121,8 @@ class TestApple:
         assert content["formatVersion"] == 1
         assert (content["passTypeIdentifier"], content["teamIdentifier"]) == ("pass.example.tickets", "TEAM123456")
         assert content["serialNumber"] == TICKET_ID
-        assert content["relevantDate"] == "2026-06-20T18:30:00+00:00"
+        assert content["relevantDate"] == "2026-06-20T19:30:00+01:00"
+        assert content["expirationDate"] == "2026-06-20T23:00:00+01:00"
         (barcode,) = content["barcodes"]
         assert (barcode["format"], barcode["message"]) == ("PKBarcodeFormatQR", "AD1:ABC")
         shown = {field["key"]: field["value"] for fields in content["eventTicket"].values() for field in fields}
@@ -216,7 +217,12 @@ class TestGoogle:
         assert ticket["barcode"] == {"type": "QR_CODE", "value": "AD1:ABC"}
         assert ticket["ticketHolderName"] == "Zoë Müller"
         assert event["venue"]["name"]["defaultValue"] == {"language": "en", "value": "Teatro Municipal"}
-        assert event["dateTime"]["start"] == "2026-06-20T18:30:00+00:00"
+        # Google shows the digits that it is sent: those of the clocks in Lisbon.
+        assert event["dateTime"] == {
+            "doorsOpen": "2026-06-20T18:30:00+01:00",
+            "start": "2026-06-20T19:30:00+01:00",
+            "end": "2026-06-20T23:00:00+01:00",
+        }
         assert event["hexBackgroundColor"] == "#fde047"
 
     def test_what_has_changed_has_another_id_because_google_takes_no_changes_from_a_link(

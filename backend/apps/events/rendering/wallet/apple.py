@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKC
 
 from apps.events.rendering.colour import WHITE, Colour, parse_colour, readable
 from apps.events.rendering.content import clean, event_texts, ticket_texts
+from apps.events.rendering.dates import local_iso
 from apps.events.rendering.details import EventDetails, TicketDetails
 from apps.events.rendering.labels import labels_for
 from apps.events.rendering.wallet.archive import StoredArchive
@@ -68,9 +69,9 @@ class ApplePassTemplate:
         if not self._event.logo and organiser:
             common["logoText"] = organiser
         if self._event.starts_at:
-            common["relevantDate"] = self._event.starts_at.isoformat(timespec="seconds")
+            common["relevantDate"] = local_iso(self._event.starts_at, self._event.time_zone)
         if self._event.ends_at:
-            common["expirationDate"] = self._event.ends_at.isoformat(timespec="seconds")
+            common["expirationDate"] = local_iso(self._event.ends_at, self._event.time_zone)
         return common
 
     def _fill(self, ticket: TicketDetails) -> dict[str, Any]:

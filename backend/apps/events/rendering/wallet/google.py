@@ -10,6 +10,7 @@ import jwt
 
 from apps.events.rendering.colour import parse_colour
 from apps.events.rendering.content import clean, event_texts, ticket_texts
+from apps.events.rendering.dates import local_iso
 from apps.events.rendering.details import EventDetails, TicketDetails
 from apps.events.rendering.errors import RenderingError
 from apps.events.rendering.labels import labels_for
@@ -72,8 +73,9 @@ class GooglePassTemplate:
             venue = {"name": self._texts["venue"], "address": self._texts["address"]}
             described["venue"] = {name: self._localised(text) for name, text in venue.items()}
         times = {"doorsOpen": self._event.doors_at, "start": self._event.starts_at, "end": self._event.ends_at}
+        zone = self._event.time_zone  # Google shows the digits that it is sent
         if self._event.starts_at:
-            described["dateTime"] = {name: time.isoformat(timespec="seconds") for name, time in times.items() if time}
+            described["dateTime"] = {name: local_iso(time, zone) for name, time in times.items() if time}
         return described
 
     def _fill(self, ticket: TicketDetails) -> dict[str, Any]:
