@@ -14,7 +14,7 @@ from pictures import BLUE, RED
 from PIL import Image
 
 from cloudlet import pdf
-from cloudlet.pdf.client import PdfWorkers, limit_waits
+from cloudlet.workers import WorkerLostError, WorkerPool, limit_waits
 
 
 def document(*colors: tuple[int, int, int]) -> bytes:
@@ -22,6 +22,9 @@ def document(*colors: tuple[int, int, int]) -> bytes:
     buffer = io.BytesIO()
     sheets[0].save(buffer, "PDF", save_all=True, append_images=sheets[1:], resolution=72)
     return buffer.getvalue()
+
+
+DESCRIBE = b'{"operation": "describe", "path": null}\n' + document(RED)
 
 
 def test_describe(tmp_path: Path) -> None:
@@ -66,30 +69,30 @@ def test_many_threads_at_once() -> None:
         assert page.getpixel((50, 25)) == pytest.approx((RED, BLUE)[number % 2], abs=8)
 
 
-def children(workers: PdfWorkers) -> list[Any]:
+def children(workers: WorkerPool) -> list[Any]:
     return [worker for worker in workers._places.queue if worker is not None]
 
 
 def test_a_worker_that_dies_is_replaced() -> None:
-    workers = PdfWorkers(size=1)
-    workers.ask({"operation": "describe"}, document(RED))
+    workers = WorkerPool("cloudlet.pdf.worker", size=1)
+    workers.ask(DESCRIBE)
     children(workers)[0]._process.kill()
-    with pytest.raises(pdf.PdfError, match="broke its reader"):
-        workers.ask({"operation": "describe"}, document(RED))
-    answer, _ = workers.ask({"operation": "describe"}, document(RED))
+    with pytest.raises(WorkerLostError):
+        workers.ask(DESCRIBE)
+    answer, _ = workers.ask(DESCRIBE)
     assert answer["pages"] == 1
     workers.close()
 
 
 def test_a_worker_that_does_not_answer_is_given_up() -> None:
-    workers = PdfWorkers(size=1, timeout=60)
-    workers.ask({"operation": "describe"}, document(RED))
+    workers = WorkerPool("cloudlet.pdf.worker", size=1, timeout=60)
+    workers.ask(DESCRIBE)
     (worker,) = children(workers)
     with socket.socket(fileno=os.dup(worker._connection.fileno())) as end:
         limit_waits(end, 0.2)
     os.kill(worker._process.pid, signal.SIGSTOP)
     started = time.monotonic()
-    with pytest.raises(pdf.PdfError, match="took too long"):
-        workers.ask({"operation": "describe"}, document(RED))
+    with pytest.raises(WorkerLostError):
+        workers.ask(DESCRIBE)
     assert time.monotonic() - started < 30
     assert children(workers) == []

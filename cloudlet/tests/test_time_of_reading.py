@@ -1,5 +1,6 @@
-"""No input takes time out of proportion to its length. What is quadratic takes minutes here, what is not milliseconds."""
+"""No input takes time out of proportion to its length. What is quadratic takes minutes here, what is not no time."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from cloudlet.errors import ApiError
 from cloudlet.media_info import svg_tag
 from cloudlet.params import Params
 from cloudlet.search.parser import parse as parse_search
-from cloudlet.signing import token_covers
+from cloudlet.signing import escape_for_token, token_covers
 from cloudlet.testing import RunningCloudlet
 from cloudlet.transformations import TransformationError, parse
 from cloudlet.transformations.layer_syntax import parse_text_style
@@ -40,23 +41,22 @@ CASES: dict[str, tuple[Callable[[Any], object], Any]] = {
 def test_reading_takes_time_in_proportion(name: str) -> None:
     read, text = CASES[name]
     began = time.thread_time()
-    try:
+    with contextlib.suppress(ApiError, TransformationError, ValueError):
         read(text)
-    except (ApiError, TransformationError, ValueError):
-        pass
     assert time.thread_time() - began < LIMIT_S
 
 
 @pytest.mark.parametrize(
     ("acl", "path", "covered"),
     [
-        ("/a/*", "/a/b", True), ("/a/*", "/a/", True), ("/a/*", "/b/a/", False), ("/a", "/a", True), ("/a", "/ab", False),
+        ("/a/*", "/a/b", True), ("/a/*", "/a/", True), ("/a/*", "/b/a/", False), ("/a", "/a", True),
+        ("/a", "/ab", False),
         ("*", "/x", True), ("/*/b/*", "/a/b/c", True), ("/*/b/*", "/a/c/b", False), ("/a*a", "/a", False),
         ("/a*b*c", "/a-b-b-c", True), ("/a*b*c", "/a-c-b", False), ("/x**y", "/xy", True),
     ],
 )  # fmt: skip
 def test_stars_of_an_acl(acl: str, path: str, covered: bool) -> None:
-    assert token_covers(f"exp=1~acl={acl}", path) is covered
+    assert token_covers(f"exp=1~acl={escape_for_token(acl)}", path) is covered
 
 
 @pytest.mark.parametrize(

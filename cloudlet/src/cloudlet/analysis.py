@@ -6,9 +6,8 @@ from typing import IO
 
 from PIL import ExifTags, Image, ImageFilter, ImageStat
 
-from cloudlet.assets import Asset, Json
+from cloudlet.assets import Json
 from cloudlet.errors import bad_request
-from cloudlet.store import Store
 
 AVAILABLE = (
     "colors",
@@ -28,17 +27,8 @@ _GOOGLE = {
 }  # fmt: skip
 
 
-def analyse(store: Store, asset: Asset, wanted: Collection[str]) -> dict[str, Json]:
-    """The analysis fields named in ``wanted`` (of ``AVAILABLE``) for an image asset; others give nothing."""
-    wanted = [name for name in wanted if name in AVAILABLE]
-    if asset.resource_type != "image" or asset.format in ("svg", "pdf") or not wanted:
-        return {}
-    with store.open(asset) as file:
-        return analyse_file(file, wanted)
-
-
 def analyse_file(file: IO[bytes], wanted: Collection[str]) -> dict[str, Json]:
-    """As :func:`analyse`, over an open picture."""
+    """The analysis fields named in ``wanted`` (of ``AVAILABLE``) for an open picture. Runs in the worker process."""
     found: dict[str, Json] = {}
     try:
         with Image.open(file) as image:

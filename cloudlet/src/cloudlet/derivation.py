@@ -3,24 +3,18 @@
 import asyncio
 import functools
 import os
+from collections.abc import Sequence
 
 from starlette.concurrency import run_in_threadpool
 
+from cloudlet import pictures
 from cloudlet.assets import Asset, Derived
 from cloudlet.config import Settings
-from cloudlet.errors import bad_request, not_found
+from cloudlet.errors import not_found
 from cloudlet.layer_assets import Authorise, LayerAssets
+from cloudlet.pictures import Budget, Source
 from cloudlet.store import Store
-from cloudlet.transformations import (
-    AssetFacts,
-    Limits,
-    MissingLayerError,
-    Rendered,
-    Transformation,
-    TransformationError,
-    UnreadableSourceError,
-    render,
-)
+from cloudlet.transformations import AssetFacts, ImageLayer, Limits, Rendered, Transformation
 
 MAX_DERIVED_BYTES = 1024**3
 TRIM_EVERY = 64
@@ -35,13 +29,18 @@ class Renderer:
     def __init__(self, settings: Settings, store: Store, workers: int | None = None) -> None:
         self._store = store
         self.layers = LayerAssets(settings, store)
-        self._limits = Limits(settings.max_pixels, settings.max_derived_pixels)
+        self.limits = Limits(settings.max_pixels, settings.max_derived_pixels)
         self._slots = asyncio.Semaphore(workers or max(2, os.cpu_count() or 2))
         self._running: dict[_Key, asyncio.Task[Derived]] = {}
         self._made = 0
 
     async def derived(
-        self, asset: Asset, transformation: Transformation, format_name: str, authorise: Authorise
+        self,
+        asset: Asset,
+        transformation: Transformation,
+        format_name: str,
+        authorise: Authorise,
+        budget: Budget | None = None,
     ) -> Derived:
         """The derived file, from the cache or made now. Raises ApiError 400 or 404 with what is wrong.
 
@@ -55,7 +54,7 @@ class Renderer:
         key = (asset.asset_id, asset.version, transformation.text, format_name)
         task = self._running.get(key)
         if task is None:
-            task = asyncio.create_task(self._make(asset, transformation, format_name))
+            task = asyncio.create_task(self._make(asset, transformation, format_name, layers, budget))
             self._running[key] = task
             task.add_done_callback(functools.partial(self._finished, key))
         return await asyncio.shield(task)
@@ -65,9 +64,16 @@ class Renderer:
         if not task.cancelled():
             task.exception()  # whoever asked may be gone by now; the error was theirs, not the event loop's
 
-    async def _make(self, asset: Asset, transformation: Transformation, format_name: str) -> Derived:
-        async with self._slots:
-            derived = await run_in_threadpool(self._render_and_keep, asset, transformation, format_name)
+    async def _make(
+        self,
+        asset: Asset,
+        transformation: Transformation,
+        format_name: str,
+        layers: Sequence[Asset],
+        budget: Budget | None,
+    ) -> Derived:
+        rendered = await self._render(asset, transformation, format_name, layers, budget)
+        derived = await run_in_threadpool(self._keep, asset, transformation, format_name, rendered)
         self._made += 1
         if self._made % TRIM_EVERY == 0:
             await run_in_threadpool(self._store.trim_derived, MAX_DERIVED_BYTES)
@@ -75,24 +81,47 @@ class Renderer:
 
     async def preview(self, asset: Asset, transformation: Transformation, format_name: str) -> Rendered:
         """As :meth:`derived`, but nothing is kept."""
+        return await self._render(asset, transformation, format_name, (), None)
+
+    async def transformed(
+        self, source: Source, transformation: Transformation, format_name: str, *, authorise: Authorise, budget: Budget
+    ) -> Rendered:
+        """As :meth:`preview`, of a picture that is no asset yet."""
+        layers = await self.layers.bring(transformation, authorise)
+        return await self._work(source, transformation, format_name, layers, None, budget)
+
+    async def _render(
+        self,
+        asset: Asset,
+        transformation: Transformation,
+        format_name: str,
+        layers: Sequence[Asset],
+        budget: Budget | None,
+    ) -> Rendered:
+        source = self._store.path(asset)
+        return await self._work(source, transformation, format_name, layers, _facts_of(asset), budget)
+
+    async def _work(
+        self,
+        source: Source,
+        transformation: Transformation,
+        format_name: str,
+        layers: Sequence[Asset],
+        facts: AssetFacts | None,
+        budget: Budget | None,
+    ) -> Rendered:
+        """The layers are the very assets that were authorised: an overwrite meanwhile puts nothing in their place."""
+        files: dict[ImageLayer, Source] = {
+            layer: self._store.path(asset) for layer, asset in zip(transformation.layers, layers, strict=True)
+        }
+        make = functools.partial(
+            pictures.transform, source, transformation, format_name,
+            layers=files, limits=self.limits, facts=facts, budget=budget,
+        )  # fmt: skip
         async with self._slots:
-            return await run_in_threadpool(self._render, asset, transformation, format_name)
+            return await run_in_threadpool(make)
 
-    def _render(self, asset: Asset, transformation: Transformation, format_name: str) -> Rendered:
-        with self._store.open(asset) as file:
-            content = file.read()
-        try:
-            return render(
-                content, transformation, format_name,
-                load_layer=self.layers.load, limits=self._limits, facts=_facts_of(asset),
-            )  # fmt: skip
-        except (TransformationError, UnreadableSourceError) as error:
-            raise bad_request(str(error)) from error
-        except MissingLayerError as error:
-            raise not_found(str(error)) from error
-
-    def _render_and_keep(self, asset: Asset, transformation: Transformation, format_name: str) -> Derived:
-        rendered = self._render(asset, transformation, format_name)
+    def _keep(self, asset: Asset, transformation: Transformation, format_name: str, rendered: Rendered) -> Derived:
         derived = self._store.put_derived(
             asset,
             transformation.text,

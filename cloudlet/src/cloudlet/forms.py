@@ -16,6 +16,7 @@ from cloudlet.multipart_body import MAX_FIELDS, MAX_FIELDS_BYTES, MultipartReade
 from cloudlet.params import Params
 from cloudlet.store import StagedBlob, StagingWriter
 
+MAX_BOUNDARY = 200  # RFC 2046 allows 70; the general parser fails beyond 256
 SMALL_BODY_BYTES = 256 * 1024
 """Bodies up to here are read whole before they are parsed."""
 
@@ -58,6 +59,8 @@ async def _read_multipart(
 ) -> Form:
     if not boundary:
         raise bad_request("Invalid multipart body: no boundary")
+    if len(boundary) > MAX_BOUNDARY:
+        raise bad_request(f"Invalid multipart body: a boundary has at most {MAX_BOUNDARY} characters")
     reader = MultipartReader(boundary, stage, max_file_bytes)
     try:
         if _announced_size(request) <= SMALL_BODY_BYTES:

@@ -51,11 +51,6 @@ class LayerAssets:
             raise not_found(str(MissingLayerError(layer.public_id, layer.delivery_type)))
         return asset
 
-    def load(self, layer: ImageLayer) -> bytes:
-        """Its bytes. Raises as `find`."""
-        with self._store.open(self.find(layer)) as file:
-            return file.read()
-
     def _stored(self, layer: ImageLayer) -> Asset | None:
         """An overlay is named with or without its extension, an address as it is."""
         names = [layer.public_id]

@@ -32,6 +32,7 @@ from cloudlet import pdf, video_info
 from cloudlet.assets import Json
 from cloudlet.errors import ApiError, bad_request
 from cloudlet.store import StagedBlob
+from cloudlet.transformations.decoding import MAX_SIDE
 
 # Pillow's plugins for what Cloudinary accepts as images, with the extension that Cloudinary gives them. Naming the
 # plugins loads them, and only them: what is not here is not parsed.
@@ -113,6 +114,9 @@ def inspect(staged: StagedBlob, resource_type: str, max_pixels: int) -> MediaInf
 
 
 def _check_pixels(info: MediaInfo, max_pixels: int) -> None:
+    side = max(info.width or 0, info.height or 0)
+    if side > MAX_SIDE and info.format not in ("pdf", "svg"):
+        raise bad_request(f"Maximum image side is {MAX_SIDE} pixels. Requested {side} pixels")
     pixels = (info.width or 0) * (info.height or 0)
     if pixels > max_pixels:
         raise bad_request(

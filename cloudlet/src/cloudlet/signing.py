@@ -159,7 +159,7 @@ def _token_limits_problem(fields: Mapping[str, str], path: str, ip: str, now: fl
 
 
 def _acl_matches(acl: str, path: str) -> bool:
-    """Return whether ``acl``, in which each ``*`` stands for any text, covers ``path``: its pieces from left to right."""
+    """Whether ``acl``, in which each ``*`` stands for any text, covers ``path``; it never goes back."""
     first, *pieces = acl.split("*")
     rest = escape_for_token(path)
     if not pieces:

@@ -1,6 +1,6 @@
 """One asset: show it, change it."""
 
-from cloudlet import analysis
+from cloudlet import analysis, pictures
 from cloudlet.admin_api.call import AdminCall
 from cloudlet.admin_api.listing import resource_type_of
 from cloudlet.assets import Asset, Json, now_iso
@@ -41,7 +41,7 @@ def detailed(call: AdminCall, asset: Asset) -> dict[str, Json]:
     wanted = [name for name in _EXTRAS if call.params.flag(name)]
     if not asset.placeholder:
         unknown = [name for name in wanted if name not in asset.extra]
-        asset.extra.update(analysis.analyse(call.store, asset, unknown))
+        asset.extra.update(pictures.analyse_stored(call.store, asset, unknown))
     answer = call.presenter.detailed(asset, wanted)
     limit = call.params.integer("max_results", DERIVED_RESULTS, low=1, high=500)
     after = call.params.text("derived_next_cursor")

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from cloudlet import analysis
+from cloudlet import analysis, pictures
 from cloudlet.admin_api.call import AdminCall
 from cloudlet.assets import Asset, Json
 from cloudlet.errors import bad_request, not_found, unauthorized
@@ -90,7 +90,7 @@ def _shown(call: AdminCall, asset: Asset) -> dict[str, Json]:
         answer.update(pixels=asset.width * asset.height, aspect_ratio=round(asset.width / asset.height, 5))
     if "context" in wanted:
         answer["context"] = asset.context
-    found = analysis.analyse(call.store, asset, [name for name in wanted if name in analysis.AVAILABLE])
+    found = pictures.analyse_stored(call.store, asset, [name for name in wanted if name in analysis.AVAILABLE])
     answer.update(found)
     fields = call.params.texts("fields")
     if "tags" not in wanted and not fields:

@@ -3,19 +3,16 @@
 import contextlib
 import io
 import json
-import resource
-import signal
-import sys
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
 from typing import Any
 
 import pypdfium2
 
-MEMORY_LIMIT = 3 * 1024**3
-LIFETIME_S = 60
+from cloudlet.workers import Answer, serve
+
+MEMORY_BYTES = 2 * 1024**3
+CPU_SECONDS = 20.0
 POINTS_PER_INCH = 72
-Answer = tuple[dict[str, Any], bytes]
 
 
 class _RefusedError(Exception):
@@ -78,31 +75,18 @@ def extract(source: bytes | str, page: int) -> Answer:
 OPERATIONS: dict[str, Callable[..., Answer]] = {"describe": describe, "render": render, "extract": extract}
 
 
-def answer(request: dict[str, Any], source: bytes | str) -> Answer:
-    operation = OPERATIONS[request.pop("operation")]
+def answer(request: bytes) -> Answer:
+    """Answer a request: JSON up to the first line break, then the document unless a path is given."""
+    head, _, content = request.partition(b"\n")
+    asked = json.loads(head)
+    operation, path = OPERATIONS[asked.pop("operation")], asked.pop("path")
     try:
-        return operation(source, **request)
+        return operation(content if path is None else path, **asked)
     except _RefusedError as refusal:
         return refusal.answer, b""
     except (pypdfium2.PdfiumError, OSError, MemoryError, ValueError) as error:
         return {"error": f"the file is not a readable PDF: {error}"}, b""
 
 
-def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server; its end is ours
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
-    with Connection(int(sys.argv[1])) as connection, contextlib.suppress(EOFError, OSError):
-        while True:
-            request = json.loads(connection.recv_bytes())
-            path = request.pop("path")
-            source = path if path is not None else connection.recv_bytes()
-            signal.alarm(LIFETIME_S)  # ends this process even when the server is no longer there to do so
-            header, payload = answer(request, source)
-            signal.alarm(0)
-            connection.send_bytes(json.dumps({**header, "payload": bool(payload)}).encode())
-            if payload:
-                connection.send_bytes(payload)
-
-
 if __name__ == "__main__":
-    main()
+    serve(answer, memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)

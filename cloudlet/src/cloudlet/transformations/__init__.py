@@ -3,6 +3,7 @@
 Pure: no HTTP, no store, no clock. Assets that a chain refers to come in through a callable.
 """
 
+from cloudlet.transformations.decoding import decode
 from cloudlet.transformations.errors import MissingLayerError, TransformationError, UnreadableSourceError
 from cloudlet.transformations.model import ImageLayer, Transformation
 from cloudlet.transformations.parsing import MAX_COMPONENTS, looks_like_transformation, parse
@@ -19,6 +20,7 @@ __all__ = [
     "Transformation",
     "TransformationError",
     "UnreadableSourceError",
+    "decode",
     "looks_like_transformation",
     "parse",
     "render",

@@ -13,6 +13,8 @@ from cloudlet import pdf, svg
 from cloudlet.transformations.errors import TransformationError, UnreadableSourceError
 
 DEFAULT_DENSITY = 150
+MAX_SIDE = 30_000
+"""Filters need memory for whole rows and columns: 1 x 40,000,000 pixels cost more than 6,300 x 6,300."""
 _READABLE = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "ICO", "PPM", "JPEG2000")
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is one for the whole process; ours is checked for each call
 
@@ -20,6 +22,9 @@ Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is one for the whole process
 class PixelLimit(Protocol):
     @property
     def source_pixels(self) -> int: ...
+
+    @property
+    def side(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def decode(
         content = _rasterized(content, density, limits.source_pixels)
     try:
         with Image.open(io.BytesIO(content), formats=_READABLE) as image:
-            return _read_image(image, limits.source_pixels, page, animated, upright)
+            return _read_image(image, limits, page, animated, upright)
     except UnidentifiedImageError as error:
         raise UnreadableSourceError("the stored file is not a readable image: its format is not read here") from error
     except (OSError, SyntaxError, ValueError, OverflowError, EOFError, MemoryError) as error:
@@ -73,17 +78,17 @@ def _rasterized(content: bytes, density: int | None, limit: int) -> bytes:
         raise UnreadableSourceError(str(error)) from error
 
 
-def _read_image(image: Image.Image, limit: int, page: int | None, animated: bool, upright: bool) -> Source:
+def _read_image(image: Image.Image, limits: PixelLimit, page: int | None, animated: bool, upright: bool) -> Source:
     frame_count = getattr(image, "n_frames", 1)
-    _check_pixels(image.size, limit)
+    _check_size(image.size, limits)
     image_format = (image.format or "png").lower()
     if page is not None and page > frame_count:
         raise TransformationError(f"pg_{page}", f"the file has {frame_count} page(s)")
     if page is None and animated and frame_count > 1:
-        _check_pixels((image.width * frame_count, image.height), limit)
+        _check_pixels(image.width * frame_count, image.height, limits)
         return _animation(image, image_format, frame_count, upright)
     image.seek((page or 1) - 1)
-    _check_pixels(image.size, limit)
+    _check_size(image.size, limits)
     return Source(image_format, (_normalised(image, upright),))
 
 
@@ -96,10 +101,16 @@ def _animation(image: Image.Image, image_format: str, frame_count: int, upright:
     return Source(image_format, tuple(frames), tuple(durations), int(image.info.get("loop", 0)))
 
 
-def _check_pixels(size: tuple[int, int], limit: int) -> None:
-    if size[0] * size[1] > limit:
-        megapixels = limit / 1e6
-        raise UnreadableSourceError(f"the image is {size[0]}x{size[1]}; more than {megapixels:g} megapixels")
+def _check_size(size: tuple[int, int], limits: PixelLimit) -> None:
+    if max(size) > limits.side:
+        raise UnreadableSourceError(f"the image is {size[0]}x{size[1]}; more than {limits.side} pixels a side")
+    _check_pixels(*size, limits)
+
+
+def _check_pixels(width: int, height: int, limits: PixelLimit) -> None:
+    if width * height > limits.source_pixels:
+        megapixels = limits.source_pixels / 1e6
+        raise UnreadableSourceError(f"the image is {width}x{height}; more than {megapixels:g} megapixels")
 
 
 def _normalised(image: Image.Image, upright: bool) -> Image.Image:

@@ -59,12 +59,18 @@ def _argument(effect: Effect, definition: _Definition) -> int:
     return int(text)
 
 
+_WEIGHTS = {"oil_paint": 25, "blur": 3, "vignette": 3, "unsharp_mask": 3, "sharpen": 3, "hue": 3, "shadow": 3}
+"""What a pixel of an effect costs, where that is several times what it costs to scale one; by measurement."""
+
+
 def apply_effect(image: Picture, effect: Effect, step: Step, spend: Spend) -> Picture:
     definition = _EFFECTS[effect.name]
     if effect.name == "trim":
         return _trim(image, *_trim_arguments(effect))
     if effect.name == "shadow":
         spend(image.width * 2, image.height * 2, step.text)
+    for _ in range(_WEIGHTS.get(effect.name, 1) - 1):  # the caller has spent one
+        spend(image.width, image.height, step.text)
     return definition.draw(image, _argument(effect, definition), step)
 
 

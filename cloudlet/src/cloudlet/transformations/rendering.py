@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from cloudlet.transformations.decoding import decode, extract_page, is_pdf
+from cloudlet.transformations.decoding import MAX_SIDE, decode, extract_page, is_pdf
 from cloudlet.transformations.drawing import apply_step
 from cloudlet.transformations.encoding import encode
 from cloudlet.transformations.errors import TransformationError
@@ -25,6 +25,7 @@ class Limits:
     source_pixels: int = 100_000_000
     step_pixels: int = 50_000_000
     work_pixels: int = 400_000_000
+    side: int = MAX_SIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ class Budget:
 
     def spend(self, width: int, height: int, component: str) -> None:
         pixels = width * height
+        if max(width, height) > self._limits.side:
+            reason = f"would make {width}x{height}; a side may have {self._limits.side} pixels at most"
+            raise TransformationError(component, reason)
         if pixels > self._limits.step_pixels:
             most = self._limits.step_pixels / 1e6
             raise TransformationError(

@@ -66,7 +66,7 @@ async def _derived_entry(call: UploadCall, asset: Asset, item: eager.EagerItem) 
     name = archives.entry_name(call.params, asset, format_, item.text)
     if not needs_rendering(asset, item.transformation, format_):
         return Entry(asset, asset, name)
-    made = await call.services.renderer.derived(asset, item.transformation, format_, signed_call)
+    made = await call.services.renderer.derived(asset, item.transformation, format_, signed_call, call.budget)
     return Entry(asset, made, name)
 
 

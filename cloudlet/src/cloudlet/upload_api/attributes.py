@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cloudlet import analysis
+from cloudlet import analysis, pictures
 from cloudlet.assets import Asset, Json, now_iso
 from cloudlet.errors import bad_request
 from cloudlet.media_info import MediaInfo
@@ -70,17 +70,12 @@ async def analyse_upload(params: Params, asset: Asset, blob: StagedBlob, info: M
     if "faces" in asset.extra:
         asset.extra["faces"] = values.clipped(asset.extra["faces"], asset.width, asset.height)
     if wanted and info.resource_type == "image" and info.format not in ("svg", "pdf"):
-        found = await asyncio.to_thread(_analyse_staged, blob, wanted)
+        found = await asyncio.to_thread(pictures.analyse, pictures.source_of(blob), wanted)
         asset.extra = {**found, **asset.extra}
-
-
-def _analyse_staged(blob: StagedBlob, wanted: list[str]) -> dict[str, Json]:
-    with blob.open() as file:
-        return analysis.analyse_file(file, wanted)
 
 
 async def analyse_stored(params: Params, asset: Asset, store: Store) -> None:
     """Adds the analyses asked for to a stored asset."""
     wanted = [name for name in wanted_analyses(params) if name not in asset.extra]
     if wanted:
-        asset.extra.update(await asyncio.to_thread(analysis.analyse, store, asset, wanted))
+        asset.extra.update(await asyncio.to_thread(pictures.analyse_stored, store, asset, wanted))

@@ -14,6 +14,7 @@ from cloudlet.config import Settings
 from cloudlet.errors import not_found
 from cloudlet.forms import Form, read_form
 from cloudlet.paths import UPLOAD_RESOURCE_TYPES
+from cloudlet.pictures import Budget
 from cloudlet.services import services_of
 from cloudlet.urls import base_url
 
@@ -26,6 +27,7 @@ class UploadCall(ApiCall):
     form: Form
     resource_type: str
     unsigned: bool = False
+    budget: Budget = dataclasses.field(default_factory=Budget)
 
 
 Handler = Callable[[UploadCall], Awaitable[Json]]

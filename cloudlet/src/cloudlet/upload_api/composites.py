@@ -1,23 +1,21 @@
 """``sprite`` and ``multi``: many images in one."""
 
 import asyncio
-import io
+import functools
 import re
-from collections.abc import Sequence
 
-from PIL import Image
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from cloudlet import ids
+from cloudlet import ids, pictures
 from cloudlet.assets import Asset, Json, now_iso
 from cloudlet.errors import bad_request, not_found
 from cloudlet.layer_assets import signed_call
 from cloudlet.media_info import inspect
+from cloudlet.pictures import Source
 from cloudlet.presenter import Presenter
 from cloudlet.services import services_of
 from cloudlet.store import StagedBlob, listing
-from cloudlet.transformations import Limits, Transformation, TransformationError, UnreadableSourceError, render
 from cloudlet.upload_api import eager, values
 from cloudlet.upload_api.call import UploadCall
 from cloudlet.upload_api.sources import from_url
@@ -25,7 +23,6 @@ from cloudlet.upload_api.upload import notify, store
 from cloudlet.urls import base_url
 
 MAX_IMAGES = 100
-_FRAME_MS = 500
 _MULTI_FORMATS = {"gif": "image/gif", "webp": "image/webp", "png": "image/png", "pdf": "application/pdf"}
 
 
@@ -36,7 +33,9 @@ async def sprite(call: UploadCall) -> Json:
     transformation = params.text("transformation")
     named = await _images(call, transformation)
     name = ids.checked_public_id(params.text("public_id") or params.text("tag") or ids.random_id(32))
-    sheet, infos = await asyncio.to_thread(_sheet, named)
+    limits = call.services.renderer.limits
+    found, sheet = await asyncio.to_thread(pictures.compose, "sheet", call.budget, named=named, limits=limits)
+    infos = found["infos"]
     if params.text("mode") == "download":
         return Response(sheet, media_type="image/png")
     asset = await keep_picture(call, sheet, "sprite", name, extra={"image_infos": infos})
@@ -56,7 +55,8 @@ async def multi(call: UploadCall) -> Json:
     if format_ not in _MULTI_FORMATS:
         raise bad_request(f"cloudlet makes {', '.join(_MULTI_FORMATS)} from images, not {format_}")
     frames = [data for _, data in await _images(call, "")]
-    data = await asyncio.to_thread(_animation, frames, format_)
+    arguments = {"frames": frames, "format_": format_, "limits": call.services.renderer.limits}
+    _, data = await asyncio.to_thread(pictures.compose, "animation", call.budget, **arguments)
     if params.text("mode") == "download":
         return Response(data, media_type=_MULTI_FORMATS[format_])
     name = ids.checked_public_id(params.text("public_id") or params.text("tag") or ids.random_id(32))
@@ -95,37 +95,33 @@ def _format(call: UploadCall, default: str) -> str:
     return (call.params.text("format") or asked or default).lower()
 
 
-async def _images(call: UploadCall, chain: str) -> list[tuple[str, bytes]]:
-    """Names and bytes of the images that the call asks for, each transformed by ``chain``."""
+async def _images(call: UploadCall, chain: str) -> list[tuple[str, Source]]:
+    """Names and sources of the images that the call asks for, each transformed by ``chain``."""
     sources = await _from_urls(call) if "urls" in call.params else await asyncio.to_thread(_tagged, call)
     if not sources:
         raise not_found("No images were found")
     if not chain:
         return sources
     transformation = eager.parse_chain(call, eager.split_format(chain)[0])
-    await call.services.renderer.layers.bring(transformation, signed_call)
-    return [(name, await asyncio.to_thread(_render, call, data, transformation, "png")) for name, data in sources]
+    make = functools.partial(call.services.renderer.transformed, authorise=signed_call, budget=call.budget)
+    return [(name, (await make(source, transformation, "png")).content) for name, source in sources]
 
 
-def _tagged(call: UploadCall) -> list[tuple[str, bytes]]:
+def _tagged(call: UploadCall) -> list[tuple[str, Source]]:
     where = ["resource_type = 'image'", "assets.id IN (SELECT id FROM asset_tags WHERE tag = ?)"]
     # Whoever has the address of a sprite sees what is in it, so only what is public goes in.
     where += ["type = 'upload'", "access_mode = 'public'", "access_control = '[]'", "format NOT IN ('svg', 'pdf')"]
     found, _ = listing.page(
         call.store.reader, where, [call.params.required("tag")], order=[("public_id", "asc")], limit=MAX_IMAGES
     )
-    images = []
-    for asset in found:
-        with call.store.open(asset) as file:
-            images.append((asset.public_id, file.read()))
-    return images
+    return [(asset.public_id, call.store.path(asset)) for asset in found]
 
 
-async def _from_urls(call: UploadCall) -> list[tuple[str, bytes]]:
+async def _from_urls(call: UploadCall) -> list[tuple[str, Source]]:
     urls = call.params.items("urls")
     if len(urls) > MAX_IMAGES:
         raise bad_request(f"Too many urls: at most {MAX_IMAGES}")
-    images = []
+    images: list[tuple[str, Source]] = []
     for number, url in enumerate(urls, 1):
         blob, filename = await from_url(call, url)
         try:
@@ -134,46 +130,6 @@ async def _from_urls(call: UploadCall) -> list[tuple[str, bytes]]:
         finally:
             blob.discard()
     return images
-
-
-def _render(call: UploadCall, data: bytes, transformation: Transformation, format_: str) -> bytes:
-    limits = Limits(call.settings.max_pixels, call.settings.max_derived_pixels)
-    try:
-        load = call.services.renderer.layers.load
-        return render(data, transformation, format_, load_layer=load, limits=limits).content
-    except (TransformationError, UnreadableSourceError, LookupError) as error:
-        raise bad_request(str(error)) from error
-
-
-def _sheet(named: Sequence[tuple[str, bytes]]) -> tuple[bytes, dict[str, dict[str, int]]]:
-    pictures = [(name, Image.open(io.BytesIO(data)).convert("RGBA")) for name, data in named]
-    size = (max(picture.width for _, picture in pictures), sum(picture.height for _, picture in pictures))
-    sheet, infos, top = Image.new("RGBA", size, (0, 0, 0, 0)), {}, 0
-    for name, picture in pictures:
-        sheet.paste(picture, (0, top))
-        infos[name] = {"width": picture.width, "height": picture.height, "x": 0, "y": top}
-        top += picture.height
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    return buffer.getvalue(), infos
-
-
-def _animation(frames: Sequence[bytes], format_: str) -> bytes:
-    """One file of all frames, on a canvas that fits the largest."""
-    pictures = [Image.open(io.BytesIO(frame)).convert("RGBA") for frame in frames]
-    size = (max(picture.width for picture in pictures), max(picture.height for picture in pictures))
-    pages = []
-    for picture in pictures:
-        page = Image.new("RGB", size, "white")
-        page.paste(picture, ((size[0] - picture.width) // 2, (size[1] - picture.height) // 2), picture)
-        pages.append(page)
-    buffer = io.BytesIO()
-    first, *rest = pages
-    if format_ == "pdf":
-        first.save(buffer, "PDF", save_all=True, append_images=rest)
-    else:
-        first.save(buffer, format_.upper(), save_all=True, append_images=rest, duration=_FRAME_MS, loop=0)
-    return buffer.getvalue()
 
 
 async def keep_picture(

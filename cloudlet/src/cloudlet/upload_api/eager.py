@@ -9,15 +9,9 @@ from cloudlet.delivery.lookup import parse_with_names
 from cloudlet.errors import ApiError, bad_request
 from cloudlet.layer_assets import signed_call
 from cloudlet.media_info import IMAGE_FORMATS, MediaInfo, inspect
+from cloudlet.pictures import source_of
 from cloudlet.store import StagedBlob
-from cloudlet.transformations import (
-    Limits,
-    Transformation,
-    TransformationError,
-    UnreadableSourceError,
-    looks_like_transformation,
-    render,
-)
+from cloudlet.transformations import Transformation, TransformationError, looks_like_transformation
 from cloudlet.transformations.vocabulary import VIDEO_FORMATS
 from cloudlet.upload_api.call import UploadCall
 
@@ -84,10 +78,11 @@ async def incoming(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple
     if info.resource_type != "image" or (not chain and wanted == canonical(info.format)):
         return blob, info
     transformation = parse_chain(call, chain)
-    await call.services.renderer.layers.bring(transformation, signed_call)
     wanted = made_format(info.format, transformation, transformation.format or wanted)
-    rendered = await asyncio.to_thread(_rendered, call, blob, transformation, wanted)
-    replacement = call.store.blobs.stage_bytes(rendered)
+    made = await call.services.renderer.transformed(
+        source_of(blob), transformation, wanted, authorise=signed_call, budget=call.budget
+    )
+    replacement = call.store.blobs.stage_bytes(made.content)
     blob.discard()
     call.form.file = replacement
     return replacement, await asyncio.to_thread(inspect, replacement, "image", call.settings.max_pixels)
@@ -96,15 +91,6 @@ async def incoming(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple
 def allowed_formats(call: UploadCall) -> set[str]:
     """The formats that the call restricts its file to; empty without a restriction."""
     return {canonical(name.lower()) for name in call.params.texts("allowed_formats")}
-
-
-def _rendered(call: UploadCall, blob: StagedBlob, transformation: Transformation, format_: str) -> bytes:
-    limits = Limits(call.settings.max_pixels, call.settings.max_derived_pixels)
-    try:
-        load = call.services.renderer.layers.load
-        return render(blob.read(), transformation, format_, load_layer=load, limits=limits).content
-    except (TransformationError, UnreadableSourceError, LookupError) as error:
-        raise bad_request(str(error)) from error
 
 
 async def run(call: UploadCall, asset: Asset, items: list[EagerItem]) -> list[dict[str, Json]]:
@@ -134,7 +120,7 @@ async def _derived(call: UploadCall, asset: Asset, item: EagerItem, format_: str
         return asset
     if not needs_rendering(asset, item.transformation, format_):
         raise bad_request(f"{item.text} changes nothing about this asset")
-    return await call.services.renderer.derived(asset, item.transformation, format_, signed_call)
+    return await call.services.renderer.derived(asset, item.transformation, format_, signed_call, call.budget)
 
 
 def _refuse(resource_type: str, stored: str, transformation: Transformation, format_: str) -> None:

@@ -1,0 +1,97 @@
+"""Decoding and making pictures, in processes with limits of memory and time.
+
+A picture of a few bytes can be made to cost gigabytes and minutes. What it costs here is one worker process, and its
+sender an error; other requests go on.
+"""
+
+import atexit
+import os
+import pickle
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from cloudlet.analysis import AVAILABLE
+from cloudlet.assets import Asset, Json
+from cloudlet.errors import bad_request, not_found
+from cloudlet.store import StagedBlob, Store
+from cloudlet.transformations import AssetFacts, ImageLayer, Limits, Rendered, Transformation
+from cloudlet.workers import Answer, WorkerLostError, WorkerPool
+
+CALL_SECONDS = 60.0
+Source = bytes | Path
+
+_workers = WorkerPool("cloudlet.pictures.worker", size=max(2, os.cpu_count() or 2))
+atexit.register(_workers.close)
+
+
+class Budget:
+    """The CPU time that the pictures of one call may take together, whatever it asks for: incoming, eager, archive."""
+
+    def __init__(self, seconds: float = CALL_SECONDS) -> None:
+        self._left = seconds
+
+    def spend(self, seconds: float) -> None:
+        self._left -= seconds
+
+    def check(self) -> None:
+        """Raise ApiError 400 when nothing is left."""
+        if self._left <= 0:
+            raise bad_request("Too much work for one call: ask for fewer or smaller pictures")
+
+
+def transform(
+    source: Source,
+    transformation: Transformation,
+    format_name: str,
+    *,
+    layers: dict[ImageLayer, Source],
+    limits: Limits,
+    facts: AssetFacts | None = None,
+    budget: Budget | None = None,
+) -> Rendered:
+    """Return the transformed picture. Raises ApiError 400 with what is wrong, 404 when a file went away meanwhile."""
+    header, content = _ask(
+        "transform", budget, source=source, transformation=transformation, format_name=format_name, layers=layers,
+        limits=limits, facts=facts,
+    )  # fmt: skip
+    return Rendered(content, header["format"], header["width"], header["height"])
+
+
+def analyse_stored(store: Store, asset: Asset, wanted: Collection[str]) -> dict[str, Json]:
+    """As `analyse`, for an asset; what is no picture gives nothing."""
+    names = [name for name in wanted if name in AVAILABLE]
+    if asset.resource_type != "image" or asset.format in ("svg", "pdf") or not names:
+        return {}
+    return analyse(store.path(asset), names)
+
+
+def analyse(source: Source, wanted: Sequence[str], budget: Budget | None = None) -> dict[str, Json]:
+    """Return what can be said of a picture (the fields of `analysis.AVAILABLE`). Raises ApiError 400."""
+    found: dict[str, Json] = _ask("analyse", budget, source=source, wanted=list(wanted))[0]["found"]
+    return found
+
+
+def compose(operation: str, budget: Budget | None = None, **arguments: Any) -> Answer:
+    """Return what a function of `composing` makes. Raises ApiError 400."""
+    return _ask(operation, budget, **arguments)
+
+
+def source_of(blob: StagedBlob) -> Source:
+    """Return where a worker finds bytes that were received."""
+    return blob.data if blob.data is not None else blob.path or b""
+
+
+def _ask(operation: str, budget: Budget | None, **arguments: Any) -> Answer:
+    budget = budget or Budget()
+    budget.check()
+    try:
+        header, payload = _workers.ask(pickle.dumps((operation, arguments)))
+    except WorkerLostError as error:
+        raise bad_request(f"The picture cannot be made: {error}") from error
+    budget.spend(header.pop("cpu"))
+    if header.get("error") == "gone":
+        raise not_found("Resource not found")
+    if "error" in header:
+        raise bad_request(header["message"])
+    return header, payload

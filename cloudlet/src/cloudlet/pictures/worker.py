@@ -1,0 +1,68 @@
+"""The process that pictures are decoded and made in: `python -m cloudlet.pictures.worker FD`."""
+
+import io
+import pickle
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cloudlet import analysis
+from cloudlet.errors import ApiError
+from cloudlet.pictures import composing
+from cloudlet.transformations import MissingLayerError, TransformationError, UnreadableSourceError, render
+from cloudlet.workers import Answer, serve
+
+MEMORY_BYTES = 3 * 1024**3 // 2
+CPU_SECONDS = 10.0
+Source = bytes | Path
+
+
+def _bytes(source: Source) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()
+
+
+def transform(source: Source, layers: dict[Any, Source], **options: Any) -> Answer:
+    def load(layer: Any) -> bytes:
+        return _bytes(layers[layer])
+
+    made = render(_bytes(source), load_layer=load, **options)
+    return {"format": made.format, "width": made.width, "height": made.height}, made.content
+
+
+def analyse(source: Source, wanted: list[str]) -> Answer:
+    return {"found": analysis.analyse_file(io.BytesIO(_bytes(source)), wanted)}, b""
+
+
+OPERATIONS: dict[str, Callable[..., Answer]] = {
+    "transform": transform,
+    "analyse": analyse,
+    "sheet": composing.sheet,
+    "animation": composing.animation,
+}
+
+
+def answer(request: bytes) -> Answer:
+    """Answer a request of the server, which is to be trusted; what it is about is not."""
+    operation, arguments = pickle.loads(request)  # noqa: S301 - written by our own server
+    before = _cpu_seconds()
+    try:
+        header, payload = OPERATIONS[operation](**arguments)
+    except FileNotFoundError:
+        header, payload = {"error": "gone"}, b""
+    except (TransformationError, UnreadableSourceError, MissingLayerError, LookupError) as error:
+        header, payload = {"error": "refused", "message": str(error)}, b""
+    except ApiError as error:
+        header, payload = {"error": "refused", "message": error.message}, b""
+    except MemoryError:
+        header, payload = {"error": "refused", "message": "it took too much memory"}, b""
+    return {**header, "cpu": _cpu_seconds() - before}, payload
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    serve(answer, memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)

@@ -1,0 +1,182 @@
+"""What a request may cost: one budget of time and memory, in a process that is given up when it exceeds it."""
+
+import contextlib
+import io
+import os
+import re
+import signal
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import cloudinary
+import cloudinary.api
+import cloudinary.uploader
+import pytest
+import requests
+from cloudinary.exceptions import BadRequest
+from deliveries import PHOTO, TIMEOUT, get, refused, upload, url
+from pictures import decoded, encoded
+from PIL import Image
+
+from cloudlet import pictures
+from cloudlet.errors import ApiError
+from cloudlet.pictures import Budget
+from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.transformations import Limits, parse
+
+LONG_S = 40
+SERVER_MB, WORKER_MB = 250, 1600
+
+
+def flat_png(width: int, height: int, declared: tuple[int, int] | None = None) -> bytes:
+    """A black picture of one bit a pixel, which compresses a thousand times; its header may name another size."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = zlib.compressobj(9)
+    row = b"\0" * (1 + (width + 7) // 8)
+    data = b"".join(rows.compress(row) for _ in range(height)) + rows.flush()
+    head = struct.pack(">IIBBBBB", *(declared or (width, height)), 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningCloudlet]:
+    with running_cloudlet() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def sdk(server: RunningCloudlet) -> None:
+    cloudinary.reset_config()
+    cloudinary.config(**server.sdk_config)
+
+
+def workers_of(server: RunningCloudlet) -> list[int]:
+    """The processes that the server has started."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            if f"PPid:\t{server.process.pid}\n" in status.read_text():
+                found.append(int(status.parent.name))
+    return found
+
+
+def peak_mb(pid: int) -> float:
+    with contextlib.suppress(OSError):
+        match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        return int(match[1]) / 1024 if match else 0.0
+    return 0.0
+
+
+@contextlib.contextmanager
+def others_are_answered(server: RunningCloudlet) -> Iterator[list[float]]:
+    """Meanwhile, small uploads go on; what they take is measured, and so is the memory."""
+    seconds: list[float] = []
+    memory = {"server": 0.0, "worker": 0.0}
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.wait(0.05):
+            began = time.monotonic()
+            requests.get(f"{server.url}/_cloudlet/console/overview", timeout=TIMEOUT)
+            seconds.append(time.monotonic() - began)
+            memory["server"] = peak_mb(server.process.pid)
+            memory["worker"] = max([memory["worker"], *map(peak_mb, workers_of(server))])
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield seconds
+    finally:
+        ended.set()
+        thread.join()
+    assert seconds
+    assert max(seconds) < 5
+    assert memory["server"] < SERVER_MB, memory
+    assert memory["worker"] < WORKER_MB, memory
+
+
+def test_a_boundary_of_300_characters_is_refused(server: RunningCloudlet) -> None:
+    body = f"--{'b' * 300}\r\n".encode()
+    headers = {"Content-Type": f"multipart/form-data; boundary={'b' * 300}"}
+    address = f"{server.url}/v1_1/{server.cloud_name}/image/upload"
+    answer = requests.post(address, data=body, headers=headers, timeout=TIMEOUT)
+    assert answer.status_code == 400
+    assert "boundary" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("size", [(1, 39_999_999), (39_999_999, 1), (1, 30_001)])
+def test_a_side_that_is_too_long_is_refused_by_its_header(size: tuple[int, int], server: RunningCloudlet) -> None:
+    began = time.monotonic()
+    with pytest.raises(BadRequest, match="Maximum image side is 30000 pixels"):
+        upload(flat_png(8, 8, declared=size), "limits/long")
+    assert time.monotonic() - began < LONG_S
+
+
+def test_a_small_file_of_a_large_picture_stays_within_the_memory(server: RunningCloudlet) -> None:
+    content = flat_png(10_000, 9_990)
+    assert len(content) < 40_000
+    upload(content, "limits/flat")
+    with others_are_answered(server):
+        answer = get(url("limits/flat", raw_transformation="w_100", format="png"))
+    assert answer.status_code in (200, 400), answer.headers
+    assert answer.status_code == 400 or decoded(answer.content).size == (100, 100)
+
+
+def test_a_large_avif_stays_within_the_memory(server: RunningCloudlet) -> None:
+    upload(encoded(Image.new("RGB", (7000, 7000), (9, 99, 199)), "AVIF"), "limits/avif")
+    with others_are_answered(server):
+        answer = get(url("limits/avif", raw_transformation="w_100", format="png"))
+    assert answer.status_code == 200, answer.headers
+
+
+@pytest.mark.parametrize("effect", ["e_oil_paint:100", "e_blur:2000", "e_vignette:100", "a_45"])
+def test_an_effect_many_times_is_too_much_work(effect: str, server: RunningCloudlet) -> None:
+    upload(encoded(Image.effect_noise((4000, 3000), 90).convert("RGB"), "JPEG"), "limits/noise")
+    began = time.monotonic()
+    with others_are_answered(server):
+        answer = get(url("limits/noise", raw_transformation="/".join([effect] * 20), format="jpg"))
+    refused(answer, 400, "too much")
+    assert time.monotonic() - began < LONG_S
+
+
+def test_all_that_one_call_asks_for_has_one_budget() -> None:
+    source, limits, budget = PHOTO, Limits(), Budget(0.001)
+    make = {"layers": {}, "limits": limits, "budget": budget}
+    pictures.transform(source, parse("w_50"), "png", **make)  # type: ignore[arg-type]
+    with pytest.raises(ApiError, match="Too much work for one call"):
+        pictures.transform(source, parse("w_51"), "png", **make)  # type: ignore[arg-type]
+    pictures.transform(source, parse("w_51"), "png", layers={}, limits=limits)
+
+
+def test_a_worker_that_dies_costs_its_request_and_no_other(server: RunningCloudlet) -> None:
+    upload(PHOTO, "limits/photo")
+    assert get(url("limits/photo", raw_transformation="w_30")).status_code == 200
+    for pid in workers_of(server):
+        os.kill(pid, signal.SIGKILL)
+    answers = {get(url("limits/photo", raw_transformation=f"w_{width}")).status_code for width in range(31, 36)}
+    assert answers <= {200, 400}
+    assert get(url("limits/photo", raw_transformation="w_40")).status_code == 200
+
+
+def test_small_pictures_are_taken_without_a_worker() -> None:
+    with running_cloudlet() as server:
+        cloudinary.config(**server.sdk_config)
+        for number in range(3):
+            upload(PHOTO, f"limits/{number}")
+        assert workers_of(server) == []
+        get(url("limits/0", raw_transformation="w_10"))
+        assert workers_of(server) != []
+
+
+def test_a_sprite_of_many_large_pictures_is_refused(server: RunningCloudlet) -> None:
+    for number in range(3):
+        cloudinary.uploader.upload(io.BytesIO(flat_png(5000, 5000)), public_id=f"sprite/{number}", tags="large")
+    with others_are_answered(server), pytest.raises(BadRequest, match="too large together"):
+        cloudinary.uploader.generate_sprite("large", timeout=TIMEOUT)
