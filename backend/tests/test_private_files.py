@@ -87,7 +87,7 @@ def test_what_an_earlier_version_left_open_is_closed(var: Path) -> None:
     """The folder itself was named by the operator, so a check tells of it."""
     manage("migrate", "--verbosity=0")
     (var / "doctor.sqlite3").touch()
-    (var / "cloudlet").mkdir()
+    (var / "cloudlet").mkdir(exist_ok=True)
     for path in [var, *var.iterdir()]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     assert len(modes(var)) >= 5
