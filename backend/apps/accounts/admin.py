@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
+from .lists import CarefulListMixin
 from .models import Membership, Organiser, User
 from .rights import groups_within, may_look_after, permissions_of
 from .team_scope import PartOfParentInline, TeamScopedAdmin, managed_teams
@@ -25,7 +26,7 @@ admin.site.unregister(EmailAddress)  # shown with its user
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc] # unfold has no types
+class GroupAdmin(CarefulListMixin, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc] # unfold has no types
     """Groups, to be changed by whoever has all that they give."""
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -57,7 +58,7 @@ class EmailAddressInline(TabularInline):  # type: ignore[misc] # unfold has no t
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg] # unfold has no types
+class UserAdmin(CarefulListMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg] # unfold has no types
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

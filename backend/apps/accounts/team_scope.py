@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin, TabularInline
 
+from .lists import CarefulListMixin
 from .models import Membership, User
 
 
@@ -46,7 +47,7 @@ FEW = 10
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], Any]
 
 
-class TeamScopedAdmin(ModelAdmin):  # type: ignore[misc] # unfold has no types
+class TeamScopedAdmin(CarefulListMixin, ModelAdmin):  # type: ignore[misc] # unfold has no types
     """Shows managers the rows of their own teams. `team_path` leads from the model to its organiser's id."""
 
     team_path: str

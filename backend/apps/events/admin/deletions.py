@@ -6,11 +6,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from apps.accounts.lists import CarefulListMixin
 from apps.events.models import StoredFileDeletion
 
 
 @admin.register(StoredFileDeletion)
-class StoredFileDeletionAdmin(ModelAdmin):  # type: ignore[misc] # unfold has no types
+class StoredFileDeletionAdmin(CarefulListMixin, ModelAdmin):  # type: ignore[misc] # unfold has no types
     list_display = ("name", "kind", "created_at", "attempts", "next_attempt_at", "reason")
     list_filter = ("kind",)
     search_fields = ("name",)

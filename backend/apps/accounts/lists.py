@@ -1,0 +1,38 @@
+"""Lists of the back office that take any query: what no database can look for leads back to the whole list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import BadRequest, ValidationError
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse
+
+# A year that no date has, a number of more than 64 bits, the character NUL: each is an error of its own somewhere, in
+# Django's dates, in the driver or in the database.
+IMPOSSIBLE = (OverflowError, ValueError, DataError)
+
+
+class CarefulListMixin:
+    """Stands before ModelAdmin."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the list. Django turns some wrong parameters into this error, and fails with the others."""
+        try:
+            return super().get_changelist_instance(request)  # type: ignore[misc]
+        except IMPOSSIBLE as error:
+            if not request.GET:
+                raise
+            raise IncorrectLookupParameters(str(error)) from error
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        key = self.model._meta.pk  # type: ignore[attr-defined]
+        for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            try:
+                key.run_validators(key.to_python(chosen))
+            except (ValidationError, *IMPOSSIBLE) as error:
+                raise BadRequest("One of the chosen rows has no such key as there could be.") from error
+        answer: HttpResponse = super().changelist_view(request, extra_context)  # type: ignore[misc]
+        return answer
