@@ -179,3 +179,35 @@ def test_during_a_deployment_processes_of_the_version_before_still_issue_tickets
         assert ticket.event.layout == {}
         new = EventTicket.objects.create(event_id=event.pk)
         assert old_tickets.objects.get(pk=new.pk).legacy_code == "", "and read what the new version issues"
+
+
+@pytest.fixture
+def before_any_text_was_printed() -> Iterator[Any]:
+    yield migrate_to([("events", "0011_public_id_suffix")])
+    migrate_forward()
+
+
+def test_tickets_that_were_given_up_for_a_text_are_made_once_more(before_any_text_was_printed: Any) -> None:
+    """The negative controls were given up for something else, or are done."""
+    model, event = (
+        before_any_text_was_printed.get_model("events", "EventTicket"),
+        old_event(before_any_text_was_printed),
+    )
+    reasons = {
+        "holder: no font has U+1D4DB MATHEMATICAL BOLD SCRIPT CAPITAL L": True,
+        "'Ann\\x02 Lee' holds the control character U+0002: remove it": True,
+        "holder: 'Prof.' (100 characters) is too long for its place on the ticket: shorten it": True,
+        "error: 'H' format requires 0 <= number <= 65535": True,
+        "layout: elements/title/size: -3 is less than the minimum of 4": False,
+        "Invalid cloud_name demo": False,
+    }
+    for reason in reasons:
+        model.objects.create(
+            event=event, state="failed", next_attempt_at=None, attempts=1, reason=reason, in_bulk=False
+        )
+    model.objects.create(event=event, state="ready", next_attempt_at=None)
+
+    migrate_forward()
+
+    owed = set(EventTicket.objects.owed().values_list("reason", flat=True))
+    assert owed == {reason for reason, is_text in reasons.items() if is_text}
