@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from cloudlet.assets import Asset, Json
 from cloudlet.config import Settings
+from cloudlet.delivery.spellings import of_source
 from cloudlet.delivery.urls import DeliveryPath, Reading
 from cloudlet.errors import not_found, unauthorized
 from cloudlet.signing import auth_token_problem, delivery_signature_is_valid, token_covers
@@ -34,9 +35,9 @@ class Credentials:
             return ""
         raw_path = request.scope["raw_path"].decode("ascii", "replace")
         client = request.client.host if request.client else ""
-        problem = auth_token_problem(token, raw_path, settings.auth_token_key, ip=client)
-        if problem:
-            raise unauthorized(f"Unable to authorize: {problem}")
+        problems = [auth_token_problem(token, path, settings.auth_token_key, ip=client) for path in of_source(raw_path)]
+        if all(problems):
+            raise unauthorized(f"Unable to authorize: {problems[0]}")
         return token
 
     def signature_problem(self, reading: Reading) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from cloudlet.assets import Asset
+from cloudlet.delivery import spellings
 from cloudlet.delivery.urls import DeliveryPath, Reading
 from cloudlet.errors import bad_request
 from cloudlet.fetching import store_remote
@@ -43,7 +44,8 @@ def parse_fetch(raw_path: bytes) -> FetchRequest | None:
     url = _repaired(unquote(remote_url[1]))
     if len(url) > MAX_URL or any(ord(char) < 33 for char in url.replace(" ", "")):
         raise bad_request("Invalid remote URL")
-    signed = tuple(f"{prefix}/{tail}".strip("/") for prefix in {chain, unquote(chain)} for tail in {remote_url[1], url})
+    tails = dict.fromkeys([*spellings.of_source(remote_url[1]), url])
+    signed = tuple(f"{prefix}/{tail}".strip("/") for prefix in spellings.of_chain(chain) for tail in tails)
     reading = Reading(unquote(chain), None, url, "", signed)
     return FetchRequest(DeliveryPath(cloud, resource_type, "fetch", signature, (), ()), reading)
 

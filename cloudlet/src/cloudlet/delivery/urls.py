@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from cloudlet.delivery import spellings
 from cloudlet.errors import bad_request, not_found
 from cloudlet.ids import MAX_LENGTH, public_id_problem
 from cloudlet.transformations import MAX_COMPONENTS, looks_like_transformation
@@ -56,10 +57,8 @@ class DeliveryPath:
 
     def readings(self) -> Iterator[Reading]:
         """Longest chain of transformations first; with a format before without one."""
-        leading = 0
-        while leading < min(len(self.segments) - 1, MAX_COMPONENTS) and looks_like_transformation(
-            self.segments[leading]
-        ):
+        leading, most = 0, min(len(self.segments) - 1, MAX_COMPONENTS)
+        while leading < most and looks_like_transformation(self.segments[leading]):
             leading += 1
         for cut in range(leading, -1, -1):
             yield from self._read_at(cut)
@@ -89,15 +88,12 @@ class DeliveryPath:
         yield Reading(transformation, version, path, "", signed, undecided)
 
     def _signed_texts(self, cut: int, start: int, *, suffix: bool) -> tuple[str, ...]:
-        """SDKs sign the text as they put it into the URL, yet clients on the way may re-escape it: both count."""
-        texts = []
-        for segments in (self.raw_segments, self.segments):
-            rest = list(segments[start:])
-            if suffix:
-                extension = _EXTENSION.fullmatch(rest.pop())
-                rest[-1] += f".{extension[2]}" if extension else ""
-            texts.append("/".join([*segments[:cut], *rest]))
-        return tuple(dict.fromkeys(texts))
+        """SDKs sign the text as they put it into the URL, yet clients may escape it anew: all spellings count."""
+        rest = list(self.raw_segments[start:])
+        if suffix:
+            extension = _EXTENSION.fullmatch(rest.pop())
+            rest[-1] += f".{extension[2]}" if extension else ""
+        return tuple(dict.fromkeys(spellings.signed_texts("/".join(self.raw_segments[:cut]), "/".join(rest))))
 
 
 def parse_path(raw_path: bytes, default_cloud: str) -> DeliveryPath:

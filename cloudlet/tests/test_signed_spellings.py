@@ -1,0 +1,115 @@
+"""A signed URL stays valid however a client or proxy on the way spells its path."""
+
+import contextlib
+import http.client
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import quote, unquote
+
+import cloudinary
+import pytest
+from cloudinary.utils import cloudinary_url
+from deliveries import PHOTO, TIMEOUT, upload
+
+from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.urls import escape_source
+
+TOKEN_KEY = "00112233FF99"
+IDS = ["photo~1", "a b", "ümlaut/ß", "comma,semi;eq=at@", "(round) [square]'s", "star*bang!$", "a:b", "日本/東京~"]
+CHAINS = [
+    "",
+    "w_10,h_10",
+    "l_text:Sans_10:Hi%20you%7E",
+    "l_text:Sans_10:a%252Cb%252Fc",
+    "w_10/l_open~layer/fl_layer_apply",
+]
+
+
+def only_unreserved_decoded(path: str) -> str:
+    """As RFC 3986 normalises: what urllib3, browsers and many proxies do."""
+    return path.replace("%7E", "~").replace("%7e", "~")
+
+
+def with_lower_case_escapes(path: str) -> str:
+    return "".join(f"%{part[:2].lower()}{part[2:]}" if number else part for number, part in enumerate(path.split("%")))
+
+
+def fully_escaped(path: str) -> str:
+    """Every segment decoded once and escaped anew, `~` too."""
+    return "/".join(quote(unquote(part), safe="").replace("~", "%7E") for part in path.split("/"))
+
+
+def hardly_escaped(path: str) -> str:
+    """Every segment decoded once, and only what a path can't hold escaped anew."""
+    return "/".join(quote(unquote(part), safe="!$&'()*+,;=:@~") for part in path.split("/"))
+
+
+SPELLINGS: list[Callable[[str], str]] = [
+    str, only_unreserved_decoded, with_lower_case_escapes, fully_escaped, hardly_escaped
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningCloudlet]:
+    with running_cloudlet(options=["--auth-token-key", TOKEN_KEY]) as running:
+        cloudinary.reset_config()
+        cloudinary.config(**running.sdk_config)
+        upload(PHOTO, "open~layer")
+        for public_id in IDS:
+            upload(PHOTO, public_id, type="authenticated")
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def sdk(server: RunningCloudlet) -> None:
+    cloudinary.reset_config()
+    cloudinary.config(**server.sdk_config)
+
+
+def status(server: RunningCloudlet, path: str) -> tuple[int, str]:
+    """Of the path exactly as it is given; others would normalise it."""
+    host, _, port = server.authority.partition(":")
+    with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=TIMEOUT)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer.headers.get("X-Cld-Error", "")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda spelling: spelling.__name__)
+@pytest.mark.parametrize("chain", CHAINS)
+def test_every_spelling_of_a_signed_url_opens(
+    chain: str, spelling: Callable[[str], str], server: RunningCloudlet
+) -> None:
+    for long in (False, True):
+        for public_id in IDS:
+            options = {"type": "authenticated", "sign_url": True, "format": "png", "long_url_signature": long}
+            address = cloudinary_url(public_id, raw_transformation=chain, **options)[0]
+            path = address.removeprefix(server.url)
+            assert status(server, spelling(path)) == (200, ""), spelling(path)
+
+
+def test_the_urls_of_answers_open_too(server: RunningCloudlet) -> None:
+    for public_id in IDS:
+        made = upload(PHOTO, public_id, type="authenticated")
+        for spelling in SPELLINGS:
+            assert status(server, spelling(made["url"].removeprefix(server.url)))[0] == 200
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda spelling: spelling.__name__)
+def test_a_signature_is_for_no_other_id(spelling: Callable[[str], str], server: RunningCloudlet) -> None:
+    address = cloudinary_url("photo~1", type="authenticated", sign_url=True, format="png")[0]
+    path = spelling(address.removeprefix(server.url))
+    for other in ("a b", "a:b", "photo%7E1", "photo%257E1"):
+        changed = path.replace("photo~1", escape_source(other)).replace("photo%7E1", escape_source(other))
+        changed = changed.replace("photo%7e1", escape_source(other))
+        assert changed == path or status(server, changed)[0] in (400, 401, 404)
+
+
+def test_a_token_for_one_url_opens_every_spelling(server: RunningCloudlet) -> None:
+    token = {"key": TOKEN_KEY, "expiration": int(time.time()) + 60}
+    for public_id in IDS:
+        options = {"type": "authenticated", "sign_url": True, "auth_token": token}
+        path, _, query = cloudinary_url(public_id, **options)[0].removeprefix(server.url).partition("?")
+        for spelling in (str, only_unreserved_decoded, with_lower_case_escapes):
+            assert status(server, f"{spelling(path)}?{query}") == (200, ""), (public_id, spelling)
