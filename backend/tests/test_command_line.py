@@ -17,7 +17,10 @@ MISTAKES = {
     "half an account": ({"CLOUDINARY_CLOUD_NAME": "concerts"}, "Cloudinary is half configured"),
     "an unknown delivery type": ({"CLOUDINARY_DELIVERY_TYPE": "bogus"}, "Must be one of: authenticated, upload"),
     "an unknown form of log": ({"LOG_FORMAT": "xml"}, "Must be one of: text, json"),
-    "no secret key, and no place for one": ({"ADMIT_VAR_DIR": os.devnull}, "SECRET_KEY is not set, and /dev/null/"),
+    "no secret key, and no place for one": (
+        {"ADMIT_VAR_DIR": os.devnull},
+        "A secret has to be kept in /dev/null/secret_key",
+    ),
 }
 
 

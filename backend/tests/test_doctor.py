@@ -308,7 +308,9 @@ def test_a_repair_that_fails_is_told_and_can_be_done_again(empty: RunningCloudle
 
 
 def test_bad_credentials(empty: RunningCloudlet, settings: Any) -> None:
-    settings.CLOUDINARY_ACCOUNT = dataclasses.replace(settings.CLOUDINARY_ACCOUNT, api_secret="wrong")
+    settings.CLOUDINARY_ACCOUNT = dataclasses.replace(
+        settings.CLOUDINARY_ACCOUNT, api_secret="wrong", is_cloudlet=False
+    )
     well, said = doctor()
     assert not well
     assert "CLOUDINARY_* credentials" in said

@@ -1,8 +1,7 @@
 """One table of accepted codes in place of two columns of the ticket.
 
-Processes of the version before still write both columns while this version is deployed, so they leave the models only,
-and the database knows their defaults. A later release drops them: `issued_before_signing` and `legacy_code` of
-`events_eventticket`, by `RunSQL` or by giving them back to the state and removing them.
+Processes of the version before still write both columns while this version is deployed, so the database keeps them and
+knows their defaults; migration 0012 takes them out of the models.
 """
 
 import hashlib
@@ -73,11 +72,5 @@ class Migration(migrations.Migration):
             model_name='eventticket',
             name='legacy_code',
             field=models.CharField(blank=True, db_default='', editable=False, max_length=500),
-        ),
-        migrations.SeparateDatabaseAndState(
-            state_operations=[
-                migrations.RemoveField(model_name='eventticket', name='issued_before_signing'),
-                migrations.RemoveField(model_name='eventticket', name='legacy_code'),
-            ],
         ),
     ]
