@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from django.core.exceptions import ValidationError
 
+from apps.events import list_headings
 from apps.events.holder_lists import MAX_LINES, decode, read_holders
+from apps.events.list_headings import Meaning, understand
+from apps.events.rendering.labels import labels_for, languages
 from apps.events.tickets import Holder
+
+HEADINGS = Path(list_headings.__file__).with_suffix(".json")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +102,110 @@ def test_other_files_are_refused_with_the_cure() -> None:
         decode("Amélie".encode("cp1252"))
 
 
-def test_columns_that_nobody_knows_are_named() -> None:
-    assert read_holders("Seat;E-Mail;Diet\nA1;ana@example.org;none").unused == ["Seat", "Diet"]
-    assert read_holders("Ana, ana@example.org, 2").unused == []
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Name;Vorname;E-Mail\nLee;Ann;ann@example.org", "Ann Lee"),
+        ("Nom;Prénom;Courriel\nLee;Ann;ann@example.org", "Ann Lee"),
+        ("NOM;PRENOM;COURRIEL\nLee;Ann;ann@example.org", "Ann Lee"),
+        ("Nombre;Apellidos;Correo electrónico\nAnn;Lee;ann@example.org", "Ann Lee"),
+        ("Imię;Nazwisko;Email\nAnn;Lee;ann@example.org", "Ann Lee"),
+        ("Имя;Фамилия;Электронная почта\nAnn;Lee;ann@example.org", "Ann Lee"),
+        ("Voornaam;Tussenvoegsel;Achternaam;E-mailadres\nJan;van der;Berg;ann@example.org", "Jan van der Berg"),
+        ("Vezetéknév;Keresztnév;E-mail cím\nNagy;Anna;ann@example.org", "Nagy Anna"),
+        ("Tên;Họ;Tên đệm;Email\nAn;Nguyễn;Văn;ann@example.org", "Nguyễn Văn An"),
+        ("名;姓;メールアドレス\n太郎;山田;ann@example.org", "山田太郎"),
+        ("姓;名;メールアドレス\nLee;Ann;ann@example.org", "Lee Ann"),
+        ("성;이름;이메일\n김;민수;ann@example.org", "김민수"),
+        ("First name,Last name,Email\n小明,王,ann@example.org", "王小明"),
+        ("Name,First name,Email\nAnn Lee,Ann,ann@example.org", "Ann Lee"),
+        ("Full name,First name,Last name,Email\nDr. Ann Lee,Ann,Lee,ann@example.org", "Dr. Ann Lee"),
+        # Google Contacts, Outlook, Eventbrite, Mailchimp, pretix, Tito, WooCommerce
+        ("First Name,Middle Name,Last Name,E-mail 1 - Value\nAnn,Mei,Lee,ann@example.org", "Ann Mei Lee"),
+        ("Name,Given Name,Additional Name,Family Name,E-mail 1 - Value\nAnn Lee,Ann,,Lee,ann@example.org", "Ann Lee"),
+        ("First Name,Middle Name,Last Name,E-mail Address\nAnn,,Lee,ann@example.org", "Ann Lee"),
+        ("Attendee first name,Attendee last name,Attendee email\nAnn,Lee,ann@example.org", "Ann Lee"),
+        ("Email Address,First Name,Last Name\nann@example.org,Ann,Lee", "Ann Lee"),
+        (
+            "Attendee name;Attendee name: Given name;Attendee name: Family name;Attendee email\n"
+            "Ann Lee;Ann;Lee;ann@example.org",
+            "Ann Lee",
+        ),
+        (
+            "Ticket Full Name,Ticket First Name,Ticket Last Name,Ticket Email\nAnn Lee,Ann,Lee,ann@example.org",
+            "Ann Lee",
+        ),
+        ("billing_first_name,billing_last_name,billing_email\nAnn,Lee,ann@example.org", "Ann Lee"),
+    ],
+)
+def test_the_parts_of_a_name_become_one_as_their_language_writes_it(text: str, name: str) -> None:
+    holders = read_holders(text)
+
+    assert [line.to_holder() for line in holders] == [Holder(name, "ann@example.org")]
+    assert holders.unanswered == []
+
+
+@pytest.mark.parametrize("language", languages())
+def test_headings_are_understood_in_every_language_of_the_labels(language: str) -> None:
+    columns = {
+        key: words for key, words in json.loads(HEADINGS.read_text("utf-8"))[language].items() if key in set(Meaning)
+    }
+    together = [(meaning, word) for meaning, words in columns.items() for word in words]
+    found = understand([word for _, word in together])
+    assert found is not None
+    assert list(found.meanings) == [meaning for meaning, _ in together]
+    labelled = understand([labels_for(language)["holder"], labels_for(language)["quantity"], "E-Mail"])
+    assert labelled is not None
+    assert labelled.meanings == (Meaning.NAME, Meaning.QUANTITY, Meaning.EMAIL)
+
+
+def test_the_language_of_the_other_headings_decides_about_a_word() -> None:
+    (french,) = read_holders("Nom;Prénom;Courriel;Nombre\nLee;Ann;ann@example.org;3")
+    (spanish,) = read_holders("Nombre;Apellidos;Correo\nAnn;Lee;ann@example.org")
+
+    assert french.to_holder() == Holder("Ann Lee", "ann@example.org", 3)
+    assert spanish.to_holder() == Holder("Ann Lee", "ann@example.org")
+
+
+def asked(text: str) -> list[str]:
+    return [column.heading for column in read_holders(text).unanswered]
+
+
+@pytest.mark.parametrize(
+    ("text", "headings"),
+    [
+        ("Seat;E-Mail;Diet\nA1;ana@example.org;none", ["Seat", "Diet"]),
+        ("E-Mail;Email address\nana@example.org;ben@example.org", ["Email address"]),  # which of them?
+        ("Name;;E-Mail\nAna;Lee;ana@example.org", [""]),  # a column without a heading
+        ("Name;E-Mail\nAna;ana@example.org;2", [""]),  # more values than headings
+        ("Name;E-Mail;\nAna;ana@example.org;", []),
+        ("Ana, ana@example.org, 2", []),
+        ("nom@example.org\nana@example.org", []),
+    ],
+)
+def test_what_is_not_understood_is_asked(text: str, headings: list[str]) -> None:
+    assert asked(text) == headings
+
+
+def test_answers_say_what_columns_hold() -> None:
+    text = "Spitzname;Kontakt;E-Mail;Diet\nAna;ana@example.org;old@example.org;none"
+    nickname, contact, email, diet = (column.field for column in read_holders(text).columns)
+    answers = {nickname: "name", contact: "email", email: "ignored", diet: "ignored"}
+    holders = read_holders(text, answers)
+
+    assert [line.to_holder() for line in holders] == [Holder("Ana", "ana@example.org")]
+    assert holders.unanswered == []
+    assert [column.heading for column in read_holders(text, {nickname: "nonsense"}).unanswered] == [
+        "Spitzname",
+        "Kontakt",
+        "Diet",
+    ]
+    assert read_holders(text, {contact: "email"}).unanswered[1].is_second
+    assert read_holders(text, ignore_rest=True).unanswered == []
+    changed = text.replace("Kontakt", "Telefon")
+    assert "Telefon" in [column.heading for column in read_holders(changed, answers).unanswered]
+
+
+def test_a_list_of_very_many_columns_is_refused() -> None:
+    with pytest.raises(ValidationError, match="1001 columns"):
+        read_holders("name" + "," * 1000 + "\nAna")

@@ -5,32 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, zip_longest
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from .list_headings import Meaning, full_name, understand
 from .tickets import Holder
 from .validators import refuse_control_characters
 
 MAX_LINES = 5000
 MAX_QUANTITY = 500
 MAX_NAME = 200
+MAX_COLUMNS = 200
 SHOWN = 20  # characters of what is no quantity
-COLUMNS = ("name", "email", "quantity")
-# How people head their columns, in small letters.
-HEADINGS = {
-    heading: column
-    for column, headings in {
-        "name": ("name", "holder", "full name", "guest", "attendee"),
-        "given": ("first name", "given name", "forename", "vorname", "prénom"),
-        "family": ("last name", "surname", "family name", "nachname", "nom"),
-        "email": ("email", "e-mail", "mail", "email address", "e-mail address"),
-        "quantity": ("quantity", "qty", "tickets", "count", "admits", "number of tickets", "menge", "anzahl"),
-    }.items()
-    for heading in headings
-}
+SAMPLES = 3  # values that are shown of a column whose heading is not understood
+POSITIONS = (Meaning.NAME, Meaning.EMAIL, Meaning.QUANTITY)  # the columns of a list without headings
 WHITE_SPACE = re.compile(r"[ \t\r\n]+")  # a cell may hold line breaks: spreadsheets let people write several lines
 # As mail programs write an address: Ann Lee <ann@example.org>
 MAILBOX = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>\s@]+@[^<>\s]+)>")
@@ -51,12 +44,36 @@ class Line:
         return Holder(self.name, self.email, int(self.quantity or 1))
 
 
-class HolderList(list[Line]):
-    """The lines, and the headings of the columns that nobody knew what to do with."""
+@dataclass(slots=True)
+class Column:
+    """A column of a list with headings. `meaning` is None as long as the organiser has to say what it holds."""
 
-    def __init__(self, lines: Iterable[Line], unused: Sequence[str] = ()) -> None:
+    index: int
+    heading: str
+    samples: list[str]
+    meaning: Meaning | None = None
+    is_second: bool = False  # another column holds the same already
+
+    @property
+    def field(self) -> str:
+        """The name of the form field that says what the column holds. It changes with the heading."""
+        return f"column_{self.index}_{zlib.crc32(self.heading.encode()):08x}"
+
+
+class HolderList(list[Line]):
+    """The lines, and the columns if the list has headings."""
+
+    def __init__(
+        self, lines: Iterable[Line] = (), columns: Sequence[Column] = (), *, family_first: bool = False
+    ) -> None:
         super().__init__(lines)
-        self.unused = list(unused)
+        self.columns = list(columns)
+        self.family_first = family_first
+
+    @property
+    def unanswered(self) -> list[Column]:
+        """The columns that nothing may be issued from before the organiser has said what they hold."""
+        return [column for column in self.columns if column.meaning is None]
 
 
 def decode(content: bytes) -> str:
@@ -68,34 +85,40 @@ def decode(content: bytes) -> str:
         raise ValidationError("This file is not in Unicode. Save it as “CSV UTF-8” and upload it again.") from error
 
 
-def read_holders(text: str) -> HolderList:
-    """One `Line` for every line with text: name, e-mail, quantity, separated by commas, semicolons or tabs.
+def read_holders(text: str, answers: Mapping[str, str] | None = None, *, ignore_rest: bool = False) -> HolderList:
+    """Return one `Line` for every line with text: name, e-mail, quantity, separated by commas, semicolons or tabs.
 
-    The first line may head the columns, in any order. Raises ValidationError when it is no such list at all.
+    The first line may head the columns, in any order. `answers` says by `Column.field` what columns hold; `ignore_rest`
+    leaves out those that are neither understood nor answered for. Raises ValidationError when it is no such list.
     """
+    rows = _rows(text)
+    headings = understand(rows[0][1]) if rows else None
+    first, body = rows[: bool(headings)], rows[bool(headings) :]
+    if not body:
+        raise ValidationError("There is no holder in this list. Write one a line: name, e-mail, quantity.")
+    if len(body) > MAX_LINES:
+        raise ValidationError(f"This list has {len(body)} lines. Issue at most {MAX_LINES} tickets at once.")
+    if headings is None:
+        return HolderList(_read_positions(number, cells) for number, cells in body)
+    columns = _columns(first[0][1], [cells for _, cells in body], headings.meanings, answers or {})
+    if ignore_rest:
+        for column in columns:
+            column.meaning = column.meaning or Meaning.IGNORED
+    holders = HolderList((), columns, family_first=headings.family_first)
+    holders.extend(_read_columns(number, cells, holders) for number, cells in body)
+    return holders
+
+
+def _rows(text: str) -> list[tuple[int, list[str]]]:
+    """Return the lines with text, each with its number."""
     try:
         rows = list(csv.reader(io.StringIO(text), delimiter=_delimiter(text), skipinitialspace=True, strict=True))
     except csv.Error as error:
         raise ValidationError(
             f"This list can’t be read: {error}. Look for a quotation mark that is not closed."
         ) from error
-    columns: tuple[str, ...] = COLUMNS
-    unused: list[str] = []
-    lines: list[Line] = []
-    for number, row in enumerate(rows, start=1):
-        cells = [cell.strip() for cell in row]
-        if not any(cells):
-            continue
-        if not lines and columns is COLUMNS and (headed := _headings(cells)):
-            columns = headed
-            unused = [cell for cell, column in zip(cells, columns, strict=True) if cell and not column]
-            continue
-        lines.append(_read(number, cells, columns))
-    if not lines:
-        raise ValidationError("There is no holder in this list. Write one a line: name, e-mail, quantity.")
-    if len(lines) > MAX_LINES:
-        raise ValidationError(f"This list has {len(lines)} lines. Issue at most {MAX_LINES} tickets at once.")
-    return HolderList(lines, unused)
+    stripped = ([cell.strip() for cell in row] for row in rows)
+    return [(number, cells) for number, cells in enumerate(stripped, start=1) if any(cells)]
 
 
 def _delimiter(text: str) -> str:
@@ -103,19 +126,51 @@ def _delimiter(text: str) -> str:
     return max("\t;,", key=first.count) if any(mark in first for mark in "\t;,") else ","
 
 
-def _headings(cells: list[str]) -> tuple[str, ...] | None:
-    """What the columns hold, if these cells are headings: an empty text for those that nobody knows."""
-    columns = tuple(HEADINGS.get(cell.lower(), "") for cell in cells)
-    return columns if {"name", "family", "email"} & set(columns) else None
+def _columns(
+    headings: list[str], body: list[list[str]], meanings: Sequence[Meaning | None], answers: Mapping[str, str]
+) -> list[Column]:
+    """Return every column that has a heading or a value. Of two that hold the same, the second is a question."""
+    width = max(len(headings), *map(len, body))
+    if width > MAX_COLUMNS:
+        raise ValidationError(f"This list has {width} columns. Leave out what is not needed, down to {MAX_COLUMNS}.")
+    columns = []
+    taken: set[Meaning] = set()
+    for index, heading, meaning in zip_longest(range(width), headings, meanings):
+        values = (cells[index] for cells in body if index < len(cells) and cells[index])
+        column = Column(index, heading or "", list(islice(dict.fromkeys(values), SAMPLES)), meaning)
+        if not column.heading and not column.samples:
+            continue
+        if (answer := answers.get(column.field)) in set(Meaning):
+            column.meaning = Meaning(answer)
+        if column.meaning in taken:
+            column.meaning, column.is_second = None, True
+        elif column.meaning and column.meaning is not Meaning.IGNORED:
+            taken.add(column.meaning)
+        columns.append(column)
+    return columns
 
 
-def _read(number: int, cells: list[str], columns: tuple[str, ...]) -> Line:
-    values = {name: WHITE_SPACE.sub(" ", cell) for name, cell in zip(columns, cells, strict=False) if name}
-    name = values.get("name") or " ".join(filter(None, (values.get("given"), values.get("family"))))
-    line = Line(number, *_mailbox(name, values.get("email", "")), values.get("quantity", ""))
-    if columns is COLUMNS and len(cells) > len(columns):
-        line.problems.append("There are more than three values. Put a name with a comma in it into quotation marks.")
-    if any("\0" in value for value in values.values()):  # which PostgreSQL has no room for
+def _read_columns(number: int, cells: list[str], holders: HolderList) -> Line:
+    values = {
+        column.meaning: cells[column.index]
+        for column in holders.columns
+        if column.meaning and column.index < len(cells)
+    }
+    name = full_name(values, family_first=holders.family_first)
+    return _read(number, name, values.get(Meaning.EMAIL, ""), values.get(Meaning.QUANTITY, ""))
+
+
+def _read_positions(number: int, cells: list[str]) -> Line:
+    line = _read(number, *(cells + [""] * len(POSITIONS))[: len(POSITIONS)])
+    if len(cells) > len(POSITIONS):
+        line.problems.insert(0, "There are more than three values. Put a name with a comma in it into quotation marks.")
+    return line
+
+
+def _read(number: int, name: str, email: str, quantity: str) -> Line:
+    name, email, quantity = (WHITE_SPACE.sub(" ", value) for value in (name, email, quantity))
+    line = Line(number, *_mailbox(name, email), quantity)
+    if any("\0" in value for value in (name, email, quantity)):  # which PostgreSQL has no room for
         line.problems.append("There is a NUL character in this line. Save the list as “CSV UTF-8” and upload it again.")
     else:
         line.problems += _control_characters(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -75,11 +76,55 @@ def test_a_list_without_problems_has_no_column_for_them(desk: Client, event: Eve
 
 
 def test_a_file_with_headings_in_any_order_is_read(desk: Client, event: Event) -> None:
-    content = "\ufeffE-mail;Seat;Name\nana@example.org;A1;Ana\n".encode()
+    content = "\ufeffE-mail;Tickets;Name\nana@example.org;1;Ana\n".encode()
     page = check_list(desk, event, file=SimpleUploadedFile("guests.csv", content)).content.decode()
 
     assert "1 ticket, for 1 person." in page
     assert "ana@example.org" in page
+
+
+UNKNOWN = "Spitzname;Vorname;Name;E-Mail;Sitz\nAnnie;Ann;Lee;ann@example.org;A1"
+
+
+def questions(page: str) -> list[str]:
+    return [unescape(name) for name in re.findall(r'<select name="(column_\d+_\w+)"', page)]
+
+
+def test_nothing_is_issued_before_it_is_said_what_is_in_a_column(desk: Client, event: Event) -> None:
+    page = check_list(desk, event, holders=UNKNOWN).content.decode()
+    assert "What is in" in page
+    assert 'name="key"' not in page
+    nickname, given, family, email, seat = questions(page)
+
+    key = key_in(check_list(desk, event, holders=LIST).content.decode())
+    half = {nickname: "ignored", given: "given", family: "family", email: "email"}
+    page = check_list(desk, event, holders=UNKNOWN, key=key, issue="1", **half).content.decode()
+    assert "What is in" in page
+    assert not EventTicket.objects.exists()
+
+    page = check_list(desk, event, holders=UNKNOWN, **half, **{seat: "ignored"}).content.decode()
+    assert "Left out: <bdi>“Spitzname”</bdi>, <bdi>“Sitz”</bdi>" in page
+    kept = dict(re.findall(r'name="(column_\w+)" value="(\w+)"', page))
+    check_list(desk, event, holders=UNKNOWN, key=key_in(page), issue="1", **kept)
+    assert [(ticket.holder_name, ticket.holder_email) for ticket in EventTicket.objects.all()] == [
+        ("Ann Lee", "ann@example.org")
+    ]
+
+
+def test_all_other_columns_are_left_out_by_one_box(desk: Client, event: Event) -> None:
+    page = check_list(desk, event, holders=UNKNOWN, ignore_rest="1").content.decode()
+    assert "Ann Lee" in page
+    kept = dict(re.findall(r'name="(column_\w+)" value="(\w+)"', page))
+    check_list(desk, event, holders=UNKNOWN, key=key_in(page), issue="1", **kept)
+    assert EventTicket.objects.get().holder_name == "Ann Lee"
+
+
+def test_answers_are_kept_when_the_list_is_changed(desk: Client, event: Event) -> None:
+    page = check_list(desk, event, holders=UNKNOWN, ignore_rest="1").content.decode()
+    kept = dict(re.findall(r'name="(column_\w+)" value="(\w+)"', page))
+    page = check_list(desk, event, holders=UNKNOWN, change="1", **kept).content.decode()
+    assert page.count('value="ignored" selected') == 2
+    assert "What is in" not in page
 
 
 def test_a_file_that_is_not_in_unicode_says_how_to_save_it(desk: Client, event: Event) -> None:

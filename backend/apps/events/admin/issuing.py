@@ -20,7 +20,8 @@ from unfold.widgets import (
 )
 
 from apps.events import history, tickets
-from apps.events.holder_lists import HolderList, decode, read_holders
+from apps.events.holder_lists import Column, HolderList, decode, read_holders
+from apps.events.list_headings import Meaning
 from apps.events.models import Event, EventTicket, TicketType
 from apps.events.timing import CHECKED_LISTS_GOOD
 from apps.events.validators import refuse_control_characters
@@ -31,6 +32,17 @@ if TYPE_CHECKING:
     from .events import EventAdmin
 
 MAX_UPLOAD = 2 * 1024 * 1024
+NO_HEADING = "(no heading)"
+MEANINGS: list[tuple[str, str]] = [
+    ("", "Choose …"),
+    (Meaning.IGNORED, "Left out"),
+    (Meaning.NAME, "Name"),
+    (Meaning.GIVEN, "Given name"),
+    (Meaning.MIDDLE, "Middle name"),
+    (Meaning.FAMILY, "Family name"),
+    (Meaning.EMAIL, "E-mail address"),
+    (Meaning.QUANTITY, "Quantity"),
+]
 
 
 class IssueForm(forms.Form):
@@ -46,7 +58,7 @@ class IssueForm(forms.Form):
         label="Or a CSV file",
         required=False,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
-        help_text="Separated by commas, semicolons or tabs. The first line may name the columns.",
+        help_text="Separated by commas, semicolons or tabs. The first line may name the columns, in your language.",
     )
     ticket_type: forms.ModelChoiceField[TicketType] = forms.ModelChoiceField(
         queryset=None, required=False, widget=UnfoldAdminSelectWidget()
@@ -76,19 +88,45 @@ class IssueForm(forms.Form):
             **cast(QueryDict, self.data).dict(),
             "holders": self.text,
         }  # a file's lines can then be corrected in the page
-        self.lines = read_holders(self.text)
+        self.lines = read_holders(self.text, self.data, ignore_rest="ignore_rest" in self.data)
         return cleaned
 
     @property
     def problems(self) -> int:
         return sum(bool(line.problems) for line in self.lines)
 
+    @property
+    def may_be_issued(self) -> bool:
+        return bool(self.lines) and not self.problems and not self.lines.unanswered
+
+    def column_choices(self) -> list[tuple[Column, str]]:
+        """The columns of the list, each with the field that says what it holds."""
+        return [
+            (
+                column,
+                UnfoldAdminSelectWidget(choices=MEANINGS).render(
+                    column.field, column.meaning or "", {"id": column.field, "required": False}
+                ),
+            )
+            for column in self.lines.columns
+        ]
+
+    def columns_by_meaning(self) -> list[tuple[str, list[str]]]:
+        """What the list was read as, in the words of the choices: the headings behind each of them."""
+        read_as = []
+        for meaning in Meaning:
+            headings = [column.heading or NO_HEADING for column in self.lines.columns if column.meaning is meaning]
+            if headings:
+                read_as.append((dict(MEANINGS)[meaning], headings))
+        return read_as
+
 
 def issue_page(desk: EventAdmin, request: HttpRequest, event: Event) -> HttpResponse:
     """Shows the form, checks a list, or issues it. A list that was checked can be issued once."""
     form = IssueForm(request.POST or None, request.FILES or None, event=event)
     checked = request.method == "POST" and form.is_valid() and "change" not in request.POST
-    if checked and not form.problems and "issue" in request.POST:
+    ready = checked and form.may_be_issued
+    if ready and "issue" in request.POST:
         return _issue(request, event, form)
     noted = note_names(event, form.lines) if checked else 0
     context = {
@@ -98,9 +136,10 @@ def issue_page(desk: EventAdmin, request: HttpRequest, event: Event) -> HttpResp
         "original": event,
         "form": form,
         "checked": checked,
+        "ready": ready,
         "noted": noted,
-        "admits": sum(int(line.quantity or 1) for line in form.lines) if checked and not form.problems else 0,
-        "key": _new_key(request, event) if checked and not form.problems else "",
+        "admits": sum(int(line.quantity or 1) for line in form.lines) if ready else 0,
+        "key": _new_key(request, event) if ready else "",
         "event_url": reverse("admin:events_event_change", args=[event.pk]),
     }
     return TemplateResponse(request, "desk/issue.html", context)

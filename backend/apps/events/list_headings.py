@@ -1,0 +1,133 @@
+"""What the columns of an attendee list hold, by their headings.
+
+`list_headings.json` has the words of each language, and those that contact managers and ticket shops export. A language
+with `family_first` writes the family name before the given name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FAMILY_FIRST = "family_first"
+SHORTEST_WITHOUT_ACCENTS = 4  # letters: without its dots, a shorter word is often another one
+_EAST_ASIAN = re.compile(r"[\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U000323af]+")
+
+
+class Meaning(StrEnum):
+    """What a column holds."""
+
+    NAME = "name"
+    GIVEN = "given"
+    MIDDLE = "middle"
+    FAMILY = "family"
+    EMAIL = "email"
+    QUANTITY = "quantity"
+    IGNORED = "ignored"
+
+
+NAMING = {Meaning.NAME, Meaning.GIVEN, Meaning.FAMILY, Meaning.EMAIL}  # one of them makes a line one of headings
+
+
+@dataclass(frozen=True, slots=True)
+class Headings:
+    """The meaning of each heading, None where the heading is not understood."""
+
+    meanings: tuple[Meaning | None, ...]
+    family_first: bool = False
+
+
+def understand(headings: Sequence[str]) -> Headings | None:
+    """Return what the headings mean, or None for a line that is none of headings.
+
+    Where languages disagree about a word (“Nombre” is a name in Spanish, a number in French), the language that
+    understands the most of the headings decides.
+    """
+    if any("@" in heading for heading in headings):
+        return None
+    known = [_meanings(heading) for heading in headings]
+    votes = Counter(language for meanings in known for language in meanings)
+    languages = sorted(votes, key=lambda language: (-votes[language], list(_words()).index(language)))
+    chosen = [next((language for language in languages if language in meanings), "") for meanings in known]
+    meanings = tuple(found.get(language) for found, language in zip(known, chosen, strict=True))
+    if not NAMING.intersection(meanings):
+        return None
+    naming = (language for language, meaning in zip(chosen, meanings, strict=True) if meaning is Meaning.FAMILY)
+    return Headings(meanings, next(naming, languages[0]) in _family_first())
+
+
+def full_name(values: Mapping[Meaning, str], *, family_first: bool) -> str:
+    """Return one name from the columns of a line.
+
+    A column “Name” beside a given name holds the family name, and beside a family name the given name, unless it holds
+    the whole name already. Chinese, Japanese and Korean names begin with the family name in any list.
+    """
+    name, given, family = (values.get(part, "") for part in (Meaning.NAME, Meaning.GIVEN, Meaning.FAMILY))
+    if name:
+        if bool(given) == bool(family) or _has_more_than(name, given or family):
+            return name
+        given, family = given or name, family or name
+    parts = [given, values.get(Meaning.MIDDLE, ""), family]
+    is_east_asian = bool(given and family) and all(_EAST_ASIAN.fullmatch(part) for part in parts if part)
+    if family_first or is_east_asian:
+        parts.reverse()
+    return ("" if is_east_asian else " ").join(filter(None, parts))
+
+
+def _has_more_than(name: str, part: str) -> bool:
+    words, looked_for = name.casefold().split(), part.casefold().split()
+    return len(words) > len(looked_for) and set(looked_for) <= set(words)
+
+
+def _meanings(heading: str) -> dict[str, Meaning]:
+    """Return the meaning of a heading in each language that knows it, with and without what it has in brackets."""
+    found: dict[str, Meaning] = {}
+    for text in (re.sub(r"[(（\[].*", "", heading), heading):
+        for language, words in _words().items():
+            if meaning := words.get(_folded(text)):
+                found[language] = meaning
+    return found
+
+
+def _folded(heading: str) -> str:
+    """Return the letters and digits alone: “E-mail 1 - Value” and “e_mail_1_value” are the same heading."""
+    kept = "LMN"  # letters, marks (vowels in Hindi and Thai), numbers
+    text = unicodedata.normalize("NFKC", heading).casefold()
+    return "".join(character for character in text if unicodedata.category(character)[0] in kept)
+
+
+def _without_accents(text: str) -> str:
+    plain = "".join(part for part in unicodedata.normalize("NFD", text) if not unicodedata.combining(part))
+    return plain if len(plain) >= SHORTEST_WITHOUT_ACCENTS else text
+
+
+@cache
+def _table() -> dict[str, dict[str, Any]]:
+    table: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+    return table
+
+
+@cache
+def _words() -> dict[str, dict[str, Meaning]]:
+    """Return the meaning of each folded heading, by language."""
+    words: dict[str, dict[str, Meaning]] = {}
+    for language, columns in _table().items():
+        known = words[language] = {}
+        for meaning, headings in columns.items():
+            for heading in headings if meaning != FAMILY_FIRST else ():
+                folded = _folded(heading)
+                known.update(dict.fromkeys((folded, _without_accents(folded)), Meaning(meaning)))
+    return words
+
+
+@cache
+def _family_first() -> frozenset[str]:
+    return frozenset(language for language, columns in _table().items() if columns.get(FAMILY_FIRST))
