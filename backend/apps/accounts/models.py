@@ -16,11 +16,17 @@ from apps.events.validators import CheckedText
 
 from .public_url import is_local
 
+from apps.events.addresses import strip_address
+
 
 class UserManager(BaseUserManager["User"]):
     """Makes users who are named by their e-mail address."""
 
     use_in_migrations = True
+
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        return super().normalize_email(strip_address(email or ""))
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         if not email:

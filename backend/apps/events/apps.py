@@ -10,7 +10,9 @@ class EventsConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks, receivers  # registering them needs the models, which are loaded by now
+        from .addresses import clean_addresses_in_all_forms
 
+        clean_addresses_in_all_forms()
         checks.register()
         receivers.connect()
         register_converter(RowIdConverter, "row_id")

@@ -13,6 +13,7 @@ from itertools import islice, zip_longest
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from .addresses import refuse_unseen_characters, strip_address
 from .list_headings import Meaning, full_name, understand
 from .tickets import Holder
 from .validators import refuse_control_characters
@@ -26,7 +27,7 @@ SAMPLES = 3  # values that are shown of a column whose heading is not understood
 POSITIONS = (Meaning.NAME, Meaning.EMAIL, Meaning.QUANTITY)  # the columns of a list without headings
 WHITE_SPACE = re.compile(r"[ \t\r\n]+")  # a cell may hold line breaks: spreadsheets let people write several lines
 # As mail programs write an address: Ann Lee <ann@example.org>
-MAILBOX = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>\s@]+@[^<>\s]+)>")
+MAILBOX = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>@]+@[^<>]+)>\s*")
 
 
 @dataclass(slots=True)
@@ -122,7 +123,9 @@ def _rows(text: str) -> list[tuple[int, list[str]]]:
 
 
 def _delimiter(text: str) -> str:
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    """Return what separates the values: of the marks outside quotation marks in the first line, the most frequent."""
+    unquoted = re.sub(r'"[^"]*("|$)', "", text)
+    first = next((line for line in unquoted.splitlines() if line.strip()), "")
     return max("\t;,", key=first.count) if any(mark in first for mark in "\t;,") else ","
 
 
@@ -179,10 +182,7 @@ def _read(number: int, name: str, email: str, quantity: str) -> Line:
     if len(line.name) > MAX_NAME:
         line.problems.append(f"The name is longer than {MAX_NAME} characters.")
     if line.email:
-        try:
-            validate_email(line.email)
-        except ValidationError:
-            line.problems.append(f"“{line.email}” is not an e-mail address.")
+        line.problems.extend(_wrong_with(line.email))
     if not _is_quantity(line.quantity or "1"):
         shown = line.quantity if len(line.quantity) <= SHOWN else f"{line.quantity[:SHOWN]}…"
         line.problems.append(f"The quantity “{shown}” is not a whole number from 1 to {MAX_QUANTITY}.")
@@ -190,26 +190,30 @@ def _read(number: int, name: str, email: str, quantity: str) -> Line:
 
 
 def _control_characters(line: Line) -> list[str]:
-    problems = []
-    for value in (line.name, line.email):
-        try:
-            refuse_control_characters(value)
-        except ValidationError as error:
-            problems += error.messages
-    return problems
+    try:
+        refuse_control_characters(line.name)
+    except ValidationError as error:
+        return error.messages
+    return []
 
 
 def _mailbox(name: str, email: str) -> tuple[str, str]:
     """Name and address, where both stand in the place of the name, or the address alone does."""
     if email:
-        return name, email
+        return name, strip_address(email)
     if written := MAILBOX.fullmatch(name):
-        return written["name"].strip(' "'), written["email"]
+        return written["name"].strip(' "'), strip_address(written["email"])
+    address = strip_address(name)
+    return ("", address) if "@" in address and not _wrong_with(address) else (name, "")
+
+
+def _wrong_with(address: str) -> list[str]:
     try:
-        validate_email(name)
-    except ValidationError:
-        return name, ""
-    return "", name
+        refuse_unseen_characters(address)
+        validate_email(address)
+    except ValidationError as error:
+        return [f"“{address}” is not an e-mail address."] if error.code == "invalid" else error.messages
+    return []
 
 
 def _is_quantity(text: str) -> bool:

@@ -21,6 +21,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from . import media, storage
+from .addresses import AddressField, strip_address
 from .auditing.records import Examination as Examination
 from .auditing.records import UsageSample as UsageSample
 from .deployment import Deployment as Deployment
@@ -230,7 +231,7 @@ class EventTicket(CheckedText, PartiallySaved):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="tickets"
     )
     holder_name = models.CharField(max_length=200, blank=True)
-    holder_email = models.EmailField("holder's e-mail", blank=True, db_index=True)
+    holder_email = AddressField("holder's e-mail", blank=True, db_index=True)
     quantity = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
     order_reference = models.CharField(max_length=40, blank=True)
     issued_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -297,7 +298,7 @@ class EventTicket(CheckedText, PartiallySaved):
         A changed value that is printed and the wish for new files are one transaction (`receivers.py`). Raises
         ValidationError for another event: the code and the places of the files carry the event.
         """
-        self.holder_email = self.holder_email.lower()  # as allauth stores the addresses it is compared with
+        self.holder_email = strip_address(self.holder_email).lower()  # before it is compared with what is printed
         names = None if update_fields is None else set(update_fields)
         with transaction.atomic(using=kwargs.get("using")):
             row = self._locked_row(names)

@@ -67,7 +67,7 @@ def issue_many(
             ticket_type=ticket_type,
             holder=holder.user,
             holder_name=holder.name.strip(),
-            holder_email=holder.email.strip().lower(),
+            holder_email=holder.email,
             quantity=holder.quantity,
             order_reference=order_reference,
             in_bulk=in_bulk,

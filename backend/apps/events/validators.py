@@ -30,13 +30,13 @@ def refuse_control_characters(text: str, *, lines: bool = False) -> None:
     before = text[max(0, found.start() - _QUOTED) : found.start()]
     place = f"after “{before}”" if before.strip() else "at the beginning"
     raise ValidationError(
-        f"There is a character that can’t be printed, {_named(found[0])}, {place}. Delete it, or type the text anew.",
+        f"There is a character that can’t be printed, {named_character(found[0])}, {place}. Delete it, or type the text anew.",
         code="control_character",
     )
 
 
-def _named(char: str) -> str:
-    """The character as people can look it up."""
+def named_character(char: str) -> str:
+    """Return how messages name a character that cannot be seen: “U+200B (zero width space)”."""
     name = {"\t": "a tab", "\n": "a line break", "\r": "a line break"}.get(char) or unicodedata.name(char, "").lower()
     return f"U+{ord(char):04X} ({name})" if name else f"U+{ord(char):04X}"
 
