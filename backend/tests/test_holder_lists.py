@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from apps.events import list_headings
-from apps.events.holder_lists import MAX_LINES, decode, read_holders
+from apps.events.holder_lists import MAX_LINES, read_holders
 from apps.events.list_headings import Meaning, understand
 from apps.events.rendering.labels import labels_for, languages
 from apps.events.tickets import Holder
@@ -90,16 +90,6 @@ def test_what_is_no_list(text: str, reason: str) -> None:
     with pytest.raises(ValidationError) as caught:
         read_holders(text)
     assert reason in caught.value.messages[0]
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_unicode_files_are_read(encoding: str) -> None:
-    assert decode("王小明".encode(encoding)) == "王小明"
-
-
-def test_other_files_are_refused_with_the_cure() -> None:
-    with pytest.raises(ValidationError, match="CSV UTF-8"):
-        decode("Amélie".encode("cp1252"))
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from .addresses import refuse_unseen_characters, strip_address
+from .list_files import read_rows
 from .list_headings import Meaning, full_name, understand
 from .tickets import Holder
 from .validators import refuse_control_characters
@@ -77,22 +76,13 @@ class HolderList(list[Line]):
         return [column for column in self.columns if column.meaning is None]
 
 
-def decode(content: bytes) -> str:
-    """The text of an uploaded file. Raises ValidationError for one that is not in Unicode."""
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise ValidationError("This file is not in Unicode. Save it as “CSV UTF-8” and upload it again.") from error
-
-
 def read_holders(text: str, answers: Mapping[str, str] | None = None, *, ignore_rest: bool = False) -> HolderList:
     """Return one `Line` for every line with text: name, e-mail, quantity, separated by commas, semicolons or tabs.
 
     The first line may head the columns, in any order. `answers` says by `Column.field` what columns hold; `ignore_rest`
     leaves out those that are neither understood nor answered for. Raises ValidationError when it is no such list.
     """
-    rows = _rows(text)
+    rows = read_rows(text)
     headings = understand(rows[0][1]) if rows else None
     first, body = rows[: bool(headings)], rows[bool(headings) :]
     if not body:
@@ -108,25 +98,6 @@ def read_holders(text: str, answers: Mapping[str, str] | None = None, *, ignore_
     holders = HolderList((), columns, family_first=headings.family_first)
     holders.extend(_read_columns(number, cells, holders) for number, cells in body)
     return holders
-
-
-def _rows(text: str) -> list[tuple[int, list[str]]]:
-    """Return the lines with text, each with its number."""
-    try:
-        rows = list(csv.reader(io.StringIO(text), delimiter=_delimiter(text), skipinitialspace=True, strict=True))
-    except csv.Error as error:
-        raise ValidationError(
-            f"This list can’t be read: {error}. Look for a quotation mark that is not closed."
-        ) from error
-    stripped = ([cell.strip() for cell in row] for row in rows)
-    return [(number, cells) for number, cells in enumerate(stripped, start=1) if any(cells)]
-
-
-def _delimiter(text: str) -> str:
-    """Return what separates the values: of the marks outside quotation marks in the first line, the most frequent."""
-    unquoted = re.sub(r'"[^"]*("|$)', "", text)
-    first = next((line for line in unquoted.splitlines() if line.strip()), "")
-    return max("\t;,", key=first.count) if any(mark in first for mark in "\t;,") else ","
 
 
 def _columns(

@@ -127,14 +127,28 @@ def test_answers_are_kept_when_the_list_is_changed(desk: Client, event: Event) -
     assert "What is in" not in page
 
 
-def test_a_file_that_is_not_in_unicode_says_how_to_save_it(desk: Client, event: Event) -> None:
-    upload = SimpleUploadedFile("guests.csv", "Amélie".encode("latin-1"))
-    assert "CSV UTF-8" in check_list(desk, event, file=upload).content.decode()
+def test_a_file_that_is_not_in_unicode_is_issued_once_its_letters_were_looked_at(desk: Client, event: Event) -> None:
+    upload = SimpleUploadedFile("guests.csv", "Amélie Laurent".encode("cp1252"))
+    page = check_list(desk, event, file=upload).content.decode()
+    assert "CSV UTF-8" in page
+    assert 'name="letters_are_right" value="1" required' in page
+
+    fields = {name: unescape(value) for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)}
+    sent = {**fields, "holders": "Amélie Laurent", "key": key_in(page), "issue": "1"}
+    assert "letters_are_right" in check_list(desk, event, **sent).content.decode()
+    assert not EventTicket.objects.exists()
+    check_list(desk, event, **sent, letters_are_right="1")
+    assert EventTicket.objects.get().holder_name == "Amélie Laurent"
 
 
-def test_a_file_with_nul_characters_is_kept_back_when_it_is_checked(desk: Client, event: Event) -> None:
-    content = "Ana, ana@example.org, 2\nBen".encode("utf-16-le")  # without the mark that says so
+def test_a_file_in_utf_16_without_a_mark_is_read(desk: Client, event: Event) -> None:
+    content = "Ana, ana@example.org, 2\nBen".encode("utf-16-le")
     page = check_list(desk, event, file=SimpleUploadedFile("guests.csv", content)).text
+    assert "2 tickets, for 3 people." in page
+
+
+def test_a_list_with_nul_characters_is_kept_back_when_it_is_checked(desk: Client, event: Event) -> None:
+    page = check_list(desk, event, file=SimpleUploadedFile("guests.csv", b"Ana\0, ana@example.org, 2")).text
     assert "There is a NUL character in this line. Save the list as “CSV UTF-8”" in page
     assert 'name="key"' not in page
 

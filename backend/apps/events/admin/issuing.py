@@ -20,7 +20,8 @@ from unfold.widgets import (
 )
 
 from apps.events import history, tickets
-from apps.events.holder_lists import Column, HolderList, decode, read_holders
+from apps.events.holder_lists import Column, HolderList, read_holders
+from apps.events.list_files import ListFile, read_list_file
 from apps.events.list_headings import Meaning
 from apps.events.models import Event, EventTicket, TicketType
 from apps.events.timing import CHECKED_LISTS_GOOD
@@ -73,7 +74,7 @@ class IssueForm(forms.Form):
     def __init__(self, *args: Any, event: Event, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lines = HolderList([])
-        self.text = ""
+        self.list_file = ListFile("")
         self.fields["ticket_type"].queryset = event.ticket_types.all()  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
@@ -83,12 +84,16 @@ class IssueForm(forms.Form):
             raise ValidationError("There are lines and a file. Remove one of them.")
         if upload is not None and upload.size > MAX_UPLOAD:
             raise ValidationError("The file is larger than 2 MB. Split it.")
-        self.text = decode(upload.read()) if upload is not None else cleaned.get("holders", "")
+        self.list_file = ListFile(
+            cleaned.get("holders", ""), self.data.get("note", ""), bool(self.data.get("is_guess"))
+        )
+        if upload is not None:
+            self.list_file = read_list_file(upload.read())
         self.data = {
             **cast(QueryDict, self.data).dict(),
-            "holders": self.text,
+            "holders": self.list_file.text,
         }  # a file's lines can then be corrected in the page
-        self.lines = read_holders(self.text, self.data, ignore_rest="ignore_rest" in self.data)
+        self.lines = read_holders(self.list_file.text, self.data, ignore_rest="ignore_rest" in self.data)
         return cleaned
 
     @property
@@ -98,6 +103,11 @@ class IssueForm(forms.Form):
     @property
     def may_be_issued(self) -> bool:
         return bool(self.lines) and not self.problems and not self.lines.unanswered
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether a file whose letters were guessed was looked at."""
+        return not self.list_file.is_guess or "letters_are_right" in self.data
 
     def column_choices(self) -> list[tuple[Column, str]]:
         """The columns of the list, each with the field that says what it holds."""
@@ -126,7 +136,7 @@ def issue_page(desk: EventAdmin, request: HttpRequest, event: Event) -> HttpResp
     form = IssueForm(request.POST or None, request.FILES or None, event=event)
     checked = request.method == "POST" and form.is_valid() and "change" not in request.POST
     ready = checked and form.may_be_issued
-    if ready and "issue" in request.POST:
+    if ready and form.is_confirmed and "issue" in request.POST:
         return _issue(request, event, form)
     noted = note_names(event, form.lines) if checked else 0
     context = {
