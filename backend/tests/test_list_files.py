@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import codecs
 import io
+import resource
 import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -117,3 +120,124 @@ def test_what_is_no_list_is_named_with_what_to_do(content: bytes, kind: str) -> 
         read_list_file(content)
     assert kind in caught.value.messages[0]
     assert "CSV" in caught.value.messages[0]
+
+
+# -- Workbooks ---------------------------------------------------------------------------------------------------
+
+WORKBOOKS = Path(__file__).with_name("workbooks")
+SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
+DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def xlsx(rows: Iterable[str]) -> bytes:
+    """The smallest workbook with these rows of XML."""
+    relation = f'<Relationship Id="r1" Type="{DOCUMENT}/{{}}" Target="{{}}"/>'
+    related = f'<Relationships xmlns="{RELATIONS}">{relation}</Relationships>'
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("_rels/.rels", related.format("officeDocument", "xl/workbook.xml"))
+        archive.writestr("xl/_rels/workbook.xml.rels", related.format("worksheet", "worksheets/sheet1.xml"))
+        archive.writestr(
+            "xl/workbook.xml",
+            f'<workbook xmlns="{SHEET}" xmlns:r="{DOCUMENT}"><sheets><sheet name="Gäste" sheetId="1" r:id="r1"/>'
+            "</sheets></workbook>",
+        )
+        with archive.open("xl/worksheets/sheet1.xml", "w") as sheet:
+            sheet.write(f'<worksheet xmlns="{SHEET}"><sheetData>'.encode())
+            for row in rows:
+                sheet.write(row.encode())
+            sheet.write(b"</sheetData></worksheet>")
+    return buffer.getvalue()
+
+
+def cell(reference: str, text: str) -> str:
+    return f'<c r="{reference}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
+
+
+def ods(*rows: Sequence[str]) -> bytes:
+    names = "".join(
+        f' xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{long}:1.0"'
+        for short, long in {"office": "office", "table": "table", "text": "text"}.items()
+    )
+    cells = [
+        "".join(f'<table:table-cell office:value-type="string"><text:p>{v}</text:p></table:table-cell>' for v in row)
+        for row in rows
+    ]
+    table = "".join(f"<table:table-row>{row}</table:table-row>" for row in cells)
+    content = (
+        f'<?xml version="1.0"?><office:document-content{names}><office:body><office:spreadsheet>'
+        f'<table:table table:name="Gäste">{table}</table:table>'
+        "</office:spreadsheet></office:body></office:document-content>"
+    )
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("META-INF/manifest.xml", "<manifest/>")
+        archive.writestr("content.xml", content)
+    return buffer.getvalue()
+
+
+def test_a_workbook_of_excel_is_read_as_it_is_shown_there() -> None:
+    """Its first sheet is hidden; it has a whole number, a date, an empty row, formulas, and a sheet of notes."""
+    file = read_list_file((WORKBOOKS / "guests.xlsx").read_bytes())
+    holders = read_holders(file.text, ignore_rest=True)
+
+    assert [(line.number, line.to_holder()) for line in holders] == [
+        (2, Holder("Ann Lee", "ann@example.org", 2)),
+        (4, Holder("王小明", "xiaoming@example.org", 1)),
+        (5, Holder("Ben Loh", "ben@example.org", 3)),
+    ]
+    assert [column.samples for column in holders.columns if column.heading == "Bestellung"] == [["12345", "2027-01-02"]]
+    assert file.note == "Read from the sheet “Gäste”. Not read: 1 more with values."
+
+
+def test_the_workbooks_of_old_excel_and_of_libreoffice_are_read() -> None:
+    old = read_list_file((WORKBOOKS / "guests.xls").read_bytes())
+    free = read_list_file(ods(["Name", "Vorname", "E-Mail"], ["Lee", "Ann", "ann@example.org"]))
+
+    assert [line.name for line in read_holders(old.text, ignore_rest=True)] == ["Ann Lee"]
+    assert [line.name for line in read_holders(free.text)] == ["Ann Lee"]
+
+
+def test_a_comma_or_a_line_break_in_a_cell_belongs_to_its_value() -> None:
+    heading = f"<row>{cell('A1', 'Name, as printed, please (name)')}{cell('B1', 'E-Mail')}</row>"
+    row = f"<row>{cell('A2', 'Lee, Ann&#10;Mei')}{cell('B2', 'ann@example.org')}</row>"
+    assert read_rows(read_list_file(xlsx([heading, row])).text)[1:] == [(2, ["Lee, Ann Mei", "ann@example.org"])]
+
+    alone = read_list_file(xlsx([f"<row>{cell('A1', 'Lee, Ann; M.')}</row>"]))
+    assert read_rows(alone.text) == [(1, ["Lee, Ann; M."])]
+
+
+def far_corner() -> Iterator[str]:
+    yield f"<row>{cell('A1', 'Ana')}</row><row>{cell('XFD1048576', 'Ben')}</row>"
+
+
+def bomb() -> Iterator[str]:
+    for number in range(1, 6001):
+        yield f"<row>{''.join(cell(f'{column}{number}', 'x' * 3000) for column in 'ABCDEFGHIJKLMNOPQRSTUVWXYZ')}</row>"
+
+
+@pytest.mark.parametrize("rows", [far_corner, bomb])
+def test_a_workbook_that_would_fill_the_memory_is_refused(rows: Callable[[], Iterator[str]]) -> None:
+    content = xlsx(rows())
+    assert len(content) < 2 * 1024 * 1024, "small enough to be uploaded"
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValidationError, match="damaged, or too large to be read here. Save it as “CSV UTF-8”"):
+        read_list_file(content)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 100 * 1024, "kilobytes, in the process that was asked"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (xlsx([f"<row>{cell('A1', 'Ana')}</row><row>{cell('A30000', 'Ben')}</row>"]), "“Gäste” has 30000 rows"),
+        (xlsx([]), "There is no value on any sheet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "no workbook that can be read"),
+        (archive_of("xl/workbook.xml"), "no workbook that can be read"),
+    ],
+)
+def test_what_is_no_readable_workbook_says_why(content: bytes, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        read_list_file(content)

@@ -29,7 +29,7 @@ def refuse_unseen_characters(address: str) -> None:
     for character in address:
         if unicodedata.category(character)[0] in "CZ":
             raise ValidationError(
-                f"This e-mail address has the character {named_character(character)} in it, which cannot be seen. "
+                f"This e-mail address has the character {named_character(character)} in it, which is no part of one. "
                 "Type the address anew.",
                 code="unseen_character",
             )

@@ -5,13 +5,19 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import json
 import re
 import zipfile
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 
+from . import confined
+
 SEPARATORS = ("\t", ";", ",", "|", ":")
+READER = "apps.events.workbooks"
+WORKBOOK_BYTES = 384 * 1024 * 1024
+WORKBOOK_SECONDS = 10
 MAX_VALUE = 10_000  # characters of a value; a quotation mark that is not closed swallows the lines behind it
 SAVE_AS_CSV = "Save it as “CSV UTF-8” and upload it again."
 
@@ -27,7 +33,7 @@ _MARKS = (
 )
 _PROBE = 2000  # bytes that tell UTF-16 without a mark
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_CONTAINERS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _FILE_KINDS = (
     (b"%PDF", "a PDF document"),
     (b"{\\rtf", "a text document (RTF)"),
@@ -55,8 +61,8 @@ class ListFile:
 
 def read_list_file(content: bytes) -> ListFile:
     """Return the text of an uploaded file. Raises ValidationError, which says what the file is and what to do."""
-    if content.startswith(_WORKBOOKS):
-        raise ValidationError(f"This file is {_kind_of_container(content)}, not a list in text. {SAVE_AS_CSV}")
+    if content.startswith(_CONTAINERS):
+        return _read_workbook(content)
     beginning = content[:100].lstrip(codecs.BOM_UTF8).lstrip().lower()
     for mark, kind in _FILE_KINDS:
         if beginning.startswith(mark.lower()):
@@ -93,14 +99,31 @@ def _encoding(content: bytes) -> str:
     return "utf-8"
 
 
-def _kind_of_container(content: bytes) -> str:
-    if content.startswith(_WORKBOOKS[1]):
-        return "a document of an old Microsoft Office, or has a password"
+def _read_workbook(content: bytes) -> ListFile:
+    if content.startswith(_CONTAINERS[0]) and (kind := _kind_of_archive(content)):
+        raise ValidationError(f"This file is {kind}, not a list. {SAVE_AS_CSV}")
+    try:
+        answer = confined.run(
+            "apps.events.workbooks", content, memory_bytes=WORKBOOK_BYTES, cpu_seconds=WORKBOOK_SECONDS
+        )
+    except confined.RefusedError as error:
+        raise ValidationError(str(error)) from error
+    except confined.ExhaustedError as error:
+        raise ValidationError(f"This workbook is damaged, or too large to be read here. {SAVE_AS_CSV}") from error
+    sheet = json.loads(answer)
+    note = f"Read from the sheet “{sheet['sheet']}”. Not read: {sheet['others']} more with values."
+    return ListFile(sheet["text"], note if sheet["others"] else "")
+
+
+def _kind_of_archive(content: bytes) -> str:
+    """Return what a ZIP archive is, or nothing for a workbook."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = archive.namelist()
     except zipfile.BadZipFile:
         return "a damaged workbook or archive"
+    if any(name.startswith("xl/") for name in names) or {"mimetype", "content.xml"} <= set(names):
+        return ""
     if any(name.endswith(".iwa") or name == "Index.zip" for name in names):
         return "a Numbers spreadsheet"
     if any(name.startswith("word/") for name in names):

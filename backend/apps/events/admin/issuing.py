@@ -56,10 +56,11 @@ class IssueForm(forms.Form):
         help_text="One holder a line: name, e-mail, quantity. Quantity may be left out, and one of name and e-mail.",
     )
     file = forms.FileField(
-        label="Or a CSV file",
+        label="Or a file",
         required=False,
-        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
-        help_text="Separated by commas, semicolons or tabs. The first line may name the columns, in your language.",
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.tsv,.txt,.xlsx,.xlsb,.xls,.ods,text/csv"}),
+        help_text="CSV (commas, semicolons or tabs), or a workbook of Excel or LibreOffice. "
+        "The first line may name the columns, in your language.",
     )
     ticket_type: forms.ModelChoiceField[TicketType] = forms.ModelChoiceField(
         queryset=None, required=False, widget=UnfoldAdminSelectWidget()
