@@ -35,7 +35,7 @@ UNSEEN = [
 REFUSED = {
     "amelie@exam\xa0ple.org": "U+00A0 (no-break space)",
     "ame lie@example.org": "U+0020 (space)",
-    "amelie@exam\u2028ple.org": "U+2028 (line separator)",
+    "amelie@exam\u2003ple.org": "U+2003 (em space)",
     "amelie\x02@example.org": "U+0002",
     "amelie@example.org\ue000": "U+E000",
 }

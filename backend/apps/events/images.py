@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import warnings
 
 from django.core.exceptions import ValidationError
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from . import confined
 from .models import Event, EventImage
 
 MAX_BYTES = 10 * 1024 * 1024
-MAX_PIXELS = 40_000_000
-LONGEST_SIDE = {EventImage.Kind.COVER: 1600, EventImage.Kind.LOGO: 600}
+WORKER = "apps.events.picture_worker"
+MEMORY_BYTES = 640 * 1024 * 1024
+CPU_SECONDS = 20
+STORED = {EventImage.Kind.COVER: ("JPEG", 1600), EventImage.Kind.LOGO: ("PNG", 600)}  # the format, the longest side
 
 
 def save_event_image(event: Event, kind: EventImage.Kind, content: bytes) -> EventImage:
@@ -28,33 +28,19 @@ def save_event_image(event: Event, kind: EventImage.Kind, content: bytes) -> Eve
 
 
 def prepare(kind: EventImage.Kind, content: bytes) -> tuple[bytes, str]:
-    """The picture as JPEG (covers) or PNG (logos, which keep their transparency), and its media type.
+    """Return the picture as JPEG (covers) or PNG (logos, which keep their transparency), and its media type.
 
-    Raises ValidationError for what is no picture, is too large, or would unpack to too many pixels.
+    `picture_input.py` says what becomes of which picture. Raises ValidationError, which says why it is not taken.
     """
     if len(content) > MAX_BYTES:
         raise ValidationError(f"The picture is larger than {MAX_BYTES // 1024 // 1024} MB. Upload a smaller one.")
+    image_format, longest_side = STORED[kind]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            opened = Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP"))
-            if opened.width * opened.height > MAX_PIXELS:
-                raise ValidationError("The picture has more than 40 million pixels. Upload a smaller one.")
-            picture = ImageOps.exif_transpose(opened)
-            side = LONGEST_SIDE[kind]
-            picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    except (
-        UnidentifiedImageError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombWarning,
-        Image.DecompressionBombError,
-    ) as error:
-        raise ValidationError("This file is not a whole JPEG, PNG or WebP picture.") from error
-    buffer = io.BytesIO()
-    if kind == EventImage.Kind.COVER:
-        picture.convert("RGB").save(buffer, "JPEG", quality=88, optimize=True)
-        return buffer.getvalue(), "image/jpeg"
-    picture.convert("RGBA").save(buffer, "PNG", optimize=True)
-    return buffer.getvalue(), "image/png"
+        stored = confined.run(
+            WORKER, content, image_format, str(longest_side), memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS
+        )
+    except confined.RefusedError as error:
+        raise ValidationError(str(error)) from error
+    except confined.ExhaustedError as error:
+        raise ValidationError("The picture is damaged, or needs too much memory. Upload a smaller one.") from error
+    return stored, f"image/{image_format.lower()}"

@@ -17,7 +17,6 @@ COVER_BUDGET = 33_000  # bytes: what a ticket of at most 60 KB leaves for its co
 # Resolution and JPEG quality, from the best to what is still good enough to print.
 _COVER_STEPS = ((180, 82), (170, 76), (150, 76), (150, 68), (150, 60), (130, 58), (130, 50), (110, 48), (100, 40))
 _COVER_START = 3
-_EXIF_ORIENTATION = 0x0112
 _LOGO_DPI = 250
 _LOGO_COLOURS = 48
 
@@ -85,23 +84,12 @@ def prepare_logo(data: bytes, width: float, height: float) -> Picture:
 
 def _open(data: bytes, name: str, wanted: tuple[float, float] | None) -> "Image":
     """The picture upright, in RGB over white."""
-    from PIL import Image, ImageOps
+    from apps.events.picture_input import PictureError, on_white, open_picture
 
     try:
-        image: Image.Image = Image.open(io.BytesIO(data))
-        if wanted:
-            image.draft("RGB", (round(wanted[0]), round(wanted[1])))
-        image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise RenderingError(f"the {name} cannot be read ({error}): upload it as JPEG, PNG or WebP") from error
-    if image.getexif().get(_EXIF_ORIENTATION, 1) != 1:
-        image = ImageOps.exif_transpose(image)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        white.alpha_composite(image)
-        image = white
-    return image if image.mode == "RGB" else image.convert("RGB")
+        return on_white(open_picture(data, sketch=(round(wanted[0]), round(wanted[1])) if wanted else None))
+    except PictureError as error:
+        raise RenderingError(f"the {name} cannot be read: {error}") from error
 
 
 def _crop_size(image: "Image", width: float, height: float, dpi: int) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageOps
 
+from apps.events.picture_input import PictureError, on_white, open_picture
 from apps.events.rendering.colour import Colour
 from apps.events.rendering.details import EventDetails
 from apps.events.rendering.errors import RenderingError
@@ -19,13 +20,13 @@ _SMOOTHING: Final = 8
 
 def pass_pictures(event: EventDetails, accent: Colour) -> dict[str, bytes]:
     """Return PNG files by name: icons always, logo and strip if the event has a logo and a cover."""
-    logo = _open(event.logo, "logo", "RGBA") if event.logo else None
+    logo = _open(event.logo, "logo").convert("RGBA") if event.logo else None
     pictures = {f"icon{name}.png": _png(_icon(logo, accent, _ICON * scale)) for name, scale in _DENSITIES.items()}
     if logo:
         for name, scale in _DENSITIES.items():
             pictures[f"logo{name}.png"] = _png(ImageOps.contain(logo, (_LOGO[0] * scale, _LOGO[1] * scale)))
     if event.cover:
-        cover = _open(event.cover, "cover", "RGB")
+        cover = on_white(_open(event.cover, "cover"))
         strip = ImageOps.fit(cover, (_STRIP[0] * 2, _STRIP[1] * 2), Image.Resampling.LANCZOS)
         # A palette with dithering: a third of the size of true colour, which Wallet would take as PNG only.
         palette = strip.quantize(256)
@@ -33,12 +34,11 @@ def pass_pictures(event: EventDetails, accent: Colour) -> dict[str, bytes]:
     return pictures
 
 
-def _open(data: bytes, name: str, mode: str) -> Image.Image:
+def _open(data: bytes, name: str) -> Image.Image:
     try:
-        with Image.open(BytesIO(data)) as picture:
-            return ImageOps.exif_transpose(picture).convert(mode)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise RenderingError(f"the {name} cannot be read ({error}): upload it as JPEG, PNG or WebP") from error
+        return open_picture(data)
+    except PictureError as error:
+        raise RenderingError(f"the {name} cannot be read: {error}") from error
 
 
 def _icon(logo: Image.Image | None, accent: Colour, pixels: int) -> Image.Image:
