@@ -19,6 +19,7 @@ from apps.events.models import UsageSample
 from apps.telemetry import metrics
 
 from .factories import make_ticket
+from .wallet_credentials import Authority
 
 pytestmark = pytest.mark.django_db
 
@@ -43,9 +44,11 @@ def expressions() -> Iterator[str]:
 
 
 @pytest.fixture
-def exported(client: Client, settings: Any) -> dict[str, dict[str, set[str]]]:
+def exported(client: Client, settings: Any, tmp_path: Path) -> dict[str, dict[str, set[str]]]:
     """The values of every label of every metric, after a little of everything has happened."""
     settings.METRICS_TOKEN = "only-for-monitors"
+    for name, value in Authority().settings(tmp_path).items():
+        setattr(settings, name, value)
     make_ticket().delete()
     UsageSample.objects.create(storage=1, bandwidth=1, transformations=1, credits=1, credits_limit=25)
     with examinations.recording(examinations.begin()) as record:

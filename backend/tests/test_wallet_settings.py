@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from django.core.checks import CheckMessage
+from cryptography.hazmat.primitives.serialization import Encoding
+from django.core.checks import WARNING, CheckMessage
+from django.test import Client
+from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from apps.events.checks import check_wallets
-from apps.events.wallets import Wallet, offered
+from apps.events.models import EventTicket
+from apps.events.rendering.wallet import credentials
+from apps.events.wallets import Wallet, WalletOffError, apple_pass, offered
 
-from .wallet_credentials import Authority
+from .factories import make_user
+from .wallet_credentials import Authority, issue
 
 APPLE = ("APPLE_WALLET_CERTIFICATE", "APPLE_WALLET_KEY", "APPLE_WALLET_INTERMEDIATE")
 GOOGLE = ("GOOGLE_WALLET_CREDENTIALS", "GOOGLE_WALLET_ISSUER_ID")
@@ -118,13 +129,79 @@ def test_no_secret_is_told_whatever_was_mistaken(
 
 
 def test_credentials_are_read_once_and_complained_about_once(
-    configured: dict[str, str], settings: Settings, caplog: pytest.LogCaptureFixture
+    configured: dict[str, str], settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offered()
-    for path in (value for value in configured.values() if value.startswith("/")):
-        Path(path).unlink()
-    assert offered() == {Wallet.APPLE, Wallet.GOOGLE}
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read again"))
+        assert offered() == {Wallet.APPLE, Wallet.GOOGLE}
     settings.GOOGLE_WALLET_ISSUER_ID = "my issuer"
     for _ in range(3):
         assert offered() == {Wallet.APPLE}
     assert len(caplog.records) == 1
+
+
+# -- Certificates end --------------------------------------------------------------------------------------------
+
+
+def at(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    """Have the clock that certificates are compared with show that many days later."""
+    clock = SimpleNamespace(now=lambda zone: datetime.now(zone) + timedelta(days=days))
+    monkeypatch.setattr(credentials, "datetime", clock)
+
+
+@pytest.mark.parametrize("ending", ["certificate", "intermediate"])
+def test_a_certificate_that_ends_while_the_process_runs_takes_the_wallet_off(
+    authority: Authority, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    values = configure(settings, authority.settings(tmp_path))
+    if ending == "intermediate":  # lives for 30 days, as does the other
+        Path(values["APPLE_WALLET_CERTIFICATE"]).write_bytes(authority.member(days=60))
+    assert Wallet.APPLE in offered()
+
+    at(monkeypatch, 31)
+    assert offered() == {Wallet.GOOGLE}
+    with pytest.raises(WalletOffError):
+        apple_pass(EventTicket())
+    (error,) = errors()
+    assert (error.id, "renew it with Apple" in error.msg) == ("events.E004", True)
+
+
+def test_renewed_files_are_used_without_a_restart(
+    authority: Authority, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = configure(settings, authority.settings(tmp_path))
+    at(monkeypatch, 31)
+    assert Wallet.APPLE not in offered()
+
+    intermediate = issue(authority.name, authority.key, authority.name, authority.key, 90).public_bytes(Encoding.PEM)
+    Path(values["APPLE_WALLET_INTERMEDIATE"]).write_bytes(intermediate)
+    Path(values["APPLE_WALLET_CERTIFICATE"]).write_bytes(authority.member(days=90))
+    assert Wallet.APPLE in offered()
+
+    Path(values["GOOGLE_WALLET_CREDENTIALS"]).write_text("{}")
+    assert Wallet.GOOGLE not in offered()
+    Path(values["GOOGLE_WALLET_CREDENTIALS"]).write_text(authority.service_account())
+    assert Wallet.GOOGLE in offered()
+
+
+def test_the_end_is_told_weeks_before(
+    authority: Authority, settings: Settings, tmp_path: Path, client: Client, db: None
+) -> None:
+    values = configure(settings, authority.settings(tmp_path))
+    settings.METRICS_TOKEN = "scrape"
+    assert errors() == []
+    Path(values["APPLE_WALLET_CERTIFICATE"]).write_bytes(authority.member(days=20))
+
+    (warning,) = errors()
+    assert (warning.id, warning.level) == ("events.W010", WARNING)
+    assert "Passes for Apple Wallet are offered until" in warning.msg
+    assert "no restart is needed" in warning.msg
+    metrics = client.get("/metrics", headers={"Authorization": "Bearer scrape"}).text
+    found = re.search(r'^admit_wallet_credentials_end_seconds\{wallet="apple"\} (\S+)$', metrics, re.MULTILINE)
+    assert found is not None
+    assert 19 * 86400 < float(found[1]) - time.time() < 21 * 86400
+    assert 'admit_wallet_off{wallet="google"} 0.0' in metrics
+
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    assert warning.msg in unescape(client.get(reverse("admin:events_event_changelist")).text)

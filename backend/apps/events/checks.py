@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .codes import keyring
 from .packages import missing_packages
-from .wallets import Wallet, problems
+from .wallets import Wallet, expiring, problems
 
 MAIL_SERVER = "apps.mail.outbox.OutboxBackend"
 
@@ -54,10 +54,14 @@ def check_signing_keys(app_configs: Sequence[Any] | None, **_: Any) -> list[chec
 def check_wallets(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
     ids = {Wallet.APPLE: "events.E004", Wallet.GOOGLE: "events.E005"}
     hint = "Correct the settings of {wallet}, or leave all of them empty to do without; docs/reference/settings.md."
-    return [
+    found: list[checks.CheckMessage] = [
         checks.Error(f"{wallet} is off: {problem}.", hint=hint.format(wallet=wallet), id=ids[wallet])
         for wallet, problem in problems().items()
     ]
+    renew = (
+        "Create a new certificate for the same Pass Type ID in Apple's developer account; docs/reference/settings.md."
+    )
+    return found + [checks.Warning(text, hint=renew, id="events.W010") for text in expiring().values()]
 
 
 def check_production(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:

@@ -6,14 +6,17 @@ Nothing here calls Apple or Google: a pass is signed on this machine, and the ph
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings
+from django.utils import timezone
 
 from . import faces
 from .models import Event, EventTicket
@@ -29,6 +32,7 @@ from .rendering.wallet import (
 logger = logging.getLogger(__name__)
 
 TEMPLATES_KEPT = 32
+EXPIRY_WARNING = timedelta(weeks=4)
 
 
 class Wallet(StrEnum):
@@ -44,7 +48,7 @@ class WalletOffError(Exception):
 
 
 def offered() -> frozenset[Wallet]:
-    """The wallets that passes can be made for. Costs nothing once the credentials have been loaded."""
+    """The wallets that passes can be made for. Costs some microseconds once the credentials have been loaded."""
     loaded = {Wallet.APPLE: _apple().credentials, Wallet.GOOGLE: _google().credentials}
     return frozenset(wallet for wallet, credentials in loaded.items() if credentials is not None)
 
@@ -53,6 +57,23 @@ def problems() -> dict[Wallet, str]:
     """What is wrong with credentials that are configured, without any of their contents."""
     found = {Wallet.APPLE: _apple().problem, Wallet.GOOGLE: _google().problem}
     return {wallet: problem for wallet, problem in found.items() if problem}
+
+
+def expiries() -> dict[Wallet, datetime]:
+    """When the credentials of each wallet that is on end, if they do. Google's keys have no end."""
+    credentials = _apple().credentials
+    return {Wallet.APPLE: credentials.expires_at} if credentials else {}
+
+
+def expiring(now: datetime | None = None) -> dict[Wallet, str]:
+    """What to do about credentials that end within some weeks."""
+    soon = (now or timezone.now()) + EXPIRY_WARNING
+    return {
+        wallet: f"Passes for {wallet} are offered until {moment:%Y-%m-%d}, when a certificate ends. Renew it with "
+        "Apple and put the new file in the place of the old; no restart is needed."
+        for wallet, moment in expiries().items()
+        if moment < soon
+    }
 
 
 def apple_pass(ticket: EventTicket) -> bytes:
@@ -97,20 +118,45 @@ class Loaded(Generic[Credentials]):
 
 
 def _apple() -> Loaded[AppleCredentials]:
-    return _load_apple(
-        settings.APPLE_WALLET_CERTIFICATE,
-        settings.APPLE_WALLET_KEY,
-        settings.APPLE_WALLET_INTERMEDIATE,
-        settings.APPLE_WALLET_KEY_PASSWORD,
-    )
+    paths = (settings.APPLE_WALLET_CERTIFICATE, settings.APPLE_WALLET_KEY, settings.APPLE_WALLET_INTERMEDIATE)
+    loaded = _load_apple(*paths, settings.APPLE_WALLET_KEY_PASSWORD, _stamps(*paths))
+    if loaded.credentials is not None:
+        try:
+            loaded.credentials.check_period()
+        except WalletCredentialsError as error:
+            return _off(Wallet.APPLE, str(error))
+    return loaded
 
 
 def _google() -> Loaded[GoogleCredentials]:
-    return _load_google(settings.GOOGLE_WALLET_CREDENTIALS, settings.GOOGLE_WALLET_ISSUER_ID)
+    path = settings.GOOGLE_WALLET_CREDENTIALS
+    return _load_google(path, settings.GOOGLE_WALLET_ISSUER_ID, _stamps(path))
+
+
+def _stamps(*paths: str) -> tuple[tuple[int, int, int] | None, ...]:
+    """What changes when a file is written or replaced: credentials are loaded once for each set of these."""
+
+    def stamp(path: str) -> tuple[int, int, int] | None:
+        try:
+            status = os.stat(path)
+        except (OSError, ValueError):  # loading says what is wrong with it
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    return tuple(stamp(path) if path else None for path in paths)
+
+
+@lru_cache(maxsize=8)
+def _off(wallet: Wallet, problem: str) -> Loaded[Any]:
+    """A wallet that is off, which is logged once for each reason."""
+    logger.error("%s is off: %s", wallet, problem)
+    return Loaded(problem=problem)
 
 
 @lru_cache(maxsize=4)
-def _load_apple(certificate: str, key: str, intermediate: str, password: str) -> Loaded[AppleCredentials]:
+def _load_apple(
+    certificate: str, key: str, intermediate: str, password: str, stamps: tuple[object, ...]
+) -> Loaded[AppleCredentials]:
     needed = {
         "APPLE_WALLET_CERTIFICATE": certificate,
         "APPLE_WALLET_KEY": key,
@@ -125,7 +171,7 @@ def _load_apple(certificate: str, key: str, intermediate: str, password: str) ->
 
 
 @lru_cache(maxsize=4)
-def _load_google(service_account: str, issuer_id: str) -> Loaded[GoogleCredentials]:
+def _load_google(service_account: str, issuer_id: str, stamps: tuple[object, ...]) -> Loaded[GoogleCredentials]:
     needed = {"GOOGLE_WALLET_CREDENTIALS": service_account, "GOOGLE_WALLET_ISSUER_ID": issuer_id}
 
     def load() -> GoogleCredentials:
@@ -147,8 +193,7 @@ def _loaded(
             raise WalletCredentialsError(f"{', '.join(missing)} missing")
         return Loaded(load())
     except WalletCredentialsError as error:
-        logger.error("%s is off: %s", wallet, error)
-        return Loaded(problem=str(error))
+        return _off(wallet, str(error))
 
 
 def _read(setting: str, path: str) -> bytes:

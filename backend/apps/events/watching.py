@@ -18,6 +18,7 @@ from apps.telemetry.serving import add_processes, may_read_metrics
 from apps.webhooks import upkeep as webhooks
 from apps.webhooks.recording import QUEUE
 
+from . import wallets
 from .auditing import examinations, usage
 from .publishing import dispatch, state_of_work
 
@@ -65,6 +66,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         raise Http404
     registry = CollectorRegistry()
     registry.register(_Database())
+    registry.register(_Wallets())
     add_processes(registry)
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
@@ -122,6 +124,25 @@ class _Storage:
                 found.add_metric([problem.value], counts.get(problem.value, 0))
         yield found
         yield ended
+
+
+class _Wallets:
+    def collect(self) -> Iterator[Metric]:
+        ends = GaugeMetricFamily(
+            "admit_wallet_credentials_end_seconds",
+            "When the certificates that passes are signed with end, as a Unix time",
+            labels=["wallet"],
+        )
+        for wallet, moment in wallets.expiries().items():
+            ends.add_metric([wallet.name.lower()], moment.timestamp())
+        yield ends
+        off = GaugeMetricFamily(
+            "admit_wallet_off", "Wallets that are configured, but cannot make passes: 1, or 0", labels=["wallet"]
+        )
+        problems = wallets.problems()
+        for wallet in wallets.Wallet:
+            off.add_metric([wallet.name.lower()], float(wallet in problems))
+        yield off
 
 
 urlpatterns = [path("healthz", alive), path("readyz", ready), path("metrics", metrics)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -16,8 +16,9 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.decorators import action, display
 
+from apps.accounts.models import User
 from apps.accounts.team_scope import PartOfParentInline, TeamScopedAdmin, first_few, managed_teams
-from apps.events import images, tickets
+from apps.events import images, tickets, wallets
 from apps.events.models import Event, EventImage, EventTicket, IssuedList, TicketType
 from apps.events.publishing import cascades
 
@@ -79,6 +80,15 @@ class EventAdmin(TeamScopedAdmin):
             (name, {**about, "classes": ("collapse",)} if name == LAYOUT and not is_open else about)
             for name, about in super().get_fieldsets(request, obj)
         ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Tell who looks after the whole system that a wallet is off, or will be."""
+        if cast(User, request.user).is_superuser:
+            for wallet, problem in wallets.problems().items():
+                messages.error(request, f"{wallet} is off: {problem}.")
+            for text in wallets.expiring().values():
+                messages.warning(request, text)
+        return cast(HttpResponse, super().changelist_view(request, extra_context))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         count = {

@@ -40,11 +40,22 @@ class AppleCredentials:
         except (ValueError, TypeError, InvalidSignature):
             message = "the intermediate is not the one that issued the Pass Type ID certificate: download"
             raise WalletCredentialsError(f"{message} {own.issuer.rfc4514_string()} from Apple") from None
-        for name, one in (("Pass Type ID", own), ("intermediate", issuer)):
+        team = _subject(own, NameOID.ORGANIZATIONAL_UNIT_NAME)
+        credentials = cls(own, key, issuer, _subject(own, NameOID.USER_ID), team)
+        credentials.check_period()
+        return credentials
+
+    @property
+    def expires_at(self) -> datetime:
+        """When the first of the two certificates ends."""
+        return min(self.certificate.not_valid_after_utc, self.intermediate.not_valid_after_utc)
+
+    def check_period(self) -> None:
+        """Raise WalletCredentialsError unless both certificates are valid now."""
+        for name, one in (("Pass Type ID", self.certificate), ("intermediate", self.intermediate)):
             if not one.not_valid_before_utc <= datetime.now(UTC) <= one.not_valid_after_utc:
                 period = f"{one.not_valid_before_utc:%Y-%m-%d} to {one.not_valid_after_utc:%Y-%m-%d}"
                 raise WalletCredentialsError(f"the {name} certificate is valid from {period}: renew it with Apple")
-        return cls(own, key, issuer, _subject(own, NameOID.USER_ID), _subject(own, NameOID.ORGANIZATIONAL_UNIT_NAME))
 
 
 @dataclass(frozen=True, slots=True)
