@@ -30,7 +30,8 @@ def refuse_control_characters(text: str, *, lines: bool = False) -> None:
     before = text[max(0, found.start() - _QUOTED) : found.start()]
     place = f"after “{before}”" if before.strip() else "at the beginning"
     raise ValidationError(
-        f"There is a character that can’t be printed, {named_character(found[0])}, {place}. Delete it, or type the text anew.",
+        f"There is a character that can’t be printed, {named_character(found[0])}, {place}. "
+        "Delete it, or type the text anew.",
         code="control_character",
     )
 

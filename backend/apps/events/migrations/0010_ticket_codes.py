@@ -1,7 +1,7 @@
 """One table of accepted codes in place of two columns of the ticket.
 
 Processes of the version before still write both columns while this version is deployed, so the database keeps them and
-knows their defaults; migration 0012 takes them out of the models.
+knows their defaults; migration 0014 takes them out of the models.
 """
 
 import hashlib

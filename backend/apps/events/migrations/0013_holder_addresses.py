@@ -16,7 +16,7 @@ def clean_addresses(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('events', '0011_public_id_suffix'),
+        ('events', '0012_take_up_refused_texts'),
     ]
 
     operations = [migrations.RunPython(clean_addresses, migrations.RunPython.noop, elidable=True)]

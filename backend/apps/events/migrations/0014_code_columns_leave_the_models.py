@@ -12,7 +12,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('events', '0011_public_id_suffix'),
+        ('events', '0013_holder_addresses'),
     ]
 
     operations = [
