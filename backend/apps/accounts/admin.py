@@ -29,7 +29,7 @@ admin.site.unregister(EmailAddress)  # shown with its user
 class GroupAdmin(CarefulListMixin, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc] # unfold has no types
     """Groups, to be changed by whoever has all that they give."""
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         return _within_rights(super().formfield_for_manytomany(db_field, request, **kwargs), request)
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
@@ -87,7 +87,7 @@ class UserAdmin(CarefulListMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[
         only_superusers = () if _editor(request).is_superuser else ("is_superuser", "is_demo")
         return (*super().get_readonly_fields(request, obj), *only_superusers)
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         return _within_rights(super().formfield_for_manytomany(db_field, request, **kwargs), request)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -155,13 +155,13 @@ class MembershipInline(PartOfParentInline):
     formset = MembershipFormSet
     fields = ("email", "role")
 
-    def has_add_permission(self, request: HttpRequest, obj: Organiser | None = None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_add_permission(request, obj) and self._may_name_members(request, obj)
 
-    def has_change_permission(self, request: HttpRequest, obj: Organiser | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and self._may_name_members(request, obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Organiser | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and self._may_name_members(request, obj)
 
     def _may_name_members(self, request: HttpRequest, team: Organiser | None) -> bool:

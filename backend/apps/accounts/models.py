@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -90,8 +90,8 @@ class User(CheckedText, AbstractUser):
         """
         return secrets.token_hex() if self.is_refused else super().get_session_auth_hash()
 
-    def get_session_auth_fallback_hash(self) -> Iterator[str]:
-        return iter(()) if self.is_refused else super().get_session_auth_fallback_hash()
+    def get_session_auth_fallback_hash(self) -> Iterable[str]:
+        return () if self.is_refused else super().get_session_auth_fallback_hash()
 
 
 class Organiser(CheckedText):

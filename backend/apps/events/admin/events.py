@@ -88,7 +88,7 @@ class EventAdmin(TeamScopedAdmin):
                 messages.error(request, f"{wallet} is off: {problem}.")
             for text in wallets.expiring().values():
                 messages.warning(request, text)
-        return cast(HttpResponse, super().changelist_view(request, extra_context))
+        return super().changelist_view(request, extra_context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         count = {
