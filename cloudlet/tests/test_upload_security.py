@@ -138,13 +138,10 @@ def test_no_multipart_body_breaks_the_server(server: RunningCloudlet, noise: byt
     assert request(server, head, body).split()[1] in ("400", "401")
 
 
-def test_default_credentials_stay_on_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--host", "0.0.0.0", "--port", "0"]) == 2  # noqa: S104 - refused is what is tested
-    assert "refusing to listen on 0.0.0.0 with the built-in API secret" in capsys.readouterr().err
-
-
-def test_a_taken_port_is_said_plainly(server: RunningCloudlet, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--port", server.authority.partition(":")[2]]) == 2
+def test_a_taken_port_is_said_plainly(
+    server: RunningCloudlet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--port", server.authority.partition(":")[2], "--data", str(tmp_path)]) == 2
     assert "choose another --port" in capsys.readouterr().err
 
 

@@ -87,11 +87,11 @@ def announce(settings: Settings, *, shows_secret: bool) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Starts the server; 2 with one clear line on standard error when it cannot."""
     arguments = build_parser().parse_args(argv)
-    os.umask(0o077)  # what is stored is for the account that runs the server
     try:
         settings = settings_from(arguments)
         with listen(settings.host, settings.port) as listener:
             settings = dataclasses.replace(settings, port=listener.getsockname()[1])
+            os.umask(0o077)  # what is stored is for the account that runs the server
             app = create_app(settings)
             announce(settings, shows_secret=not _given_secret(arguments))
             run(app, settings, listener)
