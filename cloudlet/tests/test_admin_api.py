@@ -84,6 +84,21 @@ def test_assets_are_found_by_what_they_have() -> None:
     assert "find" in api.tags(max_results=500)["tags"]
 
 
+def test_a_listing_by_prefix_tells_tags_and_context_when_it_is_asked_to() -> None:
+    upload("told/tagged", tags=["mine"], context={"k": "v"}, type="authenticated")
+    upload("told/plain", type="authenticated")
+
+    def listed(**options: Any) -> dict[str, Any]:
+        answer = api.resources(type="authenticated", prefix="told/", **options)
+        return {found["public_id"]: (found.get("tags"), found.get("context")) for found in answer["resources"]}
+
+    assert listed() == {"told/tagged": (None, None), "told/plain": (None, None)}
+    assert listed(tags=True) == {"told/tagged": (["mine"], None), "told/plain": ([], None)}
+    assert listed(context=True)["told/tagged"] == (None, {"custom": {"k": "v"}})
+    upload("told/tagged", tags="theirs", type="authenticated")
+    assert listed(tags=True)["told/tagged"] == (["theirs"], None), "an upload takes the place of all tags"
+
+
 def test_update_changes_what_it_names() -> None:
     upload("update/me", tags=["old"], moderation="manual")
     answer = api.update("update/me", tags="new,newer", context={"k": "v"}, moderation_status="approved")
