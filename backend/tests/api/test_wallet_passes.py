@@ -20,7 +20,7 @@ from apps.accounts.models import User
 from apps.events import tickets
 from apps.events.codes import code_of
 from apps.events.images import save_event_image
-from apps.events.models import EventImage, EventTicket
+from apps.events.models import Event, EventImage, EventTicket
 from tests.factories import make_event, make_organiser, make_picture, make_ticket, make_ticket_type, make_user
 from tests.wallet_credentials import Authority
 
@@ -145,13 +145,20 @@ def test_a_wallet_that_is_off_is_not_found_and_says_so(hanna: Client, ticket: Ev
 
 
 @pytest.mark.usefixtures("wallets")
-@pytest.mark.parametrize("wallet", ["apple", "google"])
-def test_a_ticket_that_cannot_be_drawn_is_a_conflict_and_the_reason_is_logged(
-    hanna: Client, ticket: EventTicket, wallet: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("wallet", "status"), [("apple", 200), ("google", 302)])
+def test_whatever_a_row_holds_its_pass_is_made(hanna: Client, ticket: EventTicket, wallet: str, status: int) -> None:
+    EventTicket.objects.update(holder_name="Hanna\x07", order_reference="\x02")
+    Event.objects.update(title="\x02", venue="z" + "\u0301" * 190, time_zone="Mars/Olympus")
+    assert hanna.get(url_of(ticket, wallet)).status_code == status
+
+
+@pytest.mark.usefixtures("wallets")
+def test_a_pass_that_cannot_be_made_is_a_conflict_and_the_reason_is_logged(
+    hanna: Client, ticket: EventTicket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    EventTicket.objects.update(holder_name="Hanna\x07")
+    EventImage.objects.filter(kind=EventImage.Kind.LOGO).update(content=b"no picture")
     with caplog.at_level(logging.WARNING, "apps.events.api.wallets"):
-        answer = hanna.get(url_of(ticket, wallet))
+        answer = hanna.get(url_of(ticket, "apple"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
-    assert "U+0007" not in answer.content.decode()
-    assert "U+0007" in caplog.text
+    assert "logo" not in answer.content.decode()
+    assert "the logo cannot be read" in caplog.text
