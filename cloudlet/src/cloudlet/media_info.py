@@ -114,14 +114,14 @@ def inspect(staged: StagedBlob, resource_type: str, max_pixels: int) -> MediaInf
 
 
 def _check_pixels(info: MediaInfo, max_pixels: int) -> None:
-    side = max(info.width or 0, info.height or 0)
-    if side > MAX_SIDE and info.format not in ("pdf", "svg"):
-        raise bad_request(f"Maximum image side is {MAX_SIDE} pixels. Requested {side} pixels")
     pixels = (info.width or 0) * (info.height or 0)
     if pixels > max_pixels:
         raise bad_request(
             f"Maximum image size is {max_pixels / 1e6:g} Megapixels. Requested {pixels / 1e6:.2f} Megapixels"
         )
+    side = max(info.width or 0, info.height or 0)
+    if side > MAX_SIDE and info.format not in ("pdf", "svg"):
+        raise bad_request(f"Maximum image side is {MAX_SIDE} pixels. Requested {side} pixels")
 
 
 def _head(staged: StagedBlob) -> bytes:
