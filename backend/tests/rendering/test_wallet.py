@@ -241,6 +241,50 @@ class TestGoogle:
         moved = ids(replace(EVENT, venue="Coliseu"), TICKET)
         assert (moved[0] == same[0], moved[1] == same[1]) == (False, False)
 
+    @pytest.mark.parametrize("letter", ["W", "ß", "王", "😀", '"', "e\u0301"])
+    @pytest.mark.parametrize("code", ["A" * 135, "x" * 300])
+    @pytest.mark.parametrize("class_exists", [False, True])
+    def test_the_longest_texts_make_a_link_that_google_takes(
+        self, authority: Authority, letter: str, code: str, class_exists: bool
+    ) -> None:
+        """Every value as long as its field takes it; the service account's name and the issuer's id too."""
+        account = json.loads(authority.service_account())
+        account["client_email"] = f"{'s' * 30}@{'p' * 30}.iam.gserviceaccount.com"
+        google = GoogleCredentials.load(json.dumps(account), "3388000000012345678")
+
+        def text(length: int) -> str:
+            return (letter * length)[:length]
+
+        event = replace(
+            EVENT, title=text(200), organiser=text(200), venue=text(200), address=text(300), cover=None, logo=None
+        )
+        ticket = TicketDetails(
+            ticket_id=TICKET_ID, code=code, holder=text(200), ticket_type=text(100), price=text(20), quantity=500,
+            order_reference=text(40), number=500, of=500,
+        )  # fmt: skip
+        template = GooglePassTemplate(event, google, f"event-{2**31}", class_exists=class_exists)
+        link = template.link(ticket)
+        assert len(link) < 1800
+        claims = jwt.decode(link.rpartition("/")[2], google.private_key.public_key(), ["RS256"], audience="google")
+        (shown,) = claims["payload"]["eventTicketObjects"]
+        assert shown["barcode"]["value"] == code
+        assert shown["ticketHolderName"].startswith(letter)
+        assert shown["ticketHolderName"].endswith("…") or shown["ticketHolderName"] == text(200)
+        assert template.event_class["eventName"]["defaultValue"]["value"].startswith(letter)
+
+    def test_a_usual_ticket_shows_all_that_matters(self, google: GoogleCredentials) -> None:
+        ticket = replace(TICKET, code="A" * 135)
+        payload = self.claims(google, ticket)["payload"]
+        (event,), (shown,) = payload["eventTicketClasses"], payload["eventTicketObjects"]
+        assert event["venue"]["name"]["defaultValue"]["value"] == "Teatro Municipal"
+        assert {"start"} <= set(event["dateTime"])
+        assert shown["ticketHolderName"] == "Zoë Müller"
+        assert len(GooglePassTemplate(EVENT, google, "event-42").link(ticket)) < 1800
+
+    def test_a_code_that_leaves_no_room_is_refused(self, google: GoogleCredentials) -> None:
+        with pytest.raises(RenderingError, match="too long for Google Wallet"):
+            GooglePassTemplate(EVENT, google, "event-42").link(replace(TICKET, code="x" * 1200))
+
     def test_the_link_of_a_signed_code_stays_short_enough_for_every_browser(self, google: GoogleCredentials) -> None:
         ticket = TicketDetails(ticket_id=TICKET_ID, code="A" * 135, holder="Zoë Müller", ticket_type="Standing")
         template = GooglePassTemplate(EVENT, google, "event-42", class_exists=True)
