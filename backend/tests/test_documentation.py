@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -38,6 +39,16 @@ def test_every_setting_that_is_read_is_documented() -> None:
     read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', code)) | set(re.findall(r'"(CLOUDINARY_[A-Z_]+)"', code))
     documented = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/reference/settings.md").read_text()))
     assert read - documented == set()
+
+
+def test_every_promise_of_security_names_a_test_that_exists() -> None:
+    promises = re.findall(r"^\| .* \| (`.*`) \|$", (ROOT / "docs/explanation/security.md").read_text(), re.MULTILINE)
+    named = [re.findall(r"`([\w/]+\.py)::(\w+)`", tests) for tests in promises]
+    assert len(named) > 20
+    assert [tests for tests in promises if "::" not in tests] == []
+    for file, test in itertools.chain.from_iterable(named):
+        path = ROOT / file if file.startswith("cloudlet/") else ROOT / "backend/tests" / file
+        assert f"\ndef {test}(" in path.read_text(), f"{file} has no {test}"
 
 
 GUIDES = {
