@@ -105,6 +105,13 @@ def network_out_of_place() -> Iterator[list[str]]:
 
 
 @pytest.fixture(autouse=True)
+def _no_messages_from_before() -> None:
+    """No worker that a test starts has to work off first what earlier tests sent to the default broker."""
+    for message in (VAR_DIR / "broker" / "messages").iterdir():
+        message.unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
 def _no_requests_counted() -> None:
     """The limits on requests count in the cache, which a rolled back transaction leaves as it is."""
     cache.clear()

@@ -214,7 +214,7 @@ def test_no_label_names_a_ticket_or_an_event(client: Client, cloudlet: RunningCl
     assert str(ticket.ticket_id) not in page
     allowed = {
         "lane", "outcome", "operation", "kind", "result", "method", "route", "status", "task", "state", "le", "queue",
-        "measure", "problem",
+        "measure", "problem", "wallet",
     }  # fmt: skip
     labels = {
         label

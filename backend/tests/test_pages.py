@@ -352,7 +352,10 @@ def test_a_browser_that_is_signed_out_is_led_to_the_sign_in_page_and_back_to_the
     asked = client.get(button)
     assert asked["Location"].startswith(reverse("account_login"))
     back = client.post(asked["Location"], {"login": amelie.email, "password": PASSWORD})
-    assert back["Location"] == button
+    if wallet == "apple":
+        assert back["Location"] == button
+    else:  # a page leads on: browsers refuse a form that ends at another site
+        assert f'href="{button}"' in back.content.decode()
     made = client.get(client.get(button)["Location"])
     assert made.status_code == (200 if wallet == "apple" else 302)
 
