@@ -21,7 +21,7 @@ from typing import Any
 
 TIMEOUT_SECONDS = 20.0
 LARGE_BYTES = 300 * 1024**2
-"""A worker that once took more than this ends itself, so that its memory is given back."""
+"""A worker that once took so much more than at its start ends itself, so that its memory is given back."""
 
 Answer = tuple[dict[str, Any], bytes]
 
@@ -119,6 +119,7 @@ def serve(answer: Callable[[bytes], Answer], *, memory_bytes: int, cpu_seconds: 
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(1)  # answering others comes first
+    at_start = _peak_bytes()  # Linux counts what the parent took before this program was loaded
     with Connection(int(sys.argv[1])) as connection, contextlib.suppress(EOFError, OSError):
         is_last = False
         while not is_last:
@@ -129,7 +130,11 @@ def serve(answer: Callable[[bytes], Answer], *, memory_bytes: int, cpu_seconds: 
             del request
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
-            is_last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > LARGE_BYTES
+            is_last = _peak_bytes() > at_start + LARGE_BYTES
             connection.send_bytes(json.dumps({**header, "payload": bool(payload), "last": is_last}).encode())
             if payload:
                 connection.send_bytes(payload)
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -57,7 +57,7 @@ class DeliveryPath:
 
     def readings(self) -> Iterator[Reading]:
         """Longest chain of transformations first; with a format before without one."""
-        leading, most = 0, min(len(self.segments) - 1, MAX_COMPONENTS)
+        leading, most = 0, min(len(self.segments) - 1, MAX_COMPONENTS + 1)  # one more is told as too many
         while leading < most and looks_like_transformation(self.segments[leading]):
             leading += 1
         for cut in range(leading, -1, -1):
