@@ -236,6 +236,9 @@ APPLE_WALLET_INTERMEDIATE = env.str("APPLE_WALLET_INTERMEDIATE", "")
 APPLE_WALLET_KEY_PASSWORD = env.str("APPLE_WALLET_KEY_PASSWORD", "")
 GOOGLE_WALLET_CREDENTIALS = env.str("GOOGLE_WALLET_CREDENTIALS", "")
 GOOGLE_WALLET_ISSUER_ID = env.str("GOOGLE_WALLET_ISSUER_ID", "")
+GOOGLE_WALLET_API_URL = env.str(
+    "GOOGLE_WALLET_API_URL", "https://walletobjects.googleapis.com", validate=validate.URL(schemes={"https"})
+)
 
 # -- Webhooks ----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Notices calls to storage, webhooks and mail servers from where nobody may wait: a request, or a transaction."""
+"""Notices calls to storage, webhooks, mail servers and Google where nobody may wait: in a request or a transaction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unittest import mock
 from django.core.signals import request_finished, request_started
 from django.db import connection
 
-from apps.events import media
+from apps.events import google_wallet_api, media
 from apps.mail import sending
 from apps.webhooks import outbound
 
@@ -64,6 +64,7 @@ def network_guard() -> Iterator[list[str]]:
             mock.patch.object(media._pool, "request", watched(media._pool.request)),
             mock.patch.object(media._downloads, "request", watched(media._downloads.request)),
             mock.patch.object(media, "crew", watched(media.crew)),
+            mock.patch.object(google_wallet_api._pool, "request", watched(google_wallet_api._pool.request)),
             mock.patch.object(outbound, "post", watched(outbound.post)),
             mock.patch.object(sending, "_send", watched(sending._send)),
         ):

@@ -59,10 +59,10 @@ class Authority:
     def member(self, subject: x509.Name = PASS_TYPE, days: int = 30) -> bytes:
         return issue(subject, self.member_key, self.name, self.key, days).public_bytes(Encoding.PEM)
 
-    def service_account(self) -> str:
+    def service_account(self, **fields: str) -> str:
         """The JSON key file of a Google Cloud service account."""
         key = pem(self.key).decode()
-        return json.dumps({"client_email": "tickets@example.iam.gserviceaccount.com", "private_key": key})
+        return json.dumps({"client_email": "tickets@example.iam.gserviceaccount.com", "private_key": key} | fields)
 
     def settings(self, folder: Path, password: bytes | None = None) -> dict[str, str]:
         """Both wallets' settings by name, with their files written into the folder."""

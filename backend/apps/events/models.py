@@ -33,6 +33,7 @@ from .rendering.layout.loading import load_layout
 from .ticket_codes import TicketCode as TicketCode
 from .timing import first_sweep
 from .validators import CheckedText, validate_time_zone
+from .wallet_classes import GoogleWalletClass as GoogleWalletClass
 
 if TYPE_CHECKING:
     from apps.accounts.models import User

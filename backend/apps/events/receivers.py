@@ -1,15 +1,17 @@
-"""The moments of a ticket's life that the ORM reports: it was created, what it shows was changed, it was deleted."""
+"""The moments of a ticket's life: it was created, what it shows was changed, its files are ready, it was deleted."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models.signals import post_delete, post_save, pre_delete
 
-from . import media, tickets
+from . import media, tickets, wallets
 from .models import EventTicket
 from .publishing.dispatch import publish_soon
+from .signals import ticket_ready
 
 # What the ticket's row says of its files.
 FILES = ("state", "lease_until", "public_id_suffix") + tuple(
@@ -21,6 +23,7 @@ def connect() -> None:
     post_save.connect(on_ticket_saved, sender=EventTicket, dispatch_uid="publish a new or changed ticket")
     pre_delete.connect(before_ticket_is_deleted, sender=EventTicket, dispatch_uid="see who is at a ticket")
     post_delete.connect(on_ticket_deleted, sender=EventTicket, dispatch_uid="delete a ticket's files")
+    ticket_ready.connect(on_tickets_ready, dispatch_uid="have Google know the passes of a new or changed event")
 
 
 def on_ticket_saved(instance: EventTicket, created: bool, raw: bool = False, **_: Any) -> None:
@@ -28,6 +31,11 @@ def on_ticket_saved(instance: EventTicket, created: bool, raw: bool = False, **_
         publish_soon([instance.pk])
     elif instance.is_outdated:
         tickets.follow_change(instance)
+
+
+def on_tickets_ready(tickets: Sequence[EventTicket], **_: Any) -> None:
+    for event_pk in {ticket.event_id for ticket in tickets}:
+        wallets.prepare_google_class(event_pk)
 
 
 def before_ticket_is_deleted(instance: EventTicket, **_: Any) -> None:

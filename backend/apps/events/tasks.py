@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.core.management import call_command
 
-from . import tickets
+from . import tickets, wallets
 from .auditing import examinations, usage
 from .publishing import cascades, deletions, publisher, sweep
 
@@ -53,3 +53,8 @@ def sample_usage() -> None:
 @shared_task
 def forget_issued_lists() -> None:
     tickets.forget_issued_lists()
+
+
+@shared_task
+def create_google_class(event_pk: int) -> None:
+    wallets.create_google_class(event_pk)

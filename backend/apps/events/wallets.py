@@ -1,6 +1,7 @@
 """Passes for the wallets on people's phones, each off until the operator has configured its credentials.
 
-Nothing here calls Apple or Google: a pass is signed on this machine, and the phone takes it from there.
+A pass is signed on this machine, and the phone takes it from there. Google alone is called, and only by a worker: it
+creates the class that the passes of an event share, so that links have room for more of the ticket.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 from django.utils import timezone
 
-from . import faces
-from .models import Event, EventTicket
+from . import faces, google_wallet_api
+from .models import Event, EventTicket, GoogleWalletClass
+from .publishing import dispatch
 from .rendering import EventDetails
 from .rendering.wallet import (
     AppleCredentials,
@@ -81,22 +83,69 @@ def apple_pass(ticket: EventTicket) -> bytes:
     credentials = _apple().credentials
     if credentials is None:
         raise WalletOffError(Wallet.APPLE)
-    return _apple_template(_event_details(ticket), credentials).render(faces.ticket_details(ticket))
+    return _apple_template(_event_details(ticket.event_id), credentials).render(faces.ticket_details(ticket))
 
 
 def google_link(ticket: EventTicket) -> str:
-    """The address at which Google saves the ticket with today's code. Raises WalletOffError, RenderingError."""
+    """Return the address at which Google saves the ticket with today's code. Raises WalletOffError, RenderingError.
+
+    It carries the event's class until a worker has created that at Google, which it asks for.
+    """
     credentials = _google().credentials
     if credentials is None:
         raise WalletOffError(Wallet.GOOGLE)
-    template = GooglePassTemplate(_event_details(ticket), credentials, f"event-{ticket.event_id}")
-    return template.link(faces.ticket_details(ticket))
+    template = _google_template(ticket.event_id, credentials)
+    class_exists = _is_recorded(template)
+    if not class_exists:
+        dispatch.create_google_class_soon(ticket.event_id)
+    return template.link(faces.ticket_details(ticket), class_exists=class_exists)
 
 
-def _event_details(ticket: EventTicket) -> EventDetails:
+def prepare_google_class(event_pk: int) -> None:
+    """Ask for the class of the event's passes before their holders do, if Google Wallet is on."""
+    if _google().credentials is not None:
+        dispatch.create_google_class_soon(event_pk)
+
+
+def create_google_class(event_pk: int) -> None:
+    """Create the class of the event's passes at Google, unless that is done. Calls the network: for workers only.
+
+    A failure is logged; until a later call succeeds, links carry the class themselves.
+    """
+    credentials = _google().credentials
+    if credentials is None:
+        return
+    try:
+        template = _google_template(event_pk, credentials)
+    except Event.DoesNotExist:  # deleted since the task was sent
+        return
+    if _is_recorded(template):
+        return
+    try:
+        google_wallet_api.create_class(credentials, template.event_class)
+    except google_wallet_api.GoogleWalletApiError as error:
+        logger.warning(
+            "The class of event %s was not created at Google: %s. Its passes are offered, with fewer details; the next "
+            "link that is asked for tries again.",
+            event_pk,
+            error,
+        )
+        return
+    GoogleWalletClass.objects.get_or_create(class_id=template.event_class["id"])
+
+
+def _google_template(event_pk: int, credentials: GoogleCredentials) -> GooglePassTemplate:
+    return GooglePassTemplate(_event_details(event_pk), credentials, f"event-{event_pk}")
+
+
+def _is_recorded(template: GooglePassTemplate) -> bool:
+    return GoogleWalletClass.objects.filter(class_id=template.event_class["id"]).exists()
+
+
+def _event_details(event_pk: int) -> EventDetails:
     """Fetched for the purpose: the event of a ticket that is to be shown often comes without its pictures."""
     events = Event.objects.select_related("organiser").prefetch_related("images")
-    return faces.event_details(events.get(pk=ticket.event_id))
+    return faces.event_details(events.get(pk=event_pk))
 
 
 @lru_cache(maxsize=TEMPLATES_KEPT)

@@ -262,8 +262,8 @@ class TestGoogle:
             ticket_id=TICKET_ID, code=code, holder=text(200), ticket_type=text(100), price=text(20), quantity=500,
             order_reference=text(40), number=500, of=500,
         )  # fmt: skip
-        template = GooglePassTemplate(event, google, f"event-{2**31}", class_exists=class_exists)
-        link = template.link(ticket)
+        template = GooglePassTemplate(event, google, f"event-{2**31}")
+        link = template.link(ticket, class_exists=class_exists)
         assert len(link) < 1800
         claims = jwt.decode(link.rpartition("/")[2], google.private_key.public_key(), ["RS256"], audience="google")
         (shown,) = claims["payload"]["eventTicketObjects"]
@@ -287,8 +287,8 @@ class TestGoogle:
 
     def test_the_link_of_a_signed_code_stays_short_enough_for_every_browser(self, google: GoogleCredentials) -> None:
         ticket = TicketDetails(ticket_id=TICKET_ID, code="A" * 135, holder="Zoë Müller", ticket_type="Standing")
-        template = GooglePassTemplate(EVENT, google, "event-42", class_exists=True)
-        link = template.link(ticket)
+        template = GooglePassTemplate(EVENT, google, "event-42")
+        link = template.link(ticket, class_exists=True)
         assert link.startswith("https://pay.google.com/gp/v/save/ey")
         assert len(link) < 1800
         assert template.event_class["id"].startswith("3388000000012345678.event-42-")
@@ -305,6 +305,8 @@ class TestGoogle:
             ("no json", "3388", "download it again"),
             ("[]", "3388", "download it again"),
             ('{"client_email": "a@b", "private_key": "x"}', "3388", "cannot be read as PEM"),
+            ('{"client_email": "a@b", "private_key": "x", "token_uri": "http://a"}', "3388", "token_uri is no https"),
+            ('{"client_email": "a@b", "private_key": "x", "token_uri": "https://["}', "3388", "token_uri is no https"),
             ("{}", "issuer", "the issuer id is the number"),
         ],
     )

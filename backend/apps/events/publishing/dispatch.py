@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from celery import current_app
+from django.core.cache import cache
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 TICKETS_A_TASK = 100
 INTERACTIVE, BULK = "interactive", "bulk"
 AWAY = 5.0  # seconds for which a broker that did not answer is left alone
+GOOGLE_CLASS_PAUSE_SECONDS = 60
 
 _asked_again_at = 0.0
 
@@ -46,6 +48,20 @@ def examine_soon(examination_pk: int) -> None:
     transaction.on_commit(partial(_send, "apps.events.tasks.examine", [examination_pk], BULK))
 
 
+def create_google_class_soon(event_pk: int) -> None:
+    """Have the class of the event's passes created at Google after commit: at most once a minute for each event.
+
+    Processes count together if they share a cache. Whatever goes wrong is logged and costs the caller nothing: the
+    next link that is asked for sends it again.
+    """
+
+    def send() -> None:  # a function of its own: Django logs what fails in a callback by its name
+        if cache.add(f"google-wallet-class:{event_pk}", 1, timeout=GOOGLE_CLASS_PAUSE_SECONDS):
+            _send("apps.events.tasks.create_google_class", [event_pk], BULK)
+
+    transaction.on_commit(send, robust=True)
+
+
 def queue_length(*, bulk: bool) -> int | None:
     """How many tasks wait in the queue for a worker, or None when the broker does not answer."""
     return tasks_waiting(_queue(bulk))
@@ -70,20 +86,20 @@ def _queue(bulk: bool) -> str:
 
 
 def _send(task: str, arguments: list[object], queue: str) -> None:
-    """Hand one task to the broker. If it is down, the row in the database is still there for the sweep to find.
+    """Hand one task to the broker. If it is down, the database still says what is due, and the task is sent again.
 
     Who found it silent has waited for that, in somebody's request perhaps; so nobody of this process asks it again for
     a moment.
     """
     global _asked_again_at
     if time.monotonic() < _asked_again_at:
-        logger.debug("%s was not sent: the broker is away; the sweep will do the work.", task)
+        logger.debug("%s was not sent: the broker is away; it will be sent again.", task)
         return
     try:
         current_app.send_task(task, args=arguments, queue=queue, retry=False)
     except (OperationalError, OSError) as error:
         _asked_again_at = time.monotonic() + AWAY
-        logger.warning("The broker did not take %s (%s); the sweep will do the work.", task, error)
+        logger.warning("The broker did not take %s (%s); it will be sent again.", task, error)
 
 
 def forget_outage() -> None:

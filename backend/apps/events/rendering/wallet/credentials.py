@@ -3,12 +3,15 @@
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
+
+_GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 # an address
 
 
 class WalletCredentialsError(ValueError):
@@ -65,6 +68,7 @@ class GoogleCredentials:
     issuer_id: str
     email: str
     private_key: RSAPrivateKey = field(repr=False)
+    token_uri: str = _GOOGLE_TOKEN_URI  # where the key is exchanged for an access token
 
     @classmethod
     def load(cls, service_account: str, issuer_id: str) -> "GoogleCredentials":
@@ -74,10 +78,22 @@ class GoogleCredentials:
         try:
             account = json.loads(service_account)
             email, pem = str(account["client_email"]), str(account["private_key"])
+            token_uri = str(account.get("token_uri") or _GOOGLE_TOKEN_URI)
         except (ValueError, KeyError, TypeError):
             message = "the service account's key is a JSON file with client_email and private_key: download it again"
             raise WalletCredentialsError(message) from None
-        return cls(issuer_id, email, _private_key("the service account's key", pem.encode(), None))
+        if not _is_confidential(token_uri):
+            raise WalletCredentialsError("the service account's token_uri is no https address: download its key again")
+        return cls(issuer_id, email, _private_key("the service account's key", pem.encode(), None), token_uri)
+
+
+def _is_confidential(url: str) -> bool:
+    """Return whether nobody between here and there reads along: https, or a server on this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost"))
 
 
 def _certificate(name: str, pem: bytes) -> x509.Certificate:

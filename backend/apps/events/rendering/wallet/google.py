@@ -47,19 +47,16 @@ class GooglePassTemplate:
     A link only ever creates: what Google has under an id stays as it is, whatever later links say. So ids end in a
     digest of what they stand for, and a re-issued ticket or a changed event gets a pass of its own.
 
-    Each pass carries the event's class, which Google then creates. Once it has `event_class`, `class_exists` leaves
-    it out, and there is room for more of the ticket.
+    Each link carries the event's class, which Google then creates. Once Google has `event_class`, `class_exists`
+    leaves it out, and there is room for more of the ticket.
 
     A link stays below 1800 characters, the length that Google calls safe in every browser, whatever the texts are: what
     a wallet cannot do without is always there, its texts shortened if need be, and then as much as there is room for,
     in the order of `_describe` and `_fill`.
     """
 
-    def __init__(
-        self, event: EventDetails, credentials: GoogleCredentials, event_key: str, *, class_exists: bool = False
-    ) -> None:
+    def __init__(self, event: EventDetails, credentials: GoogleCredentials, event_key: str) -> None:
         self._event = event
-        self._class_exists = class_exists
         self._credentials = credentials
         self._labels = labels_for(event.language)
         self._texts = event_texts(event, self._labels)
@@ -70,13 +67,13 @@ class GooglePassTemplate:
         self._classes = [self._identified(event_key, self._describe(event_key, room)) for room in rooms]
         self.event_class = self._classes[0]
 
-    def link(self, ticket: TicketDetails, issued_at: datetime | None = None) -> str:
+    def link(self, ticket: TicketDetails, issued_at: datetime | None = None, *, class_exists: bool = False) -> str:
         """Return the address behind an "Add to Google Wallet" button."""
-        return _SAVE_URL + self.render(ticket, issued_at)
+        return _SAVE_URL + self.render(ticket, issued_at, class_exists=class_exists)
 
-    def render(self, ticket: TicketDetails, issued_at: datetime | None = None) -> str:
+    def render(self, ticket: TicketDetails, issued_at: datetime | None = None, *, class_exists: bool = False) -> str:
         """Return the signed token. `issued_at` is now unless it is given."""
-        if self._class_exists:
+        if class_exists:
             payload = {"eventTicketObjects": [self._fill(ticket, self.event_class, self._room)]}
         else:
             payload = self._class_and_object(ticket)
