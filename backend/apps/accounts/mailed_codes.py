@@ -42,7 +42,8 @@ def count_attempt(request: HttpRequest) -> None:
 
 class ConfirmCodePage(ConfirmEmailVerificationCodeView):  # type: ignore[misc] # allauth has no types
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method == "POST" and request.POST.get("action") not in ("change", "resend"):
+        # Also with another "action" than verifying: where allauth does not offer it, it compares the code.
+        if request.method == "POST":
             count_attempt(request)
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
         return response
