@@ -111,6 +111,8 @@ def archive_of(*names: str) -> bytes:
         (archive_of("word/document.xml"), "a Word document"),
         (archive_of("guests.csv"), "an archive of files"),
         (b"PK\x03\x04 and no more", "damaged"),
+        (archive_of("guests.csv").replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xff"), "damaged"),
+        (archive_of("gu\u00e9sts.csv").replace(b"\xc3\xa9", b"\xc3\xc3"), "damaged"),
         (b"\x1f\x8b\x08\0", "a compressed file"),
         (bytes(range(256)) * 4, "not in Unicode, or no text at all"),
     ],

@@ -103,9 +103,7 @@ def _read_workbook(content: bytes) -> ListFile:
     if content.startswith(_CONTAINERS[0]) and (kind := _kind_of_archive(content)):
         raise ValidationError(f"This file is {kind}, not a list. {SAVE_AS_CSV}")
     try:
-        answer = confined.run(
-            "apps.events.workbooks", content, memory_bytes=WORKBOOK_BYTES, cpu_seconds=WORKBOOK_SECONDS
-        )
+        answer = confined.run(READER, content, memory_bytes=WORKBOOK_BYTES, cpu_seconds=WORKBOOK_SECONDS)
     except confined.RefusedError as error:
         raise ValidationError(str(error)) from error
     except confined.ExhaustedError as error:
@@ -120,7 +118,7 @@ def _kind_of_archive(content: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):  # the last two for a broken version or name
         return "a damaged workbook or archive"
     if any(name.startswith("xl/") for name in names) or {"mimetype", "content.xml"} <= set(names):
         return ""
