@@ -236,6 +236,7 @@ def test_a_workbook_that_would_fill_the_memory_is_refused(rows: Callable[[], Ite
     [
         (xlsx([f"<row>{cell('A1', 'Ana')}</row><row>{cell('A30000', 'Ben')}</row>"]), "“Gäste” has 30000 rows"),
         (xlsx([]), "There is no value on any sheet"),
+        (xlsx(f"<row>{cell(f'A{n}', 800 * 'Zoë')}</row>" for n in range(1, 1000)), "more than 2 MB of text"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "no workbook that can be read"),
         (archive_of("xl/workbook.xml"), "no workbook that can be read"),
     ],

@@ -14,6 +14,7 @@ from .confined import RefusedError, serve
 
 MAX_ROWS = 20_000  # with the empty ones between
 MAX_COLUMNS = 200
+MAX_TEXT_BYTES = 2 * 1024 * 1024  # as of a list that is uploaded as text: the page that issues it sends it once more
 SAVE_AS_CSV = "Save it as “CSV UTF-8” and upload that."
 
 
@@ -45,8 +46,14 @@ def _text(sheet: CalamineSheet, height: int, width: int) -> str:
     buffer = io.StringIO()
     delimiter = "\t" if width > 1 else ","
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
-    writer.writerows([_shown(value) for value in row] for row in sheet.to_python(skip_empty_area=False))
-    return buffer.getvalue()
+    for row in sheet.to_python(skip_empty_area=False):
+        writer.writerow([_shown(value) for value in row])
+        if buffer.tell() > MAX_TEXT_BYTES:  # characters, of which each is a byte or more
+            break
+    text = buffer.getvalue()
+    if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
+        raise RefusedError(f"The sheet “{sheet.name}” has more than 2 MB of text. Delete the columns you don’t need.")
+    return text
 
 
 def _shown(value: object) -> str:
