@@ -215,6 +215,14 @@ def test_what_is_not_taken_is_said_in_one_sentence_with_what_to_do(
     assert said in message
 
 
+def test_no_warning_of_a_library_is_in_the_sentence() -> None:
+    picture = filled("RGB", GREEN, "JPEG")
+    index = b"MPF\0" + bytes(8)  # of the other pictures in a camera's file, and damaged
+    with pytest.raises(ValidationError) as caught:
+        prepare(COVER, picture[:2] + b"\xff\xe2" + (2 + len(index)).to_bytes(2, "big") + index + picture[2:200])
+    assert caught.value.messages[0].startswith("This file is not a whole JPEG, PNG or WebP picture.")
+
+
 # -- Memory ------------------------------------------------------------------------------------------------------
 
 

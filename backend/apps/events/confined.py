@@ -29,7 +29,8 @@ class ExhaustedError(Exception):
 
 def run(module: str, content: bytes, *arguments: str, memory_bytes: int, cpu_seconds: int) -> bytes:
     """Return what `module` makes of the content. Raises RefusedError, ExhaustedError."""
-    command = [sys.executable, "-m", module, str(memory_bytes), str(cpu_seconds), *arguments]
+    # Its stderr is shown to people, so no library may warn there.
+    command = [sys.executable, "-W", "ignore", "-m", module, str(memory_bytes), str(cpu_seconds), *arguments]
     try:
         done = subprocess.run(  # noqa: S603 # our own module; the content goes through stdin
             command, input=content, capture_output=True, timeout=WAIT_SECONDS, cwd=_BACKEND, env={}, check=False
