@@ -11,7 +11,12 @@ from django.core.management.base import CommandError
 from apps.events import media
 
 # What differs between failures that have the same cause.
-OF_ONE_TICKET = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+OF_ONE_TICKET = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(_[0-9a-f]{16,64})?")
+
+
+def cause_of(error: str) -> str:
+    """Return the error without what names a single ticket."""
+    return OF_ONE_TICKET.sub("…", error)
 
 
 def require_storage() -> None:
@@ -39,7 +44,7 @@ class Causes:
 
     def tell(self, subject: str, error: str) -> None:
         """Say what befell the subject, unless it befell another one before."""
-        cause = OF_ONE_TICKET.sub("…", error)
+        cause = cause_of(error)
         self._failures[cause] += 1
         if self._failures[cause] == 1:
             self._say(f"{subject}: {error}")

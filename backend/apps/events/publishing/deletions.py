@@ -91,7 +91,7 @@ def are_due() -> bool:
 def reasons() -> list[tuple[str, int]]:
     """Why files that should be gone are still there, and how many of them for each reason."""
     failed = StoredFileDeletion.objects.exclude(reason="").values("reason")
-    return list(failed.annotate(number=Count("pk")).order_by("-number").values_list("reason", "number"))
+    return list(failed.annotate(number=Count("pk")).values_list("reason", "number"))
 
 
 def delete_due(limit: int = 500) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.events.management.arguments import add_workers, positive
-from apps.events.management.causes import Causes, require_storage
+from apps.events.management.causes import Causes, cause_of, require_storage
 from apps.events.media import MediaError, gate
 from apps.events.models import EventTicket
 from apps.events.moving.progress import Progress
@@ -49,8 +49,11 @@ class Command(BaseCommand):
         self.stdout.write(f"{deleted:>8} files deleted")
         if undeleted:
             self.stdout.write(f"{undeleted:>8} files not deleted yet")
+            causes: Counter[str] = Counter()
             for reason, number in deletions.reasons():
-                self.stdout.write(f"{number:>8} files are still there: {reason}")
+                causes[cause_of(reason)] += number
+            for cause, number in causes.most_common():
+                self.stdout.write(f"{number:>8} files are still there: {cause}")
         if waiting := sweep.given_up():
             self.stdout.write(f"{waiting:>8} given up; the admin says why, and --given-up tries them again")
         if outcomes["failed"] or outcomes[LIMITED] or undeleted:
