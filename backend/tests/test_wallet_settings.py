@@ -204,4 +204,7 @@ def test_the_end_is_told_weeks_before(
     assert 'admit_wallet_off{wallet="google"} 0.0' in metrics
 
     client.force_login(make_user(is_staff=True, is_superuser=True))
-    assert warning.msg in unescape(client.get(reverse("admin:events_event_changelist")).text)
+    events = reverse("admin:events_event_changelist")
+    assert warning.msg in unescape(client.get(events).text)
+    nothing_chosen = client.post(events, {"index": "0"}, follow=True)
+    assert unescape(nothing_chosen.text).count(warning.msg) == 1

@@ -82,8 +82,8 @@ class EventAdmin(TeamScopedAdmin):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Tell who looks after the whole system that a wallet is off, or will be."""
-        if cast(User, request.user).is_superuser:
+        """Tell superusers that a wallet is off, or will be. After an action, the list that it redirects to does so."""
+        if request.method == "GET" and cast(User, request.user).is_superuser:
             for wallet, problem in wallets.problems().items():
                 messages.error(request, f"{wallet} is off: {problem}.")
             for text in wallets.expiring().values():
