@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import ConnectionHandler
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from apps.accounts import checks
 from apps.accounts.models import User
 from apps.demo.content import DOOR, HOLDERS, LOCAL_PASSWORD, MANAGER, make_demo
 
@@ -135,6 +138,17 @@ def test_a_check_names_them_until_they_have_passwords_of_their_own() -> None:
     make_user("nina@example.org")
     User.objects.filter(is_demo=True).delete()
     assert warnings() == []
+
+
+@pytest.mark.django_db
+def test_without_a_database_the_check_says_so(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PUBLIC_URL = "https://tickets.example.org"
+    nowhere = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "gone" / "db.sqlite3")}
+    monkeypatch.setattr(checks, "connection", ConnectionHandler({"default": nowhere})["default"])
+    (warning,) = checks.check_demo_accounts(None)
+    assert (warning.id, "unable to open database file" in warning.msg) == ("accounts.W003", True)
 
 
 # -- Databases of earlier releases -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core import checks
-from django.db import connection
+from django.db import OperationalError, connection
 
 from .models import User
 from .public_url import is_local, public_host
@@ -33,15 +33,16 @@ def check_hosts(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.Chec
 def check_demo_accounts(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
     if is_local():
         return []
-    with connection.cursor() as cursor:
-        columns = (
-            connection.introspection.get_table_description(cursor, User._meta.db_table)
-            if (User._meta.db_table in connection.introspection.table_names(cursor))
-            else []
-        )
-    if "is_demo" not in {column.name for column in columns}:  # `migrate` comes after this check
-        return []
-    emails = User.objects.filter(is_demo=True).order_by("pk").values_list("email", flat=True)
+    try:
+        emails = _demo_emails()
+    except OperationalError as error:
+        return [
+            checks.Warning(
+                f"The database was not searched for accounts of the demo: {str(error).strip()}.",
+                hint="Run this check where DATABASE_URL can be reached, too.",
+                id="accounts.W003",
+            )
+        ]
     if not emails:
         return []
     return [
@@ -51,3 +52,15 @@ def check_demo_accounts(app_configs: Sequence[Any] | None, **_: Any) -> list[che
             id="accounts.W002",
         )
     ]
+
+
+def _demo_emails() -> list[str]:
+    with connection.cursor() as cursor:
+        columns = (
+            connection.introspection.get_table_description(cursor, User._meta.db_table)
+            if (User._meta.db_table in connection.introspection.table_names(cursor))
+            else []
+        )
+    if "is_demo" not in {column.name for column in columns}:  # `migrate` comes after this check
+        return []
+    return list(User.objects.filter(is_demo=True).order_by("pk").values_list("email", flat=True))
