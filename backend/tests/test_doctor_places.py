@@ -174,6 +174,18 @@ def test_files_of_no_ticket_and_without_a_mark_go_only_when_that_is_asked_for(
     assert on_storage(gone) == {"authenticated": 0, "upload": 0}
 
 
+def test_most_of_what_is_there_goes_only_when_that_is_asked_for_marked_or_not(empty: RunningCloudlet) -> None:
+    event = make_ticket().event_id
+    for _ in range(21):
+        media.upload(media.QR_CODE, media.QR_CODE.public_id(event, uuid.uuid4()), PNG)
+    well, said = doctor("--fix", "--delete-unmarked")
+    assert not well
+    assert "Most of what is there belongs to no ticket" in said
+    well, said = doctor("--fix", "--delete-unmarked", "--delete-many")
+    assert well, said
+    assert "21 repairs made" in said
+
+
 def test_every_way_of_publishing_leaves_the_mark(empty: RunningCloudlet) -> None:
     published()
     publisher.publish_many([make_ticket().pk, make_ticket().pk])

@@ -234,9 +234,9 @@ def _batched(items: Iterable[Item]) -> Iterator[list[Item]]:
 # -- Repairing ---------------------------------------------------------------------------------------------------
 
 
-def may_be_another_deployments(findings: Iterable[Finding], listed: int) -> bool:
-    """Whether so much of what is there belongs to no ticket that this is likely the wrong database."""
-    orphans = sum(finding.problem is Problem.ORPHANED for finding in findings)
+def may_be_another_deployments(repairable: Iterable[Finding], listed: int) -> bool:
+    """Return whether so many of the files to delete belong to no ticket that this is likely the wrong database."""
+    orphans = sum(finding.problem in (Problem.ORPHANED, Problem.UNMARKED) for finding in repairable)
     return orphans > max(20, listed // 2)
 
 

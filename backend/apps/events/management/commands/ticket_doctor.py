@@ -124,16 +124,16 @@ class Command(BaseCommand):
 
     def _fix(self, findings: list[Finding], listed: int, options: dict[str, Any]) -> list[Finding]:
         """Repair, and answer what is still wrong."""
-        if doctor.may_be_another_deployments(findings, listed) and not options["delete_many"]:
+        by_people = set(BY_PEOPLE).difference([Problem.UNMARKED] if options["delete_unmarked"] else [])
+        left = [finding for finding in findings if finding.problem in by_people]
+        repaired = 0
+        repairable = [finding for finding in findings if finding.problem not in by_people]
+        if doctor.may_be_another_deployments(repairable, listed) and not options["delete_many"]:
             raise CommandError(
                 "Most of what is there belongs to no ticket of this database. If this is a copy of another "
                 "deployment's database, or an older one, this would delete files that are needed. Nothing was changed; "
                 "with --delete-many it is."
             )
-        by_people = set(BY_PEOPLE).difference([Problem.UNMARKED] if options["delete_unmarked"] else [])
-        left = [finding for finding in findings if finding.problem in by_people]
-        repaired = 0
-        repairable = [finding for finding in findings if finding.problem not in by_people]
         with Causes(self.stdout.write) as causes, claims.failures_told_by_caller():
             for done in doctor.repair(repairable, options["workers"]):
                 if done.error:
