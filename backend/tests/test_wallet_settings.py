@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -183,6 +184,18 @@ def test_renewed_files_are_used_without_a_restart(
     assert Wallet.GOOGLE not in offered()
     Path(values["GOOGLE_WALLET_CREDENTIALS"]).write_text(authority.service_account())
     assert Wallet.GOOGLE in offered()
+
+
+def test_a_file_with_the_times_and_the_size_of_the_old_is_used(
+    authority: Authority, settings: Settings, tmp_path: Path
+) -> None:
+    """As `cp -p` leaves it, and as a file is that could not be read until its mode was changed."""
+    key = Path(configure(settings, authority.settings(tmp_path))["APPLE_WALLET_KEY"])
+    good, status = key.read_bytes(), key.stat()
+    for content in (bytes(len(good)), good):
+        key.write_bytes(content)
+        os.utime(key, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert (Wallet.APPLE in offered()) == (content == good)
 
 
 def test_the_end_is_told_weeks_before(

@@ -183,14 +183,14 @@ def _google() -> Loaded[GoogleCredentials]:
 
 
 def _stamps(*paths: str) -> tuple[tuple[int, int, int] | None, ...]:
-    """What changes when a file is written or replaced: credentials are loaded once for each set of these."""
+    """Return what changes when a file is written, replaced or made readable: the key that credentials are cached by."""
 
     def stamp(path: str) -> tuple[int, int, int] | None:
         try:
             status = os.stat(path)
         except (OSError, ValueError):  # loading says what is wrong with it
             return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        return status.st_ctime_ns, status.st_size, status.st_ino
 
     return tuple(stamp(path) if path else None for path in paths)
 
