@@ -11,13 +11,15 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidget
 
+from apps.events.rendering.dates import distance_from_gmt
+
 YEARS = range(1900, 3000)
 CHOICES = [("", "Which of the two?"), ("0", "The first time"), ("1", "The second time")]
 
 
 def is_ambiguous(local: datetime) -> bool:
     """Whether the clocks show this time twice, because they are put back."""
-    return (_offset(local, 0) or 0) > (_offset(local, 1) or 0)
+    return _offset(local, 0) > _offset(local, 1)
 
 
 def _offset(local: datetime, fold: int) -> float:
@@ -82,15 +84,10 @@ class MomentField(forms.SplitDateTimeField):
                 code="skipped",
             )
         if self.widget.asks_which and not which:
+            first, second = (distance_from_gmt(local.replace(fold=fold)) for fold in (0, 1))
             raise ValidationError(
                 f"The clocks show {shown} twice in {zone}, because they are put back that night. Choose whether the "
-                f"first time ({_gmt(local, 0)}) is meant or the second ({_gmt(local, 1)}).",
+                f"first time ({first}) is meant or the second ({second}).",
                 code="ambiguous",
             )
         return local.replace(fold=int(which or 0) if self.widget.asks_which else 0).astimezone(UTC)
-
-
-def _gmt(local: datetime, fold: int) -> str:
-    minutes = round(_offset(local, fold) / 60)
-    hours, rest = divmod(abs(minutes), 60)
-    return f"GMT{'-' if minutes < 0 else '+'}{hours}" + (f":{rest:02d}" if rest else "")

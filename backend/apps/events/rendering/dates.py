@@ -27,14 +27,14 @@ def format_date_and_time(starts_at: datetime, ends_at: datetime | None, zone: st
         ending = f"{format_date(end.date(), 'medium', locale)}, {ending}"
     if end.utcoffset() == start.utcoffset():
         return date, f"{times} \u2013 {ending} ({_zone_name(start, locale)})"
-    return date, f"{times} {_distance(start)} \u2013 {ending} {_distance(end)} ({_city(start, locale)})"
+    return date, f"{times} {distance_from_gmt(start)} \u2013 {ending} {distance_from_gmt(end)} ({_city(start, locale)})"
 
 
 def format_time_of_day(moment: datetime, zone: str, language: str, starts_at: datetime | None = None) -> str:
     """The time of day; with its distance from GMT, if that is not the one at the start."""
     local, locale = _local(moment, zone), locale_of(language)
     changes = starts_at is not None and _local(starts_at, zone).utcoffset() != local.utcoffset()
-    return f"{_time(local, locale)} {_distance(local)}" if changes else _time(local, locale)
+    return f"{_time(local, locale)} {distance_from_gmt(local)}" if changes else _time(local, locale)
 
 
 def local_iso(moment: datetime, zone: str) -> str:
@@ -52,7 +52,7 @@ def _zone_name(local: datetime, locale: "Locale") -> str:
     """The city that gives the zone its name, and the distance from GMT."""
     if isinstance(local.tzinfo, ZoneInfo) and "/" not in local.tzinfo.key and not local.utcoffset():
         return "UTC"
-    return f"{_city(local, locale)}, {_distance(local)}"
+    return f"{_city(local, locale)}, {distance_from_gmt(local)}"
 
 
 def _city(local: datetime, locale: "Locale") -> str:
@@ -61,7 +61,8 @@ def _city(local: datetime, locale: "Locale") -> str:
     return str(get_timezone_location(local.tzinfo, locale, return_city=True))
 
 
-def _distance(local: datetime) -> str:
+def distance_from_gmt(local: datetime) -> str:
+    """Return the distance of the clocks from GMT, as tickets show it: GMT+1, GMT-3:30."""
     offset = round((local.utcoffset() or timedelta()).total_seconds() / 60)
     hours, minutes = divmod(abs(offset), 60)
     return f"GMT{'-' if offset < 0 else '+'}{hours}" + (f":{minutes:02d}" if minutes else "")
