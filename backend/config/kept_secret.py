@@ -28,7 +28,7 @@ def kept_secret(path: Path, *, otherwise: str) -> str:
     except (OSError, ValueError) as error:
         raise ImproperlyConfigured(f"A secret has to be kept in {path}, but: {error}. {otherwise}") from error
     if len(secret) < MIN_CHARACTERS:
-        raise ImproperlyConfigured(f"What {path} holds is no secret. {otherwise}")
+        raise ImproperlyConfigured(f"{path} does not hold a secret of {MIN_CHARACTERS} characters or more. {otherwise}")
     return secret
 
 

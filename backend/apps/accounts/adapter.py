@@ -29,8 +29,8 @@ class PublicSite:
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has no types
     error_messages: ClassVar = DefaultAccountAdapter.error_messages | {
-        "demo_account": "This is an account of the demo. Everybody can know its password, so it opens nothing here. "
-        "`manage.py make_demo` gives it another."
+        "demo_account": "This is an account of the demo. Its password is public, so it cannot sign in here. "
+        "`manage.py make_demo` gives it a new password."
     }
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:

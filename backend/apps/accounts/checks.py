@@ -1,4 +1,4 @@
-"""Misconfiguration of who may reach and enter the site, told by `manage.py check --deploy`."""
+"""Checks of `manage.py check --deploy` for hosts and accounts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_hosts(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.Chec
         return []
     return [
         checks.Warning(
-            "The site answers to every name that a request gives it (ALLOWED_HOSTS=*), also to those of attackers.",
+            "The site accepts every Host header (ALLOWED_HOSTS=*), also one that an attacker chose.",
             hint=f"Set ALLOWED_HOSTS={public_host().partition(':')[0]}, the host of PUBLIC_URL.",
             id="accounts.W001",
         )

@@ -33,6 +33,6 @@ class CarefulListMixin:
             try:
                 key.run_validators(key.to_python(chosen))
             except (ValidationError, *IMPOSSIBLE) as error:
-                raise BadRequest("One of the chosen rows has no such key as there could be.") from error
+                raise BadRequest("The primary key of a selected row is not valid.") from error
         answer: HttpResponse = super().changelist_view(request, extra_context)  # type: ignore[misc]
         return answer

@@ -61,7 +61,7 @@ class User(CheckedText, AbstractUser):
         "demo account",
         default=False,
         db_default=False,
-        help_text="Has the demo’s password, which is no secret: refused where others than this machine reach the site.",
+        help_text="Has the demo’s public password: cannot sign in, unless the site is for this machine only.",
     )
 
     USERNAME_FIELD = "email"

@@ -130,14 +130,14 @@ class _Wallets:
     def collect(self) -> Iterator[Metric]:
         ends = GaugeMetricFamily(
             "admit_wallet_credentials_end_seconds",
-            "When the certificates that passes are signed with end, as a Unix time",
+            "When the first of the certificates that passes are signed with expires, as a Unix time",
             labels=["wallet"],
         )
         for wallet, moment in wallets.expiries().items():
             ends.add_metric([wallet.name.lower()], moment.timestamp())
         yield ends
         off = GaugeMetricFamily(
-            "admit_wallet_off", "Wallets that are configured, but cannot make passes: 1, or 0", labels=["wallet"]
+            "admit_wallet_off", "1 for a wallet that is configured but cannot make passes, else 0", labels=["wallet"]
         )
         problems = wallets.problems()
         for wallet in wallets.Wallet:

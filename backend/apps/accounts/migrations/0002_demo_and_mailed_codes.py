@@ -2,7 +2,7 @@ import django.utils.timezone
 from django.contrib.auth.hashers import check_password
 from django.db import migrations, models
 
-PASSWORD = "lantern-nights"  # what the demo gave to everybody until now
+PASSWORD = "lantern-nights"  # of every account of the demo, until now
 NAMES = ("organiser", "door", "amelie", "layla", "xiaoming", "priya")
 
 
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             field=models.BooleanField(
                 db_default=False,
                 default=False,
-                help_text="Has the demo’s password, which is no secret: refused where others than this machine reach the site.",
+                help_text="Has the demo’s public password: cannot sign in, unless the site is for this machine only.",
                 verbose_name="demo account",
             ),
         ),

@@ -112,7 +112,8 @@ class RegenerateIn(Schema):
 
     reissue: StrictBool = Field(
         False,
-        description="Also give the ticket a new code: every earlier copy and link is dead. Organisers only.",
+        description="Also give the ticket a new code: earlier copies are refused, and earlier links stop working. "
+        "Organisers only.",
     )
 
 
