@@ -19,7 +19,7 @@ RUN install -d -m 700 -o admit -g admit /var/lib/admit /var/lib/cloudlet
 COPY --from=build /opt/venv /opt/venv
 COPY cloudlet/src /app/cloudlet/src
 COPY backend /app/backend
-RUN chmod -R go=rX /app  # whoever checked it out may have kept it private
+RUN chmod -R go=rX /app  # it may have been checked out under a strict umask
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app/cloudlet/src \
     PYTHONUNBUFFERED=1 \

@@ -43,7 +43,7 @@ def read_cloudinary(env: Env, *, cloudlet_port: int, cloudlet_data: Path) -> Clo
     """The four `CLOUDINARY_*` variables, else `CLOUDINARY_URL`, else cloudlet on this machine.
 
     Raises ImproperlyConfigured when only some of the variables are set: half an account is a mistake, never a wish
-    for cloudlet. The secret of the cloudlet with the data folder `cloudlet_data` is made by whoever needs it first.
+    for cloudlet. The first process that needs the secret of the cloudlet with the data folder `cloudlet_data` makes it.
     """
     names = ("CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET")
     values = [env.str(name, "").strip() for name in names]

@@ -13,13 +13,13 @@ MIN_CHARACTERS = 32  # of a key from which codes.py derives the one that signs t
 
 
 def kept_secret(path: Path, *, otherwise: str) -> str:
-    """Return the secret in the file, which whichever process asks first makes.
+    """Return the secret in the file. The first process that asks creates it.
 
     It is written to a file of mode 0600 beside it, and linked to its name as a whole: of processes that start together
     one link succeeds, and all of them read the same secret. One that is damaged is never replaced.
 
-    Raises ImproperlyConfigured when no secret can be kept there, or when what is there is none; `otherwise` says what
-    to do about it.
+    Raises ImproperlyConfigured when no secret can be kept there, or when the file holds none; `otherwise` says what to
+    do about it.
     """
     try:
         if not path.exists():

@@ -289,7 +289,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "tickets@localhost")
 _https = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", _https)
-SECURE_SSL_HOST = urlsplit(PUBLIC_URL).netloc  # not whatever host and port the request was sent to
+SECURE_SSL_HOST = urlsplit(PUBLIC_URL).netloc  # not the host and port of the request
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # monitors ask from within, past the proxy with the certificate
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if _https else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https

@@ -13,7 +13,7 @@ urlpatterns = [
     path("api/", api.urls),
     path("accounts/confirm-email/", ConfirmCodePage.as_view()),
     path("accounts/", include("allauth.urls")),
-    # Nobody signs in by phone here, and allauth's views for it fail where nothing implements it.
+    # There is no sign-in by phone, and allauth's views for it fail without an implementation.
     re_path("_allauth/(?:app|browser)/v1/(?:account|auth)/phone", page_not_found, {"exception": Http404()}),
     *(
         path(f"_allauth/{client}/v1/auth/email/verify", VerifyCode.as_api_view(client=client))

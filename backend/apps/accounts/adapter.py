@@ -1,4 +1,4 @@
-"""How allauth, which signs people in and writes to them, does it here."""
+"""Adapters for allauth: demo accounts, addresses in mail, equal work and rate limits at sign-in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .public_url import absolute_url, public_host
 
 
 class PublicSite:
-    """The site that mail names, in the place of allauth's, which is named by the `Host` of the request."""
+    """The site named in mail. allauth's own takes its name from the `Host` of the request."""
 
     @property
     def domain(self) -> str:
@@ -53,10 +53,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has
         super().send_mail(template_prefix, email, {**context, "current_site": PublicSite()})
 
     def send_account_already_exists_mail(self, email: str) -> None:
-        """Answer signing up with an address that has an account, after the work that making one would have been.
+        """Mail the owner of the account, after the same work as for a new account.
 
-        A password is hashed, two rows are written (of a session that nobody gets) and some read: how long it takes
-        does not tell who has an account. `test_same_work.py` counts both.
+        Hashes a password, writes and deletes a session, and reads some rows, so that the time of the answer does not
+        reveal whether the account exists. `test_same_work.py` counts both cases.
         """
         User().set_password(secrets.token_urlsafe())
         session = SessionStore()

@@ -27,7 +27,7 @@ admin.site.unregister(EmailAddress)  # shown with its user
 
 @admin.register(Group)
 class GroupAdmin(CarefulListMixin, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc] # unfold has no types
-    """Groups, to be changed by whoever has all that they give."""
+    """Let editors change a group only if they have all of its permissions."""
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         return _within_rights(super().formfield_for_manytomany(db_field, request, **kwargs), request)
@@ -42,7 +42,7 @@ class GroupAdmin(CarefulListMixin, DjangoGroupAdmin, ModelAdmin):  # type: ignor
 
 
 class EmailAddressInline(TabularInline):  # type: ignore[misc] # unfold has no types
-    """Addresses of an account. A confirmed one shows its account all tickets that were issued to it."""
+    """Addresses of an account. With a confirmed address, the account sees all tickets issued to it."""
 
     model = EmailAddress
     extra = 0

@@ -1,4 +1,4 @@
-"""Lists of the back office that take any query: what no database can look for leads back to the whole list."""
+"""Change lists that accept any query string: one that cannot be run redirects to the unfiltered list."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ IMPOSSIBLE = (OverflowError, ValueError, DataError)
 
 
 class CarefulListMixin:
-    """Stands before ModelAdmin."""
+    """Add this before ModelAdmin in the bases of an admin class."""
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Return the list. Django turns some wrong parameters into this error, and fails with the others."""
+        """Return the change list. Raises IncorrectLookupParameters also where Django fails with another error."""
         try:
             return super().get_changelist_instance(request)  # type: ignore[misc]
         except IMPOSSIBLE as error:

@@ -1,4 +1,4 @@
-"""How often somebody may try to guess a code that was mailed: counted in the database, before the code is looked at.
+"""Limit guesses at a mailed code: attempts are counted in the database, before the code is compared.
 
 allauth counts wrong codes in the session after comparing them, so that guesses at the same moment all found the count
 of before them, and a request that saved an older session put the count back.

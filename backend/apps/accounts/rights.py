@@ -1,4 +1,4 @@
-"""What an account may do: who looks after accounts neither gives away nor takes over more than they have."""
+"""Permissions of accounts: editors grant only what they have, and change no account that has more."""
 
 from __future__ import annotations
 

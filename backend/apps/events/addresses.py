@@ -12,7 +12,7 @@ from django.db import models
 
 from .validators import named_character
 
-# Unicode's Default_Ignorable_Code_Point: characters that nobody sees, such as U+200B and the byte order mark U+FEFF.
+# Unicode's Default_Ignorable_Code_Point: invisible characters, such as U+200B and the byte order mark U+FEFF.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -59,7 +59,7 @@ class AddressField(models.EmailField):  # type: ignore[type-arg]
 
 
 def clean_addresses_in_all_forms() -> None:
-    """Have every form's field for an address take it as `AddressField` does, those of allauth and of the admin too.
+    """Make every form field for an address clean it as `AddressField` does, in allauth and the admin too.
 
     Their forms for apps cannot be replaced by settings, and each of them asks for addresses.
     """

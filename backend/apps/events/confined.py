@@ -1,4 +1,4 @@
-"""Reads what strangers upload in a process of its own, which may use only so much memory and time.
+"""Read an upload in a process of its own, with limits of memory and time.
 
 The process gets no environment, so no secret either: `run` starts a module, whose last lines call `serve`.
 """
@@ -47,7 +47,7 @@ def run(module: str, content: bytes, *arguments: str, memory_bytes: int, cpu_sec
 
 
 def serve(read: Callable[..., bytes]) -> None:
-    """Be the process that `run` started: limit it, then answer with what `read` makes of stdin."""
+    """Run as the process that `run` started: set the limits, then write what `read` makes of stdin to stdout."""
     memory, seconds, *arguments = sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))

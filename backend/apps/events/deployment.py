@@ -23,5 +23,5 @@ class Deployment(models.Model):
 
 
 def deployment_tag() -> str:
-    """Return the tag of every file that this deployment uploads. The first who asks makes the row."""
+    """Return the tag of every file that this deployment uploads. Create the row on first use."""
     return str(Deployment.objects.get_or_create(pk=1)[0])

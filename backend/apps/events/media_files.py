@@ -42,7 +42,7 @@ TICKET_FILE = re.compile(
 
 
 def new_suffix() -> str:
-    """A random end for the public ids of a ticket that is re-issued, which nobody can guess from an earlier one."""
+    """Return a random end for the public ids of a re-issued ticket. It does not follow from earlier ones."""
     return secrets.token_hex(SUFFIX_BYTES)
 
 

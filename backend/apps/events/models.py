@@ -241,7 +241,7 @@ class EventTicket(CheckedText, PartiallySaved):
     # The code. `code_generation` rises when a ticket is re-issued, and every earlier copy is dead (also `TicketCode`s).
     code_generation = models.PositiveSmallIntegerField(default=0, editable=False)
 
-    # The files: empty until published, or until moved from the local storage of old; empty again when re-issued.
+    # The files: empty until published, or until moved from local storage; empty again when re-issued.
     qr_code = storage.TicketImageField(upload_to="qr_codes/", blank=True, editable=False)
     qr_code_cloudinary_id = models.CharField(max_length=255, blank=True, default="", editable=False)
     qr_code_version = models.PositiveBigIntegerField(null=True, editable=False)

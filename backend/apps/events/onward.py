@@ -1,7 +1,7 @@
-"""Forms end on a page of this site, from which the way leads on to another.
+"""Show a page of this site between a form and a redirect to another site.
 
-Browsers hold `form-action` of the content security policy against every redirect after a form: somebody who signed in
-to fetch a PDF stayed on the sign-in page, because the PDF's page redirects to storage.
+Browsers apply `form-action` of the content security policy to every redirect after a form: a holder who signed in to
+fetch a PDF stayed on the sign-in page, because the PDF's page redirects to storage.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LEADING_ELSEWHERE = {"ticket_pdf", "ticket_google_wallet", "api:google_wallet"} 
 
 
 class OnwardMiddleware:
-    """Turns the redirect after a form that would end on another site into a page that leads there.
+    """Replace a redirect after a form that would end on another site by a page that leads there.
 
     To allow those sites in the policy would let every form send there whatever is injected into it.
     """

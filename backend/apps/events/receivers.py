@@ -39,13 +39,14 @@ def on_tickets_ready(tickets: Sequence[EventTicket], **_: Any) -> None:
 
 
 def before_ticket_is_deleted(instance: EventTicket, **_: Any) -> None:
-    """A worker may have claimed or published the ticket since it was read, or somebody re-issued it. From here on none
-    can, so the lease and the places of its files are the last ones.
+    """Lock the row and read the lease and the places of the files anew.
+
+    The ticket may have been claimed, published or re-issued since it was read. While the row is locked it cannot be.
     """
     if tickets.is_deleted_with_others(instance):
         return
     locked = EventTicket.objects.select_for_update(no_key=True)
-    with contextlib.suppress(EventTicket.DoesNotExist):  # deleted already, and its files are owed since
+    with contextlib.suppress(EventTicket.DoesNotExist):  # deleted already, and so are its files
         instance.refresh_from_db(fields=FILES, from_queryset=locked)
 
 

@@ -1,4 +1,4 @@
-"""Make text safe to print as part of one log line, whoever wrote it.
+"""Make text from any source safe to print as part of one log line.
 
 Line ends would forge a line of the log, escape sequences would drive the operator's terminal, bidirectional and
 invisible characters would hide what a line says, and half a surrogate pair would keep it from being written at all.

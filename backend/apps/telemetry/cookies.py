@@ -1,4 +1,4 @@
-"""Cookies that a browser may have, and no others."""
+"""Drop cookies that no browser sends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 
 
 class CookieMiddleware:
-    """Forgets cookies with a backslash before anything reads them. Ours have none, and browsers send none of their own.
+    """Drop cookies with a backslash before anything reads them. Neither ours nor those of browsers have one.
 
     Python before 3.11.10 takes quadratic time to unquote them: 38 seconds for a header of 60 kB.
     """

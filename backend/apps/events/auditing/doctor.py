@@ -198,14 +198,12 @@ def _is_anothers(file: media.ListedFile, tag: str) -> bool:
 
 
 def _problem_of(file: media.ListedFile, tag: str, problem: Problem) -> Problem:
-    """The problem, unless nobody knows whose file it is: no ticket's, and not tagged."""
+    """Return the problem; `UNMARKED` for a file that belongs to no ticket and has no tag of a deployment."""
     return problem if problem is Problem.OLD_PLACE or tag in file.tags else Problem.UNMARKED
 
 
 def _is_settled(owner: EventTicket | None, inventory: Inventory) -> bool:
-    """Whether nothing was wished for the file's ticket since the listing began, which may be about a file that is gone
-    since.
-    """
+    """Return whether the ticket was not changed since the listing began: else the listed file may be gone by now."""
     return owner is None or owner.wished_at < inventory.began
 
 

@@ -1,4 +1,4 @@
-"""What commands say when storage is the trouble: once for a cause, however many tickets it befalls."""
+"""Report failures of storage in commands: one line for each cause, with a count."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def require_storage() -> None:
 
 
 class Causes:
-    """Tells the first failure of each cause at once, and how many others there were in the end. A context manager."""
+    """Report the first failure of each cause at once, and the number of the others at the end. A context manager."""
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
@@ -43,7 +43,7 @@ class Causes:
                 self._say(f"{number - 1} more for the same reason: {cause}")
 
     def tell(self, subject: str, error: str) -> None:
-        """Say what befell the subject, unless it befell another one before."""
+        """Report the error of the subject, unless another one failed for the same cause."""
         cause = cause_of(error)
         self._failures[cause] += 1
         if self._failures[cause] == 1:

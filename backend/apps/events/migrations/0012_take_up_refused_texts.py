@@ -1,6 +1,6 @@
-"""Tickets that were given up for a text are made once more: from this version on any text is printed.
+"""Retry the tickets that were given up for a text: from this version on any text is printed.
 
-A quarter of an hour later: until then workers of the version before may still run, and would give them up again.
+They are due a quarter of an hour later: workers of the version before may still run, and would give them up again.
 """
 
 from datetime import timedelta

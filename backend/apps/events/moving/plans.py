@@ -64,7 +64,7 @@ class Selection:
         if self.force:
             return found
         codes = TicketCode.objects.filter(ticket=OuterRef("pk"))
-        # at rest: nobody but this module will ever make their files; the others are of old, and an earlier run died
+        # At rest: only this module makes their files. The others are legacy tickets of a run that was interrupted.
         at_rest: Q = Q(state=EventTicket.State.PENDING, next_attempt_at=None)
         wanted = Q(published_at=None) & (at_rest | ~Q(qr_code="") | Q(Exists(codes)))
         unread = ~Q(Exists(codes.filter(source=TicketCode.Source.PICTURE)))
