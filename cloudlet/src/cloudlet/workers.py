@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, ClassVar
 
 TIMEOUT_SECONDS = 20.0
 LARGE_BYTES = 300 * 1024**2
@@ -35,6 +35,9 @@ class WorkerLostError(Exception):
 class WorkerPool:
     """At most `size` processes that run `module`, each with one request at a time. Safe to use from any thread."""
 
+    spent_seconds: ClassVar[float] = 0.0
+    """CPU time that the workers of this process have used, as far as they have answered; for `used_cpu_seconds`."""
+
     def __init__(self, module: str, size: int, timeout: float = TIMEOUT_SECONDS) -> None:
         self._module = module
         self._timeout = timeout
@@ -43,20 +46,27 @@ class WorkerPool:
             self._places.put(None)
 
     def ask(self, request: bytes) -> Answer:
-        """Return the worker's header and bytes. Raises WorkerLostError."""
+        """Return the worker's header and bytes. Raises WorkerLostError.
+
+        The header's `cpu` is the CPU time in seconds, that of the worker's own workers included.
+        """
         worker = self._places.get()
+        kept: _Worker | None = None
         try:
             if worker is None or worker.has_ended:
                 worker = _Worker(self._module, self._timeout)
             answer, payload = worker.ask(request)
-        except (OSError, EOFError, ValueError) as error:
-            if worker is not None:
-                worker.kill()
-            worker = None
+            WorkerPool.spent_seconds += answer["cpu"]
+            kept = worker
+        except (OSError, EOFError, ValueError, TypeError, LookupError) as error:
+            WorkerPool.spent_seconds += self._timeout  # how much it was, only the lost worker knew
             log.warning("a process of %s was given up: %r", self._module, error)
             raise WorkerLostError("it took too much time or memory") from error
         finally:
-            self._places.put(worker)
+            # A worker that is interrupted in an exchange would give its answer to the next request.
+            if kept is None and worker is not None:
+                worker.kill()
+            self._places.put(kept)
         return answer, payload
 
     def close(self) -> None:
@@ -83,7 +93,7 @@ class _Worker:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it said that it would end; then it is put away."""
+        """Return whether it said that it would end; then put it away."""
         if self._is_last:
             self.kill()
         return self._is_last
@@ -126,15 +136,23 @@ def serve(answer: Callable[[bytes], Answer], *, memory_bytes: int, cpu_seconds: 
             request = connection.recv_bytes()
             signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
             signal.alarm(int(TIMEOUT_SECONDS) * 3)  # also when the server is no longer there to give it up
+            before = used_cpu_seconds()
             header, payload = answer(request)
             del request
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
             is_last = _peak_bytes() > at_start + LARGE_BYTES
-            connection.send_bytes(json.dumps({**header, "payload": bool(payload), "last": is_last}).encode())
+            frame = {"payload": bool(payload), "last": is_last, "cpu": used_cpu_seconds() - before}
+            connection.send_bytes(json.dumps({**header, **frame}).encode())
             if payload:
                 connection.send_bytes(payload)
 
 
 def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def used_cpu_seconds() -> float:
+    """Return the CPU time of this process and of what it has asked workers for."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime + WorkerPool.spent_seconds

@@ -16,7 +16,7 @@ from cloudlet.assets import Asset, Json
 from cloudlet.errors import bad_request, not_found
 from cloudlet.store import StagedBlob, Store
 from cloudlet.transformations import AssetFacts, ImageLayer, Limits, Rendered, Transformation
-from cloudlet.workers import Answer, WorkerLostError, WorkerPool
+from cloudlet.workers import TIMEOUT_SECONDS, Answer, WorkerLostError, WorkerPool
 
 CALL_SECONDS = 60.0
 Source = bytes | Path
@@ -88,6 +88,7 @@ def _ask(operation: str, budget: Budget | None, **arguments: Any) -> Answer:
     try:
         header, payload = _workers.ask(pickle.dumps((operation, arguments)))
     except WorkerLostError as error:
+        budget.spend(TIMEOUT_SECONDS)  # how much it was, only the lost worker knew
         raise bad_request(f"The picture cannot be made: {error}") from error
     budget.spend(header.pop("cpu"))
     if header.get("error") == "gone":
