@@ -1,19 +1,20 @@
 """SVG files as pictures.
 
-resvg draws them, in a process of its own for each: what strangers upload can make it allocate without bounds, which
-ends a process written in Rust. A bad file costs that process, and its sender an error.
+resvg draws them, in a process of its own: what strangers upload can make it allocate without bounds, which ends a
+process written in Rust. A bad file costs that process, and its sender an error.
 """
 
+import atexit
+import json
 import re
-import subprocess
-import sys
 
-TIMEOUT_SECONDS = 20
-REFUSED = 3
-"""The worker's exit code when standard output is not a picture but the reason why there is none."""
+from cloudlet.workers import WorkerLostError, WorkerPool
 
 _SVG = re.compile(rb"<(?:\w{1,30}:)?svg[\s>/]")
 _HEAD_BYTES = 4096
+
+_workers = WorkerPool("cloudlet.svg.worker", size=1)  # asked by the workers of pictures, one file at a time
+atexit.register(_workers.close)
 
 
 class SvgError(ValueError):
@@ -31,15 +32,11 @@ def rasterize(content: bytes, density: int | None, max_pixels: int) -> bytes:
 
     Nothing that it refers to outside of itself is read.
     """
-    command = [sys.executable, "-m", "cloudlet.svg.worker", str(density or 0), str(max_pixels)]
+    head = json.dumps({"density": density or 0, "max_pixels": max_pixels}).encode()
     try:
-        done = subprocess.run(  # noqa: S603 - numbers only
-            command, input=content, capture_output=True, timeout=TIMEOUT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SvgError("the SVG took too long to draw") from error
-    if done.returncode == REFUSED:
-        raise SvgError(done.stdout.decode(errors="replace"))
-    if done.returncode:
-        raise SvgError("the SVG takes too much memory or time to draw")
-    return done.stdout
+        answer, picture = _workers.ask(head + b"\n" + content)
+    except WorkerLostError as error:
+        raise SvgError("the SVG takes too much memory or time to draw") from error
+    if "error" in answer:
+        raise SvgError(answer["error"])
+    return picture

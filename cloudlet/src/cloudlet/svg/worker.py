@@ -1,15 +1,15 @@
-"""The process that draws one SVG: standard input in, a PNG out. `python -m cloudlet.svg.worker DENSITY MAX_PIXELS`."""
+"""The process that draws SVGs: `python -m cloudlet.svg.worker FD` answers requests until its peer hangs up."""
 
+import json
 import re
-import resource
-import sys
 from xml.etree import ElementTree
 
 import resvg_py
 
-from cloudlet.svg import REFUSED, TIMEOUT_SECONDS
+from cloudlet.workers import Answer, serve
 
-MEMORY_LIMIT_BYTES = 2 * 1024**3
+MEMORY_BYTES = 2 * 1024**3
+CPU_SECONDS = 20.0
 PIXELS_PER_INCH = 96
 _DEFAULT_SIDE = 100.0
 """What resvg takes for a file that names no size at all."""
@@ -77,19 +77,16 @@ def _forget_references(root: ElementTree.Element) -> None:
                 del element.attrib[name]
 
 
-def main() -> int:
-    """Draw, or tell why not."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (TIMEOUT_SECONDS, TIMEOUT_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def answer(request: bytes) -> Answer:
+    """Answer a request: density and limit as JSON up to the first line break, then the file."""
+    head, _, content = request.partition(b"\n")
     try:
-        picture = draw(sys.stdin.buffer.read(), int(sys.argv[1]), int(sys.argv[2]))
+        return {}, draw(content, **json.loads(head))
     except RefusedError as refusal:
-        sys.stdout.write(str(refusal))
-        return REFUSED
-    sys.stdout.buffer.write(picture)
-    return 0
+        return {"error": str(refusal)}, b""
+    except (MemoryError, RecursionError):
+        return {"error": "the SVG takes too much memory or time to draw"}, b""
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    serve(answer, memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
