@@ -125,7 +125,7 @@ async def _from_urls(call: UploadCall) -> list[tuple[str, Source]]:
     for number, url in enumerate(urls, 1):
         blob, filename = await from_url(call, url)
         try:
-            inspect(blob, "image", call.settings.max_pixels)
+            await asyncio.to_thread(inspect, blob, "image", call.settings.max_pixels)
             images.append((f"{filename.rpartition('.')[0] or filename}_{number}", blob.read()))
         finally:
             blob.discard()
@@ -138,7 +138,7 @@ async def keep_picture(
     """Stores a picture that was made here under one of the types for such."""
     blob: StagedBlob = call.store.blobs.stage_bytes(data)
     call.form.file = blob
-    info = inspect(blob, "image", call.settings.max_pixels)
+    info = await asyncio.to_thread(inspect, blob, "image", call.settings.max_pixels)
     asset = Asset(
         resource_type="image",
         type=type_,
