@@ -7,6 +7,7 @@ from cloudlet.assets import Asset, Json, now_iso
 from cloudlet.errors import bad_request
 from cloudlet.media_info import MediaInfo
 from cloudlet.params import Params
+from cloudlet.pictures import Budget
 from cloudlet.store import StagedBlob, Store
 from cloudlet.upload_api import values
 
@@ -64,13 +65,13 @@ def wanted_analyses(params: Params) -> list[str]:
     return [name for name in analysis.AVAILABLE if params.flag(name)]
 
 
-async def analyse_upload(params: Params, asset: Asset, blob: StagedBlob, info: MediaInfo) -> None:
+async def analyse_upload(params: Params, asset: Asset, blob: StagedBlob, info: MediaInfo, budget: Budget) -> None:
     """Adds the analyses asked for to an asset whose bytes are still staged; known faces stay."""
     wanted = wanted_analyses(params)
     if "faces" in asset.extra:
         asset.extra["faces"] = values.clipped(asset.extra["faces"], asset.width, asset.height)
     if wanted and info.resource_type == "image" and info.format not in ("svg", "pdf"):
-        found = await asyncio.to_thread(pictures.analyse, pictures.source_of(blob), wanted)
+        found = await asyncio.to_thread(pictures.analyse, pictures.source_of(blob), wanted, budget)
         asset.extra = {**found, **asset.extra}
 
 

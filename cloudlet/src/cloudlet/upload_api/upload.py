@@ -51,7 +51,7 @@ async def finish(call: UploadCall, source: Source) -> Json:
     blob, info = await eager.incoming(call, source.blob, info)
     _check_format(call, info.resource_type, info.format or _extension(source.filename))
     asset = draft(call, info, blob, source.filename)
-    await attributes.analyse_upload(params, asset, blob, info)
+    await attributes.analyse_upload(params, asset, blob, info, call.budget)
     overwrite = params.flag("overwrite", not call.unsigned)
     stored = await store(call, blob, asset, values.pairs(params, "metadata"), overwrite=overwrite)
     answer = _answer(call, stored)
