@@ -17,7 +17,7 @@ from deliveries import get, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudlet.video_info import BrokenVideoError, VideoInfo, describe
+from cloudlet.video_info import MAX_BOXES, BrokenVideoError, VideoInfo, describe
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -197,6 +197,10 @@ def test_other_spellings_of_the_same_movie() -> None:
     assert info(WEBM, "webm") == expected
     assert info(FTYP + moov(sound) + MDAT, "m4a") == VideoInfo(duration=12.5, is_audio=True)
     assert info(FTYP + moov(track(), units=0xFFFFFFFF) + MDAT) == VideoInfo(640, 360)
+
+
+def test_a_movie_of_any_number_of_fragments_is_read() -> None:
+    assert info(FTYP + moov(track()) + box(b"moof", b"") * MAX_BOXES) == VideoInfo(640, 360, 12.5)
 
 
 @pytest.mark.parametrize(

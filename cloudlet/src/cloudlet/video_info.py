@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import IO
 
 MAX_BOXES = 100_000
-"""How many boxes or elements of one file are looked at. A fragmented file has two for each fragment."""
+"""How many boxes or elements of one file are looked at: of MP4 so many beside each other, and so many in `moov`."""
 
 _HELD_TO_THEIR_SIZE = frozenset({b"ftyp", b"moov", b"moof", b"mdat"})
 """Boxes that a file cut short is recognised by. Of others, which may be padding, the size is not trusted."""
@@ -40,7 +40,7 @@ def describe(file: IO[bytes], size: int, format_: str) -> VideoInfo | None:
     """Return what the container says; None for formats that are not read. Raises BrokenVideoError."""
     try:
         if format_ in ("mp4", "mov", "m4a"):
-            return _describe_mp4(_Boxes(file), size)
+            return _describe_mp4(file, size)
         if format_ in ("webm", "mkv"):
             return _describe_matroska(_Elements(file), size)
     except struct.error as error:
@@ -96,13 +96,14 @@ class _Boxes:
         return self._file.read(length)
 
 
-def _describe_mp4(boxes: _Boxes, size: int) -> VideoInfo:
+def _describe_mp4(file: IO[bytes], size: int) -> VideoInfo:
     moov = None
-    for box in boxes.inside(0, size):
+    for box in _Boxes(file).inside(0, size):
         if box.kind == b"moov":
             moov = moov or box
     if moov is None:
         raise BrokenVideoError("the file has no moov box")
+    boxes = _Boxes(file)  # counted anew: a file of many fragments may have used the first count up
     tracks = [box for box in boxes.inside(moov.start, moov.end) if box.kind == b"trak"]
     if not tracks:
         raise BrokenVideoError("the file has no tracks")
