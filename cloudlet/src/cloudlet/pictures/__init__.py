@@ -59,7 +59,7 @@ def transform(
 
 
 def analyse_stored(store: Store, asset: Asset, wanted: Collection[str]) -> dict[str, Json]:
-    """As `analyse`, for an asset; what is no picture gives nothing."""
+    """Return what `analyse` does, for an asset; nothing for what is no picture."""
     names = [name for name in wanted if name in AVAILABLE]
     if asset.resource_type != "image" or asset.format in ("svg", "pdf") or not names:
         return {}

@@ -2,21 +2,20 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from PIL import Image
 
 from cloudlet.errors import bad_request
+from cloudlet.pictures import Source
 from cloudlet.transformations import decode
 from cloudlet.transformations.rendering import Limits
 from cloudlet.workers import Answer
 
-Source = bytes | Path
 _FRAME_MS = 500
 
 
 def sheet(named: Sequence[tuple[str, Source]], limits: Limits) -> Answer:
-    """A PNG of all pictures, and where each of them lies."""
+    """Return where each picture lies, and a PNG of all of them."""
     pictures = list(_pictures([source for _, source in named], limits))
     size = (max(picture.width for picture in pictures), sum(picture.height for picture in pictures))
     _check(size, limits)
@@ -31,7 +30,7 @@ def sheet(named: Sequence[tuple[str, Source]], limits: Limits) -> Answer:
 
 
 def animation(frames: Sequence[Source], format_: str, limits: Limits) -> Answer:
-    """One file of all frames, on a canvas that fits the largest."""
+    """Return one file of all frames, on a canvas that fits the largest."""
     pictures = list(_pictures(frames, limits))
     size = (max(picture.width for picture in pictures), max(picture.height for picture in pictures))
     _check((size[0], size[1] * len(pictures)), limits)
@@ -49,12 +48,16 @@ def animation(frames: Sequence[Source], format_: str, limits: Limits) -> Answer:
     return {}, buffer.getvalue()
 
 
+def read(source: Source) -> bytes:
+    """Return the bytes of a source."""
+    return source if isinstance(source, bytes) else source.read_bytes()
+
+
 def _pictures(sources: Sequence[Source], limits: Limits) -> Iterator[Image.Image]:
-    """The pictures, as long as all of them together stay within the limit of one."""
+    """Yield the pictures, as long as all of them together stay within the limit of one."""
     pixels = 0
     for source in sources:
-        content = source if isinstance(source, bytes) else source.read_bytes()
-        picture = decode(content, limits).frames[0].convert("RGBA")
+        picture = decode(read(source), limits).frames[0].convert("RGBA")
         pixels += picture.width * picture.height
         _check((pixels, 1), limits)
         yield picture

@@ -3,34 +3,28 @@
 import io
 import pickle
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from cloudlet import analysis
 from cloudlet.errors import ApiError
-from cloudlet.pictures import composing
+from cloudlet.pictures import Source, composing
 from cloudlet.transformations import MissingLayerError, TransformationError, UnreadableSourceError, render
 from cloudlet.workers import Answer, serve
 
 MEMORY_BYTES = 3 * 1024**3 // 2
 CPU_SECONDS = 10.0
-Source = bytes | Path
-
-
-def _bytes(source: Source) -> bytes:
-    return source if isinstance(source, bytes) else source.read_bytes()
 
 
 def transform(source: Source, layers: dict[Any, Source], **options: Any) -> Answer:
     def load(layer: Any) -> bytes:
-        return _bytes(layers[layer])
+        return composing.read(layers[layer])
 
-    made = render(_bytes(source), load_layer=load, **options)
+    made = render(composing.read(source), load_layer=load, **options)
     return {"format": made.format, "width": made.width, "height": made.height}, made.content
 
 
 def analyse(source: Source, wanted: list[str]) -> Answer:
-    return {"found": analysis.analyse_file(io.BytesIO(_bytes(source)), wanted)}, b""
+    return {"found": analysis.analyse_file(io.BytesIO(composing.read(source)), wanted)}, b""
 
 
 OPERATIONS: dict[str, Callable[..., Answer]] = {
