@@ -84,6 +84,18 @@ def test_a_worker_that_dies_is_replaced() -> None:
     workers.close()
 
 
+def test_a_worker_whose_answer_makes_no_sense_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kept, it would give the rest of that answer to the next request."""
+    workers = WorkerPool("cloudlet.pdf.worker", size=1)
+    with monkeypatch.context() as patched:
+        patched.setattr("cloudlet.workers.json.loads", lambda text: [])
+        with pytest.raises(WorkerLostError):
+            workers.ask(DESCRIBE)
+    assert children(workers) == []
+    assert workers.ask(DESCRIBE)[0]["pages"] == 1
+    workers.close()
+
+
 def test_a_worker_that_does_not_answer_is_given_up() -> None:
     workers = WorkerPool("cloudlet.pdf.worker", size=1, timeout=60)
     workers.ask(DESCRIBE)

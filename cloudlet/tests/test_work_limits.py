@@ -27,6 +27,7 @@ from cloudlet.errors import ApiError
 from cloudlet.pictures import Budget
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 from cloudlet.transformations import Limits, parse
+from cloudlet.workers import Answer, WorkerLostError
 
 LONG_S = 40
 SERVER_MB, WORKER_MB = 250, 1600
@@ -161,6 +162,28 @@ def test_all_that_one_call_asks_for_has_one_budget() -> None:
     with pytest.raises(ApiError, match="Too much work for one call"):
         pictures.transform(source, parse("w_51"), "png", **make)  # type: ignore[arg-type]
     pictures.transform(source, parse("w_51"), "png", layers={}, limits=limits)
+
+
+def test_a_lost_worker_and_an_svg_count_in_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing = b'<svg xmlns="http://www.w3.org/2000/svg" width="990" height="990"><filter id="f">'
+    drawing += b'<feTurbulence baseFrequency=".05" numOctaves="6"/></filter>'
+    drawing += b'<rect width="990" height="990" filter="url(#f)"/></svg>'
+    make = {"layers": {}, "limits": Limits()}
+    budget = Budget(0.5)  # a tenth is enough for the worker that scales the drawing
+    pictures.transform(drawing, parse("w_9"), "png", **make, budget=budget)  # type: ignore[arg-type]
+    with pytest.raises(ApiError, match="Too much work for one call"):
+        pictures.transform(drawing, parse("w_9"), "png", **make, budget=budget)  # type: ignore[arg-type]
+
+    def lose(request: bytes) -> Answer:
+        raise WorkerLostError("it took too much time or memory")
+
+    budget = Budget(60)
+    monkeypatch.setattr(pictures._workers, "ask", lose)
+    for _ in range(3):
+        with pytest.raises(ApiError, match="too much time or memory"):
+            pictures.transform(PHOTO, parse("w_9"), "png", **make, budget=budget)  # type: ignore[arg-type]
+    with pytest.raises(ApiError, match="Too much work for one call"):
+        pictures.transform(PHOTO, parse("w_9"), "png", **make, budget=budget)  # type: ignore[arg-type]
 
 
 def test_a_worker_that_dies_costs_its_request_and_no_other(server: RunningCloudlet) -> None:
