@@ -32,11 +32,11 @@ with atheris.instrument_imports(include=["cloudlet", "python_multipart"]):
     from cloudlet.delivery.urls import parse_path
     from cloudlet.errors import ApiError
     from cloudlet.forms import read_form
-    from cloudlet.media_info import svg_tag
     from cloudlet.params import Params
     from cloudlet.search.parser import parse as parse_search
     from cloudlet.signing import token_covers
     from cloudlet.store.blobs import BlobStore
+    from cloudlet.svg import svg_tag
     from cloudlet.transformations import Limits, TransformationError, UnreadableSourceError, parse, render
 
 LIMITS = Limits(source_pixels=250_000, step_pixels=250_000, work_pixels=1_000_000)

@@ -10,10 +10,10 @@ import requests
 
 from cloudlet.delivery.urls import parse_path
 from cloudlet.errors import ApiError
-from cloudlet.media_info import svg_tag
 from cloudlet.params import Params
 from cloudlet.search.parser import parse as parse_search
 from cloudlet.signing import escape_for_token, token_covers
+from cloudlet.svg import svg_tag
 from cloudlet.testing import RunningCloudlet
 from cloudlet.transformations import TransformationError, parse
 from cloudlet.transformations.layer_syntax import parse_text_style

@@ -32,6 +32,7 @@ from cloudlet import pdf, video_info
 from cloudlet.assets import Json
 from cloudlet.errors import ApiError, bad_request
 from cloudlet.store import StagedBlob
+from cloudlet.svg import svg_tag
 from cloudlet.transformations.decoding import MAX_SIDE
 
 # Pillow's plugins for what Cloudinary accepts as images, with the extension that Cloudinary gives them. Naming the
@@ -219,26 +220,8 @@ def _pdf(staged: StagedBlob) -> MediaInfo:
 
 # ---------------------------------------------------------------------------------------------------- SVG
 
-_AFTER_SVG = (b" ", b"\t", b"\r", b"\n", b">")
 _ATTRIBUTE = re.compile(rb"\b(width|height|viewBox)\s*=\s*[\"']([^\"']*)[\"']", re.I)
 _NUMBER = re.compile(rb"-?\d{1,9}(?:\.\d{1,9})?")
-
-
-def svg_tag(head: bytes) -> bytes | None:
-    """What stands in the ``<svg ...>`` that a file begins with; None when it begins with anything else.
-
-    XML declaration, comments and document types may come before; nothing is tried twice.
-    """
-    rest = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    while rest.startswith((b"<?", b"<!")):
-        end = b"-->" if rest.startswith(b"<!--") else b"?>" if rest.startswith(b"<?") else b">"
-        _, closed, rest = rest.partition(end)
-        if not closed:
-            return None
-        rest = rest.lstrip()
-    if rest[:4].lower() != b"<svg" or rest[4:5] not in _AFTER_SVG:
-        return None
-    return rest[4:].partition(b">")[0]
 
 
 def _svg(tag: bytes) -> MediaInfo:

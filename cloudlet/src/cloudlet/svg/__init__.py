@@ -6,12 +6,11 @@ process written in Rust. A bad file costs that process, and its sender an error.
 
 import atexit
 import json
-import re
 
 from cloudlet.workers import WorkerLostError, WorkerPool
 
-_SVG = re.compile(rb"<(?:\w{1,30}:)?svg[\s>/]")
 _HEAD_BYTES = 4096
+_AFTER_SVG = (b" ", b"\t", b"\r", b"\n", b">")
 
 _workers = WorkerPool("cloudlet.svg.worker", size=1)  # asked by the workers of pictures, one file at a time
 atexit.register(_workers.close)
@@ -23,8 +22,24 @@ class SvgError(ValueError):
 
 def is_svg(content: bytes) -> bool:
     """Return whether a file begins as an SVG does."""
-    head = content[:_HEAD_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n")
-    return head.startswith(b"<") and _SVG.search(head) is not None
+    return svg_tag(content[:_HEAD_BYTES]) is not None
+
+
+def svg_tag(head: bytes) -> bytes | None:
+    """Return what stands in the ``<svg ...>`` that a file begins with; None when it begins with anything else.
+
+    XML declaration, comments and document types may come before; nothing is tried twice.
+    """
+    rest = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    while rest.startswith((b"<?", b"<!")):
+        end = b"-->" if rest.startswith(b"<!--") else b"?>" if rest.startswith(b"<?") else b">"
+        _, closed, rest = rest.partition(end)
+        if not closed:
+            return None
+        rest = rest.lstrip()
+    if rest[:4].lower() != b"<svg" or rest[4:5] not in _AFTER_SVG:
+        return None
+    return rest[4:].partition(b">")[0]
 
 
 def rasterize(content: bytes, density: int | None, max_pixels: int) -> bytes:
