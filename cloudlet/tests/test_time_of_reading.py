@@ -24,6 +24,7 @@ N = 20_000
 CASES: dict[str, tuple[Callable[[Any], object], Any]] = {
     "comments before an svg": (svg_tag, b"<!---->" * 600),
     "comments and doctypes": (svg_tag, b"<?xml ?>" + b"<!---->\n<!DOCTYPE>" * 200 + b"<sv"),
+    "declarations": (svg_tag, b"<!DOCTYPE[]>" * 300 + b"<!DOCTYPE[" * 40),
     "unclosed tags": (svg_tag, b"<svg" * 1000),
     "a chain of a path": (
         lambda path: list(parse_path(path, "demo").readings()),
@@ -64,6 +65,8 @@ def test_stars_of_an_acl(acl: str, path: str, covered: bool) -> None:
     [
         (b"<svg>", b""),
         (b'\xef\xbb\xbf <?xml version="1.0"?>\n<!-- a > b -->\n<!DOCTYPE svg>\n<SVG width="3">', b' width="3"'),
+        (b'<!DOCTYPE svg PUBLIC "-//W3C//DTD" "d" [\n<!ENTITY a "b">\n<!ENTITY c "d">\n] >\n<svg id="x">', b' id="x"'),
+        (b'<!DOCTYPE svg [<!ENTITY a "b">', None),
         (b"<svgx>", None),
         (b"<!-- <svg> ", None),
         (b"<html><svg>", None),

@@ -32,6 +32,8 @@ def svg_tag(head: bytes) -> bytes | None:
     """
     rest = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     while rest.startswith((b"<?", b"<!")):
+        if rest.startswith(b"<!DOCTYPE") and b"[" in rest.partition(b">")[0]:
+            rest = rest.partition(b"]")[2]  # behind its own declarations, which programs for drawing write
         end = b"-->" if rest.startswith(b"<!--") else b"?>" if rest.startswith(b"<?") else b">"
         _, closed, rest = rest.partition(end)
         if not closed:
