@@ -10,10 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloudlet.calls import CallLog
 from cloudlet.errors import ApiError, header_text
-from cloudlet.paths import is_delivery
+from cloudlet.paths import CONSOLE_PREFIX, is_delivery
 from cloudlet.randomness import random_hex
-
-CONSOLE_PREFIX = "/_cloudlet/console/"
 
 log = logging.getLogger("cloudlet")
 
@@ -29,7 +27,7 @@ def error_response(error: ApiError, path: str) -> Response:
 
 
 class CallMiddleware:
-    """Outermost ASGI layer; plain ASGI because it sits in the path of every upload."""
+    """ASGI layer around every call but preflights; plain ASGI because it sits in the path of every upload."""
 
     def __init__(self, app: ASGIApp, calls: CallLog) -> None:
         self._app = app

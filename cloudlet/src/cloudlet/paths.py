@@ -4,7 +4,9 @@ import re
 
 from cloudlet.assets import RESOURCE_TYPES
 
-API_PREFIXES = ("/v1_1/", "/v2/", "/_cloudlet/")
+OWN_PREFIX = "/_cloudlet/"
+CONSOLE_PREFIX = f"{OWN_PREFIX}console/"
+API_PREFIXES = ("/v1_1/", "/v2/", OWN_PREFIX)
 UPLOAD_RESOURCE_TYPES = (*RESOURCE_TYPES, "auto", "all")
 _ACTIONS = (
     "upload", "destroy", "explicit", "rename", "tags", "context", "metadata", "explode", "text", "sprite", "multi",

@@ -9,11 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cloudlet.auth import authenticate_basic, is_from_another_origin
 from cloudlet.config import Settings, is_loopback
 from cloudlet.errors import ApiError, bad_request, forbidden
+from cloudlet.paths import CONSOLE_PREFIX, OWN_PREFIX
 
 MARKER = "X-Cloudlet-Console"
 """A header that a page of another origin can't send without a CORS preflight, which is never granted."""
-OWN_PREFIX = "/_cloudlet/"
-CONSOLE_PREFIX = f"{OWN_PREFIX}console/"
 INDEX = "/"
 
 
