@@ -28,7 +28,7 @@ _GOOGLE = {
 
 
 def analyse_file(file: IO[bytes], wanted: Collection[str]) -> dict[str, Json]:
-    """The analysis fields named in ``wanted`` (of ``AVAILABLE``) for an open picture. Runs in the worker process."""
+    """Return the analysis fields in ``wanted`` (of ``AVAILABLE``) for an open picture. Runs in the worker process."""
     found: dict[str, Json] = {}
     try:
         with Image.open(file) as image:

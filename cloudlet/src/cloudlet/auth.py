@@ -25,7 +25,7 @@ def check_cloud(request: Request, settings: Settings) -> None:
 
 
 def is_from_another_origin(request: Request) -> bool:
-    """Whether a page of another origin caused the request, as far as its browser says."""
+    """Return whether a page of another origin caused the request, as far as its browser says."""
     if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         return True
     origin = request.headers.get("origin")
@@ -33,7 +33,7 @@ def is_from_another_origin(request: Request) -> bool:
 
 
 def authenticate_basic(request: Request, settings: Settings, *, from_any_page: bool = False) -> bool:
-    """True for right credentials, False without an Authorization header, else 401.
+    """Return True for right credentials, False without an Authorization header; 401 for wrong ones.
 
     A browser adds the credentials that it remembers to what any page makes it send. Unless ``from_any_page``, they do
     not count there: 401.

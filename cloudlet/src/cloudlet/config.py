@@ -76,14 +76,14 @@ class Settings:
         return self.cloudinary_url_with(quote(self.api_secret, safe=""))
 
     def cloudinary_url_with(self, secret: str) -> str:
-        """The CLOUDINARY_URL with ``secret`` in the place of the secret."""
+        """Return the CLOUDINARY_URL with ``secret`` in the place of the secret."""
         credentials = f"cloudinary://{self.api_key}:{secret}@{self.cloud_name}"
         delivery = f"secure_distribution={self.authority}" if self.tls else f"cname={self.authority}"
         return f"{credentials}?upload_prefix={self.base_url}&{delivery}"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether binding to ``host`` keeps the server reachable from this machine only.
+    """Return whether binding to ``host`` keeps the server reachable from this machine only.
 
     Names below ``localhost`` belong to nobody and mean this machine (RFC 6761).
     """

@@ -42,7 +42,7 @@ class Renderer:
         authorise: Authorise,
         budget: Budget | None = None,
     ) -> Derived:
-        """The derived file, from the cache or made now. Raises ApiError 400 or 404 with what is wrong.
+        """Return the derived file, from the cache or made now. Raises ApiError 400 or 404 with what is wrong.
 
         `authorise` decides which layers the caller may read, also of a file that is in the cache.
         """
@@ -86,7 +86,7 @@ class Renderer:
     async def transformed(
         self, source: Source, transformation: Transformation, format_name: str, *, authorise: Authorise, budget: Budget
     ) -> Rendered:
-        """As :meth:`preview`, of a picture that is no asset yet."""
+        """Return what :meth:`preview` does, of a picture that is no asset yet."""
         layers = await self.layers.bring(transformation, authorise)
         return await self._work(source, transformation, format_name, layers, None, budget)
 
@@ -110,7 +110,7 @@ class Renderer:
         facts: AssetFacts | None,
         budget: Budget | None,
     ) -> Rendered:
-        """The layers are the very assets that were authorised: an overwrite meanwhile puts nothing in their place."""
+        """Render with the very layers that were authorised: an overwrite meanwhile puts nothing in their place."""
         files: dict[ImageLayer, Source] = {
             layer: self._store.path(asset) for layer, asset in zip(transformation.layers, layers, strict=True)
         }

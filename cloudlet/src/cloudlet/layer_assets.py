@@ -25,7 +25,7 @@ class LayerAssets:
         self._store = store
 
     async def bring(self, transformation: Transformation, authorise: Authorise) -> list[Asset]:
-        """The assets of all layers. Raises ApiError for the first that cannot be had, or that `authorise` refuses."""
+        """Return the assets of all layers. Raises ApiError for one that is missing or that `authorise` refuses."""
         found = []
         for layer in transformation.layers:
             authorise(layer, None)

@@ -182,7 +182,7 @@ def _names(disposition: bytes) -> tuple[bytes | None, bytes | None]:
 
 
 def too_large(size: int, limit: int) -> ApiError:
-    """400 in Cloudinary's words, which clients take apart."""
+    """Return a 400 in Cloudinary's words, which clients parse."""
     return ApiError(400, f"File size too large. Got {size}. Maximum is {limit}.")
 
 

@@ -51,7 +51,7 @@ class Params:
         return Params({**defaults, **self._values})
 
     def only(self, names: Collection[str]) -> "Params":
-        """These parameters without any that are not in ``names``."""
+        """Return these parameters without any that are not in ``names``."""
         return Params({name: value for name, value in self._values.items() if name in names})
 
     def with_overrides(self, overrides: Mapping[str, Json]) -> "Params":
@@ -100,7 +100,7 @@ class Params:
         return min(int(value), high)
 
     def moment(self, name: str) -> float:
-        """Seconds since 1970, which may be written in milliseconds; 0 when absent."""
+        """Return seconds since 1970, which may be written in milliseconds; 0 when absent."""
         value = self.text(name, "0")
         moment = read_moment(value)
         if moment is None:

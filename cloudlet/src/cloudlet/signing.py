@@ -137,7 +137,7 @@ def _token_fields(token: str) -> dict[str, str]:
 
 
 def token_covers(token: str, path: str) -> bool:
-    """Whether a token that is valid for a request also covers ``path``: by its ACL, or as one made for a single URL."""
+    """Return whether a token that is valid for a request covers ``path``: by its ACL, or made for one URL."""
     fields = _token_fields(token)
     return "acl" not in fields or any(_acl_matches(acl, path) for acl in fields["acl"].split("!"))
 
@@ -159,7 +159,7 @@ def _token_limits_problem(fields: Mapping[str, str], path: str, ip: str, now: fl
 
 
 def _acl_matches(acl: str, path: str) -> bool:
-    """Whether ``acl``, in which each ``*`` stands for any text, covers ``path``; it never goes back."""
+    """Return whether ``acl``, in which each ``*`` stands for any text, covers ``path``. Takes linear time."""
     first, *pieces = acl.split("*")
     rest = escape_for_token(path)
     if not pieces:

@@ -121,7 +121,7 @@ def _handler(boxes: _Boxes, track: _Part) -> bytes:
 
 
 def _duration(boxes: _Boxes, moov: _Part) -> float | None:
-    """Seconds by the movie header; a fragmented file may tell them beside its fragments."""
+    """Return seconds by the movie header; a fragmented file may tell them beside its fragments."""
     header = boxes.child(moov, b"mvhd")
     if header is None:
         raise BrokenVideoError("the file has no mvhd box")
@@ -144,7 +144,7 @@ def _scale_and_duration(boxes: _Boxes, header: _Part) -> tuple[int, int]:
 
 
 def _track_size(boxes: _Boxes, track: _Part) -> tuple[int, int, int]:
-    """Width and height as shown, and the degrees of the turn."""
+    """Return width and height as shown, and the degrees of the turn."""
     header = boxes.child(track, b"tkhd")
     if header is None:
         raise BrokenVideoError("a track has no tkhd box")

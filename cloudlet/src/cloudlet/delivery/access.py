@@ -29,7 +29,7 @@ class Credentials:
         self.were_needed = False  # so far; then the answer is for this caller only
 
     def _checked_token(self, request: Request, settings: Settings) -> str:
-        """The token of the request, which opens its path; empty when there is none."""
+        """Return the token of the request, which opens its path; empty when there is none."""
         token = request.query_params.get(TOKEN_NAME) or _cookie(request)
         if not token:
             return ""
@@ -68,7 +68,7 @@ class Credentials:
             raise unauthorized(f"{what} needs a signed URL (sign_url=True) or an auth token")
 
     def require_for_layer(self, layer: ImageLayer, asset: Asset | None) -> None:
-        """What a transformation reads is authorised as if it were requested by itself: 401 or 404 else.
+        """Authorise what a transformation reads as if it were requested by itself: 401 or 404 else.
 
         A signature, and a token for a single URL, were made for the URL with its layers, by someone who may read them.
         A token for a pattern covers what the pattern does.
@@ -97,7 +97,7 @@ class Credentials:
 
 
 def _cookie(request: Request) -> str:
-    """The token's cookie. Tokens need no quoting, and Python before 3.11.10 takes quadratic time to undo it."""
+    """Return the token's cookie. Tokens need no quoting; Python before 3.11.10 takes quadratic time to undo it."""
     for part in request.headers.get("cookie", "").split(";"):
         name, _, value = part.partition("=")
         if name.strip() == TOKEN_NAME:
@@ -106,14 +106,14 @@ def _cookie(request: Request) -> str:
 
 
 def is_open(asset: Asset) -> bool:
-    """Whether access mode and access control let everybody in now; the delivery type is another matter."""
+    """Return whether access mode and access control let everyone in now; the delivery type is another matter."""
     if asset.access_mode == "public" and not asset.access_control:
         return True
     return any(_is_anonymous(rule) for rule in asset.access_control)
 
 
 def _own_paths(asset: Asset, cloud: str) -> Iterator[str]:
-    """The paths by which the asset itself is asked for."""
+    """Yield the paths by which the asset itself is asked for."""
     names = [asset.public_id, f"{asset.public_id}.{asset.format}"]
     for version in ("", "v1/", f"v{asset.version}/"):
         for name in names:

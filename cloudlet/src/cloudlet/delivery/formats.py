@@ -26,7 +26,7 @@ def wanted_format(asset: Asset, transformation: Transformation, extension: str, 
 
 
 def made_format(stored: str, transformation: Transformation, asked: str) -> str:
-    """The format of what is made of a stored file: PNG for one that is read here and not written, such as SVG."""
+    """Return the format of what is made of a stored file: PNG for one that can be read but not written, such as SVG."""
     chosen = canonical(asked or stored)
     is_changed = chosen == canonical(stored) and transformation.changes_beyond_auto
     return "png" if is_changed and chosen not in FORMATS else chosen

@@ -43,7 +43,7 @@ def draw(content: bytes, density: int, max_pixels: int) -> bytes:
 
 
 def _parsed(content: bytes) -> ElementTree.Element:
-    """The tree without its DTD. Entities are expanded within expat's limits, and external ones not at all."""
+    """Return the tree without its DTD. Entities are expanded within expat's limits, and external ones not at all."""
     try:
         root = ElementTree.fromstring(content)  # noqa: S314 - in a process with limits on memory and time
     except (ElementTree.ParseError, ValueError, LookupError) as error:
@@ -54,7 +54,7 @@ def _parsed(content: bytes) -> ElementTree.Element:
 
 
 def _size(root: ElementTree.Element) -> tuple[float, float]:
-    """Width and height in pixels, by the file's own account."""
+    """Return width and height in pixels, by the file's own account."""
     box = [float(number) for number in re.findall(r"-?\d{1,9}(?:\.\d{1,9})?", root.get("viewBox", ""))[:4]]
     across, down = (box[2], box[3]) if len(box) == 4 and box[2] and box[3] else (_DEFAULT_SIDE, _DEFAULT_SIDE)
     width, height = _length(root.get("width")), _length(root.get("height"))
@@ -64,7 +64,7 @@ def _size(root: ElementTree.Element) -> tuple[float, float]:
 
 
 def _length(text: str | None) -> float:
-    """Pixels; 0 for a share of the page, or nothing."""
+    """Return pixels; 0 for a share of the page, or nothing."""
     match = _LENGTH.fullmatch(text or "")
     return float(match[1]) * _UNITS[match[2]] if match else 0.0
 

@@ -90,7 +90,7 @@ class Layering:
 
 
 def _blended(below: Image.Image, above: Image.Image, mode: str) -> Image.Image:
-    """What lies above, mixed with what is below it, where anything is."""
+    """Return what lies above, mixed with what is below it, where anything is."""
     colours = above.convert("RGB")
     mixed = Image.composite(BLEND_MODES[mode](below.convert("RGB"), colours), colours, below.getchannel("A"))
     mixed.putalpha(above.getchannel("A"))

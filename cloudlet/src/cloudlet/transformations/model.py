@@ -241,7 +241,7 @@ class Transformation:
 
     @property
     def changes_beyond_auto(self) -> bool:
-        """False when, besides headers, a choice of format or quality at most is left to the server."""
+        """Return False when, besides headers, a choice of format or quality at most is left to the server."""
         return any(not _is_neutral(node, keep_format=True, keep_automatic_quality=True) for node in self.nodes)
 
     @property

@@ -29,7 +29,7 @@ class EagerItem:
 
 
 def parsed(call: UploadCall, name: str = "eager", resource_type: str = "image") -> list[EagerItem]:
-    """The items of ``eager``; 400 names the one that makes no sense, before anything is stored.
+    """Return the items of ``eager``; 400 names the one that makes no sense, before anything is stored.
 
     Of a video, whose transformations are not understood here, the file is worth keeping all the same: the items that
     cannot be made carry their problem.
@@ -64,7 +64,7 @@ def parse_chain(call: UploadCall, chain: str) -> Transformation:
 
 
 async def incoming(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple[StagedBlob, MediaInfo]:
-    """What ``transformation`` and ``format`` make of an uploaded image; the same blob when they ask for nothing.
+    """Return what ``transformation`` and ``format`` make of an image; the same blob when they ask for nothing.
 
     A format that ``allowed_formats`` names is kept: ``format`` is then what the others become. 400 for what cannot be
     done to a video.
@@ -89,7 +89,7 @@ async def incoming(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple
 
 
 def allowed_formats(call: UploadCall) -> set[str]:
-    """The formats that the call restricts its file to; empty without a restriction."""
+    """Return the formats that the call restricts its file to; empty without a restriction."""
     return {canonical(name.lower()) for name in call.params.texts("allowed_formats")}
 
 

@@ -37,7 +37,7 @@ def is_unsigned(preset: dict[str, Json], settings: Settings) -> bool:
 
 
 def applied(call: ApiCall, *, unsigned: bool) -> Params:
-    """The call's parameters completed by the preset they name.
+    """Return the call's parameters completed by the preset they name.
 
     A signed call overrides its preset; an unsigned one cannot, needs a preset that allows it, and of its parameters
     only those of ``_UNSIGNED`` take effect.

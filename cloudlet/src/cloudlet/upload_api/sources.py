@@ -42,7 +42,7 @@ async def obtain(call: UploadCall) -> Source:
 
 
 async def _from_text(call: UploadCall, staged: StagedBlob) -> Source:
-    """A part without a file name holds a URL or data URI; some clients also send bytes of a picture that way."""
+    """Return what a part without a file name means: a URL, a data URI, or the bytes of a picture."""
     with staged.open() as file:
         head = file.read(_URL_LIMIT)
     if _DATA_URI.match(head):
@@ -63,7 +63,7 @@ async def _from_text(call: UploadCall, staged: StagedBlob) -> Source:
 
 
 async def from_url(call: UploadCall, url: str) -> tuple[StagedBlob, str]:
-    """The bytes of a remote URL and their name. The files that this server delivers are always allowed."""
+    """Return the bytes of a remote URL and their name. The files that this server delivers are always allowed."""
     settings = call.settings
     allowed = (*settings.remote_hosts, *settings.own_hosts)
     return await fetch(url, allowed=allowed, max_bytes=settings.max_upload_bytes, stage=call.store.stage)
