@@ -33,7 +33,7 @@ _SHORT_FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One way to read a path. `signed_text` is what a signature in the URL must have been made of."""
+    """One way to read a path. `signed_text` is what a signature in the URL, if any, must have been made of."""
 
     transformation: str
     version: int | None
@@ -88,7 +88,9 @@ class DeliveryPath:
         yield Reading(transformation, version, path, "", signed, undecided)
 
     def _signed_texts(self, cut: int, start: int, *, suffix: bool) -> tuple[str, ...]:
-        """SDKs sign the text as they put it into the URL, yet clients may escape it anew: all spellings count."""
+        """Return all spellings: SDKs sign the text as they put it into the URL, yet clients may escape it anew."""
+        if not self.signature:
+            return ()
         rest = list(self.raw_segments[start:])
         if suffix:
             extension = _EXTENSION.fullmatch(rest.pop())
