@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ def check_hosts(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.Chec
     return [
         checks.Warning(
             "The site accepts every Host header (ALLOWED_HOSTS=*), also one that an attacker chose.",
-            hint=f"Set ALLOWED_HOSTS={public_host().partition(':')[0]}, the host of PUBLIC_URL.",
+            hint=f"Set ALLOWED_HOSTS={re.sub(r':[0-9]+$', '', public_host())}, the host of PUBLIC_URL.",
             id="accounts.W001",
         )
     ]
