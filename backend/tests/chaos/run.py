@@ -20,6 +20,7 @@ from uuid import UUID
 
 from apps.events import timing
 from apps.events.models import EventTicket
+from apps.events.publishing import deletions
 from cloudlet.testing import RunningCloudlet
 from tests.brokers import Broker
 from tests.factories import make_event
@@ -92,6 +93,7 @@ class Chaos:
             stack.enter_context(mock.patch.dict(os.environ, {LEASE_VARIABLE: str(lease)}))
             # people who change their minds do so in this process
             stack.enter_context(mock.patch.object(timing, "DISPATCH_GRACE", haste.grace(timedelta(seconds=lease))))
+            stack.enter_context(mock.patch.object(deletions, "LEASE", timedelta(seconds=lease)))
             stack.callback(set_faults, self.server, [])
             set_faults(self.server, FAULTS, self.seed)
             self._crew = [self._hire() for _ in range(self.workers)]
