@@ -146,7 +146,7 @@ def pumped_readers() -> list[Callable[[bytes], object]]:
         lambda data: list(parse_path(data, "demo").readings()),
         parse_fetch,
         text(parse_search),
-        text(parse_options_header),
+        parse_options_header,
         text(lambda token: token_covers(token, "/demo/" + "a" * 2000)),
         text(lambda name: Params.from_pairs([(name, "x")])),
     ]
