@@ -160,6 +160,18 @@ def test_long_words_do_not_break_a_small_screen(open_page: Open, holder: User) -
     assert not wide(open_page(ticket.get_absolute_url(), holder, (320, 640)))
 
 
+@pytest.mark.parametrize("address", ["zoe\u200b@example.org", "\ufeffzoe@example.org", "zoe@example.org\u200b"])
+def test_an_invisible_character_stops_nobody_from_signing_up(open_page: Open, address: str) -> None:
+    """Nor does the browser's own check, which names a symbol that cannot be seen: the server takes it out."""
+    page = open_page("/accounts/signup/", None)
+    page.fill("input[name=email]", address)
+    for name in ("password1", "password2"):
+        page.fill(f"input[name={name}]", "lantern-river-47")
+    page.click("main form button[type=submit]")
+    page.wait_for_selector("input[name=code]")
+    assert User.objects.get(email="zoe@example.org")
+
+
 def contrast(page: Page, selector: str) -> float:
     """The contrast of an element's text with what lies under it, by the formula of WCAG 2."""
     return float(page.locator(selector).first.evaluate(CONTRAST))

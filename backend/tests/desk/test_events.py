@@ -160,6 +160,15 @@ def test_a_ticket_that_was_published_before_faces_were_kept_is_made_anew(
     assert wished_after_a_moment(published) == 1
 
 
+def test_a_picture_that_was_chosen_beside_a_mistake_is_asked_for_again(desk: Client, event: Event) -> None:
+    upload = SimpleUploadedFile("poster.jpg", make_picture(), "image/jpeg")
+    answer = desk.post(url("events_event_change", event.pk), form_of(event, title="", cover=upload))
+    errors = answer.context["adminform"].form.errors
+    assert set(errors) == {"title", "cover"}
+    assert errors["cover"] == ["Choose this picture again: the form was not saved."]
+    assert not EventImage.objects.exists()
+
+
 @pytest.mark.parametrize("sent", ["cover", "ticket type"])
 def test_a_new_cover_or_price_has_the_tickets_made_anew(
     desk: Client, event: Event, cloudlet: object, sent: str

@@ -54,7 +54,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
     cover = forms.FileField(
         required=False,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": "image/jpeg,image/png,image/webp"}),
-        help_text="JPEG, PNG or WebP, up to 10 MB. Twice as wide as high looks best.",
+        help_text="JPEG, PNG or WebP, up to 10 MB. Two and a half times as wide as high fits the tickets.",
     )
     logo = forms.FileField(
         required=False,
@@ -150,6 +150,9 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
         super()._post_clean()  # type: ignore[misc]
         if not self.errors and not PRINTED.isdisjoint(self.changed_data):
             self._try_specimen()
+        if self.errors:  # browsers send a file once, and show an empty field afterwards
+            for name in self._uploaded.keys() - self.errors.keys():
+                self.add_error(name, "Choose this picture again: the form was not saved.")
 
     def _try_specimen(self) -> None:
         """Refuses what no ticket can be made of, and a layout of one's own that is too small for the event's texts.
