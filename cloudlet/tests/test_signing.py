@@ -51,7 +51,7 @@ KEY = "00112233FF99"
         ({"acl": "/image/*", "duration": 60}, "/raw/a", "auth token acl does not cover this url"),
         ({"url": "/image/a", "duration": 60}, "/image/b", "auth token hmac mismatch"),
         ({"acl": "/*", "expiration": 1}, "/image/a", "auth token has expired"),
-        ({"acl": "/*", "start_time": int(time.time()) + 100, "duration": 60}, "/a", "auth token is not valid yet"),
+        ({"acl": "/*", "start_time": int(time.time()) + 86_400, "duration": 60}, "/a", "auth token is not valid yet"),
         ({"acl": "/*", "duration": 60, "ip": "1.2.3.4"}, "/a", "auth token is bound to another ip"),
     ],
 )
