@@ -12,11 +12,13 @@ from apps.events import media
 
 # What differs between failures that have the same cause.
 OF_ONE_TICKET = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(_[0-9a-f]{16,64})?")
+# A connection that breaks is told in several ways, by the moment at which it does.
+OF_ONE_CONNECTION = re.compile(r"(?<=Unexpected error - )\w+\(.*\)")
 
 
 def cause_of(error: str) -> str:
-    """Return the error without what names a single ticket."""
-    return OF_ONE_TICKET.sub("…", error)
+    """Return the error without what names a single ticket or tells how a single connection broke."""
+    return OF_ONE_CONNECTION.sub("…", OF_ONE_TICKET.sub("…", error))
 
 
 def require_storage() -> None:
