@@ -53,7 +53,7 @@ class MomentWidget(UnfoldAdminSplitDateTimeWidget):  # type: ignore[misc]
 
 
 class MomentField(forms.SplitDateTimeField):
-    """Answers the moment in UTC. The clocks are those of the current time zone."""
+    """Return the moment in UTC. The clocks are those of the current time zone."""
 
     widget = MomentWidget
     default_error_messages: ClassVar = {

@@ -25,7 +25,7 @@ def in_words(found: Compromise) -> str:
 
 
 def note_names(event: Event, lines: Sequence[Line]) -> int:
-    """Note beside each line what a ticket shows in place of its name. Answers how many lines have a note."""
+    """Note beside each line what a ticket shows in place of its name. Return how many lines have a note."""
     details = [TicketDetails(ticket_id="-", code="", holder=line.name or line.email) for line in lines]
     for line, found in zip(lines, faces.compromises(event, details), strict=True):
         line.notes = [in_words(one) for one in found]

@@ -208,7 +208,7 @@ def _is_settled(owner: EventTicket | None, inventory: Inventory) -> bool:
 
 
 def _known_ids(files: Iterable[media.ListedFile], owners: Iterable[EventTicket]) -> set[str]:
-    """Which public ids the tickets have, may be about to have, or are already owed to the outbox of deletions."""
+    """Return the public ids that the tickets have, may be about to have, or have in the outbox of deletions."""
     names = [file.public_id for file in files]
     known = set(StoredFileDeletion.objects.filter(name__in=names).values_list("name", flat=True))
     for ticket in owners:

@@ -129,7 +129,7 @@ class Command(BaseCommand):
 
 
 def _printed_in_vain(result: Result) -> set[UUID]:
-    """The tickets whose printed code is known now to open no door: this one, and those that it shares the text with."""
+    """Return the tickets whose printed code is known now to open no door: this one, and those with the same text."""
     local = result.plan.local
     is_told = result.outcome is Outcome.RENEWED or local.finding is Finding.SHARED_CODE
     return {result.plan.ticket.ticket_id, *local.rivals} if local.opens_nothing and is_told else set()
