@@ -18,10 +18,11 @@ RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sb
 RUN install -d -m 700 -o admit -g admit /var/lib/admit /var/lib/cloudlet
 COPY --from=build /opt/venv /opt/venv
 COPY cloudlet/src /app/cloudlet/src
+COPY ticketkit/src /app/ticketkit/src
 COPY backend /app/backend
 RUN chmod -R go=rX /app  # it may have been checked out under a strict umask
 ENV PATH=/opt/venv/bin:$PATH \
-    PYTHONPATH=/app/cloudlet/src \
+    PYTHONPATH=/app/cloudlet/src:/app/ticketkit/src \
     PYTHONUNBUFFERED=1 \
     STATIC_ROOT=/app/static \
     ADMIT_VAR_DIR=/var/lib/admit \
@@ -31,7 +32,7 @@ WORKDIR /app/backend
 RUN ADMIT_VAR_DIR=/tmp/once METRICS_DIR=/tmp/once \
     python -B manage.py collectstatic --noinput \
     && rm -r /tmp/once \
-    && python -m compileall -q /app/backend /app/cloudlet/src
+    && python -m compileall -q /app/backend /app/cloudlet/src /app/ticketkit/src
 USER admit
 EXPOSE 8000
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "1", "--workers-kill-timeout", "10", "config.wsgi:application"]

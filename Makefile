@@ -21,12 +21,12 @@ help: ## This list
 
 setup: $(VENV)/installed backend/.env $(NODE_SDK) ## Everything that demo and test need; safe to repeat
 
-$(VENV)/installed: requirements.lock requirements-uv.lock cloudlet/pyproject.toml
+$(VENV)/installed: requirements.lock requirements-uv.lock cloudlet/pyproject.toml ticketkit/pyproject.toml
 	@scripts/need-python "$(PYTHON)" "$(VENV)"
 	@echo "Installing the locked dependencies ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable ./cloudlet
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable ./cloudlet --editable ./ticketkit
 	@touch $@
 
 # Tests reach no registry; what they need of one is fetched here, by the hashes of its lock file.
@@ -56,16 +56,16 @@ bench: setup ## Measure everything, and write docs/reference/benchmarks.md; BENC
 lint: setup ## Style, types, import contracts, migrations, API document
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy backend/apps backend/config cloudlet/src
+	$(BIN)/mypy backend/apps backend/config ticketkit/src cloudlet/src
 	cd backend && $(BIN)/lint-imports --config ../pyproject.toml
 	cd backend && $(BIN)/python manage.py makemigrations --check --dry-run
 
 lock: ## Choose the newest versions that the requirements allow
 	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-header \
 		--group pyproject.toml:dev --group cloudlet/pyproject.toml:dev \
-		backend/requirements.txt cloudlet/pyproject.toml -o requirements.lock
+		backend/requirements.txt ticketkit/pyproject.toml cloudlet/pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --constraints requirements.lock \
-		backend/requirements.txt cloudlet/pyproject.toml -o requirements-image.lock
+		backend/requirements.txt ticketkit/pyproject.toml cloudlet/pyproject.toml -o requirements-image.lock
 
 clean: ## Forget the virtual environment and the demo's data, but not the key that signed its tickets
 	rm -rf $(VENV) $(dir $(NODE_SDK))

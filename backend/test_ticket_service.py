@@ -45,7 +45,7 @@ def main(say: Say) -> int:
 def check_everything(say: Say) -> int:
     """Go through the steps with the settings as they are. Answers 0, or 1 after the first step that failed."""
     from apps.events.media import MediaError
-    from apps.events.rendering import RenderingError
+    from ticketkit import RenderingError
 
     try:
         check_configuration(say)
@@ -112,7 +112,7 @@ def store_and_read_back(ticket_id: str, say: Say) -> None:
 
 def read_back(kind: FileKind, public_id: str, version: int, content: bytes, code: str) -> None:
     from apps.events import verification
-    from apps.events.rendering.selfcheck import read_codes
+    from ticketkit import read_codes
 
     delivered = verification.fetch(kind, public_id, version)
     if read_codes(delivered) != [code]:

@@ -87,7 +87,7 @@ def _fill(tickets: int) -> None:
 
     from apps.accounts.models import Organiser
     from apps.events.models import Event, EventTicket
-    from apps.events.rendering import render_qr_png
+    from ticketkit import render_qr_png
 
     call_command("migrate", verbosity=0)
     organiser = Organiser.objects.create(name="Night Shift Concerts")

@@ -20,11 +20,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "backend")]
 
-from apps.events.rendering import EventTemplate, TicketDetails  # noqa: E402
-from apps.events.rendering.wallet import ApplePassTemplate  # noqa: E402
-from apps.events.tokens import KeyRing, SigningKey  # noqa: E402
 from benchmarks.render_baseline import obvious_ticket  # noqa: E402
 from benchmarks.render_samples import GIVEN_NAMES, sample_apple_credentials, sample_event, sample_tickets  # noqa: E402
+from ticketkit import (  # noqa: E402  # noqa: E402
+    ApplePassTemplate,  # noqa: E402
+    EventTemplate,
+    KeyRing,
+    SigningKey,
+    TicketDetails,
+)
 
 BASELINE = "baseline D: qrcode and ReportLab"
 KEYS = KeyRing(SigningKey(1, bytes(range(32))))
@@ -38,7 +42,7 @@ TARGETS = {
 STARTUP = """
 import time
 begin = time.perf_counter()
-from apps.events.rendering import render_qr_png
+from ticketkit.rendering import render_qr_png
 render_qr_png("AD1:" + "0" * 131)
 print(time.perf_counter() - begin)
 """

@@ -15,9 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from PIL import Image, ImageDraw
 
-from apps.events.rendering import EventDetails, TicketDetails
-from apps.events.rendering.wallet import AppleCredentials
-from apps.events.tokens import KeyRing
+from ticketkit import AppleCredentials, EventDetails, KeyRing, TicketDetails
 
 GIVEN_NAMES = {
     "Latin": (

@@ -21,10 +21,13 @@ import zxingcpp  # noqa: E402
 from PIL import Image  # noqa: E402
 from tests.rendering.degradation import DEGRADATIONS, Degradation, Picture  # noqa: E402
 
-from apps.events.rendering import render_qr_png  # noqa: E402
-from apps.events.tokens import KeyRing, SigningKey  # noqa: E402
 from benchmarks.render_baseline import obvious_ticket  # noqa: E402
 from benchmarks.render_samples import sample_tickets  # noqa: E402
+from ticketkit import (  # noqa: E402
+    KeyRing,
+    SigningKey,
+    render_qr_png,  # noqa: E402
+)
 
 STEPS = 8
 

@@ -13,9 +13,9 @@ from apps.events import faces, images, tickets
 from apps.events.codes import code_of
 from apps.events.models import Event, EventImage, EventTicket, TicketType
 from apps.events.publishing import cascades, claims, dispatch, publisher, sweep
-from apps.events.rendering import RenderingError
 from apps.events.tickets import Holder
 from cloudlet.testing import RunningCloudlet
+from ticketkit import RenderingError
 
 from .factories import make_event, make_picture, make_ticket, make_ticket_type
 from .pictures import codes_in_pdf

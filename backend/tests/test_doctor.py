@@ -21,8 +21,8 @@ from apps.events import media, tickets
 from apps.events.auditing.inventory import Inventory
 from apps.events.models import EventTicket, Examination, StoredFileDeletion
 from apps.events.publishing import publisher
-from apps.events.rendering import render_qr_png
 from cloudlet.testing import RunningCloudlet, running_cloudlet
+from ticketkit import render_qr_png
 
 from .environment import free_port
 from .factories import make_event, make_ticket

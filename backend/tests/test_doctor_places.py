@@ -15,8 +15,8 @@ from apps.events.auditing import examinations
 from apps.events.deployment import deployment_tag
 from apps.events.models import Deployment, EventTicket, StoredFileDeletion
 from apps.events.publishing import deletions, publisher
-from apps.events.rendering import render_qr_png
 from cloudlet.testing import RunningCloudlet
+from ticketkit import render_qr_png
 
 from .factories import make_ticket
 from .test_doctor import assert_fixed, doctor, on_storage, published

@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from apps.events import list_headings
 from apps.events.holder_lists import MAX_LINES, read_holders
 from apps.events.list_headings import Meaning, understand
-from apps.events.rendering.labels import labels_for, languages
 from apps.events.tickets import Holder
+from ticketkit import labels_for, languages
 
 HEADINGS = Path(list_headings.__file__).with_suffix(".json")
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from apps.events import media
 from apps.events.congestion import AdaptiveLimit
 from apps.events.connections import ObservedPool, encoded_form
-from apps.events.rendering import render_qr_png
 from cloudlet.testing import RunningCloudlet
+from ticketkit import render_qr_png
 
 CALLS: dict[str, Callable[[], object]] = {
     "upload": lambda: media.upload(media.QR_CODE, "tickets/qr_codes/1/ticket_x", b"png"),

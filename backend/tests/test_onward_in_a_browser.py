@@ -16,8 +16,8 @@ from pytest_django.live_server_helper import LiveServer
 from apps.events import onward
 from apps.events.models import EventTicket
 from apps.events.publishing import publisher
-from apps.events.rendering.wallet import google
 from cloudlet.testing import RunningCloudlet
+from ticketkit.wallet import google
 
 from .factories import PASSWORD, make_ticket, make_user
 from .test_app_sign_in import confirmation_code

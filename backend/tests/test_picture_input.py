@@ -19,9 +19,9 @@ from PIL import Image
 from apps.events import confined, images
 from apps.events.images import prepare
 from apps.events.models import EventImage
-from apps.events.rendering.details import EventDetails
-from apps.events.rendering.pictures import prepare_cover
-from apps.events.rendering.wallet.artwork import pass_pictures
+from ticketkit import EventDetails
+from ticketkit.rendering.pictures import prepare_cover
+from ticketkit.wallet.artwork import pass_pictures
 
 from . import colour_profiles
 

@@ -15,9 +15,9 @@ from apps.events import faces, media, tickets
 from apps.events.congestion import Signal
 from apps.events.models import EventTicket, StoredFileDeletion
 from apps.events.publishing import claims, dispatch, publisher, sweep
-from apps.events.rendering import RenderingError
 from apps.events.tickets import Holder
 from cloudlet.testing import RunningCloudlet
+from ticketkit import RenderingError
 
 from .factories import make_event, make_ticket
 from .local_tickets import make_local_ticket

@@ -18,9 +18,9 @@ from apps.events import faces, media, tasks, tickets
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket
 from apps.events.publishing import claims, dispatch, publisher, sweep
-from apps.events.rendering import EventTemplate, RenderedTicket, RenderingError, TicketDetails
 from apps.events.tickets import Holder
 from cloudlet.testing import RunningCloudlet
+from ticketkit import EventTemplate, RenderedTicket, RenderingError, TicketDetails
 
 from .factories import make_event, make_ticket
 from .pictures import EMPTY_PAGE, codes_in_pdf, codes_in_png

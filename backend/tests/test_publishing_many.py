@@ -16,9 +16,9 @@ from apps.events.codes import code_of
 from apps.events.congestion import Signal
 from apps.events.models import EventTicket
 from apps.events.publishing import claims, dispatch, publisher, sweep
-from apps.events.rendering import RenderingError
 from apps.events.tickets import Holder
 from cloudlet.testing import RunningCloudlet
+from ticketkit import RenderingError
 
 from .factories import make_event, make_ticket, make_ticket_type
 from .pictures import codes_in_pdf, codes_in_png

@@ -26,8 +26,8 @@ from apps.events.auditing.problems import MEANING, REMEDY, Problem
 from apps.events.auditing.records import SILENCE
 from apps.events.models import Examination, UsageSample
 from apps.events.publishing import publisher
-from apps.events.rendering import render_qr_png
 from cloudlet.testing import RunningCloudlet, running_cloudlet
+from ticketkit import render_qr_png
 
 from .factories import make_organiser, make_ticket, make_user
 

@@ -19,7 +19,7 @@ from apps.events.codes import code_of, find_ticket
 from apps.events.models import Event, EventTicket, TicketCode
 from apps.events.ticket_codes import digest_of
 from apps.events.tickets import TicketError
-from apps.events.tokens import SigningKey
+from ticketkit import SigningKey
 
 from .factories import make_event, make_organiser, make_ticket, make_user
 from .local_tickets import accept_id

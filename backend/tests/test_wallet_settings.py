@@ -20,8 +20,8 @@ from pytest_django.fixtures import Settings
 
 from apps.events.checks import check_wallets
 from apps.events.models import EventTicket
-from apps.events.rendering.wallet import credentials
 from apps.events.wallets import Wallet, WalletOffError, apple_pass, offered
+from ticketkit.wallet import credentials
 
 from .factories import make_user
 from .wallet_credentials import Authority, issue

@@ -13,9 +13,10 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from ticketkit import MAX_QR_CHARACTERS, InvalidCode, KeyRing, derive_key, is_signed_form, key_from_base64, parse_legacy
+
 from .models import EventTicket, TicketCode
 from .ticket_codes import digest_of
-from .tokens import MAX_QR_CHARACTERS, InvalidCode, KeyRing, derive_key, is_signed_form, key_from_base64, parse_legacy
 
 
 def keyring() -> KeyRing:

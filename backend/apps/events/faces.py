@@ -13,22 +13,22 @@ from functools import lru_cache
 from django.db.models import Prefetch, QuerySet
 
 from apps.telemetry import metrics
-
-from .codes import code_of
-from .models import Event, EventImage, EventTicket, TicketType
-from .rendering import (
+from ticketkit import (
     RENDERER_VERSION,
+    Compromise,
     EventDetails,
     EventTemplate,
     RenderedTicket,
     RenderingError,
     TicketDetails,
+    check_ticket,
+    format_price,
+    is_language,
+    is_printed_as_written,
 )
-from .rendering.content import is_printed_as_written
-from .rendering.labels import is_language
-from .rendering.layout.placing import Compromise
-from .rendering.prices import format_price
-from .rendering.selfcheck import check_ticket
+
+from .codes import code_of
+from .models import Event, EventImage, EventTicket, TicketType
 
 TEMPLATES_KEPT = 32
 # As much code as a signed one, with a long name above it.

@@ -13,7 +13,7 @@ import jwt
 import urllib3
 from django.conf import settings
 
-from .rendering.wallet import GoogleCredentials
+from ticketkit import GoogleCredentials
 
 SCOPE = "https://www.googleapis.com/auth/wallet_object.issuer"
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"

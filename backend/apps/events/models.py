@@ -20,16 +20,14 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
+from ticketkit import RenderingError, clean_text, load_layout, local_time
+
 from . import media, storage
 from .addresses import AddressField, strip_address
 from .auditing.records import Examination as Examination
 from .auditing.records import UsageSample as UsageSample
 from .deployment import Deployment as Deployment
 from .partial_saves import PartiallySaved, PartiallySavedQuerySet
-from .rendering.content import clean
-from .rendering.dates import on_clocks
-from .rendering.errors import RenderingError
-from .rendering.layout.loading import load_layout
 from .ticket_codes import TicketCode as TicketCode
 from .timing import first_sweep
 from .validators import CheckedText, validate_time_zone
@@ -98,7 +96,7 @@ class Event(CheckedText):
 
     def clean(self) -> None:
         """Raises ValidationError for an invisible title, and with the path of what is wrong in the layout."""
-        if self.title and not clean(self.title):
+        if self.title and not clean_text(self.title):
             raise ValidationError({"title": "There is nothing to be seen in this title. Type it anew."})
         try:
             load_layout(self.layout)
@@ -115,7 +113,7 @@ class Event(CheckedText):
 
     def local(self, moment: datetime) -> datetime:
         """The moment on the clocks of the event's own time zone."""
-        return on_clocks(moment, self.zone)
+        return local_time(moment, self.zone)
 
 
 class EventImage(models.Model):

@@ -19,14 +19,12 @@ from django.utils.text import slugify
 from django.views.decorators.http import conditional_page, require_safe
 
 from apps.accounts.models import Membership, User
+from ticketkit import format_date_and_time, format_time_of_day, is_right_to_left, labels_for, render_qr_png
 
 from . import media
 from .codes import code_of
 from .models import Event, EventImage, EventTicket
 from .permissions import Sight, TicketAccess
-from .rendering import render_qr_png
-from .rendering.dates import format_date_and_time, format_time_of_day
-from .rendering.labels import is_right_to_left, labels_for
 from .wallets import Wallet, offered
 
 TICKETS_A_PAGE = 30

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 from uuid import UUID
 
+from ticketkit import EventDetails, EventTemplate, TicketDetails, render_qr_png
+
 from . import media
 from .models import EventTicket
-from .rendering import EventDetails, EventTemplate, TicketDetails, render_qr_png
 
 
 class TicketService:

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 
+from ticketkit import RenderingError, read_codes
+
 from . import media
 from .codes import code_of, lets_in
 from .models import EventTicket
-from .rendering import RenderingError
-from .rendering.selfcheck import read_codes
 
 
 class DeliveryBlocked(media.MediaError):

@@ -19,17 +19,18 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 from django.utils import timezone
 
-from . import faces, google_wallet_api
-from .models import Event, EventTicket, GoogleWalletClass
-from .publishing import dispatch
-from .rendering import EventDetails
-from .rendering.wallet import (
+from ticketkit import (
     AppleCredentials,
     ApplePassTemplate,
+    EventDetails,
     GoogleCredentials,
     GooglePassTemplate,
     WalletCredentialsError,
 )
+
+from . import faces, google_wallet_api
+from .models import Event, EventTicket, GoogleWalletClass
+from .publishing import dispatch
 
 logger = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from apps.accounts.models import User
 from apps.events import tickets
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
-from apps.events.tokens import KeyRing, SigningKey
 from tests.factories import make_event, make_organiser, make_ticket, make_ticket_type, make_user
 from tests.local_tickets import accept_id
+from ticketkit import KeyRing, SigningKey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 

@@ -18,10 +18,10 @@ from apps.events.models import EventTicket
 from apps.events.moving import plans, relocation
 from apps.events.moving.plans import Outcome, Selection
 from apps.events.publishing import claims
-from apps.events.rendering import RenderingError
 from cloudlet.testing import RunningCloudlet
 from tests.faults import faults
 from tests.local_tickets import local_path, make_local_ticket
+from ticketkit import RenderingError
 
 from .command import migrate
 

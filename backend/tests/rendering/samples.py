@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from apps.events.rendering import EventDetails, TicketDetails
+from ticketkit.rendering import EventDetails, TicketDetails
 
 CODE = "AD1:" + ("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./" * 3)[:131]
 

@@ -12,10 +12,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from apps.events.rendering import EventTemplate
-from apps.events.rendering.content import is_printed_as_written, printed_as
-from apps.events.rendering.text import fitting, itemise, repair
-from apps.events.rendering.text.fitting import LINE_HEIGHT, Style, fit
 from tests.rendering.readers import (
     comparable,
     pdfium_picture,
@@ -25,6 +21,10 @@ from tests.rendering.readers import (
     read_qr_codes,
 )
 from tests.rendering.samples import CODE, make_event, make_ticket
+from ticketkit.rendering import EventTemplate
+from ticketkit.rendering.content import is_printed_as_written, printed_as
+from ticketkit.rendering.text import fitting, itemise, repair
+from ticketkit.rendering.text.fitting import LINE_HEIGHT, Style, fit
 
 GERMAN = "Prof. Dr. Hans-Joachim Müller-Lüdenscheidt und Dr. Anna-Katharina von und zu Schwarzenberg-Hohenlohe"
 # Each in the length that a field takes: what fonts lack, what stacks, what is widest, what reads from the right.
@@ -206,7 +206,7 @@ def test_a_stack_never_leaves_its_frame() -> None:
 
 def template_blocks(template: EventTemplate) -> list[Any]:
     """The event's blocks, as they are placed."""
-    from apps.events.rendering.layout.placing import place_texts
+    from ticketkit.rendering.layout.placing import place_texts
 
     layout, texts = template._layout, template._texts
     return place_texts(layout, texts, template._labels, frozenset(), template._setting)[0]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.events.rendering.text.bidi import base_direction, embedding_levels, visual_runs
+from ticketkit.rendering.text.bidi import base_direction, embedding_levels, visual_runs
 
 _SAMPLE = Path(__file__).parent / "data" / "bidi_character_test.txt"
 _LINES = [line for line in _SAMPLE.read_text("ascii").splitlines() if line and not line.startswith("#")]

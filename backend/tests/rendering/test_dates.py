@@ -5,10 +5,10 @@ from zoneinfo import available_timezones
 
 import pytest
 
-from apps.events.rendering import EventTemplate
-from apps.events.rendering.dates import format_date_and_time, format_time_of_day, local_iso
 from tests.rendering.readers import pdfium_text
 from tests.rendering.samples import make_event, make_ticket
+from ticketkit.rendering import EventTemplate
+from ticketkit.rendering.dates import format_date_and_time, format_time_of_day, local_iso
 
 BERLIN = "Europe/Berlin"
 EVENING, MORNING = datetime(2027, 10, 30, 21, 0, tzinfo=UTC), datetime(2027, 10, 31, 5, 0, tzinfo=UTC)

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from apps.events.rendering import EventTemplate
-from apps.events.rendering.gallery.__main__ import write_gallery
-from apps.events.rendering.gallery.samples import Sample, samples
-from apps.events.rendering.labels import labels_for, languages
 from tests.rendering.conformance import findings
 from tests.rendering.readers import pdfium_picture, read_qr_codes
+from ticketkit.gallery.__main__ import write_gallery
+from ticketkit.gallery.samples import Sample, samples
+from ticketkit.rendering import EventTemplate
+from ticketkit.rendering.labels import labels_for, languages
 
 
 def test_one_command_writes_a_page_with_a_picture_of_every_sample(tmp_path: Path) -> None:

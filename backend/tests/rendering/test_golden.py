@@ -1,6 +1,6 @@
 """Tickets look and are built as they were when a person last looked at them.
 
-After a wanted change: ``python -m apps.events.rendering.gallery ../docs``, look at the pictures, commit them; and copy
+After a wanted change: ``python -m ticketkit.gallery ../docs``, look at the pictures, commit them; and copy
 what the structure test prints into its file.
 """
 
@@ -13,11 +13,11 @@ import pikepdf
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from apps.events.rendering import EventTemplate
-from apps.events.rendering.gallery.__main__ import DPI
-from apps.events.rendering.gallery.samples import OWN_LAYOUT, Sample, samples
 from tests.rendering.readers import pdfium_picture
 from tests.rendering.samples import NAMES, make_event, make_ticket
+from ticketkit.gallery.__main__ import DPI
+from ticketkit.gallery.samples import OWN_LAYOUT, Sample, samples
+from ticketkit.rendering import EventTemplate
 
 _ROOT = Path(__file__).parents[3]
 _DATA = Path(__file__).parent / "data"

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.events.rendering.text import itemise as module
-from apps.events.rendering.text.fonts import LATIN
-from apps.events.rendering.text.itemise import TextRun, itemise
+from ticketkit.rendering.text import itemise as module
+from ticketkit.rendering.text.fonts import LATIN
+from ticketkit.rendering.text.itemise import TextRun, itemise
 
 LETTERS = [chr(point) for point in range(0xA0, 0x2100) if module._LATIN_LETTERS.fullmatch(chr(point))]
 

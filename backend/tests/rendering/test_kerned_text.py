@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.events.rendering import EventTemplate, filling
-from apps.events.rendering.pdf.fonts import SharedFont
-from apps.events.rendering.pdf.text import KernedText, draw_line
-from apps.events.rendering.template import _COMMON_CHARACTERS
-from apps.events.rendering.text.fonts import LATIN, typeface
-from apps.events.rendering.text.shaping import shape_line
 from tests.rendering.samples import make_event, make_ticket
+from ticketkit.rendering import EventTemplate, filling
+from ticketkit.rendering.pdf.fonts import SharedFont
+from ticketkit.rendering.pdf.text import KernedText, draw_line
+from ticketkit.rendering.template import _COMMON_CHARACTERS
+from ticketkit.rendering.text.fonts import LATIN, typeface
+from ticketkit.rendering.text.shaping import shape_line
 
 LANGUAGES = ["en", "ca", "nl", "pl", "ro", "tr"]
 # Letters that kern much, some with accents, and signs beside which others kern.

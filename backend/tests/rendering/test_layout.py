@@ -9,15 +9,15 @@ import pypdfium2
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from apps.events.rendering import EventTemplate, RenderingError
-from apps.events.rendering.colour import contrast, parse_colour
-from apps.events.rendering.layout.loading import load_layout, schema
-from apps.events.rendering.palette import Palette
-from apps.events.rendering.text import fitting
-from apps.events.rendering.text.fitting import Style, fit
 from apps.events.ticket_service import ticket_service
 from tests.rendering.readers import pdfium_text
 from tests.rendering.samples import make_event, make_ticket
+from ticketkit.rendering import EventTemplate, RenderingError
+from ticketkit.rendering.colour import contrast, parse_colour
+from ticketkit.rendering.layout.loading import layout_schema, load_layout
+from ticketkit.rendering.palette import Palette
+from ticketkit.rendering.text import fitting
+from ticketkit.rendering.text.fitting import Style, fit
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_frame_that_is_too_small_is_told_and_costs_no_ticket(frame: list[float
 
 
 def test_the_schema_is_valid_and_describes_every_element() -> None:
-    document = schema()
+    document = layout_schema()
     Draft202012Validator.check_schema(document)
     built_in = {*load_layout().texts, *load_layout().pictures}
     assert set(document["properties"]["elements"]["properties"]) == built_in

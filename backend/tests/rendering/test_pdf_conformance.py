@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pikepdf
 import pytest
 
-from apps.events.rendering import EventTemplate
 from tests.rendering.conformance import findings
 from tests.rendering.samples import NAMES, cover, logo, make_event, make_ticket
+from ticketkit.rendering import EventTemplate
 
 
 @pytest.mark.parametrize("script", NAMES)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.events.rendering import EventTemplate
 from tests.rendering.conformance import findings
 from tests.rendering.readers import comparable, pdfium_text, poppler_text, qpdf_complaints
 from tests.rendering.samples import NAMES, make_event, make_ticket
+from ticketkit.rendering import EventTemplate
 
 
 @pytest.fixture(scope="module")

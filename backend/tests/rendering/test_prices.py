@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from apps.events.rendering.prices import format_price
+from ticketkit.rendering.prices import format_price
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,14 @@ from PIL import Image
 from qrcode.util import QRData
 from segno import encoder as segno_encoder
 
-from apps.events.base45 import ALPHABET
-from apps.events.rendering.errors import RenderingError
-from apps.events.rendering.png import render_qr_png, symbol_png
-from apps.events.rendering.qr import QrSymbol, qr_matrix
-from apps.events.rendering.qr.codewords import encode_text
-from apps.events.rendering.qr.geometry import data_codewords, geometry_of
-from apps.events.rendering.qr.penalty import penalty
-from apps.events.tokens import SigningKey
+from ticketkit.codes.base45 import ALPHABET
+from ticketkit.codes.tokens import SigningKey
+from ticketkit.rendering.errors import RenderingError
+from ticketkit.rendering.png import render_qr_png, symbol_png
+from ticketkit.rendering.qr import QrSymbol, qr_matrix
+from ticketkit.rendering.qr.codewords import encode_text
+from ticketkit.rendering.qr.geometry import data_codewords, geometry_of
+from ticketkit.rendering.qr.penalty import penalty
 
 KEY = SigningKey(1, bytes(range(32)))
 CODE = KEY.sign(1, UUID(int=1), 0)

@@ -11,11 +11,11 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from apps.events.rendering import EventDetails, EventTemplate, TicketDetails, render_qr_png
-from apps.events.tokens import SigningKey
 from tests.pictures import QR_CODES
 from tests.rendering.degradation import DEGRADATIONS, Picture
 from tests.rendering.readers import pdfium_picture, poppler_picture
+from ticketkit.codes.tokens import SigningKey
+from ticketkit.rendering import EventDetails, EventTemplate, TicketDetails, render_qr_png
 
 KEY = SigningKey(1, bytes(32))
 CODES = [KEY.sign(1, UUID(int=7 * n), 0) for n in range(10)]

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from PIL import Image, ImageFilter
 
-from apps.events.rendering import EventDetails, EventTemplate, RenderedTicket, RenderingError, TicketDetails
-from apps.events.rendering.png import render_qr_png
-from apps.events.rendering.selfcheck import check_ticket, read_codes
-from apps.events.tokens import SigningKey
+from ticketkit.codes.tokens import SigningKey
+from ticketkit.rendering import EventDetails, EventTemplate, RenderedTicket, RenderingError, TicketDetails
+from ticketkit.rendering.png import render_qr_png
+from ticketkit.rendering.selfcheck import check_ticket, read_codes
 
 CODE = SigningKey(1, bytes(32)).sign(1, UUID(int=7), 0)
 

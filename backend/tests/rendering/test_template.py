@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.events.rendering import EventTemplate, RenderingError
-from apps.events.rendering.text.fitting import Style, fit
 from tests.rendering.readers import pdfium_picture, pdfium_text, poppler_picture, read_qr_codes
 from tests.rendering.samples import CODE, NAMES, cover, logo, make_event, make_ticket
+from ticketkit.rendering import EventTemplate, RenderingError
+from ticketkit.rendering.text.fitting import Style, fit
 
 _LATIN_BUDGET = {"with cover": 60_000, "without": 25_000}
 
@@ -30,7 +30,7 @@ def test_the_same_ticket_is_the_same_bytes() -> None:
 
 def test_another_process_makes_the_same_bytes() -> None:
     program = (
-        "import hashlib; from apps.events.rendering import EventTemplate;"
+        "import hashlib; from ticketkit import EventTemplate;"
         "from tests.rendering.samples import *; t = EventTemplate(make_event());"
         "print(hashlib.sha256(b''.join(t.render_pdf(make_ticket(holder=n)) for n in NAMES.values())).hexdigest())"
     )

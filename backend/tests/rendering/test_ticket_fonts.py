@@ -9,10 +9,10 @@ from fontTools.pens.areaPen import AreaPen
 from fontTools.pens.boundsPen import BoundsPen
 from fontTools.ttLib import TTFont
 
-from apps.events.rendering.pdf.fonts import TicketFont
-from apps.events.rendering.text.charstrings import encode_integer
-from apps.events.rendering.text.shaping import GlyphRun, shape_line
-from apps.events.rendering.text.subset import make_subset
+from ticketkit.rendering.pdf.fonts import TicketFont
+from ticketkit.rendering.text.charstrings import encode_integer
+from ticketkit.rendering.text.shaping import GlyphRun, shape_line
+from ticketkit.rendering.text.subset import make_subset
 
 NAMES = (
     "Đorđe Ŷ Ждана Ωραία",

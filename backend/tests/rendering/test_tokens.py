@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.events.base45 import ALPHABET, base45_decode, base45_encode
-from apps.events.tokens import Code, InvalidCode, KeyRing, SigningKey, derive_key, key_from_base64, parse_legacy
+from ticketkit.codes.base45 import ALPHABET, base45_decode, base45_encode
+from ticketkit.codes.tokens import Code, InvalidCode, KeyRing, SigningKey, derive_key, key_from_base64, parse_legacy
 
 TICKET = UUID("6f1c0a2e-4a4e-4c58-9a3b-0f0c2d9b7a11")
 KEY = SigningKey(1, bytes(range(32)))

@@ -17,15 +17,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 
-from apps.events.rendering import EventDetails, RenderingError, TicketDetails
-from apps.events.rendering.wallet import (
+from tests.wallet_credentials import Authority, name, pem
+from ticketkit.rendering import EventDetails, RenderingError, TicketDetails
+from ticketkit.wallet import (
     AppleCredentials,
     ApplePassTemplate,
     GoogleCredentials,
     GooglePassTemplate,
     WalletCredentialsError,
 )
-from tests.wallet_credentials import Authority, name, pem
 
 TODAY = datetime.now(UTC)
 TICKET_ID = "6f1c0a2e-4a4e-4c58-9a3b-0f0c2d9b7a11"

@@ -13,11 +13,11 @@ from django.utils import timezone
 from apps.events import faces, tickets
 from apps.events.models import EventTicket
 from apps.events.publishing import claims, dispatch, publisher, sweep
-from apps.events.rendering import RenderingError
 from apps.webhooks import recording
 from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_endpoint, make_event, make_organiser, make_ticket
+from ticketkit import RenderingError
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 

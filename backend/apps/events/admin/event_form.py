@@ -24,7 +24,7 @@ from unfold.widgets import (
 
 from apps.events import faces, images
 from apps.events.models import Event, EventImage
-from apps.events.rendering import RenderingError
+from ticketkit import RenderingError
 
 from .layout_field import CHOICES, OWN, PAGES, LayoutField, page_of
 from .moment_field import MomentField, MomentWidget, is_ambiguous

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidget
 
-from apps.events.rendering.dates import distance_from_gmt
+from ticketkit import gmt_offset
 
 YEARS = range(1900, 3000)
 CHOICES = [("", "Which of the two?"), ("0", "The first time"), ("1", "The second time")]
@@ -84,7 +84,7 @@ class MomentField(forms.SplitDateTimeField):
                 code="skipped",
             )
         if self.widget.asks_which and not which:
-            first, second = (distance_from_gmt(local.replace(fold=fold)) for fold in (0, 1))
+            first, second = (gmt_offset(local.replace(fold=fold)) for fold in (0, 1))
             raise ValidationError(
                 f"The clocks show {shown} twice in {zone}, because they are put back that night. Choose whether the "
                 f"first time ({first}) is meant or the second ({second}).",

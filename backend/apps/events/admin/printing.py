@@ -9,8 +9,7 @@ from django.utils.html import format_html
 from apps.events import faces
 from apps.events.holder_lists import Line
 from apps.events.models import Event
-from apps.events.rendering import TicketDetails
-from apps.events.rendering.layout.placing import Compromise
+from ticketkit import Compromise, TicketDetails
 
 PRINTED_OTHERWISE = format_html(
     '<span class="desk-flag" title="{}">printed otherwise</span>',

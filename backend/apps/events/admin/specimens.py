@@ -14,9 +14,7 @@ from django.utils.safestring import SafeString
 
 from apps.events import faces
 from apps.events.models import Event
-from apps.events.rendering import RenderingError
-from apps.events.rendering.layout.loading import built_in_layouts, schema
-from apps.events.rendering.raster import first_page_png
+from ticketkit import RenderingError, built_in_layouts, first_page_png, layout_schema
 
 from .layout_field import EXAMPLE, written
 
@@ -93,6 +91,6 @@ def layouts_page(desk: EventAdmin, request: HttpRequest) -> HttpResponse:
         "opts": Event._meta,
         "example": written(EXAMPLE),
         "layouts": [(name, written(layout)) for name, layout in built_in_layouts().items()],
-        "schema": json.dumps(schema(), indent=2),
+        "schema": json.dumps(layout_schema(), indent=2),
     }
     return TemplateResponse(request, "desk/layouts.html", context)

@@ -21,7 +21,7 @@ from apps.accounts.team_scope import FEW, TeamScopedAdmin, first_few
 from apps.events import faces, history, media, tickets
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket, TicketType
-from apps.events.rendering import render_qr_png
+from ticketkit import render_qr_png
 
 from .printing import PRINTED_OTHERWISE, in_words
 

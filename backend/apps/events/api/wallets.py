@@ -13,7 +13,7 @@ from ninja import Router
 from apps.events import wallets
 from apps.events.models import EventTicket
 from apps.events.permissions import Sight
-from apps.events.rendering import RenderingError
+from ticketkit import RenderingError
 
 from .authentication import SignedInRequest
 from .errors import ApiError, declared

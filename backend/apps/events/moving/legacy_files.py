@@ -13,7 +13,7 @@ from django.core.exceptions import SuspiciousOperation
 
 from apps.events import codes, scanning
 from apps.events.models import EventTicket
-from apps.events.tokens import InvalidCode, is_signed_form
+from ticketkit import InvalidCode, is_signed_form
 
 
 class Finding(StrEnum):

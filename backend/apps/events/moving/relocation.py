@@ -23,8 +23,8 @@ from apps.events.media import MediaError
 from apps.events.models import EventTicket, TicketCode
 from apps.events.parallel import in_parallel
 from apps.events.publishing.pipeline import Pipeline
-from apps.events.rendering import RenderingError
 from apps.telemetry.context import ContextThreadPool
+from ticketkit import RenderingError
 
 from .legacy_files import Finding, LocalFile
 from .pacing import ATTEMPTS, Pace, wait_after

@@ -21,12 +21,12 @@ from django.utils import timezone
 
 from apps.events import faces, media, retrying, signals
 from apps.events.models import EventTicket
-from apps.events.rendering import RenderingError
 from apps.events.retrying import TRIED_ONCE_MORE
 from apps.events.rows import Row, update_each
 from apps.events.timing import LEASE, backoff, first_sweep, longest_backoff
 from apps.telemetry import metrics
 from apps.telemetry.context import about
+from ticketkit import RenderingError
 
 from . import dispatch
 from .deletions import (

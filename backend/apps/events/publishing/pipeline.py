@@ -16,10 +16,10 @@ from queue import Empty, SimpleQueue
 from apps.events import faces, media
 from apps.events.deployment import deployment_tag
 from apps.events.models import EventTicket
-from apps.events.rendering import EventTemplate, RenderedTicket, RenderingError
 from apps.events.retrying import keep_trying
 from apps.telemetry import metrics
 from apps.telemetry.context import about
+from ticketkit import EventTemplate, RenderedTicket, RenderingError
 
 from . import claims
 from .claims import Attempt, Files

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from apps.events import faces, media
 from apps.events.deployment import deployment_tag
 from apps.events.models import EventTicket
-from apps.events.rendering import RenderingError
+from ticketkit import RenderingError
 
 from . import claims, dispatch
 from .claims import Attempt, Files

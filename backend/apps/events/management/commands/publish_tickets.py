@@ -16,7 +16,7 @@ from apps.events.models import EventTicket
 from apps.events.moving.progress import Progress
 from apps.events.publishing import claims, deletions, publisher, sweep
 from apps.events.publishing.claims import Attempt
-from apps.events.rendering import RenderingError
+from ticketkit import RenderingError
 
 HOPELESS = 25  # failures of storage in a row, after which it is asked whether it is still there
 OVERTAKEN = "in another worker's hands, or changed meanwhile"

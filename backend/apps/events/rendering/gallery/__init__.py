@@ -1,1 +1,0 @@
-"""Sample tickets in ten languages: ``python -m apps.events.rendering.gallery docs``."""

@@ -1,0 +1,89 @@
+"""The texts of an event's tickets: what each element of the layout says."""
+
+import re
+
+from ticketkit.rendering.dates import format_date_and_time, format_time_of_day
+from ticketkit.rendering.details import EventDetails, TicketDetails
+from ticketkit.rendering.errors import RenderingError
+from ticketkit.rendering.labels import Labels
+from ticketkit.rendering.text.itemise import is_ignorable
+from ticketkit.rendering.text.repair import PLACEHOLDER, as_drawn
+
+# Elements whose text is the ticket's own; all others are the same on every ticket of an event.
+TICKET_ELEMENTS = ("holder", "ticket_type", "price", "quantity", "number", "order_reference", "ticket_id")
+
+# Control characters that are no white space, and byte order marks: nothing is drawn of them, and no document may hold
+# them. Forms refuse them; rows of the database may hold anything.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff]")
+# Halves of surrogate pairs, and what is never a character, stand for a letter that got lost.
+_LOST = re.compile(
+    "[\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(0x10000 * n + 0xFFFE) + chr(0x10000 * n + 0xFFFF) for n in range(17))
+    + "]"
+)
+
+
+def event_texts(event: EventDetails, labels: Labels) -> dict[str, str]:
+    """Text by element, without those that are empty."""
+    texts = {"title": event.title, "venue": event.venue, "address": event.address, "terms": event.terms}
+    if event.organiser:
+        texts["organiser"] = labels["presents"].format(organiser=event.organiser)
+    if event.starts_at is not None:
+        date, time = format_date_and_time(event.starts_at, event.ends_at, event.time_zone, event.language)
+        texts |= {"date": date, "time": time}
+    if event.doors_at is not None:
+        doors = format_time_of_day(event.doors_at, event.time_zone, event.language, event.starts_at)
+        texts["doors"] = f"{labels['doors']}: {doors}"
+    cleaned = {name: clean_text(text, name in ("address", "terms")) for name, text in texts.items()}
+    cleaned["title"] = cleaned["title"] or labels["number"]  # the word for a ticket, where an event has no title
+    return {name: text for name, text in cleaned.items() if text}
+
+
+def ticket_texts(ticket: TicketDetails, labels: Labels, dated: bool) -> dict[str, str]:
+    """Text by element, without those that are empty; ``dated`` when the event itself brings no date."""
+    if not ticket.ticket_id:
+        raise RenderingError("the ticket has no id: give it one")
+    texts = {
+        "holder": ticket.holder,
+        "ticket_type": ticket.ticket_type,
+        "price": ticket.price,
+        "quantity": str(ticket.quantity),
+        "number": labels["number_of"].format(number=ticket.number, of=ticket.of) if ticket.of > 1 else "",
+        "order_reference": ticket.order_reference,
+        "ticket_id": ticket.ticket_id,
+    }
+    if dated:
+        texts["date"] = ticket.event_date
+    cleaned = {name: clean_text(text) for name, text in texts.items()}
+    return {name: text for name, text in cleaned.items() if text}
+
+
+def printed_as(text: str, language: str) -> str:
+    """A text of one line as tickets show it, where there is room for all of it."""
+    return as_drawn(clean_text(text), language)
+
+
+def is_printed_as_written(text: str, language: str) -> bool:
+    """Whether every visible character of the text is on the ticket."""
+    return text.isascii() and text.isprintable() or _visible(printed_as(text, language)) == _visible(text)
+
+
+def _visible(text: str) -> str:
+    return " ".join("".join(char for char in text if not is_ignorable(char)).split())
+
+
+def clean_text(text: str, keep_lines: bool = False) -> str:
+    """``text`` with each stretch of white space as one space; line breaks are kept where they mean something.
+
+    A text of nothing but invisible characters is no text. Control characters are dropped.
+    """
+    if text.isprintable():  # so there is no white space but spaces, nor a control character
+        words = " ".join(text.split())
+        if text.isascii() or not is_ignorable(words[0]):
+            return words
+    text = _LOST.sub(PLACEHOLDER, _CONTROL.sub("", text))
+    if all(char.isspace() or is_ignorable(char) for char in text):
+        return ""
+    if keep_lines:
+        return "\n".join(line for line in (" ".join(line.split()) for line in text.splitlines()) if line)
+    return " ".join(text.split())

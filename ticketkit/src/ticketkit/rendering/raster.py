@@ -1,0 +1,42 @@
+"""Turns a finished PDF into pixels: to read its code back, and to look at it."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from io import BytesIO
+from threading import Lock
+from typing import Final
+
+import pypdfium2
+from PIL import Image
+
+from ticketkit.rendering.errors import RenderingError
+
+_POINTS_PER_INCH: Final = 72
+_MAX_PIXELS: Final = 50_000_000
+_PDFIUM: Final = Lock()  # pdfium must not be entered by two threads at once
+
+
+def pages_as_pictures(pdf: bytes, dpi: int, *, grey: bool = False) -> Iterator[Image.Image]:
+    """Every page at `dpi`. Raises RenderingError for what is no PDF, or makes more than 50 million pixels."""
+    scale = dpi / _POINTS_PER_INCH
+    try:
+        with _PDFIUM, closing(pypdfium2.PdfDocument(pdf)) as document:
+            for page in document:
+                check_size(page.get_width() * scale, page.get_height() * scale)
+                yield page.render(scale=scale, grayscale=grey).to_pil()
+    except pypdfium2.PdfiumError as error:
+        raise RenderingError(f"this PDF cannot be read: {error}") from error
+
+
+def first_page_png(pdf: bytes, dpi: int) -> bytes:
+    """A PNG of the first page. Raises as `pages_as_pictures` does."""
+    first, *_ = pages_as_pictures(pdf, dpi)
+    target = BytesIO()
+    first.convert("RGB").save(target, "PNG")
+    return target.getvalue()
+
+
+def check_size(width: float, height: float) -> None:
+    """Raise RenderingError for a picture of more than 50 million pixels."""
+    if width * height > _MAX_PIXELS:
+        raise RenderingError(f"{width:.0f} x {height:.0f} pixels are too many to look for a code in: lower the dpi")

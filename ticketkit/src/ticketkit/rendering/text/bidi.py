@@ -1,0 +1,143 @@
+"""The Unicode Bidirectional Algorithm (UAX #9, revision 46): embedding levels and visual order of one line.
+
+HarfBuzz shapes runs of one direction and leaves finding the runs to its caller; the Python bindings to other
+implementations give only a reordered string, from which no run can be cut. Rule names in comments are UAX #9's.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+
+from ticketkit.rendering.text.bidi_levels import EMBEDDINGS, ISOLATES, ExplicitLevels, base_level
+from ticketkit.rendering.text.bidi_rules import resolve_sequence
+
+_REMOVED = EMBEDDINGS | {"PDF", "BN"}
+_IMPLICIT = ({"R": 1, "AN": 2, "EN": 2}, {"L": 1, "AN": 1, "EN": 1})  # rules I1 and I2, by the level's parity
+_RIGHT_TO_LEFT = frozenset(("R", "AL", "AN", "RLE", "RLO", "RLI"))
+# Characters not yet assigned in Python's tables: the ranges that UAX #9 reserves for right-to-left scripts.
+_DEFAULT_R = ((0x0590, 0x05FF), (0x07C0, 0x085F), (0xFB1D, 0xFB4F), (0x10800, 0x10FFF), (0x1E800, 0x1EFFF))
+_DEFAULT_AL = ((0x0600, 0x07BF), (0x0860, 0x08FF), (0xFB50, 0xFDCF), (0xFDF0, 0xFDFF), (0xFE70, 0xFEFF))
+
+
+@lru_cache(maxsize=4096)
+def bidi_class(char: str) -> str:
+    """The Bidi_Class of a character, with the defaults that UAX #9 gives to unassigned ones."""
+    found = unicodedata.bidirectional(char)
+    if found:
+        return found
+    point = ord(char)
+    if any(low <= point <= high for low, high in _DEFAULT_AL):
+        return "AL"
+    return "R" if any(low <= point <= high for low, high in _DEFAULT_R) else "L"
+
+
+def needs_bidi(text: str) -> bool:
+    """Whether any character could make the visual order differ from the logical one."""
+    return not text.isascii() and not _RIGHT_TO_LEFT.isdisjoint(map(bidi_class, text))
+
+
+def base_direction(text: str, default: bool) -> bool:
+    """Whether a text reads from the right, by its first strong character."""
+    if text.isascii() and not default:
+        return False
+    level = base_level([bidi_class(char) for char in text])
+    return default if level is None else level == 1
+
+
+def embedding_levels(text: str, paragraph: int | None = None) -> tuple[int, list[int]]:
+    """The paragraph's level and the resolved level of each character of one line (rules P2 to L1).
+
+    Without ``paragraph`` (0 left to right, 1 right to left) the first strong character decides.
+    """
+    classes = [bidi_class(char) for char in text]
+    if paragraph is None:
+        paragraph = base_level(classes) or 0
+    found = ExplicitLevels(classes, paragraph)
+    levels = found.levels
+    kept = [i for i, kind in enumerate(classes) if kind not in _REMOVED]
+    explicit = list(levels)
+    for sequence in _isolating_run_sequences(classes, explicit, kept):
+        start, end = _sequence_boundaries(classes, explicit, sequence, paragraph)
+        kinds = resolve_sequence(text, classes, found.classes, explicit[sequence[0]], sequence, start, end)
+        for i, kind in zip(sequence, kinds, strict=True):
+            levels[i] += _IMPLICIT[explicit[i] % 2].get(kind, 0)
+    _reset_whitespace(classes, levels, paragraph)
+    return paragraph, levels
+
+
+def visual_runs(levels: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Rule L2: ``(start, end, level)`` of each level run, in the order they stand on the page, left to right."""
+    runs: list[tuple[int, int, int]] = []
+    for i, level in enumerate(levels):
+        if runs and runs[-1][2] == level:
+            runs[-1] = (runs[-1][0], i + 1, level)
+        else:
+            runs.append((i, i + 1, level))
+    if not runs:
+        return runs
+    lowest_odd = min((level for _, _, level in runs if level % 2), default=999)
+    for threshold in range(max(level for _, _, level in runs), lowest_odd - 1, -1):
+        i = 0
+        while i < len(runs):
+            j = i
+            while j < len(runs) and runs[j][2] >= threshold:
+                j += 1
+            runs[i:j] = runs[i:j][::-1]
+            i = max(j, i + 1)
+    return runs
+
+
+def _isolating_run_sequences(classes: list[str], levels: list[int], kept: list[int]) -> list[list[int]]:
+    """Rule X10 (BD13): indices of each isolating run sequence, without the characters that rule X9 removes."""
+    runs: list[list[int]] = []
+    for i in kept:
+        if runs and levels[runs[-1][-1]] == levels[i]:
+            runs[-1].append(i)
+        else:
+            runs.append([i])
+    sequences: list[list[int]] = []
+    open_isolates: list[list[int]] = []  # sequences whose last character is an isolate initiator still unmatched
+    for run in runs:
+        target: list[int] | None = None
+        if classes[run[0]] == "PDI":
+            while open_isolates and levels[open_isolates[-1][-1]] > levels[run[0]]:
+                open_isolates.pop()
+            if open_isolates and levels[open_isolates[-1][-1]] == levels[run[0]]:
+                target = open_isolates.pop()
+        if target is None:
+            target = []
+            sequences.append(target)
+        target.extend(run)
+        if classes[run[-1]] in ISOLATES:
+            open_isolates.append(target)
+    return sequences
+
+
+def _sequence_boundaries(classes: list[str], levels: list[int], sequence: list[int], paragraph: int) -> tuple[str, str]:
+    """The directions before and after a sequence (sos and eos of rule X10)."""
+    level = levels[sequence[0]]
+    before = next((levels[i] for i in range(sequence[0] - 1, -1, -1) if classes[i] not in _REMOVED), paragraph)
+    after = paragraph
+    if classes[sequence[-1]] not in ISOLATES:
+        following = (levels[i] for i in range(sequence[-1] + 1, len(levels)) if classes[i] not in _REMOVED)
+        after = next(following, paragraph)
+    return ("R" if max(level, before) % 2 else "L"), ("R" if max(level, after) % 2 else "L")
+
+
+def _reset_whitespace(classes: list[str], levels: list[int], paragraph: int) -> None:
+    """Rule L1; characters that rule X9 removed take the level of what precedes them, so they never split a run."""
+    trailing, reset = True, set()
+    for i in range(len(classes) - 1, -1, -1):
+        if classes[i] in ("B", "S"):
+            trailing = True
+            reset.add(i)
+        elif classes[i] in ("WS", "PDI") or classes[i] in ISOLATES or classes[i] in _REMOVED:
+            if trailing:
+                reset.add(i)
+        else:
+            trailing = False
+    for i, kind in enumerate(classes):
+        if i in reset:
+            levels[i] = paragraph
+        elif kind in _REMOVED:
+            levels[i] = levels[i - 1] if i else paragraph
