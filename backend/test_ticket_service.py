@@ -16,14 +16,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from apps.events.media import FileKind
+    from apps.storage.gateway import FileKind
 
 Say = Callable[[str], object]
 
 
 def main(say: Say) -> int:
     """Set Django up and go through the steps. Answers the exit code."""
-    from apps.events.packages import missing_packages
+    from apps.core.packages import missing_packages
 
     if missing := missing_packages():
         for line in missing:
@@ -44,7 +44,7 @@ def main(say: Say) -> int:
 
 def check_everything(say: Say) -> int:
     """Go through the steps with the settings as they are. Answers 0, or 1 after the first step that failed."""
-    from apps.events.media import MediaError
+    from apps.storage.gateway import MediaError
     from ticketkit import RenderingError
 
     try:
@@ -76,8 +76,8 @@ def check_configuration(say: Say) -> None:
 
 def store_and_read_back(ticket_id: str, say: Say) -> None:
     """Make both files of a ticket, upload, fetch and scan them. Whatever was uploaded is deleted in the end."""
-    from apps.events import media
     from apps.events.ticket_service import ticket_service
+    from apps.storage import gateway
 
     qr_code = ticket_service.generate_qr_code(ticket_id, "Concert Night")
     say(f"✅ QR code made: {len(qr_code.getvalue()):,} bytes")
@@ -92,8 +92,8 @@ def store_and_read_back(ticket_id: str, say: Say) -> None:
     )
     say(f"✅ PDF ticket made: {len(pdf_ticket.getvalue()):,} bytes")
     uploads = (
-        (media.QR_CODE, qr_code, ticket_service.upload_qr_code_to_cloudinary),
-        (media.PDF_TICKET, pdf_ticket, ticket_service.upload_pdf_ticket_to_cloudinary),
+        (gateway.QR_CODE, qr_code, ticket_service.upload_qr_code_to_cloudinary),
+        (gateway.PDF_TICKET, pdf_ticket, ticket_service.upload_pdf_ticket_to_cloudinary),
     )
     stored: list[str] = []
     try:

@@ -18,9 +18,9 @@ from priorities import Priority, give
 from tests.factories import make_event
 from tests.workers import BACKEND, environment, python_command, stop, wait_until, worker_arguments
 
+from apps.core.jobs import dispatch
 from apps.events import tickets
 from apps.events.models import Event, EventTicket
-from apps.events.publishing import dispatch
 
 ISSUED_AT_ONCE = 2000
 

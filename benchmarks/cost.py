@@ -22,9 +22,10 @@ from harness import System, parser, say, system, write  # first: it reads the se
 from tests.factories import make_event, make_picture
 from tests.storage_calls import StorageCalls
 
-from apps.events import images, media, tickets
+from apps.events import images, tickets
 from apps.events.models import Event, EventImage, EventTicket
 from apps.events.publishing import deletions, publisher
+from apps.storage import gateway
 
 GB = 2**30
 PER = 10_000  # tickets in the summary
@@ -81,14 +82,14 @@ def _open(event: Event) -> None:
     urls = []
     for ticket in event.tickets.all():
         assert ticket.state == EventTicket.State.READY
-        pdf = (media.PDF_TICKET, ticket.pdf_ticket_cloudinary_id, ticket.pdf_ticket_version)
+        pdf = (gateway.PDF_TICKET, ticket.pdf_ticket_cloudinary_id, ticket.pdf_ticket_version)
         urls += [
-            media.delivery_url(media.QR_CODE, ticket.qr_code_cloudinary_id, ticket.qr_code_version),
-            media.delivery_url(*pdf),
-            media.delivery_url(*pdf, transformation="w_520", page=True),
+            gateway.delivery_url(gateway.QR_CODE, ticket.qr_code_cloudinary_id, ticket.qr_code_version),
+            gateway.delivery_url(*pdf),
+            gateway.delivery_url(*pdf, transformation="w_520", page=True),
         ]
-    pool = urllib3.PoolManager(maxsize=media.gate.maximum, timeout=60, retries=False)
-    for answer in media.crew().map(lambda url: pool.request("GET", url), urls):
+    pool = urllib3.PoolManager(maxsize=gateway.gate.maximum, timeout=60, retries=False)
+    for answer in gateway.crew().map(lambda url: pool.request("GET", url), urls):
         assert answer.status == 200, answer.headers
 
 

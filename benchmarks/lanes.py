@@ -21,8 +21,8 @@ from harness import parser, say, system, write  # first: it reads the settings
 from priorities import Priority
 from tests.factories import make_ticket
 
+from apps.core.jobs import dispatch
 from apps.events.models import EventTicket
-from apps.events.publishing import dispatch
 
 
 def main() -> int:

@@ -41,9 +41,10 @@ from tests.brokers import running_rabbitmq  # noqa: E402
 from tests.factories import make_event  # noqa: E402
 from tests.workers import sending_to, set_faults, start_worker, stop, wait_until  # noqa: E402
 
-from apps.events import media, tickets  # noqa: E402
+from apps.events import tickets  # noqa: E402
 from apps.events.models import Event, EventTicket  # noqa: E402
 from apps.events.tickets import Holder  # noqa: E402
+from apps.storage import gateway  # noqa: E402
 from cloudlet.testing import RunningCloudlet, running_cloudlet  # noqa: E402
 
 
@@ -55,13 +56,13 @@ def obvious(event: Event, number: int) -> float:
     for n in range(number):
         ticket = EventTicket(event=event, holder_name=f"Guest {n}", next_attempt_at=None)
         ticket.save()
-        for kind, content in ((media.QR_CODE, _obvious_png(ticket)), (media.PDF_TICKET, _obvious_pdf(ticket))):
+        for kind, content in ((gateway.QR_CODE, _obvious_png(ticket)), (gateway.PDF_TICKET, _obvious_pdf(ticket))):
             answer = cloudinary.uploader.upload(
                 io.BytesIO(content),
                 public_id=kind.public_id(event.pk, ticket.ticket_id),
                 type="authenticated",
                 overwrite=True,
-                **media._account(),
+                **gateway._account(),
             )
             setattr(ticket, f"{kind.name}_cloudinary_id", answer["public_id"])
             ticket.save()

@@ -1,7 +1,7 @@
 """Reads the Cloudinary account from the environment, the way a person would expect it to be read.
 
 The SDK's own reading has traps (only lower-case `true`/`false` become booleans, one variable hides another), so the
-values are parsed here once and handed to the SDK by `apps.events.media`.
+values are parsed here once and handed to the SDK by `apps.storage.gateway`.
 """
 
 from __future__ import annotations

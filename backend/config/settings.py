@@ -15,7 +15,7 @@ from celery.schedules import crontab
 from django.templatetags.static import static
 from environs import Env, validate
 
-from apps.telemetry.logs import FORMATS, logging_config
+from apps.core.telemetry.logs import FORMATS, logging_config
 
 from .cloudinary_settings import read_cloudinary
 from .email_settings import read_email
@@ -66,7 +66,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.headless",
-    "apps.telemetry",
+    "apps.core.telemetry",
     "apps.accounts",
     "apps.events",
     "apps.webhooks",
@@ -75,8 +75,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "apps.telemetry.middleware.RequestMiddleware",
-    "apps.telemetry.cookies.CookieMiddleware",
+    "apps.core.telemetry.middleware.RequestMiddleware",
+    "apps.core.telemetry.cookies.CookieMiddleware",
     "apps.events.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -322,7 +322,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)  # read when prometheu
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(FORMATS))
 LOGGING = logging_config(LOG_FORMAT, LOG_LEVEL)
-LOGGING_CONFIG = "apps.telemetry.logs.configure"
+LOGGING_CONFIG = "apps.core.telemetry.logs.configure"
 
 # What the check of `private_files.py` looks at.
 PRIVATE_PATHS = [VAR_DIR, METRICS_DIR]

@@ -13,8 +13,8 @@ from django.core.cache import cache
 from django.db import connections
 from django.test import override_settings
 
-from apps.events import media
-from apps.events.publishing import dispatch
+from apps.core.jobs import dispatch
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 
 from .environment import VAR_DIR
@@ -92,7 +92,7 @@ def cloudlet(cloudlet_server: RunningCloudlet) -> RunningCloudlet:
 @pytest.fixture(autouse=True)
 def _open_gate() -> None:
     """No test pays for what an earlier one let storage or the broker answer."""
-    media.gate.reset()
+    gateway.gate.reset()
     dispatch.forget_outage()
 
 

@@ -11,8 +11,9 @@ from unittest import mock
 from django.core.signals import request_finished, request_started
 from django.db import connection
 
-from apps.events import google_wallet_api, media
+from apps.events import google_wallet_api
 from apps.mail import sending
+from apps.storage import gateway
 from apps.webhooks import outbound
 
 
@@ -61,9 +62,9 @@ def network_guard() -> Iterator[list[str]]:
     request_finished.connect(end)
     try:
         with (
-            mock.patch.object(media._pool, "request", watched(media._pool.request)),
-            mock.patch.object(media._downloads, "request", watched(media._downloads.request)),
-            mock.patch.object(media, "crew", watched(media.crew)),
+            mock.patch.object(gateway._pool, "request", watched(gateway._pool.request)),
+            mock.patch.object(gateway._downloads, "request", watched(gateway._downloads.request)),
+            mock.patch.object(gateway, "crew", watched(gateway.crew)),
             mock.patch.object(google_wallet_api._pool, "request", watched(google_wallet_api._pool.request)),
             mock.patch.object(outbound, "post", watched(outbound.post)),
             mock.patch.object(sending, "_send", watched(sending._send)),

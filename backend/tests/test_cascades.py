@@ -9,10 +9,11 @@ from unittest import mock
 import pytest
 from django.utils import timezone
 
+from apps.core.jobs import dispatch
 from apps.events import faces, images, tickets
 from apps.events.codes import code_of
 from apps.events.models import Event, EventImage, EventTicket, TicketType
-from apps.events.publishing import cascades, claims, dispatch, publisher, sweep
+from apps.events.publishing import cascades, claims, publisher, sweep
 from apps.events.tickets import Holder
 from cloudlet.testing import RunningCloudlet
 from ticketkit import RenderingError

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from apps.events.congestion import AdaptiveLimit, HeldBack, Signal
+from apps.storage.concurrency_limit import AdaptiveLimit, HeldBack, Signal
 
 
 class Clock:

@@ -17,8 +17,8 @@ import pytest
 import urllib3
 import yaml
 
-from apps.events import media, retrying
 from apps.events.publishing import publisher
+from apps.storage import gateway, retry
 
 from .brokers import running_redis
 from .environment import free_port
@@ -120,7 +120,7 @@ def test_the_image_starts_the_web_server_by_itself() -> None:
 
 def test_a_worker_may_end_its_task_before_it_is_killed() -> None:
     for name in ("interactive", "bulk"):
-        most = publisher.TASK_SECONDS + retrying.PATIENCE + media.PATIENCE + 35  # a last upload's time-outs
+        most = publisher.TASK_SECONDS + retry.PATIENCE + gateway.PATIENCE + 35  # a last upload's time-outs
         assert seconds(OURS[name]["stop_grace_period"]) > most
 
 

@@ -11,11 +11,11 @@ from django.db import models
 from django.test import Client
 
 from apps.accounts.models import Organiser, User
+from apps.core.validators import CheckedText, refuse_control_characters
 from apps.events import tickets
 from apps.events.holder_lists import read_holders
 from apps.events.models import Event, EventTicket, TicketType
 from apps.events.tickets import Holder
-from apps.events.validators import CheckedText, refuse_control_characters
 from tests.desk.forms import form_of, url
 from tests.factories import make_event, make_organiser, make_ticket, make_ticket_type, make_user
 

@@ -13,10 +13,10 @@ import yaml
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
+from apps.core.telemetry import metrics
 from apps.events import tasks
 from apps.events.auditing import examinations
 from apps.events.models import UsageSample
-from apps.telemetry import metrics
 
 from .factories import make_ticket
 from .wallet_credentials import Authority

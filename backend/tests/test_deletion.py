@@ -19,9 +19,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.events import media, signals, tickets
+from apps.core.jobs import dispatch
+from apps.events import signals, tickets
 from apps.events.models import Event, EventTicket, StoredFileDeletion
-from apps.events.publishing import claims, deletions, dispatch, publisher
+from apps.events.publishing import claims, deletions, publisher
+from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet
 
@@ -40,10 +42,10 @@ def published_ticket(**overrides: Any) -> EventTicket:
 
 def on_storage(ticket: EventTicket) -> list[bool]:
     found = []
-    for kind in media.KINDS:
+    for kind in gateway.KINDS:
         try:
-            media.fetch(kind, kind.public_id(ticket.event_id, ticket.ticket_id), version=1)
-        except media.MediaError as error:
+            gateway.fetch(kind, kind.public_id(ticket.event_id, ticket.ticket_id), version=1)
+        except gateway.MediaError as error:
             if error.status != 404:
                 raise
             found.append(False)
@@ -109,8 +111,8 @@ def test_storage_that_is_down_is_asked_again(cloudlet: RunningCloudlet, settings
 
 def test_a_rate_limit_is_waited_out_and_does_not_count(cloudlet: RunningCloudlet) -> None:
     make_ticket().delete()
-    limited = media.MediaError("deleting QR code", "x", 420, "Rate limit exceeded", retry_after=1)
-    with mock.patch.object(media, "destroy", side_effect=limited):
+    limited = gateway.MediaError("deleting QR code", "x", 420, "Rate limit exceeded", retry_after=1)
+    with mock.patch.object(gateway, "destroy", side_effect=limited):
         for _ in range(6):
             StoredFileDeletion.objects.update(next_attempt_at=timezone.now())
             assert deletions.delete_due() == (0, 2)
@@ -118,9 +120,9 @@ def test_a_rate_limit_is_waited_out_and_does_not_count(cloudlet: RunningCloudlet
         assert (row.attempts, "Rate limit exceeded" in row.reason) == (0, True)
         assert timedelta(seconds=10) < row.next_attempt_at - timezone.now() < timedelta(seconds=25)
 
-    limited = media.MediaError("deleting QR code", "x", 420, "Rate limit exceeded", retry_after=1800)
+    limited = gateway.MediaError("deleting QR code", "x", 420, "Rate limit exceeded", retry_after=1800)
     StoredFileDeletion.objects.update(next_attempt_at=timezone.now())
-    with mock.patch.object(media, "destroy", side_effect=limited):
+    with mock.patch.object(gateway, "destroy", side_effect=limited):
         deletions.delete_due()
     assert StoredFileDeletion.objects.all()[0].next_attempt_at - timezone.now() > timedelta(minutes=29)
 
@@ -187,13 +189,13 @@ def test_a_ticket_deleted_while_its_files_are_made_leaves_no_orphan(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticket = make_ticket()
-    upload = media.upload
+    upload = gateway.upload
 
-    def deleted_meanwhile(kind: media.FileKind, public_id: str, content: bytes, tag: str) -> media.StoredFile:
+    def deleted_meanwhile(kind: gateway.FileKind, public_id: str, content: bytes, tag: str) -> gateway.StoredFile:
         EventTicket.objects.filter(pk=ticket.pk).delete()
         return upload(kind, public_id, content, tag)
 
-    monkeypatch.setattr(media, "upload", deleted_meanwhile)
+    monkeypatch.setattr(gateway, "upload", deleted_meanwhile)
     assert publisher.publish(ticket.pk) is None
     assert on_storage(ticket) == [True, True]
     StoredFileDeletion.objects.update(next_attempt_at=timezone.now())
@@ -266,7 +268,7 @@ def test_many_tickets_go_some_hundreds_a_transaction_with_a_few_statements_each(
     assert len(captured) < 3 * 10
     assert [len(chunk) for chunk in told] == [30, 30, 10]
     assert [ticket.ticket_id for chunk in told for ticket in chunk] == [ticket.ticket_id for ticket in issued]
-    names = {kind.public_id(event.pk, ticket.ticket_id) for kind in media.KINDS for ticket in issued}
+    names = {kind.public_id(event.pk, ticket.ticket_id) for kind in gateway.KINDS for ticket in issued}
     assert set(StoredFileDeletion.objects.values_list("name", flat=True)) == names
     assert StoredFileDeletion.objects.count() == 140
     messages = WebhookMessage.objects.filter(event_type="ticket.deleted")
@@ -347,7 +349,7 @@ def _owe(number: int) -> None:
 
 def test_workers_at_once_remove_each_file_once(cloudlet: RunningCloudlet) -> None:
     _owe(120)
-    with mock.patch.object(media, "destroy", side_effect=media.destroy) as destroy:
+    with mock.patch.object(gateway, "destroy", side_effect=gateway.destroy) as destroy:
         outcomes = _delete_at_once()
     assert sum(gone for gone, _ in outcomes) == destroy.call_count == 120
 
@@ -369,6 +371,6 @@ def test_without_the_claim_they_remove_it_many_times(
 
     monkeypatch.setattr(deletions, "_claim", read_only)
     _owe(10)
-    with mock.patch.object(media, "destroy", side_effect=media.destroy) as destroy:
+    with mock.patch.object(gateway, "destroy", side_effect=gateway.destroy) as destroy:
         _delete_at_once()
     assert destroy.call_count == 40

@@ -17,10 +17,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from apps.events import media, tickets
+from apps.events import tickets
 from apps.events.auditing.inventory import Inventory
 from apps.events.models import EventTicket, Examination, StoredFileDeletion
 from apps.events.publishing import publisher
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 from ticketkit import render_qr_png
 
@@ -91,10 +92,10 @@ def test_all_is_well(empty: RunningCloudlet) -> None:
     assert "Admin API:" in said
 
 
-@pytest.mark.parametrize("kind", media.KINDS, ids=lambda kind: kind.name)
-def test_a_missing_file_is_made_again(empty: RunningCloudlet, kind: media.FileKind) -> None:
+@pytest.mark.parametrize("kind", gateway.KINDS, ids=lambda kind: kind.name)
+def test_a_missing_file_is_made_again(empty: RunningCloudlet, kind: gateway.FileKind) -> None:
     ticket, neighbour = published(), published()
-    media.destroy(kind, kind.public_id(ticket.event_id, ticket.ticket_id))
+    gateway.destroy(kind, kind.public_id(ticket.event_id, ticket.ticket_id))
     assert_fixed("missing")
     before = neighbour.published_at
     neighbour.refresh_from_db()
@@ -112,13 +113,13 @@ def test_a_ready_ticket_that_never_recorded_its_files_is_found(empty: RunningClo
 
 def test_bytes_that_somebody_replaced_are_made_again(empty: RunningCloudlet) -> None:
     ticket, other = published(), published()
-    media.upload(media.QR_CODE, ticket.qr_code_cloudinary_id, other.qr_code.read())
+    gateway.upload(gateway.QR_CODE, ticket.qr_code_cloudinary_id, other.qr_code.read())
     assert_fixed("wrong_bytes")
 
 
 def test_the_same_bytes_under_another_version_are_a_stale_version(empty: RunningCloudlet) -> None:
     ticket = published()
-    media.upload(media.QR_CODE, ticket.qr_code_cloudinary_id, ticket.qr_code.read())
+    gateway.upload(gateway.QR_CODE, ticket.qr_code_cloudinary_id, ticket.qr_code.read())
     assert_fixed("stale_version")
 
 
@@ -166,9 +167,9 @@ def test_the_old_file_of_a_ticket_that_moved_to_another_event_goes(empty: Runnin
 def test_files_of_a_wrong_type_are_deleted(empty: RunningCloudlet, settings: Any) -> None:
     ticket = published()
     settings.CLOUDINARY_DELIVERY_TYPE = "upload"
-    media.upload(media.QR_CODE, ticket.qr_code_cloudinary_id, ticket_png())
-    raw = dataclasses.replace(media.PDF_TICKET, resource_type="raw")
-    media.upload(raw, ticket.pdf_ticket_cloudinary_id + ".pdf", b"%PDF-1.4")
+    gateway.upload(gateway.QR_CODE, ticket.qr_code_cloudinary_id, ticket_png())
+    raw = dataclasses.replace(gateway.PDF_TICKET, resource_type="raw")
+    gateway.upload(raw, ticket.pdf_ticket_cloudinary_id + ".pdf", b"%PDF-1.4")
     settings.CLOUDINARY_DELIVERY_TYPE = "authenticated"
     assert_fixed("wrong_type", repairs=2)
     ticket.refresh_from_db()
@@ -190,7 +191,7 @@ def test_after_a_change_of_the_delivery_type_all_files_are_made_again(empty: Run
 
 def on_storage(ticket: EventTicket) -> dict[str, int]:
     """How many files of the ticket there are under each delivery type."""
-    listings = {kind: media.list_files("tickets/", delivery_type=kind)[0] for kind in media.DELIVERY_TYPES}
+    listings = {kind: gateway.list_files("tickets/", delivery_type=kind)[0] for kind in gateway.DELIVERY_TYPES}
     return {kind: sum(str(ticket.ticket_id) in file.public_id for file in files) for kind, files in listings.items()}
 
 
@@ -258,12 +259,12 @@ def test_deletions_that_fail_again_and_again_are_told_and_tried(empty: RunningCl
 
 
 def test_what_is_not_ours_is_told_and_never_touched(empty: RunningCloudlet) -> None:
-    media.upload(media.QR_CODE, "tickets/qr_codes/summer-logo", ticket_png())
+    gateway.upload(gateway.QR_CODE, "tickets/qr_codes/summer-logo", ticket_png())
     well, said = doctor("--fix")
     assert well
     assert "⚠️ 1 × foreign" in said
     assert "tickets/qr_codes/summer-logo" in said
-    assert media.fetch(media.QR_CODE, "tickets/qr_codes/summer-logo")
+    assert gateway.fetch(gateway.QR_CODE, "tickets/qr_codes/summer-logo")
 
 
 def test_another_deployments_files_are_not_deleted_without_a_second_word(empty: RunningCloudlet) -> None:
@@ -294,7 +295,7 @@ def test_a_ticket_published_while_the_listing_runs_is_not_missing(empty: Running
 
 def test_a_repair_that_fails_is_told_and_can_be_done_again(empty: RunningCloudlet) -> None:
     ticket = published()
-    media.destroy(media.QR_CODE, ticket.qr_code_cloudinary_id)
+    gateway.destroy(gateway.QR_CODE, ticket.qr_code_cloudinary_id)
     with faults(empty, {"call": "upload", "kind": "error", "status": 503, "message": "Service unavailable"}):
         well, said = doctor("--fix")
     assert not well
@@ -340,7 +341,7 @@ def test_pdf_delivery_that_is_switched_off_is_told_in_words(empty: RunningCloudl
 
 def test_delivery_is_never_probed_before_there_is_something_to_deliver(empty: RunningCloudlet) -> None:
     make_ticket()
-    with mock.patch.object(media, "fetch", side_effect=AssertionError("a refusal is cached for hours")):
+    with mock.patch.object(gateway, "fetch", side_effect=AssertionError("a refusal is cached for hours")):
         assert doctor()[0]
 
 
@@ -351,16 +352,16 @@ def test_a_listing_that_runs_out_of_quota_goes_on_where_it_stopped(
     settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.VAR_DIR = tmp_path
-    monkeypatch.setattr(media, "PAGE", 2)
+    monkeypatch.setattr(gateway, "PAGE", 2)
     listed: list[tuple[Any, ...]] = []
-    list_files = media.list_files
+    list_files = gateway.list_files
 
     def counted(prefix: str, cursor: str = "", **options: Any) -> Any:
         answer = list_files(prefix, cursor, **options)
         listed.append((cursor, *options.values()))
         return answer
 
-    monkeypatch.setattr(media, "list_files", counted)
+    monkeypatch.setattr(gateway, "list_files", counted)
     place = ("--port", str(free_port()), "--data", str(tmp_path / "cloudlet"))
     with own_cloudlet(settings, *place, "--rate-limit", "6"):
         event = make_event()
@@ -382,16 +383,18 @@ def test_a_listing_that_runs_out_of_quota_goes_on_where_it_stopped(
 
 def test_the_quota_can_be_waited_for(empty: RunningCloudlet) -> None:
     published()
-    limited = media.MediaError("listing files on Cloudinary", "tickets/", 420, "Rate Limit Exceeded", retry_after=0.01)
+    limited = gateway.MediaError(
+        "listing files on Cloudinary", "tickets/", 420, "Rate Limit Exceeded", retry_after=0.01
+    )
     answers = [limited]
-    list_files = media.list_files
+    list_files = gateway.list_files
 
     def limited_once(*args: Any, **options: Any) -> Any:
         if answers:
             raise answers.pop()
         return list_files(*args, **options)
 
-    with mock.patch.object(media, "list_files", limited_once):
+    with mock.patch.object(gateway, "list_files", limited_once):
         well, said = doctor("--wait")
     assert well
     assert "Waiting until" in said
@@ -402,8 +405,8 @@ def test_a_listing_of_another_account_or_of_yesterday_is_not_gone_on_with(
 ) -> None:
     published()
     path = tmp_path / "inventory"
-    dies = mock.patch.object(media, "list_files", side_effect=_after_one(media.list_files))
-    with Inventory(path) as inventory, dies, pytest.raises(media.MediaError):
+    dies = mock.patch.object(gateway, "list_files", side_effect=_after_one(gateway.list_files))
+    with Inventory(path) as inventory, dies, pytest.raises(gateway.MediaError):
         inventory.take()
     with Inventory(path) as inventory:
         first = inventory.began
@@ -425,7 +428,7 @@ def _after_one(function: Any) -> Any:
     def call(*args: Any, **options: Any) -> Any:
         calls.append(args)
         if len(calls) > 1:
-            raise media.MediaError("listing files on Cloudinary", "tickets/", 503, "down")
+            raise gateway.MediaError("listing files on Cloudinary", "tickets/", 503, "down")
         return function(*args, **options)
 
     return call

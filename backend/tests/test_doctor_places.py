@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import urllib3
 
-from apps.events import media, tickets
+from apps.events import tickets
 from apps.events.auditing import examinations
 from apps.events.deployment import deployment_tag
 from apps.events.models import Deployment, EventTicket, StoredFileDeletion
 from apps.events.publishing import deletions, publisher
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from ticketkit import render_qr_png
 
@@ -56,7 +57,7 @@ def test_the_new_place_is_the_tickets_own(empty: RunningCloudlet) -> None:
     assert well, said
     assert "2 files listed" in said
     assert "0 repairs made" in said
-    media.destroy(media.PDF_TICKET, ticket.pdf_ticket_cloudinary_id)
+    gateway.destroy(gateway.PDF_TICKET, ticket.pdf_ticket_cloudinary_id)
     assert_fixed("missing")
     ticket.refresh_from_db()
     assert status(ticket.pdf_ticket.url) == 200
@@ -64,12 +65,12 @@ def test_the_new_place_is_the_tickets_own(empty: RunningCloudlet) -> None:
 
 def test_a_file_at_an_old_place_is_deleted(empty: RunningCloudlet) -> None:
     ticket = reissued()
-    at_first = media.QR_CODE.public_id(ticket.event_id, ticket.ticket_id)
-    in_between = media.PDF_TICKET.public_id(ticket.event_id, ticket.ticket_id, media.new_suffix())
-    media.upload(media.QR_CODE, at_first, PNG)  # whose place the row names, so it needs no tag
-    media.upload(media.QR_CODE, in_between, PNG, deployment_tag())
+    at_first = gateway.QR_CODE.public_id(ticket.event_id, ticket.ticket_id)
+    in_between = gateway.PDF_TICKET.public_id(ticket.event_id, ticket.ticket_id, gateway.new_suffix())
+    gateway.upload(gateway.QR_CODE, at_first, PNG)  # whose place the row names, so it needs no tag
+    gateway.upload(gateway.QR_CODE, in_between, PNG, deployment_tag())
     assert_fixed("old_place", repairs=2)
-    assert [status(media.delivery_url(media.QR_CODE, name)) for name in (at_first, in_between)] == [404, 404]
+    assert [status(gateway.delivery_url(gateway.QR_CODE, name)) for name in (at_first, in_between)] == [404, 404]
     assert status(ticket.qr_code.url) == 200
 
 
@@ -116,7 +117,7 @@ def test_the_files_of_another_deployment_are_neither_counted_nor_touched(empty: 
     settings.CLOUDINARY_DELIVERY_TYPE = "upload"
     misplaced = published()
     settings.CLOUDINARY_DELIVERY_TYPE = "authenticated"
-    media.upload(media.QR_CODE, "tickets/qr_codes/a-logo-of-theirs", PNG, first)
+    gateway.upload(gateway.QR_CODE, "tickets/qr_codes/a-logo-of-theirs", PNG, first)
     for ticket in (other, misplaced):
         remove_from_the_database(ticket)
     become_another_deployment()
@@ -134,9 +135,9 @@ def test_the_files_of_another_deployment_are_neither_counted_nor_touched(empty: 
 
 def test_files_without_a_mark_are_adopted_when_their_row_names_them(empty: RunningCloudlet) -> None:
     ticket = published()
-    for kind in media.KINDS:  # as uploaded by a version that knew no marks
+    for kind in gateway.KINDS:  # as uploaded by a version that knew no marks
         content = getattr(ticket, kind.name).read()
-        stored = media.upload(kind, ticket.public_id_of(kind), content)
+        stored = gateway.upload(kind, ticket.public_id_of(kind), content)
         EventTicket.objects.filter(pk=ticket.pk).update(**{f"{kind.name}_version": stored.version})
     assert marks() == [set(), set()]
     well, said = doctor("--fix")
@@ -150,7 +151,7 @@ def test_files_without_a_mark_are_adopted_when_their_row_names_them(empty: Runni
 
 
 def marks() -> list[set[str]]:
-    return [set(file.tags) for file in media.list_files("tickets/")[0]]
+    return [set(file.tags) for file in gateway.list_files("tickets/")[0]]
 
 
 @pytest.mark.parametrize("delivery_type", ["authenticated", "upload"])
@@ -159,8 +160,8 @@ def test_files_of_no_ticket_and_without_a_mark_go_only_when_that_is_asked_for(
 ) -> None:
     gone = make_ticket()
     settings.CLOUDINARY_DELIVERY_TYPE = delivery_type
-    for kind in media.KINDS:
-        media.upload(kind, gone.public_id_of(kind), PNG)
+    for kind in gateway.KINDS:
+        gateway.upload(kind, gone.public_id_of(kind), PNG)
     settings.CLOUDINARY_DELIVERY_TYPE = "authenticated"
     remove_from_the_database(gone)
     for arguments in ((), ("--fix",), ("--fix", "--delete-many")):
@@ -177,7 +178,7 @@ def test_files_of_no_ticket_and_without_a_mark_go_only_when_that_is_asked_for(
 def test_most_of_what_is_there_goes_only_when_that_is_asked_for_marked_or_not(empty: RunningCloudlet) -> None:
     event = make_ticket().event_id
     for _ in range(21):
-        media.upload(media.QR_CODE, media.QR_CODE.public_id(event, uuid.uuid4()), PNG)
+        gateway.upload(gateway.QR_CODE, gateway.QR_CODE.public_id(event, uuid.uuid4()), PNG)
     well, said = doctor("--fix", "--delete-unmarked")
     assert not well
     assert "Most of what is there belongs to no ticket" in said

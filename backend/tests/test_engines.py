@@ -9,10 +9,12 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from apps.events import media, tickets
+from apps.core.jobs import dispatch
+from apps.events import tickets
 from apps.events.models import EventTicket
-from apps.events.publishing import dispatch, sweep
+from apps.events.publishing import sweep
 from apps.events.tickets import Holder
+from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet
 
@@ -69,7 +71,7 @@ def test_tickets_that_are_issued_become_ready(cloudlet: RunningCloudlet, broker:
         assert ready() < 322, "the buyer did not wait for the crowd"
         wait_until(lambda: ready() == 322, 120, "the crowd's tickets ready")
     first.refresh_from_db()
-    assert codes_in_png(media.fetch(media.QR_CODE, first.qr_code_cloudinary_id, first.qr_code_version))
+    assert codes_in_png(gateway.fetch(gateway.QR_CODE, first.qr_code_cloudinary_id, first.qr_code_version))
 
 
 if not IS_SQLITE:  # the filesystem broker keeps no order

@@ -12,10 +12,11 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from apps.core.jobs import dispatch
 from apps.events import faces
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import Event, EventTicket
-from apps.events.publishing import cascades, dispatch, publisher, sweep
+from apps.events.publishing import cascades, publisher, sweep
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_event, make_organiser, make_ticket

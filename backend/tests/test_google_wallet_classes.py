@@ -16,9 +16,10 @@ from django.db import transaction
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from apps.core.jobs import dispatch
 from apps.events import google_wallet_api, tasks, wallets
 from apps.events.models import Event, EventTicket, GoogleWalletClass
-from apps.events.publishing import dispatch, publisher
+from apps.events.publishing import publisher
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_event, make_ticket, make_ticket_type, make_user

@@ -16,10 +16,10 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from apps.core.jobs.timing import CHECKED_LISTS_GOOD, ISSUED_LISTS_KEPT
 from apps.events import tasks, tickets
 from apps.events.models import Event, EventTicket, IssuedList
 from apps.events.tickets import Holder, IssuedAlreadyError, forget_issued_lists, issue_many, issue_once
-from apps.events.timing import CHECKED_LISTS_GOOD, ISSUED_LISTS_KEPT
 
 from .factories import make_event, make_organiser, make_user
 from .races import at_once

@@ -13,7 +13,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
-from apps.events import media
+from apps.storage import gateway
 from cloudlet.testing import running_cloudlet
 from config.cloudinary_settings import CloudinaryAccount, read_cloudinary
 
@@ -74,7 +74,7 @@ def test_a_cloudlet_with_another_secret_is_told_apart_from_wrong_credentials(set
         settings.CLOUDINARY_ACCOUNT = CloudinaryAccount(
             "demo", "cloudlet", "of-another-folder", False, f"http://localhost:{port}", f"localhost:{port}", True
         )
-        with pytest.raises(media.MediaError) as caught:
-            media.upload(media.QR_CODE, "tickets/qr_codes/0/ticket_x", b"x")
+        with pytest.raises(gateway.MediaError) as caught:
+            gateway.upload(gateway.QR_CODE, "tickets/qr_codes/0/ticket_x", b"x")
     assert "another data folder" in caught.value.hint
     assert "CLOUDINARY_URL" in caught.value.hint

@@ -12,9 +12,10 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
+from apps.core.jobs import dispatch
 from apps.events import tickets
 from apps.events.models import EventTicket, EventTicketQuerySet
-from apps.events.publishing import claims, dispatch, sweep
+from apps.events.publishing import claims, sweep
 
 from .factories import make_event, make_ticket
 from .races import at_once

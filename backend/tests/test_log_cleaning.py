@@ -16,8 +16,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from apps.telemetry.logs import CarefulHandler, formatter
-from apps.telemetry.redaction import HIDDEN
+from apps.core.telemetry.logs import CarefulHandler, formatter
+from apps.core.telemetry.redaction import HIDDEN
 
 from .environment import free_port
 from .workers import BACKEND, start_python, stop, wait_until

@@ -18,13 +18,13 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.events import media
+from apps.core.telemetry import redaction
+from apps.core.telemetry.context import about, current, request_id_from
+from apps.core.telemetry.logs import CarefulHandler, formatter
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
 from apps.events.publishing import publisher
-from apps.telemetry import redaction
-from apps.telemetry.context import about, current, request_id_from
-from apps.telemetry.logs import CarefulHandler, formatter
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 
 from .brokers import running_redis
@@ -313,8 +313,8 @@ def test_a_failed_upload_shows_no_signature(cloudlet: RunningCloudlet, written: 
     """Cloudinary's answer to a wrong signature quotes what was signed; the SDK puts it into the exception's text."""
     settings.CLOUDINARY_ACCOUNT = dataclasses.replace(settings.CLOUDINARY_ACCOUNT, api_secret="a-wrong-secret")
     publisher.publish(make_ticket().pk)
-    with pytest.raises(media.MediaError):
-        media.ask_usage()
+    with pytest.raises(gateway.MediaError):
+        gateway.ask_usage()
     assert "waits for storage" in written.text
     assert "a-wrong-secret" not in written.text
 

@@ -15,19 +15,19 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.events import media
-from apps.events.congestion import AdaptiveLimit
-from apps.events.connections import ObservedPool, encoded_form
+from apps.storage import gateway
+from apps.storage.concurrency_limit import AdaptiveLimit
+from apps.storage.http_pool import ObservedPool, encoded_form
 from cloudlet.testing import RunningCloudlet
 from ticketkit import render_qr_png
 
 CALLS: dict[str, Callable[[], object]] = {
-    "upload": lambda: media.upload(media.QR_CODE, "tickets/qr_codes/1/ticket_x", b"png"),
-    "destroy": lambda: media.destroy(media.QR_CODE, "tickets/qr_codes/1/ticket_x"),
-    "destroy_stray": lambda: media.destroy_stray("raw", "upload", "tickets/pdf/1/ticket_x.pdf"),
-    "fetch": lambda: media.fetch(media.PDF_TICKET, "tickets/pdf/1/ticket_x"),
-    "list_files": lambda: media.list_files("tickets/"),
-    "ask_account": media.ask_account,
+    "upload": lambda: gateway.upload(gateway.QR_CODE, "tickets/qr_codes/1/ticket_x", b"png"),
+    "destroy": lambda: gateway.destroy(gateway.QR_CODE, "tickets/qr_codes/1/ticket_x"),
+    "destroy_stray": lambda: gateway.destroy_stray("raw", "upload", "tickets/pdf/1/ticket_x.pdf"),
+    "fetch": lambda: gateway.fetch(gateway.PDF_TICKET, "tickets/pdf/1/ticket_x"),
+    "list_files": lambda: gateway.list_files("tickets/"),
+    "ask_account": gateway.ask_account,
 }
 
 
@@ -39,14 +39,14 @@ def silent_storage(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[s
         settings.CLOUDINARY_ACCOUNT = dataclasses.replace(
             settings.CLOUDINARY_ACCOUNT, upload_prefix=f"http://{host}", cname=host, is_cloudlet=False
         )
-        monkeypatch.setattr(media, "TIMEOUT", urllib3.Timeout(connect=0.3, read=0.3))
+        monkeypatch.setattr(gateway, "TIMEOUT", urllib3.Timeout(connect=0.3, read=0.3))
         yield host
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 def test_storage_that_never_answers_is_not_waited_for(silent_storage: str, call: Callable[[], object]) -> None:
     began = time.monotonic()
-    with pytest.raises(media.MediaError) as caught:
+    with pytest.raises(gateway.MediaError) as caught:
         call()
     assert 0.3 <= time.monotonic() - began < 5
     assert caught.value.status is None
@@ -56,21 +56,21 @@ def test_storage_that_never_answers_is_not_waited_for(silent_storage: str, call:
 
 def sent_by(call: Callable[[], object]) -> list[dict[str, Any]]:
     """The fields of the requests that the call makes, as they go out to storage."""
-    with mock.patch.object(media._pool, "request", side_effect=media._pool.request) as request:
+    with mock.patch.object(gateway._pool, "request", side_effect=gateway._pool.request) as request:
         call()
     return [dict(made.kwargs["fields"]) for made in request.call_args_list]
 
 
 def test_an_upload_replaces_what_is_there_under_a_fixed_name_and_drops_copies(cloudlet: RunningCloudlet) -> None:
-    public_id = media.QR_CODE.public_id(7, "11111111-2222-3333-4444-555555555555")
-    (fields,) = sent_by(lambda: media.upload(media.QR_CODE, public_id, render_qr_png("somebody's")))
+    public_id = gateway.QR_CODE.public_id(7, "11111111-2222-3333-4444-555555555555")
+    (fields,) = sent_by(lambda: gateway.upload(gateway.QR_CODE, public_id, render_qr_png("somebody's")))
     assert (fields["public_id"], fields["type"]) == (public_id, "authenticated")
     assert (fields["overwrite"], fields["invalidate"], fields["unique_filename"]) == ("1", "1", "0")
 
 
 def test_a_deletion_drops_copies(cloudlet: RunningCloudlet) -> None:
-    public_id = media.QR_CODE.public_id(7, "never-was")
-    first, second = sent_by(lambda: media.destroy(media.QR_CODE, public_id))
+    public_id = gateway.QR_CODE.public_id(7, "never-was")
+    first, second = sent_by(lambda: gateway.destroy(gateway.QR_CODE, public_id))
     assert (first["public_id"], first["invalidate"], first["type"]) == (public_id, "1", "authenticated")
     assert (second["public_id"], second["invalidate"], second["type"]) == (public_id, "1", "upload")
 
@@ -99,15 +99,15 @@ def test_a_rate_limit_closes_the_gate_whatever_its_headers_say(
     reset: Callable[[], str], date: Callable[[], str], seconds: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = AdaptiveLimit(2)
-    monkeypatch.setattr(media, "gate", gate)
+    monkeypatch.setattr(gateway, "gate", gate)
     given = {"Date": date(), "X-FeatureRateLimit-Reset": reset()}
     headers = {name: value for name, value in given.items() if value}
     answer = urllib3.HTTPResponse(b'{"error": {"message": "Rate limit exceeded"}}', headers, 420)
     with (
         mock.patch.object(urllib3.PoolManager, "urlopen", return_value=answer),
-        pytest.raises(media.MediaError) as caught,
+        pytest.raises(gateway.MediaError) as caught,
     ):
-        media.destroy(media.QR_CODE, "tickets/qr_codes/1/ticket_x")
+        gateway.destroy(gateway.QR_CODE, "tickets/qr_codes/1/ticket_x")
     assert caught.value.is_rate_limit
     assert caught.value.retry_after == (None if seconds is None else pytest.approx(seconds, abs=3))
     assert gate.held_for() > 0 or seconds == 0

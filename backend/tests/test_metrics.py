@@ -22,10 +22,11 @@ from django.utils import timezone
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from apps.events import admission, media, tickets
+from apps.core.telemetry import metrics, process_files
+from apps.events import admission, tickets
 from apps.events.codes import code_of
 from apps.events.publishing import deletions, publisher
-from apps.telemetry import metrics, process_files
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_event, make_organiser, make_ticket, make_user
@@ -75,7 +76,7 @@ def test_a_published_ticket_is_counted_at_every_step(cloudlet: RunningCloudlet, 
     assert (seconds(), ready()) == (1, 1)
     assert renders() >= 1
     assert read("admit_storage_calls_in_flight") == 0
-    assert read("admit_storage_call_limit") == media.gate.limit
+    assert read("admit_storage_call_limit") == gateway.gate.limit
 
 
 @pytest.mark.parametrize("lane", metrics.LANES)
@@ -126,7 +127,7 @@ def test_storage_that_is_away_is_unreachable(settings: Any, rise: Rise) -> None:
 
 
 def test_a_silence_is_a_timeout(cloudlet: RunningCloudlet, rise: Rise, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "TIMEOUT", urllib3.Timeout(connect=5, read=0.2))
+    monkeypatch.setattr(gateway, "TIMEOUT", urllib3.Timeout(connect=5, read=0.2))
     calls = rise("admit_storage_calls_total", operation="upload", kind="qr_code", outcome="timeout")
     with faults(cloudlet, [{"call": "upload", "kind": "latency", "ms": 3000}]):
         publisher.publish(make_ticket().pk)
@@ -137,7 +138,7 @@ def test_a_silence_is_a_timeout(cloudlet: RunningCloudlet, rise: Rise, monkeypat
 def test_calls_that_a_closed_gate_holds_back_are_told_apart(cloudlet: RunningCloudlet, rise: Rise) -> None:
     with faults(cloudlet, [{"call": "upload", "kind": "error", "status": 420, "message": "Rate Limit Exceeded"}]):
         publisher.publish(make_ticket().pk)
-    media.gate._open_at = media.gate._clock() + 1000
+    gateway.gate._open_at = gateway.gate._clock() + 1000
     held = rise("admit_storage_calls_total", operation="upload", kind="qr_code", outcome="held_back")
     publisher.publish(make_ticket().pk)
 
@@ -240,7 +241,7 @@ def test_what_may_happen_is_told_before_it_does(client: Client) -> None:
 COUNT = """
 import django
 django.setup()
-from apps.telemetry import metrics
+from apps.core.telemetry import metrics
 metrics.deletions.labels("removed").inc(7)
 metrics.calls_in_flight.inc(5)
 """

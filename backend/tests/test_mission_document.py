@@ -21,8 +21,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from PIL import Image
 
-from apps.events import media
 from apps.events.ticket_service import ticket_service
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 
 from .pictures import codes_in_pdf, codes_in_png
@@ -70,8 +70,8 @@ def test_every_usage_example_runs_as_printed(cloudlet: RunningCloudlet, capsys: 
 
     png, pdf = first["qr_buffer"].read(), second["pdf_buffer"].read()
     assert codes_in_png(png) == codes_in_pdf(pdf) == ["ticket-123"], "buffers can be read again after an upload"
-    for kind, result, content in ((media.QR_CODE, first["result"], png), (media.PDF_TICKET, second["result"], pdf)):
-        assert media.fetch(kind, result["public_id"], result["version"]) == content
+    for kind, result, content in ((gateway.QR_CODE, first["result"], png), (gateway.PDF_TICKET, second["result"], pdf)):
+        assert gateway.fetch(kind, result["public_id"], result["version"]) == content
     assert "/w_200,h_200,c_fill/" in third["qr_url"]
     assert "w_200" not in third["pdf_url"]
 
@@ -80,7 +80,7 @@ def test_a_custom_transformation_is_delivered(cloudlet: RunningCloudlet) -> None
     buffer = ticket_service.generate_qr_code("ticket-123", "Event Name")
     public_id = ticket_service.upload_qr_code_to_cloudinary(buffer, "ticket-123", 1)["public_id"]
     url = ticket_service.get_ticket_url(public_id, "w_200,h_200,c_fill")
-    answer = media._downloads.request("GET", url)
+    answer = gateway._downloads.request("GET", url)
     assert answer.status == 200
     assert Image.open(io.BytesIO(answer.data)).size == (200, 200)
 
@@ -122,7 +122,7 @@ def test_wrong_cloud_name_gives_the_printed_message_and_its_cure(cloudlet: Runni
         "another-cloud", account.api_key, account.api_secret, False, account.upload_prefix, account.cname
     )
     buffer = ticket_service.generate_qr_code("ticket-123", "Event Name")
-    with pytest.raises(media.MediaError) as caught:
+    with pytest.raises(gateway.MediaError) as caught:
         ticket_service.upload_qr_code_to_cloudinary(buffer, "ticket-123", 1)
     message = printed_message("Cloudinary Configuration Error")
     assert message == "❌ Error uploading QR code to Cloudinary: Invalid cloud_name"

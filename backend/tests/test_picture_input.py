@@ -16,7 +16,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from PIL import Image
 
-from apps.events import confined, images
+from apps.core import sandbox
+from apps.events import images
 from apps.events.images import prepare
 from apps.events.models import EventImage
 from ticketkit import EventDetails
@@ -291,6 +292,6 @@ def test_a_picture_that_needs_too_much_is_refused_and_told(
 
 
 def test_a_process_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confined, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(sandbox, "WAIT_SECONDS", 0.01)
     with pytest.raises(ValidationError, match="needs too much memory"):
         prepare(COVER, filled("RGB", GREEN))

@@ -13,9 +13,9 @@ from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from apps.accounts.models import User
-from apps.events import media
 from apps.events.images import save_event_image
 from apps.events.models import EventImage, EventTicket
+from apps.storage import gateway
 
 from .factories import make_picture, make_ticket_type
 from .test_every_route import BACK_OFFICE, ROLES, World, address, world
@@ -138,7 +138,7 @@ def test_the_documentation_of_the_api_works_within_its_policy(window: Window) ->
 def test_the_policy_names_where_files_are_delivered_from(settings: Settings, overrides: dict[str, object]) -> None:
     account = replace(settings.CLOUDINARY_ACCOUNT, **overrides)
     settings.CLOUDINARY_ACCOUNT = account
-    assert media.delivery_url(media.QR_CODE, "tickets/a").startswith(account.delivery_origin + "/")
+    assert gateway.delivery_url(gateway.QR_CODE, "tickets/a").startswith(account.delivery_origin + "/")
 
 
 def test_everything_else_has_the_strict_policy() -> None:

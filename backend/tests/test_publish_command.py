@@ -11,11 +11,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from apps.events import faces, media, tickets
-from apps.events.congestion import Signal
+from apps.core.jobs import dispatch
+from apps.events import faces, tickets
 from apps.events.models import EventTicket, StoredFileDeletion
-from apps.events.publishing import claims, dispatch, publisher, sweep
+from apps.events.publishing import claims, publisher, sweep
 from apps.events.tickets import Holder
+from apps.storage import gateway
+from apps.storage.concurrency_limit import Signal
 from cloudlet.testing import RunningCloudlet
 from ticketkit import RenderingError
 
@@ -90,14 +92,14 @@ def test_what_fails_is_told_once_and_the_exit_code_says_so(
 
 def test_a_rate_limit_puts_off_what_is_left_and_fails_the_run(cloudlet: RunningCloudlet) -> None:
     tickets.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(5)])
-    media.gate.leave(media.gate.enter(0), "upload", Signal.RATE_LIMITED, hold=1800)
+    gateway.gate.leave(gateway.gate.enter(0), "upload", Signal.RATE_LIMITED, hold=1800)
     out = io.StringIO()
     with pytest.raises(CommandError, match="what is left is tried again"):
         call_command("publish_tickets", stdout=out, stderr=out)
     assert "5 put off until Cloudinary's rate limit is lifted" in out.getvalue()
     in_half_an_hour = timezone.now() + timedelta(minutes=29)
     assert EventTicket.objects.filter(attempts=0, next_attempt_at__gt=in_half_an_hour).count() == 5
-    media.gate.reset()
+    gateway.gate.reset()
     assert "5 published" in publish()
 
 
@@ -132,8 +134,8 @@ def test_what_was_given_up_is_counted_and_tried_again_on_request(cloudlet: Runni
 
 def test_files_that_cannot_be_deleted_yet_fail_the_run_and_stay_owed(cloudlet: RunningCloudlet) -> None:
     make_ticket().delete()
-    down = media.MediaError("deleting QR code from Cloudinary", "x", 503, "down")
-    with mock.patch.object(media, "destroy", side_effect=down), pytest.raises(CommandError):
+    down = gateway.MediaError("deleting QR code from Cloudinary", "x", 503, "down")
+    with mock.patch.object(gateway, "destroy", side_effect=down), pytest.raises(CommandError):
         publish()
     assert StoredFileDeletion.objects.count() == 2
 

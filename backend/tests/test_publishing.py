@@ -14,11 +14,13 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from apps.events import faces, media, tasks, tickets
+from apps.core.jobs import dispatch
+from apps.events import faces, tasks, tickets
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket
-from apps.events.publishing import claims, dispatch, publisher, sweep
+from apps.events.publishing import claims, publisher, sweep
 from apps.events.tickets import Holder
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from ticketkit import EventTemplate, RenderedTicket, RenderingError, TicketDetails
 
@@ -122,14 +124,14 @@ def test_a_broker_that_is_down_costs_nothing_but_time(
 def test_publishing_twice_uploads_once(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     publisher.publish(ticket.pk)
-    with mock.patch.object(media, "upload") as upload:
+    with mock.patch.object(gateway, "upload") as upload:
         assert publisher.publish(ticket.pk) is None
     upload.assert_not_called()
 
 
 def test_storage_that_is_down_is_written_down_and_tried_again_later(settings: Any, cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
-    with mock.patch.object(media, "upload", side_effect=media.MediaError("uploading QR code", "x", 503, "down")):
+    with mock.patch.object(gateway, "upload", side_effect=gateway.MediaError("uploading QR code", "x", 503, "down")):
         assert publisher.publish(ticket.pk) == EventTicket.State.FAILED
     ticket.refresh_from_db()
     assert "down" in ticket.reason
@@ -142,8 +144,8 @@ def test_storage_that_is_down_is_written_down_and_tried_again_later(settings: An
 
 def test_a_rate_limit_is_waited_out(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
-    limited = media.MediaError("uploading QR code", "x", 420, "Rate limit exceeded", retry_after=1800)
-    with mock.patch.object(media, "upload", side_effect=limited):
+    limited = gateway.MediaError("uploading QR code", "x", 420, "Rate limit exceeded", retry_after=1800)
+    with mock.patch.object(gateway, "upload", side_effect=limited):
         publisher.publish(ticket.pk)
     ticket.refresh_from_db()
     assert ticket.next_attempt_at is not None
@@ -166,7 +168,9 @@ def test_a_ticket_that_cannot_be_printed_fails_for_good_and_says_why(cloudlet: R
 def test_attempts_end_at_the_configured_number(settings: Any) -> None:
     settings.TICKET_MAX_ATTEMPTS = 2
     ticket = make_ticket()
-    with mock.patch.object(media, "upload", side_effect=media.MediaError("uploading", "x", 400, "Invalid image file")):
+    with mock.patch.object(
+        gateway, "upload", side_effect=gateway.MediaError("uploading", "x", 400, "Invalid image file")
+    ):
         publisher.publish(ticket.pk)
         publisher.publish(ticket.pk)
         assert publisher.publish(ticket.pk) is None
@@ -191,7 +195,7 @@ def test_no_outage_is_so_long_that_a_ticket_is_given_up(
 ) -> None:
     settings.TICKET_MAX_ATTEMPTS = limit
     ticket = make_ticket()
-    with mock.patch.object(media, "upload", side_effect=media.MediaError("uploading", "x", status, reason)):
+    with mock.patch.object(gateway, "upload", side_effect=gateway.MediaError("uploading", "x", status, reason)):
         for _ in range(limit + 5):
             assert publisher.publish(ticket.pk) == EventTicket.State.FAILED
     ticket.refresh_from_db()
@@ -269,14 +273,14 @@ def test_a_wish_that_comes_while_files_are_made_is_not_lost(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, sent: list[list[int]]
 ) -> None:
     ticket = make_ticket()
-    upload = media.upload
+    upload = gateway.upload
 
-    def change_of_mind(kind: media.FileKind, public_id: str, content: bytes, tag: str) -> media.StoredFile:
-        if kind is media.PDF_TICKET and EventTicket.objects.get(pk=ticket.pk).code_generation == 0:
+    def change_of_mind(kind: gateway.FileKind, public_id: str, content: bytes, tag: str) -> gateway.StoredFile:
+        if kind is gateway.PDF_TICKET and EventTicket.objects.get(pk=ticket.pk).code_generation == 0:
             tickets.reissue(EventTicket.objects.get(pk=ticket.pk))
         return upload(kind, public_id, content, tag)
 
-    monkeypatch.setattr(media, "upload", change_of_mind)
+    monkeypatch.setattr(gateway, "upload", change_of_mind)
     assert publisher.publish(ticket.pk) == EventTicket.State.PENDING
     assert sent[-1] == [ticket.pk]
     assert publisher.publish(ticket.pk) == EventTicket.State.READY
@@ -294,7 +298,7 @@ def _publish_at_once(pk: int, workers: int = 6) -> list[Any]:
 
 def test_many_workers_upload_each_file_once(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
-    with mock.patch.object(media, "upload", side_effect=media.upload) as upload:
+    with mock.patch.object(gateway, "upload", side_effect=gateway.upload) as upload:
         outcomes = _publish_at_once(ticket.pk)
     assert outcomes.count(EventTicket.State.READY) == 1
     assert upload.call_count == 2
@@ -313,7 +317,7 @@ def test_without_the_claim_many_workers_upload_many_times(
 
     monkeypatch.setattr(claims, "claim", read_then_write)
     ticket = make_ticket()
-    with mock.patch.object(media, "upload", side_effect=media.upload) as upload:
+    with mock.patch.object(gateway, "upload", side_effect=gateway.upload) as upload:
         _publish_at_once(ticket.pk)
     assert upload.call_count > 2
 
@@ -340,7 +344,7 @@ def test_a_worker_that_lost_its_lease_has_the_ticket_made_again(
 
 
 def _any_files(ticket: EventTicket) -> claims.Files:
-    return claims.Files(*(media.StoredFile(ticket.public_id_of(kind), 1, "") for kind in media.KINDS))
+    return claims.Files(*(gateway.StoredFile(ticket.public_id_of(kind), 1, "") for kind in gateway.KINDS))
 
 
 def test_event_titles_in_any_script_reach_the_pdf(cloudlet: RunningCloudlet) -> None:
@@ -358,7 +362,7 @@ def test_a_template_that_does_not_scan_is_not_published(
 
     monkeypatch.setattr(faces, "EventTemplate", Blank)
     ticket = make_ticket(event=make_event(title="A broken layout"))
-    with mock.patch.object(media, "upload") as upload:
+    with mock.patch.object(gateway, "upload") as upload:
         assert publisher.publish(ticket.pk) == EventTicket.State.FAILED
     upload.assert_not_called()
     ticket.refresh_from_db()

@@ -11,12 +11,14 @@ from unittest import mock
 import pytest
 from django.utils import timezone
 
-from apps.events import media, tickets
+from apps.core.jobs import dispatch
+from apps.events import tickets
 from apps.events.codes import code_of
-from apps.events.congestion import Signal
 from apps.events.models import EventTicket
-from apps.events.publishing import claims, dispatch, publisher, sweep
+from apps.events.publishing import claims, publisher, sweep
 from apps.events.tickets import Holder
+from apps.storage import gateway
+from apps.storage.concurrency_limit import Signal
 from cloudlet.testing import RunningCloudlet
 from ticketkit import RenderingError
 
@@ -104,16 +106,16 @@ def test_a_poison_ticket_and_a_bug_spoil_only_themselves(
 
 def test_one_error_in_passing_is_not_even_seen(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
     pks = issue(5)
-    upload = media.upload
+    upload = gateway.upload
     failed: set[str] = set()
 
-    def fail_first(kind: media.FileKind, public_id: str, content: bytes, tag: str) -> media.StoredFile:
+    def fail_first(kind: gateway.FileKind, public_id: str, content: bytes, tag: str) -> gateway.StoredFile:
         if public_id not in failed:
             failed.add(public_id)
-            raise media.MediaError("uploading", public_id, 500, "hiccup")
+            raise gateway.MediaError("uploading", public_id, 500, "hiccup")
         return upload(kind, public_id, content, tag)
 
-    monkeypatch.setattr(media, "upload", fail_first)
+    monkeypatch.setattr(gateway, "upload", fail_first)
     assert states(publisher.publish_many(pks)) == dict.fromkeys(pks, State.READY)
     assert len(failed) == 10
 
@@ -123,22 +125,22 @@ def test_a_rate_limit_puts_off_the_rest_and_uses_up_no_attempt(
 ) -> None:
     settings.TICKET_MAX_ATTEMPTS = 1
     pks = issue(40)
-    limited = media.MediaError("uploading", "x", 420, "Rate limit exceeded", retry_after=1800)
+    limited = gateway.MediaError("uploading", "x", 420, "Rate limit exceeded", retry_after=1800)
 
-    def meet_the_limit(*_: Any) -> media.StoredFile:
-        media.gate.leave(media.gate.enter(0), "upload", Signal.RATE_LIMITED, hold=1800)
+    def meet_the_limit(*_: Any) -> gateway.StoredFile:
+        gateway.gate.leave(gateway.gate.enter(0), "upload", Signal.RATE_LIMITED, hold=1800)
         raise limited
 
-    with mock.patch.object(media, "upload", side_effect=meet_the_limit):
+    with mock.patch.object(gateway, "upload", side_effect=meet_the_limit):
         publisher.publish_many(pks[:1])
-    with mock.patch.object(media, "upload") as upload:
+    with mock.patch.object(gateway, "upload") as upload:
         publisher.publish_many(pks)
     upload.assert_not_called()
     for ticket in EventTicket.objects.all():
         assert (ticket.attempts, ticket.lease) == (0, None)
         assert ticket.next_attempt_at is not None
         assert ticket.next_attempt_at > timezone.now() + timedelta(minutes=29)
-    media.gate.reset()
+    gateway.gate.reset()
     assert states(publisher.publish_many(pks)) == dict.fromkeys(pks, State.READY)
 
 
@@ -151,16 +153,16 @@ def test_what_a_task_has_no_time_for_goes_back_to_the_queue(cloudlet: RunningClo
 
 
 def test_never_more_uploads_at_once_than_configured(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "gate", media.AdaptiveLimit(3))
-    call = media.cloudinary.uploader.upload
+    monkeypatch.setattr(gateway, "gate", gateway.AdaptiveLimit(3))
+    call = gateway.cloudinary.uploader.upload
     most = 0
 
     def watch(*args: Any, **kwargs: Any) -> Any:
         nonlocal most
-        most = max(most, media.gate.in_flight)
+        most = max(most, gateway.gate.in_flight)
         return call(*args, **kwargs)
 
-    monkeypatch.setattr(media.cloudinary.uploader, "upload", watch)
+    monkeypatch.setattr(gateway.cloudinary.uploader, "upload", watch)
     publisher.publish_many(issue(20))
     assert most == 3
 
@@ -175,7 +177,7 @@ def _at_once(pks: list[int], workers: int = 4) -> list[dict[int, claims.Attempt]
 
 def test_workers_whose_lists_overlap_upload_each_file_once(cloudlet: RunningCloudlet) -> None:
     pks = issue(30)
-    with mock.patch.object(media, "upload", side_effect=media.upload) as upload:
+    with mock.patch.object(gateway, "upload", side_effect=gateway.upload) as upload:
         outcomes = _at_once(pks)
     assert sorted(pk for outcome in outcomes for pk in outcome) == pks
     assert upload.call_count == 60
@@ -193,7 +195,7 @@ def test_without_the_claim_they_upload_many_times(cloudlet: RunningCloudlet, mon
 
     monkeypatch.setattr(claims, "claim", read_then_write)
     pks = issue(4)
-    with mock.patch.object(media, "upload", side_effect=media.upload) as upload:
+    with mock.patch.object(gateway, "upload", side_effect=gateway.upload) as upload:
         _at_once(pks)
     assert upload.call_count > 8
 

@@ -16,11 +16,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.events import media, tickets
+from apps.events import tickets
 from apps.events.codes import code_of
 from apps.events.models import EventTicket, StoredFileDeletion
 from apps.events.publishing import claims, deletions, publisher, sweep
 from apps.events.ticket_service import ticket_service
+from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet
 
@@ -49,9 +50,9 @@ def public_ids(ticket: EventTicket) -> list[str]:
 def links(ticket: EventTicket) -> list[str]:
     """Both files, with and without their version, and pictures that were derived from them."""
     found = [ticket.qr_code.url, ticket.pdf_ticket.url]
-    for kind, public_id in zip(media.KINDS, public_ids(ticket), strict=True):
-        found.append(media.delivery_url(kind, public_id))
-        found.append(media.delivery_url(kind, public_id, transformation="w_200", page=kind is media.PDF_TICKET))
+    for kind, public_id in zip(gateway.KINDS, public_ids(ticket), strict=True):
+        found.append(gateway.delivery_url(kind, public_id))
+        found.append(gateway.delivery_url(kind, public_id, transformation="w_200", page=kind is gateway.PDF_TICKET))
     return found
 
 
@@ -77,7 +78,7 @@ def test_a_ticket_has_the_documented_place_until_it_is_reissued_and_then_a_new_o
 ) -> None:
     ticket = published()
     places = [public_ids(ticket)]
-    assert places[0] == [kind.public_id(ticket.event_id, ticket.ticket_id) for kind in media.KINDS]
+    assert places[0] == [kind.public_id(ticket.event_id, ticket.ticket_id) for kind in gateway.KINDS]
     tickets.rerender(ticket)
     assert public_ids(published(ticket)) == places[0]
     for _ in range(3):
@@ -223,12 +224,12 @@ def test_a_worker_that_dies_after_its_slow_upload_leaves_no_leaked_file(
 
 
 def put_all(sleeper: EventTicket) -> claims.Files | Exception:
-    return claims.Files(*(media.upload(kind, sleeper.public_id_of(kind), PNG) for kind in media.KINDS))
+    return claims.Files(*(gateway.upload(kind, sleeper.public_id_of(kind), PNG) for kind in gateway.KINDS))
 
 
 def put_one_and_fail(sleeper: EventTicket) -> claims.Files | Exception:
-    media.upload(media.QR_CODE, sleeper.public_id_of(media.QR_CODE), PNG)
-    return media.MediaError("uploading", "x", 503, "down")
+    gateway.upload(gateway.QR_CODE, sleeper.public_id_of(gateway.QR_CODE), PNG)
+    return gateway.MediaError("uploading", "x", 503, "down")
 
 
 PNG = bytes(ticket_service.generate_qr_code("a sleeper's").getvalue())
@@ -264,7 +265,7 @@ def test_a_call_that_got_no_answer_may_still_take_effect(
     ticket = published()
     before = links(ticket)
     tickets.rerender(ticket)
-    monkeypatch.setattr(media, "TIMEOUT", urllib3.Timeout(connect=5, read=0.2))
+    monkeypatch.setattr(gateway, "TIMEOUT", urllib3.Timeout(connect=5, read=0.2))
     with faults(cloudlet, SLOW):
         assert publisher.publish(ticket.pk) == State.FAILED
         monkeypatch.undo()
@@ -285,8 +286,8 @@ def publish_as_the_version_before(pk: int) -> None:
     """A worker that knows one place only, and none of the columns that came since."""
     (ticket,) = claims.claim([pk])
     files: dict[str, Any] = {}
-    for kind, content in zip(media.KINDS, (PNG, PNG), strict=True):
-        stored = media.upload(kind, kind.public_id(ticket.event_id, ticket.ticket_id), content)
+    for kind, content in zip(gateway.KINDS, (PNG, PNG), strict=True):
+        stored = gateway.upload(kind, kind.public_id(ticket.event_id, ticket.ticket_id), content)
         files |= {
             kind.name: f"{stored.public_id}.{kind.extension}",
             f"{kind.name}_cloudinary_id": stored.public_id,

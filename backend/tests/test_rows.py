@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from apps.events import rows
+from apps.core.db import rows
+from apps.core.db.rows import Row, update_each
 from apps.events.models import EventTicket
-from apps.events.rows import Row, update_each
 
 from .factories import make_event, make_ticket
 

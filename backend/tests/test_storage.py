@@ -15,10 +15,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.utils import timezone
 
-from apps.events import media, tickets
+from apps.events import tickets
 from apps.events.models import EventTicket
 from apps.events.publishing import deletions, publisher
-from apps.events.storage import TicketStorage
+from apps.storage import gateway
+from apps.storage.fields import TicketStorage
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_ticket
@@ -57,8 +58,8 @@ def offline(ticket: EventTicket) -> Iterator[None]:
     """Once the ticket is published storage is not asked, by whatever way."""
     asked = AssertionError("the network was called")
     with (
-        mock.patch.object(media._downloads, "request", side_effect=asked),
-        mock.patch.object(media._pool, "request", side_effect=asked),
+        mock.patch.object(gateway._downloads, "request", side_effect=asked),
+        mock.patch.object(gateway._pool, "request", side_effect=asked),
     ):
         yield
 
@@ -102,7 +103,7 @@ def test_the_size_is_asked_without_the_bytes_and_without_the_admin_api(
         assert ticket.pdf_ticket.size > 100
         calls.fetch()
     assert (calls.total("delivery"), calls.total("admin")) == (1, 0)
-    with mock.patch.object(media._downloads, "request", wraps=media._downloads.request) as request:
+    with mock.patch.object(gateway._downloads, "request", wraps=gateway._downloads.request) as request:
         assert ticket.pdf_ticket.size > 100
     assert request.call_args.args[0] == "HEAD"
 
@@ -135,7 +136,7 @@ def test_a_file_that_no_row_names_is_not_found_and_never_asked_for(ticket: Event
 
 @pytest.mark.parametrize("method", ["open", "size"])
 def test_a_file_that_storage_has_lost_is_not_found(ticket: EventTicket, storage: TicketStorage, method: str) -> None:
-    media.destroy(media.QR_CODE, ticket.qr_code_cloudinary_id)
+    gateway.destroy(gateway.QR_CODE, ticket.qr_code_cloudinary_id)
     with pytest.raises(FileNotFoundError, match="ticket_doctor --fix makes it again"):
         getattr(storage, method)(ticket.qr_code.name)
 
@@ -146,7 +147,7 @@ def test_storage_that_does_not_answer_is_another_error(
 ) -> None:
     with (
         faults(cloudlet, {"call": "delivery", "kind": "error", "status": 503}),
-        pytest.raises(media.MediaError, match="Injected fault"),
+        pytest.raises(gateway.MediaError, match="Injected fault"),
     ):
         getattr(storage, method)(ticket.qr_code.name)
 

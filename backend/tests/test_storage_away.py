@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.events import media
-from apps.events.management.causes import Causes
 from apps.events.models import EventTicket, Examination, StoredFileDeletion
 from apps.events.moving import relocation
 from apps.events.publishing import publisher
 from apps.events.tickets import Holder, issue_many
+from apps.storage import gateway
+from apps.storage.cli.causes import Causes
 from cloudlet.testing import RunningCloudlet
 
 from .environment import free_port
@@ -116,7 +116,7 @@ def test_who_has_nothing_to_do_needs_no_storage(command: list[str], settings: An
 
 def test_any_answer_is_one(cloudlet: RunningCloudlet) -> None:
     """Also a refusal: what is wrong then is for the calls themselves to say."""
-    media.check_reachable()
+    gateway.check_reachable()
 
 
 @pytest.mark.usefixtures("work")
@@ -125,7 +125,7 @@ def test_a_storage_that_goes_away_on_the_way_is_told_once_with_a_count(
     command: list[str], cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("apps.events.moving.pacing.FIRST_WAIT", 0.01)
-    monkeypatch.setattr("apps.events.retrying.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.01)
     event = make_event()
     issue_many(event, [Holder(f"Guest {number}") for number in range(12)])
     for _ in range(12):
@@ -143,7 +143,7 @@ def test_a_storage_that_goes_away_on_the_way_is_told_once_with_a_count(
 def test_a_storage_that_is_gone_for_good_ends_the_publishing_of_a_long_list(
     settings: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("apps.events.retrying.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.01)
     issue_many(make_event(), [Holder(f"Guest {number}") for number in range(80)])
     there, away = settings.CLOUDINARY_ACCOUNT, f"http://127.0.0.1:{free_port()}"
     publish_each = publisher.publish_each
@@ -194,7 +194,7 @@ def test_the_run_that_stops_itself_says_why_once(
 ) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
     monkeypatch.setattr("apps.events.moving.pacing.FIRST_WAIT", 0.0)
-    monkeypatch.setattr("apps.events.retrying.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.0)
     monkeypatch.setattr(relocation, "HOPELESS", 3)
     event = make_event()
     for _ in range(6):

@@ -18,7 +18,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.events import media, tasks
+from apps.events import tasks
 from apps.events.admin.plot import draw, nice_steps, quantity
 from apps.events.auditing import examinations, usage
 from apps.events.auditing.doctor import Finding
@@ -26,6 +26,7 @@ from apps.events.auditing.problems import MEANING, REMEDY, Problem
 from apps.events.auditing.records import SILENCE
 from apps.events.models import Examination, UsageSample
 from apps.events.publishing import publisher
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 from ticketkit import render_qr_png
 
@@ -131,9 +132,9 @@ def test_a_check_runs_in_the_background_and_its_findings_are_shown(
     well, broken = make_ticket(), make_ticket()
     for ticket in (well, broken):
         publisher.publish(ticket.pk)
-    media.destroy(media.PDF_TICKET, media.PDF_TICKET.public_id(broken.event_id, broken.ticket_id))
-    media.upload(media.QR_CODE, "tickets/qr_codes/it's a logo", render_qr_png("AD1:LOGO"))
-    with mock.patch("apps.events.publishing.dispatch.current_app.send_task") as send:
+    gateway.destroy(gateway.PDF_TICKET, gateway.PDF_TICKET.public_id(broken.event_id, broken.ticket_id))
+    gateway.upload(gateway.QR_CODE, "tickets/qr_codes/it's a logo", render_qr_png("AD1:LOGO"))
+    with mock.patch("apps.core.jobs.dispatch.current_app.send_task") as send:
         with django_capture_on_commit_callbacks(execute=True):
             assert doctor.post(f"{PAGE}start/").status_code == 302
         assert send.call_args.args[0] == tasks.examine.name
@@ -166,7 +167,7 @@ def test_the_page_asks_nothing_of_storage(doctor: Client, network_out_of_place: 
 def test_the_command_keeps_what_it_saw_for_the_page(empty: RunningCloudlet, doctor: Client) -> None:
     ticket = make_ticket()
     publisher.publish(ticket.pk)
-    media.destroy(media.QR_CODE, media.QR_CODE.public_id(ticket.event_id, ticket.ticket_id))
+    gateway.destroy(gateway.QR_CODE, gateway.QR_CODE.public_id(ticket.event_id, ticket.ticket_id))
     with pytest.raises(CommandError):
         call_command("ticket_doctor", stdout=io.StringIO(), workers=1)
     assert "1 thing is not as it should be" in body(doctor)
@@ -193,8 +194,8 @@ def test_wrong_credentials_are_a_finding(empty: RunningCloudlet, doctor: Client,
 
 
 def test_a_quota_that_runs_out_stops_the_check_and_the_next_goes_on(empty: RunningCloudlet, doctor: Client) -> None:
-    limited = media.MediaError("listing files on Cloudinary", "tickets/", 420, "Rate Limit Exceeded", retry_after=60)
-    with mock.patch.object(media, "list_files", side_effect=limited):
+    limited = gateway.MediaError("listing files on Cloudinary", "tickets/", 420, "Rate Limit Exceeded", retry_after=60)
+    with mock.patch.object(gateway, "list_files", side_effect=limited):
         tasks.examine(examinations.begin(make_user()).pk)
     assert Examination.objects.get().state == "stopped"
     page = body(doctor)
@@ -206,7 +207,10 @@ def test_a_quota_that_runs_out_stops_the_check_and_the_next_goes_on(empty: Runni
 
 def test_an_error_in_the_program_is_told(empty: RunningCloudlet, doctor: Client) -> None:
     check = examinations.begin(make_user())
-    with mock.patch.object(media, "list_files", side_effect=ZeroDivisionError("oh")), pytest.raises(ZeroDivisionError):
+    with (
+        mock.patch.object(gateway, "list_files", side_effect=ZeroDivisionError("oh")),
+        pytest.raises(ZeroDivisionError),
+    ):
         tasks.examine(check.pk)
     page = body(doctor)
     assert "The check failed" in page
@@ -244,7 +248,7 @@ def test_one_that_fell_silent_makes_way_and_cannot_write_any_more(empty: Running
 def test_a_task_that_arrives_twice_examines_once(empty: RunningCloudlet) -> None:
     check = examinations.begin(make_user())
     tasks.examine(check.pk)
-    with mock.patch.object(media, "list_files", side_effect=AssertionError("once is enough")):
+    with mock.patch.object(gateway, "list_files", side_effect=AssertionError("once is enough")):
         tasks.examine(check.pk)
 
 
@@ -254,7 +258,7 @@ def test_a_long_listing_goes_on_in_another_task(
     monkeypatch.setattr(examinations, "SLICE", -1.0)
     check = examinations.begin(make_user())
     slices = 0
-    with mock.patch("apps.events.publishing.dispatch.current_app.send_task") as send:
+    with mock.patch("apps.core.jobs.dispatch.current_app.send_task") as send:
         while Examination.objects.get().state == "queued":
             slices += 1
             with django_capture_on_commit_callbacks(execute=True):
@@ -291,7 +295,7 @@ CLOUDINARY_SAYS = {  # as the Admin API's documentation shows it, shortened
 
 def test_the_usage_is_sampled_with_one_call_and_kept(empty: RunningCloudlet) -> None:
     publisher.publish(make_ticket().pk)
-    with mock.patch.object(media, "_call", wraps=media._call) as call:
+    with mock.patch.object(gateway, "_call", wraps=gateway._call) as call:
         tasks.sample_usage()
         tasks.sample_usage()
     assert call.call_count == 1, "a second beat costs no second call"

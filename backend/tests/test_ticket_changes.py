@@ -9,10 +9,11 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from apps.core.jobs import dispatch
 from apps.events import tickets
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket
-from apps.events.publishing import dispatch, publisher
+from apps.events.publishing import publisher
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_event, make_ticket, make_ticket_type

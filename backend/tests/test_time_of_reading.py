@@ -7,8 +7,8 @@ import time
 import pytest
 from django.test import Client
 
+from apps.core.telemetry.redaction import LONGEST, redact
 from apps.events.holder_lists import MAILBOX
-from apps.telemetry.redaction import LONGEST, redact
 
 LIMIT_S = 2.0
 

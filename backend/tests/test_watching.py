@@ -9,8 +9,9 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
+from apps.core.jobs import dispatch
 from apps.events.models import EventTicket
-from apps.events.publishing import dispatch, state_of_work
+from apps.events.publishing import state_of_work
 
 from .factories import make_ticket
 

@@ -20,7 +20,7 @@ from celery import Celery
 from django.conf import settings
 from django.db import connection
 
-from apps.events.publishing import dispatch
+from apps.core.jobs import dispatch
 from cloudlet.testing import RunningCloudlet
 
 _numbers = itertools.count(1)

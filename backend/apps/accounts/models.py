@@ -12,8 +12,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from apps.events.addresses import strip_address
-from apps.events.validators import CheckedText
+from apps.core.addresses import strip_address
+from apps.core.validators import CheckedText
 
 from .public_url import is_local
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from apps.telemetry import metrics
+from apps.core.telemetry import metrics
 
 from .codes import find_ticket
 from .models import Event, EventTicket

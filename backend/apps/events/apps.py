@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.urls import register_converter
 
-from .row_ids import RowIdConverter
+from apps.core.http.row_ids import RowIdConverter
 
 
 class EventsConfig(AppConfig):
@@ -9,8 +9,9 @@ class EventsConfig(AppConfig):
     verbose_name = "Events and tickets"
 
     def ready(self) -> None:
+        from apps.core.addresses import clean_addresses_in_all_forms
+
         from . import checks, receivers  # registering them needs the models, which are loaded by now
-        from .addresses import clean_addresses_in_all_forms
 
         clean_addresses_in_all_forms()
         checks.register()

@@ -9,8 +9,9 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
+from apps.core.packages import missing_packages
+
 from .codes import keyring
-from .packages import missing_packages
 from .wallets import Wallet, expiring, problems
 
 MAIL_SERVER = "apps.mail.outbox.OutboxBackend"

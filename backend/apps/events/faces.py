@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from django.db.models import Prefetch, QuerySet
 
-from apps.telemetry import metrics
+from apps.core.telemetry import metrics
 from ticketkit import (
     RENDERER_VERSION,
     Compromise,

@@ -11,11 +11,12 @@ from itertools import islice, zip_longest
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from .addresses import refuse_unseen_characters, strip_address
+from apps.core.addresses import refuse_unseen_characters, strip_address
+from apps.core.validators import refuse_control_characters
+
 from .list_files import read_rows
 from .list_headings import Meaning, full_name, understand
 from .tickets import Holder
-from .validators import refuse_control_characters
 
 MAX_LINES = 5000
 MAX_QUANTITY = 500

@@ -6,7 +6,8 @@ import hashlib
 
 from django.core.exceptions import ValidationError
 
-from . import confined
+from apps.core import sandbox
+
 from .models import Event, EventImage
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -36,11 +37,11 @@ def prepare(kind: EventImage.Kind, content: bytes) -> tuple[bytes, str]:
         raise ValidationError(f"The picture is larger than {MAX_BYTES // 1024 // 1024} MB. Upload a smaller one.")
     image_format, longest_side = STORED[kind]
     try:
-        stored = confined.run(
+        stored = sandbox.run(
             WORKER, content, image_format, str(longest_side), memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS
         )
-    except confined.RefusedError as error:
+    except sandbox.RefusedError as error:
         raise ValidationError(str(error)) from error
-    except confined.ExhaustedError as error:
+    except sandbox.ExhaustedError as error:
         raise ValidationError("The picture is damaged, or needs too much memory. Upload a smaller one.") from error
     return stored, f"image/{image_format.lower()}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 
-from . import confined
+from apps.core import sandbox
 
 SEPARATORS = ("\t", ";", ",", "|", ":")
 READER = "apps.events.workbooks"
@@ -103,10 +103,10 @@ def _read_workbook(content: bytes) -> ListFile:
     if content.startswith(_CONTAINERS[0]) and (kind := _kind_of_archive(content)):
         raise ValidationError(f"This file is {kind}, not a list. {SAVE_AS_CSV}")
     try:
-        answer = confined.run(READER, content, memory_bytes=WORKBOOK_BYTES, cpu_seconds=WORKBOOK_SECONDS)
-    except confined.RefusedError as error:
+        answer = sandbox.run(READER, content, memory_bytes=WORKBOOK_BYTES, cpu_seconds=WORKBOOK_SECONDS)
+    except sandbox.RefusedError as error:
         raise ValidationError(str(error)) from error
-    except confined.ExhaustedError as error:
+    except sandbox.ExhaustedError as error:
         raise ValidationError(f"This workbook is damaged, or too large to be read here. {SAVE_AS_CSV}") from error
     sheet = json.loads(answer)
     note = f"Read from the sheet “{sheet['sheet']}”. Not read: {sheet['others']} more with values."

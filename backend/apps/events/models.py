@@ -20,17 +20,17 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.core.addresses import AddressField, strip_address
+from apps.core.db.partial_saves import PartiallySaved, PartiallySavedQuerySet
+from apps.core.jobs.timing import first_sweep
+from apps.core.validators import CheckedText, validate_time_zone
+from apps.storage import fields, gateway
 from ticketkit import RenderingError, clean_text, load_layout, local_time
 
-from . import media, storage
-from .addresses import AddressField, strip_address
 from .auditing.records import Examination as Examination
 from .auditing.records import UsageSample as UsageSample
 from .deployment import Deployment as Deployment
-from .partial_saves import PartiallySaved, PartiallySavedQuerySet
 from .ticket_codes import TicketCode as TicketCode
-from .timing import first_sweep
-from .validators import CheckedText, validate_time_zone
 from .wallet_classes import GoogleWalletClass as GoogleWalletClass
 
 if TYPE_CHECKING:
@@ -240,11 +240,11 @@ class EventTicket(CheckedText, PartiallySaved):
     code_generation = models.PositiveSmallIntegerField(default=0, editable=False)
 
     # The files: empty until published, or until moved from local storage; empty again when re-issued.
-    qr_code = storage.TicketImageField(upload_to="qr_codes/", blank=True, editable=False)
+    qr_code = fields.TicketImageField(upload_to="qr_codes/", blank=True, editable=False)
     qr_code_cloudinary_id = models.CharField(max_length=255, blank=True, default="", editable=False)
     qr_code_version = models.PositiveBigIntegerField(null=True, editable=False)
     qr_code_etag = models.CharField(max_length=64, blank=True, default="", editable=False)
-    pdf_ticket = storage.TicketFileField(upload_to="pdf_tickets/", blank=True, editable=False)
+    pdf_ticket = fields.TicketFileField(upload_to="pdf_tickets/", blank=True, editable=False)
     pdf_ticket_cloudinary_id = models.CharField(max_length=255, blank=True, default="", editable=False)
     pdf_ticket_version = models.PositiveBigIntegerField(null=True, editable=False)
     pdf_ticket_etag = models.CharField(max_length=64, blank=True, default="", editable=False)
@@ -345,14 +345,14 @@ class EventTicket(CheckedText, PartiallySaved):
     @property
     def local_files(self) -> dict[str, str]:
         """Names of the ticket's files on the local storage of old, by the kind of file."""
-        names = {kind.name: getattr(self, kind.name).name or "" for kind in media.KINDS}
+        names = {kind.name: getattr(self, kind.name).name or "" for kind in gateway.KINDS}
         return {
             kind: local
             for kind, name in names.items()
-            if (local := name if name and storage.as_published(name) is None else getattr(self, f"{kind}_local"))
+            if (local := name if name and fields.as_published(name) is None else getattr(self, f"{kind}_local"))
         }
 
-    def public_id_of(self, kind: media.FileKind) -> str:
+    def public_id_of(self, kind: gateway.FileKind) -> str:
         """Return where the ticket's file belongs; `{kind}_cloudinary_id` is where it was published."""
         return kind.public_id(self.event_id, self.ticket_id, self.public_id_suffix)
 

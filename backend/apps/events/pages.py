@@ -19,9 +19,9 @@ from django.utils.text import slugify
 from django.views.decorators.http import conditional_page, require_safe
 
 from apps.accounts.models import Membership, User
+from apps.storage import gateway
 from ticketkit import format_date_and_time, format_time_of_day, is_right_to_left, labels_for, render_qr_png
 
-from . import media
 from .codes import code_of
 from .models import Event, EventImage, EventTicket
 from .permissions import Sight, TicketAccess
@@ -80,8 +80,8 @@ def ticket_pdf(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
     if not found.has_files:
         return redirect(found)
     name = slugify(found.event.title)[:LONGEST_NAME].strip("-") or "ticket"
-    at = (media.PDF_TICKET, found.pdf_ticket_cloudinary_id, found.pdf_ticket_version)
-    return _revalidated(redirect(media.delivery_url(*at, transformation=f"fl_attachment:{name}")))
+    at = (gateway.PDF_TICKET, found.pdf_ticket_cloudinary_id, found.pdf_ticket_version)
+    return _revalidated(redirect(gateway.delivery_url(*at, transformation=f"fl_attachment:{name}")))
 
 
 @require_safe

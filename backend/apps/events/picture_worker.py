@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 
-from .confined import RefusedError, serve
+from apps.core.sandbox import RefusedError, serve
+
 from .picture_input import PictureError, on_white, open_picture
 
 

@@ -8,14 +8,16 @@ from typing import Any
 
 from django.db.models.signals import post_delete, post_save, pre_delete
 
-from . import media, tickets, wallets
+from apps.core.jobs.dispatch import publish_soon
+from apps.storage import gateway
+
+from . import tickets, wallets
 from .models import EventTicket
-from .publishing.dispatch import publish_soon
 from .signals import ticket_ready
 
 # What the ticket's row says of its files.
 FILES = ("state", "lease_until", "public_id_suffix") + tuple(
-    f"{kind.name}{column}" for kind in media.KINDS for column in ("", "_cloudinary_id", "_local")
+    f"{kind.name}{column}" for kind in gateway.KINDS for column in ("", "_cloudinary_id", "_local")
 )
 
 

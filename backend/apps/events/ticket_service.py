@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 from uuid import UUID
 
+from apps.storage import gateway
 from ticketkit import EventDetails, EventTemplate, TicketDetails, render_qr_png
 
-from . import media
 from .models import EventTicket
 
 
@@ -60,30 +60,30 @@ class TicketService:
         self, qr_buffer: BinaryIO | bytes, ticket_id: UUID | str, event_id: int | str
     ) -> dict[str, Any]:
         """Put a QR code at its ticket's place. Answers `url`, `public_id`, `version`. The buffer can be read again."""
-        return self._upload(media.QR_CODE, qr_buffer, ticket_id, event_id)
+        return self._upload(gateway.QR_CODE, qr_buffer, ticket_id, event_id)
 
     def upload_pdf_ticket_to_cloudinary(
         self, pdf_buffer: BinaryIO | bytes, ticket_id: UUID | str, event_id: int | str
     ) -> dict[str, Any]:
         """Put a PDF at its ticket's place. Answers `url`, `public_id`, `version`. The buffer can be read again."""
-        return self._upload(media.PDF_TICKET, pdf_buffer, ticket_id, event_id)
+        return self._upload(gateway.PDF_TICKET, pdf_buffer, ticket_id, event_id)
 
     def delete_ticket_from_cloudinary(self, public_id: str) -> bool:
         """Remove one file by its public id. True if it was there, False if it was gone before."""
-        return media.destroy(media.kind_of(public_id), public_id)
+        return gateway.destroy(gateway.kind_of(public_id), public_id)
 
     def get_ticket_url(self, public_id: str, transformation: str | None = None) -> str:
         """The URL of a file, signed where delivery is; `transformation` is, for example, "w_200,h_200,c_fill"."""
-        return media.delivery_url(media.kind_of(public_id), public_id, transformation=transformation)
+        return gateway.delivery_url(gateway.kind_of(public_id), public_id, transformation=transformation)
 
     def _upload(
-        self, kind: media.FileKind, buffer: BinaryIO | bytes, ticket_id: UUID | str, event_id: int | str
+        self, kind: gateway.FileKind, buffer: BinaryIO | bytes, ticket_id: UUID | str, event_id: int | str
     ) -> dict[str, Any]:
         content = _content(buffer)
         if not content:
             raise ValueError(f"The {kind.label} is empty; nothing was uploaded.")
-        stored = media.upload(kind, _public_id(kind, event_id, ticket_id), content)
-        url = media.delivery_url(kind, stored.public_id, stored.version)
+        stored = gateway.upload(kind, _public_id(kind, event_id, ticket_id), content)
+        url = gateway.delivery_url(kind, stored.public_id, stored.version)
         return {"url": url, "public_id": stored.public_id, "version": stored.version}
 
 
@@ -97,14 +97,14 @@ _TICKET_KEYS = {"buyer_name": "holder"} | {
 }
 
 
-def _public_id(kind: media.FileKind, event_id: int | str, ticket_id: UUID | str) -> str:
+def _public_id(kind: gateway.FileKind, event_id: int | str, ticket_id: UUID | str) -> str:
     """Where the ticket's file belongs: for a ticket of the database its row says so.
 
     Links from before a re-issue lead to the place that follows from the ids alone. The database is asked only about ids
     that it may have: events are counted from 1.
     """
     suffix = None
-    if media.TICKET_FILE.fullmatch(plain := kind.public_id(event_id, ticket_id)) and int(event_id):
+    if gateway.TICKET_FILE.fullmatch(plain := kind.public_id(event_id, ticket_id)) and int(event_id):
         rows = EventTicket.objects.filter(ticket_id=ticket_id, event_id=event_id)
         suffix = rows.values_list("public_id_suffix", flat=True).first()
     return kind.public_id(event_id, ticket_id, suffix) if suffix else plain

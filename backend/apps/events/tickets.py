@@ -17,12 +17,14 @@ from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import codes, media, signals, storage
+from apps.core.db.rows import Row, update_each
+from apps.core.jobs import dispatch
+from apps.core.jobs.timing import ISSUED_LISTS_KEPT, first_sweep
+from apps.storage import fields, gateway
+
+from . import codes, signals
 from .models import Event, EventTicket, IssuedList, TicketType
-from .publishing import dispatch
 from .publishing.deletions import owe_deletion_of_files, owe_deletion_of_published_files
-from .rows import Row, update_each
-from .timing import ISSUED_LISTS_KEPT, first_sweep
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
@@ -173,11 +175,11 @@ def _reissue_together(rows: Sequence[EventTicket], *, bulk: bool) -> list[EventT
         return []
     owe_deletion_of_published_files(rows)
     now_empty: dict[str, Any] = {}
-    for kind in media.KINDS:
+    for kind in gateway.KINDS:
         now_empty |= {f"{kind.name}_cloudinary_id": "", f"{kind.name}_version": None, f"{kind.name}_etag": ""}
     update_each(
         EventTicket,
-        [Row(row.pk, {}, {"public_id_suffix": media.new_suffix(), **_local_names(row)}) for row in rows],
+        [Row(row.pk, {}, {"public_id_suffix": gateway.new_suffix(), **_local_names(row)}) for row in rows],
         code_generation=F("code_generation") + 1,
         **now_empty,
         **_wanted(),
@@ -192,8 +194,8 @@ def _reissue_together(rows: Sequence[EventTicket], *, bulk: bool) -> list[EventT
 
 def _local_names(ticket: EventTicket) -> dict[str, str]:
     """Return what the file fields say once nothing is published: the name of a local file that was never moved."""
-    names = {kind.name: getattr(ticket, kind.name).name or "" for kind in media.KINDS}
-    return {field: "" if storage.as_published(name) else name for field, name in names.items()}
+    names = {kind.name: getattr(ticket, kind.name).name or "" for kind in gateway.KINDS}
+    return {field: "" if fields.as_published(name) else name for field, name in names.items()}
 
 
 def rerender_many(tickets: models.QuerySet[EventTicket]) -> int:
@@ -265,7 +267,7 @@ def owe_files(found: Collection[EventTicket]) -> set[int]:
             Row(
                 ticket.pk,
                 {},
-                {"public_id_suffix": media.new_suffix() if ticket.is_at_old_place else ticket.public_id_suffix},
+                {"public_id_suffix": gateway.new_suffix() if ticket.is_at_old_place else ticket.public_id_suffix},
             )
             for ticket in there.only("code_generation", "public_id_suffix")
             if ticket.code_generation == generations[ticket.pk]

@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 
+from apps.storage import gateway
 from ticketkit import RenderingError, read_codes
 
-from . import media
 from .codes import code_of, lets_in
 from .models import EventTicket
 
 
-class DeliveryBlocked(media.MediaError):
+class DeliveryBlocked(gateway.MediaError):
     """The account takes PDF files, but doesn't hand them out."""
 
     is_misconfiguration = True
@@ -24,7 +24,7 @@ class DeliveryBlocked(media.MediaError):
     )
 
 
-def verify_upload(ticket: EventTicket, kind: media.FileKind, content: bytes, stored: media.StoredFile) -> None:
+def verify_upload(ticket: EventTicket, kind: gateway.FileKind, content: bytes, stored: gateway.StoredFile) -> None:
     """Fetch a file that has just been uploaded. Raises MediaError unless it carries the ticket's code.
 
     Bytes that differ from what was uploaded pass only if the code scans from them: a service may re-encode a file.
@@ -42,19 +42,19 @@ def verify_published(ticket: EventTicket) -> dict[str, bytes]:
     before all were signed, what was printed. Prefetch `codes` for a thread that has no database.
     """
     contents = {}
-    for kind in media.KINDS:
+    for kind in gateway.KINDS:
         public_id = getattr(ticket, f"{kind.name}_cloudinary_id")
         version, etag = getattr(ticket, f"{kind.name}_version"), getattr(ticket, f"{kind.name}_etag")
         contents[kind.name] = _verify(kind, public_id, version, etag, partial(lets_in, ticket))
     return contents
 
 
-def fetch(kind: media.FileKind, public_id: str, version: int | None) -> bytes:
+def fetch(kind: gateway.FileKind, public_id: str, version: int | None) -> bytes:
     """The bytes of a file. Raises MediaError, and that as DeliveryBlocked for a PDF that the account keeps back."""
     try:
-        return media.fetch(kind, public_id, version)
-    except media.MediaError as error:
-        if kind is media.PDF_TICKET and error.status in (401, 403):
+        return gateway.fetch(kind, public_id, version)
+    except gateway.MediaError as error:
+        if kind is gateway.PDF_TICKET and error.status in (401, 403):
             raise DeliveryBlocked(error.operation, public_id, error.status, error.reason) from error
         raise
 
@@ -65,10 +65,10 @@ def md5(content: bytes) -> str:
 
 
 def _verify(
-    kind: media.FileKind, public_id: str, version: int | None, etag: str, is_valid: Callable[[str], bool]
+    kind: gateway.FileKind, public_id: str, version: int | None, etag: str, is_valid: Callable[[str], bool]
 ) -> bytes:
     content = fetch(kind, public_id, version)
-    if kind is media.PDF_TICKET and md5(content) == etag:
+    if kind is gateway.PDF_TICKET and md5(content) == etag:
         return content  # drawing a page costs ten times a picture, and these are the very bytes that the renderer made
     try:
         codes = read_codes(content)
@@ -79,5 +79,5 @@ def _verify(
     return content
 
 
-def _mismatch(kind: media.FileKind, public_id: str, reason: str) -> media.MediaError:
-    return media.MediaError(f"verifying {kind.label} on Cloudinary", public_id, 200, reason)
+def _mismatch(kind: gateway.FileKind, public_id: str, reason: str) -> gateway.MediaError:
+    return gateway.MediaError(f"verifying {kind.label} on Cloudinary", public_id, 200, reason)

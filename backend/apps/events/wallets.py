@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 from django.utils import timezone
 
+from apps.core.jobs import dispatch
 from ticketkit import (
     AppleCredentials,
     ApplePassTemplate,
@@ -30,7 +31,6 @@ from ticketkit import (
 
 from . import faces, google_wallet_api
 from .models import Event, EventTicket, GoogleWalletClass
-from .publishing import dispatch
 
 logger = logging.getLogger(__name__)
 

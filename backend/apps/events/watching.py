@@ -13,14 +13,15 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from apps.core.jobs import dispatch
+from apps.core.telemetry.serving import add_processes, may_read_metrics
 from apps.mail import sending
-from apps.telemetry.serving import add_processes, may_read_metrics
 from apps.webhooks import upkeep as webhooks
 from apps.webhooks.recording import QUEUE
 
 from . import wallets
 from .auditing import examinations, usage
-from .publishing import dispatch, state_of_work
+from .publishing import state_of_work
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import re
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetVisibleEnum, ZipError
 
-from .confined import RefusedError, serve
+from apps.core.sandbox import RefusedError, serve
 
 MAX_ROWS = 20_000  # with the empty ones between
 MAX_COLUMNS = 200

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
-from apps.events.publishing import dispatch
+from apps.core.jobs import dispatch
 
 from .models import OutgoingMail
 

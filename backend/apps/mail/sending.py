@@ -17,7 +17,7 @@ from django.core.mail.backends.smtp import EmailBackend
 from django.db.models import Count, F, Min
 from django.utils import timezone
 
-from apps.events.timing import LEASE, backoff
+from apps.core.jobs.timing import LEASE, backoff
 
 from .models import OutgoingMail
 from .outbox import send_soon

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from apps.events.timing import LAST_RETRY, LEASE, backoff
+from apps.core.jobs.timing import LAST_RETRY, LEASE, backoff
 
 from .models import TROUBLED, WebhookEndpoint, WebhookMessage, WebhookMessageQuerySet
 from .outbound import Answer

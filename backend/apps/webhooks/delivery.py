@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from django.utils import timezone
 
-from apps.telemetry import metrics
+from apps.core.telemetry import metrics
 
 from . import claims, outbound, payloads
 from .models import WebhookMessage

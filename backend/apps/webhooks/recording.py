@@ -8,8 +8,8 @@ from functools import partial
 
 from django.utils import timezone
 
+from apps.core.jobs import dispatch
 from apps.events.models import EventTicket
-from apps.events.publishing import dispatch
 
 from . import payloads
 from .models import TEST, EventType, WebhookEndpoint, WebhookMessage, new_message_id

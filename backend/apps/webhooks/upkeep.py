@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Count, Exists, Min, OuterRef, Q
 from django.utils import timezone
 
-from apps.events.publishing import dispatch
+from apps.core.jobs import dispatch
 
 from .models import TROUBLED, WebhookEndpoint, WebhookMessage, WebhookMessageQuerySet, give_up_time
 from .recording import QUEUE, deliver_soon

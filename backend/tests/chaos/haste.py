@@ -19,7 +19,7 @@ BEAT_SECONDS = 0.5
 
 def make_haste() -> None:
     """Before anything copies these values."""
-    from apps.events import timing
+    from apps.core.jobs import timing
 
     lease = timedelta(seconds=float(os.environ.get(LEASE_VARIABLE, LEASE_SECONDS)))
     timing.LEASE = lease

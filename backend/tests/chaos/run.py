@@ -18,7 +18,7 @@ from typing import IO, Any
 from unittest import mock
 from uuid import UUID
 
-from apps.events import timing
+from apps.core.jobs import timing
 from apps.events.models import EventTicket
 from apps.events.publishing import deletions
 from cloudlet.testing import RunningCloudlet

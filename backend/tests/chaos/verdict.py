@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from uuid import UUID
 
-from apps.events import codes, faces, media
+from apps.events import codes, faces
 from apps.events.auditing import doctor
 from apps.events.auditing.inventory import Inventory
 from apps.events.models import Event, EventTicket, StoredFileDeletion
 from apps.events.publishing import cascades
+from apps.storage import gateway
 from tests.pictures import codes_in_png
 
 State = EventTicket.State
@@ -53,9 +54,9 @@ def findings(event: Event, expected: Set[UUID], strangers: Set[str], path: Path)
 
 def _by_the_files(rows: Iterable[EventTicket], faces_now: Mapping[int | None, str]) -> Iterator[str]:
     rows = list(rows)
-    pictures, pages = (media.crew().map(lambda row, kind=kind: _fetch(kind, row), rows) for kind in media.KINDS)
+    pictures, pages = (gateway.crew().map(lambda row, kind=kind: _fetch(kind, row), rows) for kind in gateway.KINDS)
     for row, png, pdf in zip(rows, pictures, pages, strict=True):
-        for kind, content in ((media.QR_CODE, png), (media.PDF_TICKET, pdf)):
+        for kind, content in ((gateway.QR_CODE, png), (gateway.PDF_TICKET, pdf)):
             if _md5(content) != getattr(row, f"{kind.name}_etag"):
                 yield f"{kind.label} of {row.ticket_id} is not what its row says"
         if png and codes_in_png(png) != [codes.code_of(row)]:
@@ -64,10 +65,10 @@ def _by_the_files(rows: Iterable[EventTicket], faces_now: Mapping[int | None, st
             yield f"{row.ticket_id} shows what was"
 
 
-def _fetch(kind: media.FileKind, row: EventTicket) -> bytes:
+def _fetch(kind: gateway.FileKind, row: EventTicket) -> bytes:
     try:
-        return media.fetch(kind, getattr(row, f"{kind.name}_cloudinary_id"), getattr(row, f"{kind.name}_version"))
-    except media.MediaError:
+        return gateway.fetch(kind, getattr(row, f"{kind.name}_cloudinary_id"), getattr(row, f"{kind.name}_version"))
+    except gateway.MediaError:
         return b""  # whose digest is nobody's
 
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from apps.events.publishing import dispatch
+from apps.core.jobs import dispatch
 from apps.mail import sending
 from apps.mail.models import OutgoingMail
 from config.email_settings import OUTBOX

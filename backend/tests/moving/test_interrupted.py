@@ -19,12 +19,12 @@ from django.core.management import call_command
 from django.core.management.base import OutputWrapper
 from django.utils import timezone
 
-from apps.events import media
+from apps.core.cli.progress import Progress
+from apps.core.parallel import in_parallel
 from apps.events.models import EventTicket
 from apps.events.moving import plans, relocation
 from apps.events.moving.plans import Selection
-from apps.events.moving.progress import Progress
-from apps.events.parallel import in_parallel
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event
 from tests.local_tickets import make_local_ticket
@@ -59,14 +59,14 @@ def test_a_run_killed_in_the_middle_is_finished_by_the_next(cloudlet: RunningClo
     EventTicket.objects.exclude(lease=None).update(lease_until=timezone.now())  # as if three minutes had gone by
 
     uploads: list[str] = []
-    upload = media.upload
+    upload = gateway.upload
 
-    def counted(kind: media.FileKind, public_id: str, content: bytes, tag: str) -> media.StoredFile:
+    def counted(kind: gateway.FileKind, public_id: str, content: bytes, tag: str) -> gateway.StoredFile:
         uploads.append(public_id)
         return upload(kind, public_id, content, tag)
 
     out = io.StringIO()
-    with mock.patch.object(media, "upload", counted):
+    with mock.patch.object(gateway, "upload", counted):
         call_command("migrate_tickets_to_cloudinary", workers=2, stdout=out, stderr=out)
 
     assert f"{60 - len(finished)} moved" in out.getvalue()
@@ -90,7 +90,7 @@ def test_many_threads_upload_every_file_once(cloudlet: RunningCloudlet) -> None:
     event = make_event()
     for _ in range(40):
         make_local_ticket(event=event)
-    with mock.patch.object(media, "upload", side_effect=media.upload) as upload:
+    with mock.patch.object(gateway, "upload", side_effect=gateway.upload) as upload:
         results = list(relocation.move(Selection(), workers=8))
     assert len(results) == 40
     assert upload.call_count == 80

@@ -11,12 +11,13 @@ import pytest
 from django.utils import timezone
 from PIL import Image
 
-from apps.events import codes, faces, media, tickets, verification
+from apps.events import codes, faces, tickets, verification
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import EventTicket, TicketCode
 from apps.events.moving import legacy_files
 from apps.events.moving.legacy_files import examine
 from apps.events.publishing import publisher
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.local_tickets import json_code, local_path, make_local_ticket, old_qr_png
 from tests.pictures import codes_in_pdf, codes_in_png
@@ -97,7 +98,7 @@ def test_tickets_that_were_moved_already_are_taken_up_while_their_picture_is_the
     dry = migrate("--dry-run")
     assert "       1 would have their printed code accepted" in dry
     assert "       2 on Cloudinary already: left alone" in dry
-    with mock.patch.object(media, "upload", side_effect=AssertionError("uploaded again")):
+    with mock.patch.object(gateway, "upload", side_effect=AssertionError("uploaded again")):
         said = migrate()
     assert "       1 moved earlier; what was printed is accepted now" in said
     assert "       2 on Cloudinary already: left alone" in said

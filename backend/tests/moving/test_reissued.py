@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from apps.events import media, tickets
+from apps.events import tickets
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
 from apps.events.publishing import deletions, publisher
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_ticket
 from tests.local_tickets import local_path, make_local_ticket
@@ -71,7 +72,7 @@ def test_a_ticket_that_is_reissued_before_its_move_goes_to_a_new_place(cloudlet:
     migrate()
     ticket.refresh_from_db()
     assert ticket.has_files
-    assert ticket.qr_code_cloudinary_id == ticket.public_id_of(media.QR_CODE)
+    assert ticket.qr_code_cloudinary_id == ticket.public_id_of(gateway.QR_CODE)
     assert ticket.public_id_suffix in ticket.qr_code_cloudinary_id
     assert ticket.qr_code_local == name
     assert codes_in_png(ticket.qr_code.read()) == [code_of(ticket)]

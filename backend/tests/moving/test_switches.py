@@ -11,11 +11,11 @@ from unittest import mock
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.events import media
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import EventTicket, StoredFileDeletion
 from apps.events.moving import relocation
 from apps.events.publishing import publisher
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_ticket
 from tests.local_tickets import local_path, make_local_ticket, write_local
@@ -32,7 +32,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(cloudlet: RunningC
     publisher.publish(published.pk)
     before = everything(tmp_path)
 
-    with mock.patch.object(media, "_call", side_effect=AssertionError("storage was called")):
+    with mock.patch.object(gateway, "_call", side_effect=AssertionError("storage was called")):
         said = migrate("--dry-run")
 
     assert everything(tmp_path) == before
@@ -70,7 +70,7 @@ def test_new_tickets_are_the_workers_business(cloudlet: RunningCloudlet) -> None
 def test_local_files_go_only_when_asked_and_only_after_verification(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     path = local_path(ticket)
-    with mock.patch.object(media, "fetch", return_value=b"not what was uploaded"), pytest.raises(CommandError):
+    with mock.patch.object(gateway, "fetch", return_value=b"not what was uploaded"), pytest.raises(CommandError):
         migrate("--delete-local")
     assert path.exists()
     ticket.refresh_from_db()
@@ -89,7 +89,7 @@ def test_local_files_that_an_earlier_run_left_are_deleted_later(cloudlet: Runnin
     ticket = make_local_ticket()
     migrate()
     path = local_path(ticket)
-    with mock.patch.object(media, "upload", side_effect=AssertionError("uploaded again")):
+    with mock.patch.object(gateway, "upload", side_effect=AssertionError("uploaded again")):
         assert "1 local files deleted" in migrate("--delete-local")
     assert not path.exists()
     assert migrate("--delete-local").count("deleted") == 0
@@ -98,7 +98,7 @@ def test_local_files_that_an_earlier_run_left_are_deleted_later(cloudlet: Runnin
 def test_a_local_file_whose_successor_is_gone_is_not_deleted(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     migrate()
-    media.destroy(media.QR_CODE, media.QR_CODE.public_id(ticket.event_id, ticket.ticket_id))
+    gateway.destroy(gateway.QR_CODE, gateway.QR_CODE.public_id(ticket.event_id, ticket.ticket_id))
     with pytest.raises(CommandError, match="not done"):
         migrate("--delete-local")
     assert local_path(ticket).exists()

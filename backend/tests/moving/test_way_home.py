@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
-from apps.events import media
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
 from apps.events.publishing import publisher
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_ticket
 from tests.local_tickets import local_path, make_local_ticket, old_qr_png, write_local
@@ -47,7 +47,7 @@ def test_files_come_home_verified_and_can_leave_again(cloudlet: RunningCloudlet,
 def test_a_file_that_is_wrong_on_cloudinary_does_not_come_home(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     ticket = make_ticket()
     publisher.publish(ticket.pk)
-    media.upload(media.QR_CODE, media.QR_CODE.public_id(ticket.event_id, ticket.ticket_id), old_qr_png("else"))
+    gateway.upload(gateway.QR_CODE, gateway.QR_CODE.public_id(ticket.event_id, ticket.ticket_id), old_qr_png("else"))
     with pytest.raises(CommandError, match="not done"):
         migrate("--to-local")
     ticket.refresh_from_db()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from apps.core.jobs import dispatch
 from apps.events.models import EventTicket
-from apps.events.publishing import dispatch
 from apps.webhooks.models import WebhookEndpoint
 from tests.factories import make_endpoint, make_event, make_organiser, make_ticket
 

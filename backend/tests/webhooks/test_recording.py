@@ -10,9 +10,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from apps.core.jobs import dispatch
 from apps.events import faces, tickets
 from apps.events.models import EventTicket
-from apps.events.publishing import claims, dispatch, publisher, sweep
+from apps.events.publishing import claims, publisher, sweep
 from apps.webhooks import recording
 from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage
 from cloudlet.testing import RunningCloudlet

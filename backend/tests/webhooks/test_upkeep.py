@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from apps.core.jobs import dispatch
 from apps.events.models import EventTicket
-from apps.events.publishing import dispatch
 from apps.webhooks import claims, upkeep
 from apps.webhooks.models import TROUBLED, EventType, WebhookEndpoint, WebhookMessage
 

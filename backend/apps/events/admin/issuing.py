@@ -19,13 +19,13 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from apps.core.jobs.timing import CHECKED_LISTS_GOOD
+from apps.core.validators import refuse_control_characters
 from apps.events import history, tickets
 from apps.events.holder_lists import Column, HolderList, read_holders
 from apps.events.list_files import ListFile, read_list_file
 from apps.events.list_headings import Meaning
 from apps.events.models import Event, EventTicket, TicketType
-from apps.events.timing import CHECKED_LISTS_GOOD
-from apps.events.validators import refuse_control_characters
 
 from .printing import note_names
 

@@ -18,9 +18,10 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from apps.accounts.team_scope import FEW, TeamScopedAdmin, first_few
-from apps.events import faces, history, media, tickets
+from apps.events import faces, history, tickets
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket, TicketType
+from apps.storage import gateway
 from ticketkit import render_qr_png
 
 from .printing import PRINTED_OTHERWISE, in_words
@@ -250,17 +251,17 @@ class EventTicketAdmin(TeamScopedAdmin):
         picture = format_html('<img src="data:image/png;base64,{}" alt="QR code" width="180" height="180">', drawn)
         if not ticket.qr_code_cloudinary_id:
             return picture
-        url = media.delivery_url(media.QR_CODE, ticket.qr_code_cloudinary_id, ticket.qr_code_version)
+        url = gateway.delivery_url(gateway.QR_CODE, ticket.qr_code_cloudinary_id, ticket.qr_code_version)
         return format_html('<a href="{}" target="_blank" rel="noreferrer">{}</a>', url, picture)
 
     @display(description="PDF")  # type: ignore[untyped-decorator]
     def pdf_preview(self, ticket: EventTicket) -> SafeString | str:
         if not ticket.pdf_ticket_cloudinary_id:
             return "Not there yet."
-        at = (media.PDF_TICKET, ticket.pdf_ticket_cloudinary_id, ticket.pdf_ticket_version)
-        page = media.delivery_url(*at, transformation="w_520", page=True)
+        at = (gateway.PDF_TICKET, ticket.pdf_ticket_cloudinary_id, ticket.pdf_ticket_version)
+        page = gateway.delivery_url(*at, transformation="w_520", page=True)
         picture = format_html('<img src="{}" alt="Open the PDF" width="260" loading="lazy">', page)
-        return format_html('<a href="{}" target="_blank" rel="noreferrer">{}</a>', media.delivery_url(*at), picture)
+        return format_html('<a href="{}" target="_blank" rel="noreferrer">{}</a>', gateway.delivery_url(*at), picture)
 
 
 def _on_clock(ticket: EventTicket, moment: datetime | None) -> str:

@@ -17,12 +17,13 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from apps.events import faces, media, tickets, verification
+from apps.core.parallel import in_parallel
+from apps.events import faces, tickets, verification
 from apps.events.deployment import TAG_PREFIX, deployment_tag
 from apps.events.models import EventTicket, StoredFileDeletion
 from apps.events.moving.plans import in_chunks
-from apps.events.parallel import in_parallel
 from apps.events.publishing import deletions, publisher
+from apps.storage import gateway
 
 from .inventory import Inventory
 from .problems import Problem
@@ -42,7 +43,7 @@ class Finding:
     detail: str = ""
     public_id: str = ""
     ticket: int = 0
-    file: media.ListedFile | None = None
+    file: gateway.ListedFile | None = None
     deletion: int = 0
 
     def __str__(self) -> str:
@@ -60,12 +61,12 @@ class Repair:
 # -- The account -------------------------------------------------------------------------------------------------
 
 
-def examine_account() -> tuple[list[Finding], media.Quota | None]:
+def examine_account() -> tuple[list[Finding], gateway.Quota | None]:
     """Whether storage answers, credentials, clock and quota. Costs one Admin API call."""
     try:
-        media.check_reachable()
-        account = media.ask_account()
-    except media.MediaError as error:
+        gateway.check_reachable()
+        account = gateway.ask_account()
+    except gateway.MediaError as error:
         if error.is_rate_limit:
             return [Finding(Problem.QUOTA_LOW, str(error))], None
         problem = Problem.BAD_CREDENTIALS if error.is_misconfiguration else Problem.UNREACHABLE
@@ -101,10 +102,10 @@ def examine_delivery(inventory: Inventory) -> list[Finding]:
         listed = inventory.files([ticket.pdf_ticket_cloudinary_id]).get(ticket.pdf_ticket_cloudinary_id)
         if listed is not None:
             try:
-                verification.fetch(media.PDF_TICKET, listed.public_id, listed.version)
+                verification.fetch(gateway.PDF_TICKET, listed.public_id, listed.version)
             except verification.DeliveryBlocked as error:
                 return [Finding(Problem.DELIVERY_BLOCKED, error.hint)]
-            except media.MediaError as error:
+            except gateway.MediaError as error:
                 return [Finding(Problem.UNREACHABLE, str(error))]
             return []
     return []
@@ -134,7 +135,7 @@ def _from_the_database(inventory: Inventory, on_ticket: Callable[[], None]) -> I
             place = ticket.pdf_ticket_cloudinary_id
             yield Finding(Problem.OLD_PLACE, "re-issued, but published where it was before", place, ticket.pk)
             continue
-        recorded = {kind: getattr(ticket, f"{kind.name}_cloudinary_id") for kind in media.KINDS}
+        recorded = {kind: getattr(ticket, f"{kind.name}_cloudinary_id") for kind in gateway.KINDS}
         listed = inventory.files(recorded.values())
         for kind, public_id in recorded.items():
             finding = _compare(ticket, kind, public_id, listed.get(public_id))
@@ -145,7 +146,7 @@ def _from_the_database(inventory: Inventory, on_ticket: Callable[[], None]) -> I
 
 
 def _compare(
-    ticket: EventTicket, kind: media.FileKind, public_id: str, listed: media.ListedFile | None
+    ticket: EventTicket, kind: gateway.FileKind, public_id: str, listed: gateway.ListedFile | None
 ) -> Finding | None:
     version, etag = getattr(ticket, f"{kind.name}_version"), getattr(ticket, f"{kind.name}_etag")
     if listed is None:
@@ -156,8 +157,8 @@ def _compare(
         return None
     detail = f"version {listed.version}, not {version}"
     try:
-        same = verification.md5(media.fetch(kind, public_id, listed.version)) == etag
-    except media.MediaError as error:
+        same = verification.md5(gateway.fetch(kind, public_id, listed.version)) == etag
+    except gateway.MediaError as error:
         return Finding(Problem.STALE_VERSION, f"{detail}; {error}", public_id, ticket.pk)
     return Finding(Problem.STALE_VERSION if same else Problem.WRONG_BYTES, detail, public_id, ticket.pk)
 
@@ -169,7 +170,7 @@ def _from_storage(inventory: Inventory) -> Iterator[Finding]:
         owners = _owners(chunk)
         known = _known_ids(chunk, owners.values())
         for file in chunk:
-            if not media.TICKET_FILE.fullmatch(file.public_id):
+            if not gateway.TICKET_FILE.fullmatch(file.public_id):
                 yield Finding(Problem.FOREIGN, "not named as ticket files are", file.public_id, file=file)
             elif file.public_id not in known and _is_settled(owners.get(file.public_id), inventory):
                 problem = _problem_of(file, tag, Problem.OLD_PLACE if file.public_id in owners else Problem.ORPHANED)
@@ -182,7 +183,7 @@ def _from_storage(inventory: Inventory) -> Iterator[Finding]:
                 is_owned = file.public_id in owners
                 problem = Problem.WRONG_TYPE if is_owned else _problem_of(file, tag, Problem.WRONG_TYPE)
                 yield Finding(problem, where, file.public_id, file=file)
-            elif file.public_id.startswith(tuple(kind.folder + "/" for kind in media.KINDS)):
+            elif file.public_id.startswith(tuple(kind.folder + "/" for kind in gateway.KINDS)):
                 yield Finding(Problem.FOREIGN, where, file.public_id, file=file)
 
 
@@ -192,12 +193,12 @@ def files_of_others(inventory: Inventory) -> int:
     return sum(_is_anothers(file, tag) for file in itertools.chain(inventory.in_place(), inventory.misplaced()))
 
 
-def _is_anothers(file: media.ListedFile, tag: str) -> bool:
+def _is_anothers(file: gateway.ListedFile, tag: str) -> bool:
     """Whether another deployment than the one with this tag has uploaded the file."""
     return tag not in file.tags and any(other.startswith(TAG_PREFIX) for other in file.tags)
 
 
-def _problem_of(file: media.ListedFile, tag: str, problem: Problem) -> Problem:
+def _problem_of(file: gateway.ListedFile, tag: str, problem: Problem) -> Problem:
     """Return the problem; `UNMARKED` for a file that belongs to no ticket and has no tag of a deployment."""
     return problem if problem is Problem.OLD_PLACE or tag in file.tags else Problem.UNMARKED
 
@@ -207,12 +208,12 @@ def _is_settled(owner: EventTicket | None, inventory: Inventory) -> bool:
     return owner is None or owner.wished_at < inventory.began
 
 
-def _known_ids(files: Iterable[media.ListedFile], owners: Iterable[EventTicket]) -> set[str]:
+def _known_ids(files: Iterable[gateway.ListedFile], owners: Iterable[EventTicket]) -> set[str]:
     """Return the public ids that the tickets have, may be about to have, or have in the outbox of deletions."""
     names = [file.public_id for file in files]
     known = set(StoredFileDeletion.objects.filter(name__in=names).values_list("name", flat=True))
     for ticket in owners:
-        known |= {ticket.public_id_of(kind) for kind in media.KINDS}
+        known |= {ticket.public_id_of(kind) for kind in gateway.KINDS}
         known |= {ticket.qr_code_cloudinary_id, ticket.pdf_ticket_cloudinary_id}
     return known
 
@@ -285,11 +286,11 @@ class _Stray:
     """A file to remove. `owner` is the ticket that must not be left without one by that, if there is any."""
 
     finding: Finding
-    file: media.ListedFile
+    file: gateway.ListedFile
     owner: EventTicket | None
 
 
-def _owners(files: Iterable[media.ListedFile]) -> dict[str, EventTicket]:
+def _owners(files: Iterable[gateway.ListedFile]) -> dict[str, EventTicket]:
     """The tickets that files were made for, by the files' public ids; none for tickets that are gone."""
     ids = {file.public_id: found for file in files if (found := _ticket_named_by(file.public_id))}
     there = {ticket.ticket_id: ticket for ticket in EventTicket.objects.filter(ticket_id__in=set(ids.values()))}
@@ -298,7 +299,7 @@ def _owners(files: Iterable[media.ListedFile]) -> dict[str, EventTicket]:
 
 def _ticket_named_by(public_id: str) -> UUID | None:
     """The ticket that a file's public id names: that of a raw file, where none belongs, has an extension in it."""
-    found = media.TICKET_FILE.fullmatch(public_id.removesuffix(".pdf").removesuffix(".png"))
+    found = gateway.TICKET_FILE.fullmatch(public_id.removesuffix(".pdf").removesuffix(".png"))
     return UUID(found["ticket"]) if found else None
 
 
@@ -306,15 +307,15 @@ def _destroy(stray: _Stray) -> Repair:
     """In a thread of its own, without the database."""
     finding, file = stray.finding, stray.file
     try:
-        if stray.owner is not None and (reason := _why_it_stays(stray.owner, media.kind_of(file.public_id))):
+        if stray.owner is not None and (reason := _why_it_stays(stray.owner, gateway.kind_of(file.public_id))):
             return Repair(finding, reason)
-        media.destroy_stray(file.resource_type, file.delivery_type, file.public_id)
-    except media.MediaError as error:
+        gateway.destroy_stray(file.resource_type, file.delivery_type, file.public_id)
+    except gateway.MediaError as error:
         return Repair(finding, str(error))
     return Repair(finding)
 
 
-def _why_it_stays(owner: EventTicket, kind: media.FileKind) -> str:
+def _why_it_stays(owner: EventTicket, kind: gateway.FileKind) -> str:
     """Why a ticket's misplaced file may be the only one it has; empty when another was fetched from the right place.
 
     The row alone doesn't know: it may have been written by a worker that has yet to hear of the change of the type.
@@ -324,7 +325,7 @@ def _why_it_stays(owner: EventTicket, kind: media.FileKind) -> str:
         return "it stays until the ticket's new files are made; start again then"
     try:
         verification.fetch(kind, public_id, getattr(owner, f"{kind.name}_version"))
-    except media.MediaError as error:
+    except gateway.MediaError as error:
         return f"it stays, as nothing was found to take its place: {error}"
     return ""
 

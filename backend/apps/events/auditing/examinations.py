@@ -18,9 +18,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.events import media
+from apps.core.jobs import dispatch
 from apps.events.models import EventTicket, Examination
-from apps.events.publishing import dispatch
+from apps.storage import gateway
 
 from . import doctor
 from .doctor import Finding
@@ -114,7 +114,7 @@ def _examine(record: Recorder) -> None:
         except _SliceOver:
             record.hand_on()
             return
-        except media.MediaError as error:
+        except gateway.MediaError as error:
             record.stop(_why_listing_stopped(error, len(inventory)))
             return
         found = list(doctor.examine(inventory, record.compared))
@@ -136,7 +136,7 @@ def _for_a_while(record: Recorder, inventory: Inventory) -> Callable[[int], None
     return on_page
 
 
-def _why_listing_stopped(error: media.MediaError, listed: int) -> str:
+def _why_listing_stopped(error: gateway.MediaError, listed: int) -> str:
     if not error.is_rate_limit or error.retry_after is None:
         return f"{error} What was listed is kept; start it again."
     again = datetime.fromtimestamp(time.time() + error.retry_after, UTC)
@@ -170,7 +170,7 @@ class Recorder:
         self._compared = 0
         self._is_over = False
 
-    def account(self, findings: Iterable[Finding], quota: media.Quota | None) -> None:
+    def account(self, findings: Iterable[Finding], quota: gateway.Quota | None) -> None:
         ready = EventTicket.objects.filter(state=EventTicket.State.READY).count()
         known: dict[str, Any] = {"ready": ready, "owed": EventTicket.objects.owed().count()}
         if quota is not None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from apps.events import media
+from apps.storage import gateway
 
 KEPT_FOR: Final = 24 * 3600  # seconds; what was listed before that says nothing about today
 ROOT: Final = "tickets/"
@@ -78,7 +78,7 @@ class Inventory:
         for listing in self._database.execute(f"SELECT {columns} FROM listing WHERE NOT done").fetchall():  # noqa: S608
             resource_type, delivery_type, prefix, cursor = listing
             while True:
-                found, cursor, _ = media.list_files(
+                found, cursor, _ = gateway.list_files(
                     prefix, cursor, resource_type=resource_type, delivery_type=delivery_type
                 )
                 self._keep(found, (cursor, not cursor, resource_type, delivery_type, prefix))
@@ -86,7 +86,7 @@ class Inventory:
                 if not cursor:
                     break
 
-    def files(self, public_ids: Iterable[str]) -> dict[str, media.ListedFile]:
+    def files(self, public_ids: Iterable[str]) -> dict[str, gateway.ListedFile]:
         """Those of the files that lie where they belong, by public id."""
         found = {}
         for public_id in public_ids:
@@ -95,12 +95,12 @@ class Inventory:
                 found[public_id] = _listed(row)
         return found
 
-    def in_place(self) -> Iterator[media.ListedFile]:
+    def in_place(self) -> Iterator[gateway.ListedFile]:
         """All files that lie where ticket files belong."""
         with closing(self._database.execute(f"{_SELECT} WHERE {_RIGHT}", (_type(),))) as rows:
             yield from map(_listed, rows)
 
-    def misplaced(self) -> Iterator[media.ListedFile]:
+    def misplaced(self) -> Iterator[gateway.ListedFile]:
         """All files with a resource type or delivery type that no ticket file has."""
         with closing(self._database.execute(f"{_SELECT} WHERE NOT ({_RIGHT})", (_type(),))) as rows:
             yield from map(_listed, rows)
@@ -119,7 +119,7 @@ class Inventory:
                 [(resource, delivery, ROOT) for resource in _RESOURCE_TYPES for delivery in _DELIVERY_TYPES],
             )
 
-    def _keep(self, found: Iterable[media.ListedFile], progress: tuple[object, ...]) -> None:
+    def _keep(self, found: Iterable[gateway.ListedFile], progress: tuple[object, ...]) -> None:
         rows = [
             (f.resource_type, f.delivery_type, f.public_id, f.version, f.size, f.etag, ",".join(sorted(f.tags)))
             for f in found
@@ -147,10 +147,10 @@ _SELECT: Final = "SELECT resource_type, delivery_type, public_id, version, size,
 _RIGHT: Final = "resource_type = 'image' AND delivery_type = ?"
 
 
-def _listed(row: tuple[Any, ...]) -> media.ListedFile:
+def _listed(row: tuple[Any, ...]) -> gateway.ListedFile:
     resource_type, delivery_type, public_id, version, size, etag, tags = row
     known = frozenset(filter(None, tags.split(",")))  # no tag has a comma in it
-    return media.ListedFile(resource_type, delivery_type, public_id, version, size, etag, known)
+    return gateway.ListedFile(resource_type, delivery_type, public_id, version, size, etag, known)
 
 
 def _type() -> str:

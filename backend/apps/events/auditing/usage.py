@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from apps.events import media
 from apps.events.models import UsageSample
+from apps.storage import gateway
 
 AT_MOST_EVERY: Final = timedelta(minutes=30)  # a second beat costs no second call
 KEPT: Final = timedelta(days=366)
@@ -40,7 +40,7 @@ def sample(now: datetime | None = None) -> UsageSample | None:
     now = now or timezone.now()
     if UsageSample.objects.filter(taken_at__gt=now - AT_MOST_EVERY).exists():
         return None
-    answer = media.ask_usage()
+    answer = gateway.ask_usage()
     taken = UsageSample.objects.create(taken_at=now, **read(answer))
     _prune(now)
     return taken

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from apps.events.addresses import strip_address
+from apps.core.addresses import strip_address
 
 
 def clean_addresses(apps, schema_editor):

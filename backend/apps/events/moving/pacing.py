@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from apps.events import media, retrying
-from apps.events.media import MediaError
+from apps.storage import gateway, retry
+from apps.storage.gateway import MediaError
 
 Answer = TypeVar("Answer")
 
@@ -33,7 +33,7 @@ class Pace:
 
     def held_for(self) -> float:
         """Seconds until calls are let through again, 0 when they are."""
-        seconds = media.gate.held_for()
+        seconds = gateway.gate.held_for()
         until = time.monotonic() + seconds
         with self._lock:
             is_news = seconds > 0 and until > self._told_until + 1
@@ -54,7 +54,7 @@ class Pace:
         while True:
             self.wait()
             try:
-                return retrying.keep_trying(call)
+                return retry.keep_trying(call)
             except MediaError as error:
                 failures, limits = failures + (not error.is_rate_limit), limits + error.is_rate_limit
                 if not error.is_temporary or failures == ATTEMPTS or limits == LIMITS:

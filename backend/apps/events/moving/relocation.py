@@ -18,12 +18,12 @@ from dataclasses import replace
 from django.core.exceptions import SuspiciousOperation
 from django.utils import timezone
 
+from apps.core.parallel import in_parallel
+from apps.core.telemetry.context import ContextThreadPool
 from apps.events import codes, tickets, verification
-from apps.events.media import MediaError
 from apps.events.models import EventTicket, TicketCode
-from apps.events.parallel import in_parallel
 from apps.events.publishing.pipeline import Pipeline
-from apps.telemetry.context import ContextThreadPool
+from apps.storage.gateway import MediaError
 from ticketkit import RenderingError
 
 from .legacy_files import Finding, LocalFile

@@ -14,9 +14,10 @@ from pathlib import Path
 from django.core.exceptions import SuspiciousOperation
 from django.db.models import QuerySet
 
-from apps.events import media, tickets, verification
+from apps.core.parallel import in_parallel
+from apps.events import tickets, verification
 from apps.events.models import EventTicket
-from apps.events.parallel import in_parallel
+from apps.storage import gateway
 
 from .legacy_files import Finding, LocalFile
 from .pacing import Pace
@@ -49,10 +50,10 @@ def bring_home(ticket: EventTicket, pace: Pace) -> Result:
     planned = Plan(ticket, Action.BRING_HOME, LocalFile(Finding.NO_FILE))
     try:
         contents = pace.keep_trying(lambda: verification.verify_published(ticket))
-    except media.MediaError as error:
+    except gateway.MediaError as error:
         return Result(planned, Outcome.FAILED, str(error), error.is_misconfiguration)
     try:
-        names = {kind.name: _write(ticket, kind, contents[kind.name]) for kind in media.KINDS}
+        names = {kind.name: _write(ticket, kind, contents[kind.name]) for kind in gateway.KINDS}
     except (OSError, SuspiciousOperation) as error:
         return Result(planned, Outcome.FAILED, f"{error}. Check MEDIA_ROOT, its permissions and the space left.", True)
     if not tickets.record_home(ticket, names):
@@ -66,7 +67,7 @@ def _published(selection: Selection) -> QuerySet[EventTicket]:
     return found if selection.event is None else found.filter(event=selection.event)
 
 
-def _write(ticket: EventTicket, kind: media.FileKind, content: bytes) -> str:
+def _write(ticket: EventTicket, kind: gateway.FileKind, content: bytes) -> str:
     """Put the bytes at a place of the ticket's own, whole or not at all; answers its name."""
     name = ticket.local_files.get(kind.name, "")
     if str(ticket.ticket_id) not in name:  # a file that other tickets may share stays as it is

@@ -19,16 +19,18 @@ from django.db import OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.events import faces, media, retrying, signals
+from apps.core.db.rows import Row, update_each
+from apps.core.jobs import dispatch
+from apps.core.jobs.timing import LEASE, backoff, first_sweep, longest_backoff
+from apps.core.telemetry import metrics
+from apps.core.telemetry.context import about
+from apps.events import faces, signals
 from apps.events.models import EventTicket
-from apps.events.retrying import TRIED_ONCE_MORE
-from apps.events.rows import Row, update_each
-from apps.events.timing import LEASE, backoff, first_sweep, longest_backoff
-from apps.telemetry import metrics
-from apps.telemetry.context import about
+from apps.storage import gateway
+from apps.storage import retry as retrying
+from apps.storage.retry import TRIED_ONCE_MORE
 from ticketkit import RenderingError
 
-from . import dispatch
 from .deletions import (
     NOT_DELETED,
     owe_deletion_of_files,
@@ -63,8 +65,8 @@ def failures_told_by_caller() -> Iterator[None]:
 class Files:
     """Both files of a ticket, as storage has taken them."""
 
-    qr_code: media.StoredFile
-    pdf_ticket: media.StoredFile
+    qr_code: gateway.StoredFile
+    pdf_ticket: gateway.StoredFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +155,11 @@ def _record_outcome(ticket: EventTicket, outcome: Files | Exception) -> Attempt:
             return _record_successes([(ticket, outcome)]).get(ticket.pk) or Attempt(_settle_overtaken(ticket))
         case RenderingError():
             return _record_failure(ticket, outcome, str(outcome), retry=False)
-        case media.MediaError() if outcome.is_rate_limit:
+        case gateway.MediaError() if outcome.is_rate_limit:
             return _record_rate_limit(ticket, outcome)
-        case media.MediaError() if not outcome.is_refusal_of_file:
+        case gateway.MediaError() if not outcome.is_refusal_of_file:
             return _record_fault_of_storage(ticket, outcome)
-        case media.MediaError():
+        case gateway.MediaError():
             return _record_failure(ticket, outcome, str(outcome))
     return _record_failure(ticket, outcome, f"{type(outcome).__name__}: {outcome}")
 
@@ -192,16 +194,16 @@ def _published(ticket: EventTicket, files: Files) -> dict[str, Any]:
     """What the ticket's row says of its files from now on."""
     local = ticket.local_files
     return {
-        "qr_code": f"{files.qr_code.public_id}.{media.QR_CODE.extension}",
+        "qr_code": f"{files.qr_code.public_id}.{gateway.QR_CODE.extension}",
         "qr_code_cloudinary_id": files.qr_code.public_id,
         "qr_code_version": files.qr_code.version,
         "qr_code_etag": files.qr_code.etag,
-        "qr_code_local": local.get(media.QR_CODE.name, ticket.qr_code_local),
-        "pdf_ticket": f"{files.pdf_ticket.public_id}.{media.PDF_TICKET.extension}",
+        "qr_code_local": local.get(gateway.QR_CODE.name, ticket.qr_code_local),
+        "pdf_ticket": f"{files.pdf_ticket.public_id}.{gateway.PDF_TICKET.extension}",
         "pdf_ticket_cloudinary_id": files.pdf_ticket.public_id,
         "pdf_ticket_version": files.pdf_ticket.version,
         "pdf_ticket_etag": files.pdf_ticket.etag,
-        "pdf_ticket_local": local.get(media.PDF_TICKET.name, ticket.pdf_ticket_local),
+        "pdf_ticket_local": local.get(gateway.PDF_TICKET.name, ticket.pdf_ticket_local),
         "published_generation": ticket.code_generation,
         "published_face": faces.published_face(ticket),
         "published_suffix": ticket.public_id_suffix,
@@ -242,7 +244,7 @@ def _record_failure(ticket: EventTicket, error: Exception, reason: str, *, retry
     return _release(ticket, error, reason, wait, attempts=ticket.attempts)
 
 
-def _record_fault_of_storage(ticket: EventTicket, error: media.MediaError) -> Attempt:
+def _record_fault_of_storage(ticket: EventTicket, error: gateway.MediaError) -> Attempt:
     """An outage, or wrong credentials: no fault of the ticket's, so it is tried until it succeeds, at last hourly.
 
     However long that takes, half of the attempts are left for what is the ticket's own fault.
@@ -253,7 +255,7 @@ def _record_fault_of_storage(ticket: EventTicket, error: media.MediaError) -> At
     return _release(ticket, error, str(error), wait, attempts=min(ticket.attempts, most))
 
 
-def _record_rate_limit(ticket: EventTicket, error: media.MediaError) -> Attempt:
+def _record_rate_limit(ticket: EventTicket, error: gateway.MediaError) -> Attempt:
     """A rate limit says nothing about the ticket, so the attempt doesn't count: no limit can use them all up."""
     wait = backoff(1, error.retry_after)
     logger.info("Ticket %s waits for the rate limit to be lifted, %s", ticket.ticket_id, wait)

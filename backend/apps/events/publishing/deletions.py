@@ -15,19 +15,18 @@ from django.db import transaction
 from django.db.models import Count, F
 from django.utils import timezone
 
-from apps.events import media
+from apps.core.jobs import dispatch
+from apps.core.jobs.timing import LEASE, backoff
+from apps.core.telemetry import metrics
 from apps.events.models import EventTicket, StoredFileDeletion
-from apps.events.timing import LEASE, backoff
-from apps.telemetry import metrics
-
-from . import dispatch
+from apps.storage import gateway
 
 logger = logging.getLogger(__name__)
 NOT_DELETED = "%s was not deleted: %s"
 
 CHUNK = 50  # removed at once, as far as the gate lets them
 ROUND = 1000  # removed by one task
-KINDS = {kind.name: kind for kind in media.KINDS}
+KINDS = {kind.name: kind for kind in gateway.KINDS}
 
 
 def owe_deletion_of_files(tickets: Sequence[EventTicket]) -> None:
@@ -53,7 +52,7 @@ def owe_deletion_of_replaced_files(tickets: Sequence[EventTicket]) -> None:
     _owe(
         StoredFileDeletion(kind=kind.name, name=published, next_attempt_at=now)
         for ticket in tickets
-        for kind in media.KINDS
+        for kind in gateway.KINDS
         if (published := getattr(ticket, f"{kind.name}_cloudinary_id")) not in ("", ticket.public_id_of(kind))
     )
 
@@ -69,7 +68,7 @@ def _published_files(tickets: Sequence[EventTicket]) -> Iterator[StoredFileDelet
     """
     now = timezone.now()
     for ticket in tickets:
-        for kind in media.KINDS:
+        for kind in gateway.KINDS:
             for name in {getattr(ticket, f"{kind.name}_cloudinary_id"), ticket.public_id_of(kind)} - {""}:
                 yield StoredFileDeletion(kind=kind.name, name=name, next_attempt_at=_calls_end_at(ticket, now))
 
@@ -100,8 +99,10 @@ def delete_due(limit: int = 500) -> tuple[int, int]:
     Safe to run any number of times at once: a row is taken by whoever locks it first, and is then due no more.
     """
     gone = failed = 0
-    while gone + failed < limit and media.gate.held_for() == 0 and (rows := _claim(min(CHUNK, limit - gone - failed))):
-        errors = list(media.crew().map(_remove, rows))
+    while (
+        gone + failed < limit and gateway.gate.held_for() == 0 and (rows := _claim(min(CHUNK, limit - gone - failed)))
+    ):
+        errors = list(gateway.crew().map(_remove, rows))
         removed = [row.pk for row, error in zip(rows, errors, strict=True) if error is None]
         StoredFileDeletion.objects.filter(pk__in=removed).delete()
         for row, error in zip(rows, errors, strict=True):
@@ -135,15 +136,15 @@ def _remove(row: StoredFileDeletion) -> Exception | None:
         if row.kind == StoredFileDeletion.Kind.LOCAL_FILE:
             default_storage.delete(row.name)
         else:
-            media.destroy(KINDS[row.kind], row.name)
-    except (media.MediaError, OSError, SuspiciousOperation) as error:  # the last for a path out of the media folder
+            gateway.destroy(KINDS[row.kind], row.name)
+    except (gateway.MediaError, OSError, SuspiciousOperation) as error:  # the last for a path out of the media folder
         return error
     return None
 
 
 def _put_off(row: StoredFileDeletion, error: Exception) -> None:
     attempts = row.attempts + 1
-    if isinstance(error, media.MediaError) and error.is_rate_limit:
+    if isinstance(error, gateway.MediaError) and error.is_rate_limit:
         # It says nothing about the file, so the attempt doesn't count: no limit makes a deletion look hopeless.
         wait, attempts = backoff(1, error.retry_after), row.attempts
         logger.info("The deletion of %s waits for the rate limit to be lifted, %s", row.name, wait)

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from queue import Empty, SimpleQueue
 
-from apps.events import faces, media
+from apps.core.telemetry import metrics
+from apps.core.telemetry.context import about
+from apps.events import faces
 from apps.events.deployment import deployment_tag
 from apps.events.models import EventTicket
-from apps.events.retrying import keep_trying
-from apps.telemetry import metrics
-from apps.telemetry.context import about
+from apps.storage import gateway
+from apps.storage.retry import keep_trying
 from ticketkit import EventTemplate, RenderedTicket, RenderingError
 
 from . import claims
@@ -27,14 +28,14 @@ from .claims import Attempt, Files
 logger = logging.getLogger(__name__)
 
 # Looks at a file after its upload, and raises MediaError when the row must not count on it.
-Check = Callable[[EventTicket, media.FileKind, bytes, media.StoredFile], None]
-Answer = tuple[int, media.FileKind, media.StoredFile | Exception]
+Check = Callable[[EventTicket, gateway.FileKind, bytes, gateway.StoredFile], None]
+Answer = tuple[int, gateway.FileKind, gateway.StoredFile | Exception]
 
 LINGER = 0.1  # seconds that a finished ticket waits at most for others to be written down with
 
 
-def contents(rendered: RenderedTicket) -> tuple[tuple[media.FileKind, bytes], tuple[media.FileKind, bytes]]:
-    return (media.QR_CODE, rendered.qr_png), (media.PDF_TICKET, rendered.pdf)
+def contents(rendered: RenderedTicket) -> tuple[tuple[gateway.FileKind, bytes], tuple[gateway.FileKind, bytes]]:
+    return (gateway.QR_CODE, rendered.qr_png), (gateway.PDF_TICKET, rendered.pdf)
 
 
 class Pipeline:
@@ -44,13 +45,13 @@ class Pipeline:
     """
 
     def __init__(self, crew: Executor | None = None, at_once: int | None = None, check: Check | None = None) -> None:
-        self._crew = media.crew() if crew is None else crew
+        self._crew = gateway.crew() if crew is None else crew
         self._at_once = at_once
         self._check = check
         self._tag = ""
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self._under_way: dict[int, EventTicket] = {}
-        self._arrived: dict[int, dict[str, media.StoredFile | Exception]] = {}
+        self._arrived: dict[int, dict[str, gateway.StoredFile | Exception]] = {}
         self._finished: list[tuple[EventTicket, Files | Exception]] = []
 
     @property
@@ -95,7 +96,7 @@ class Pipeline:
                 break
             arrived = self._arrived.setdefault(pk, {})
             arrived[kind.name] = result
-            if len(arrived) == len(media.KINDS):
+            if len(arrived) == len(gateway.KINDS):
                 if not self._finished:
                     written_at = time.monotonic() + LINGER
                 self._finished.append((self._under_way.pop(pk), _both(self._arrived.pop(pk))))
@@ -103,27 +104,27 @@ class Pipeline:
         return claims.record(finished) if finished else {}
 
     def _window(self) -> int:
-        limit = media.gate.limit
+        limit = gateway.gate.limit
         return limit if self._at_once is None else min(limit, self._at_once)
 
     def _group(self) -> int:
         return max(1, self._window() // 4)
 
-    def _store(self, ticket: EventTicket, kind: media.FileKind, content: bytes) -> None:
+    def _store(self, ticket: EventTicket, kind: gateway.FileKind, content: bytes) -> None:
         """In a thread: one file to its place. Whatever happens, there is an answer."""
         try:
             with about(ticket_id=ticket.ticket_id):
-                result: media.StoredFile | Exception = self._stored(ticket, kind, content)
-        except media.MediaError as error:
+                result: gateway.StoredFile | Exception = self._stored(ticket, kind, content)
+        except gateway.MediaError as error:
             result = error
         except Exception as error:
             logger.exception("Ticket %s: an error in the program", ticket.ticket_id)
             result = error
         self._answers.put((ticket.pk, kind, result))
 
-    def _stored(self, ticket: EventTicket, kind: media.FileKind, content: bytes) -> media.StoredFile:
+    def _stored(self, ticket: EventTicket, kind: gateway.FileKind, content: bytes) -> gateway.StoredFile:
         stored = keep_trying(
-            lambda: media.upload(kind, ticket.public_id_of(kind), content, self._tag),
+            lambda: gateway.upload(kind, ticket.public_id_of(kind), content, self._tag),
             metrics.upload_retries.labels(kind.name).inc,
         )
         if (check := self._check) is not None:
@@ -131,8 +132,8 @@ class Pipeline:
         return stored
 
 
-def _both(arrived: dict[str, media.StoredFile | Exception]) -> Files | Exception:
-    qr_code, pdf_ticket = (arrived[kind.name] for kind in media.KINDS)
+def _both(arrived: dict[str, gateway.StoredFile | Exception]) -> Files | Exception:
+    qr_code, pdf_ticket = (arrived[kind.name] for kind in gateway.KINDS)
     if isinstance(qr_code, Exception):
         return qr_code
     if isinstance(pdf_ticket, Exception):

@@ -11,12 +11,14 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from apps.events import faces, media
+from apps.core.jobs import dispatch
+from apps.events import faces
 from apps.events.deployment import deployment_tag
 from apps.events.models import EventTicket
+from apps.storage import gateway
 from ticketkit import RenderingError
 
-from . import claims, dispatch
+from . import claims
 from .claims import Attempt, Files
 from .pipeline import Pipeline, contents
 
@@ -39,9 +41,9 @@ def publish(pk: int) -> EventTicket.State | None:
     try:
         rendered, tag = faces.render(ticket), deployment_tag()
         outcome = Files(
-            *(media.upload(kind, ticket.public_id_of(kind), content, tag) for kind, content in contents(rendered))
+            *(gateway.upload(kind, ticket.public_id_of(kind), content, tag) for kind, content in contents(rendered))
         )
-    except (RenderingError, media.MediaError) as error:
+    except (RenderingError, gateway.MediaError) as error:
         outcome = error
     except Exception as error:
         claims.record([(ticket, error)])
@@ -57,7 +59,7 @@ def publish_many(pks: Sequence[int], seconds: float = TASK_SECONDS) -> dict[int,
     """
     attempts = dict(publish_each(pks, seconds))
     for attempt in attempts.values():
-        if attempt.error is not None and not isinstance(attempt.error, (RenderingError, media.MediaError)):
+        if attempt.error is not None and not isinstance(attempt.error, (RenderingError, gateway.MediaError)):
             raise attempt.error
     return attempts
 
@@ -74,8 +76,8 @@ def publish_each(
     line = Pipeline(at_once=at_once)
     try:
         while waiting or line.is_busy:
-            held = media.gate.held_for()
-            if waiting and (held > media.PATIENCE or time.monotonic() > ends_at):
+            held = gateway.gate.held_for()
+            if waiting and (held > gateway.PATIENCE or time.monotonic() > ends_at):
                 _hand_back(list(waiting), held)
                 waiting.clear()
             if waiting and (room := line.room()):

@@ -10,9 +10,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
+from apps.core.jobs import dispatch
 from apps.events.models import Event, EventTicket, StoredFileDeletion
-
-from . import dispatch
 
 State = EventTicket.State
 

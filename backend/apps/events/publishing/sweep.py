@@ -15,11 +15,10 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from apps.core.jobs import dispatch
+from apps.core.jobs.timing import DISPATCH_GRACE, first_sweep
 from apps.events import signals, tickets
 from apps.events.models import EventTicket
-from apps.events.timing import DISPATCH_GRACE, first_sweep
-
-from . import dispatch
 
 logger = logging.getLogger(__name__)
 

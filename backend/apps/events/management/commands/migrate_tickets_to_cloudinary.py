@@ -12,15 +12,15 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.events.management.arguments import add_workers, positive
-from apps.events.management.causes import Causes, require_storage
+from apps.core.cli.progress import Progress
 from apps.events.moving import plans, relocation, retrieval
 from apps.events.moving.legacy_files import Finding
 from apps.events.moving.pacing import Pace
 from apps.events.moving.plans import Outcome, Plan, Result, Selection
-from apps.events.moving.progress import Progress
 from apps.events.moving.reports import Report
 from apps.events.publishing import claims
+from apps.storage.cli.arguments import add_workers, positive
+from apps.storage.cli.causes import Causes, require_storage
 
 SUMMARY = {
     Outcome.MOVED: "moved; what was printed stays valid",

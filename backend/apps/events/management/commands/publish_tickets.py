@@ -9,13 +9,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.events.management.arguments import add_workers, positive
-from apps.events.management.causes import Causes, cause_of, require_storage
-from apps.events.media import MediaError, gate
+from apps.core.cli.progress import Progress
 from apps.events.models import EventTicket
-from apps.events.moving.progress import Progress
 from apps.events.publishing import claims, deletions, publisher, sweep
 from apps.events.publishing.claims import Attempt
+from apps.storage.cli.arguments import add_workers, positive
+from apps.storage.cli.causes import Causes, cause_of, require_storage
+from apps.storage.gateway import MediaError, gate
 from ticketkit import RenderingError
 
 HOPELESS = 25  # failures of storage in a row, after which it is asked whether it is still there

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from apps.telemetry.serving import add_processes, may_read_metrics
+from apps.core.telemetry.serving import add_processes, may_read_metrics
 
 PATIENCE = 10  # seconds for a client that says nothing
 

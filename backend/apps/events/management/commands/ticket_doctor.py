@@ -11,16 +11,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.events import media
 from apps.events.auditing import doctor, examinations
 from apps.events.auditing.doctor import Finding
 from apps.events.auditing.examinations import Recorder
 from apps.events.auditing.inventory import Inventory
 from apps.events.auditing.problems import BY_PEOPLE, MEANING, NOTICES, Problem
-from apps.events.management.arguments import add_workers
-from apps.events.management.causes import Causes
 from apps.events.models import EventTicket
 from apps.events.publishing import claims, sweep
+from apps.storage import gateway
+from apps.storage.cli.arguments import add_workers
+from apps.storage.cli.causes import Causes
 
 EXAMPLES = 10
 
@@ -88,7 +88,7 @@ class Command(BaseCommand):
         while True:
             try:
                 return inventory.take(record.listed)
-            except media.MediaError as error:
+            except gateway.MediaError as error:
                 if not error.is_rate_limit or error.retry_after is None:
                     raise CommandError(f"{error} What was listed is kept; start it again.") from error
                 words = f"This hour's Admin API calls are used up; {len(inventory)} files are listed so far."
@@ -112,7 +112,7 @@ class Command(BaseCommand):
             if len(these) > EXAMPLES:
                 self.stdout.write(f"     … and {len(these) - EXAMPLES} more")
 
-    def _summarise(self, findings: list[Finding], listed: int, others: int, quota: media.Quota | None) -> None:
+    def _summarise(self, findings: list[Finding], listed: int, others: int, quota: gateway.Quota | None) -> None:
         counts = Counter(finding.problem for finding in findings)
         ready = EventTicket.objects.filter(state=EventTicket.State.READY).count()
         summary = ", ".join(f"{counts[p]} {p.value}" for p in Problem if p not in BY_PEOPLE)

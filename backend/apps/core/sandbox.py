@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("apps.events.confined")
 
 WAIT_SECONDS = 60  # for a process that waits for its turn on a busy machine; it may compute for less
 REFUSED = 3  # exit status; the text on stderr is for people

@@ -18,7 +18,7 @@ HEADER: Final = "X-Request-ID"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 MONITORS: Final = frozenset({"healthz", "readyz", "metrics"})  # they ask so often that their lines would be the log
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("apps.telemetry.middleware")
 
 
 class RequestMiddleware:

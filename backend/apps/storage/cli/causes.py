@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from django.core.management.base import CommandError
 
-from apps.events import media
+from apps.storage import gateway
 
 # What differs between failures that have the same cause.
 OF_ONE_TICKET = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(_[0-9a-f]{16,64})?")
@@ -24,8 +24,8 @@ def cause_of(error: str) -> str:
 def require_storage() -> None:
     """Raise CommandError, in one line with the cure, when nothing answers where storage should be."""
     try:
-        media.check_reachable()
-    except media.MediaError as error:
+        gateway.check_reachable()
+    except gateway.MediaError as error:
         raise CommandError(str(error)) from error
 
 

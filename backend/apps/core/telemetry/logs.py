@@ -33,8 +33,8 @@ def logging_config(form: str, level: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": "apps.telemetry.logs.formatter", "form": form}},
-        "handlers": {"console": {"class": "apps.telemetry.logs.CarefulHandler", "formatter": "line"}},
+        "formatters": {"line": {"()": "apps.core.telemetry.logs.formatter", "form": form}},
+        "handlers": {"console": {"class": "apps.core.telemetry.logs.CarefulHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
             "apps": {"level": level},

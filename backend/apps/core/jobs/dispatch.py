@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("apps.events.publishing.dispatch")
 
 TICKETS_A_TASK = 100
 INTERACTIVE, BULK = "interactive", "bulk"

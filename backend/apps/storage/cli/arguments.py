@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from apps.events.media import gate
+from apps.storage.gateway import gate
 
 
 def positive(text: str) -> int:

@@ -24,25 +24,25 @@ import cloudinary.utils
 import urllib3
 from django.conf import settings
 
-from apps.telemetry import metrics
-from apps.telemetry.context import ContextThreadPool
+from apps.core.telemetry import metrics
+from apps.core.telemetry.context import ContextThreadPool
 
-from .congestion import AdaptiveLimit, HeldBack, Signal
-from .connections import ObservedPool
-from .connections import Quota as Quota
-from .media_error import MediaError as MediaError
-from .media_files import DELIVERY_TYPES as DELIVERY_TYPES
-from .media_files import KINDS as KINDS
-from .media_files import PDF_TICKET as PDF_TICKET
-from .media_files import QR_CODE as QR_CODE
-from .media_files import TICKET_FILE as TICKET_FILE
-from .media_files import FileKind as FileKind
-from .media_files import ListedFile as ListedFile
-from .media_files import StoredFile as StoredFile
-from .media_files import kind_of as kind_of
-from .media_files import new_suffix as new_suffix
+from .concurrency_limit import AdaptiveLimit, HeldBack, Signal
+from .errors import MediaError as MediaError
+from .files import DELIVERY_TYPES as DELIVERY_TYPES
+from .files import KINDS as KINDS
+from .files import PDF_TICKET as PDF_TICKET
+from .files import QR_CODE as QR_CODE
+from .files import TICKET_FILE as TICKET_FILE
+from .files import FileKind as FileKind
+from .files import ListedFile as ListedFile
+from .files import StoredFile as StoredFile
+from .files import kind_of as kind_of
+from .files import new_suffix as new_suffix
+from .http_pool import ObservedPool
+from .http_pool import Quota as Quota
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("apps.events.media")
 
 Answer = TypeVar("Answer")
 

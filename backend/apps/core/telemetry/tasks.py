@@ -13,7 +13,7 @@ from celery.utils.log import get_multiprocessing_logger
 from . import metrics
 from .context import about, current
 
-_UID = "apps.telemetry"
+_UID = "apps.core.telemetry"
 
 
 def connect() -> None:

@@ -21,7 +21,7 @@ from django.db import models
 from django.db.models.fields.files import FieldFile, ImageFieldFile
 from django.utils import timezone
 
-from . import media
+from . import gateway
 
 
 class TicketStorage(FileSystemStorage):
@@ -39,7 +39,7 @@ class TicketStorage(FileSystemStorage):
             return local
         if mode != "rb":
             raise ValueError("Published ticket files are read-only; apps.events.tickets makes them anew.")
-        return File(io.BytesIO(_call(media.fetch, name, *published)), name=name)
+        return File(io.BytesIO(_call(gateway.fetch, name, *published)), name=name)
 
     def _save(self, name: str, content: File[Any]) -> str:
         if as_published(name) is not None:
@@ -60,12 +60,14 @@ class TicketStorage(FileSystemStorage):
 
     def size(self, name: str) -> int:
         """Return the size in bytes. Of a published file it is asked of the CDN."""
-        return super().size(name) if (published := as_published(name)) is None else _call(media.size, name, *published)
+        return (
+            super().size(name) if (published := as_published(name)) is None else _call(gateway.size, name, *published)
+        )
 
     def url(self, name: str | None) -> str:
         if (published := as_published(name or "")) is None:
             return super().url(name)
-        return media.delivery_url(*published)
+        return gateway.delivery_url(*published)
 
     def path(self, name: str) -> str:
         if as_published(name) is not None:
@@ -105,27 +107,27 @@ class TicketStorage(FileSystemStorage):
 Answer = TypeVar("Answer")
 
 
-def _call(function: Callable[..., Answer], name: str, kind: media.FileKind, public_id: str) -> Answer:
+def _call(function: Callable[..., Answer], name: str, kind: gateway.FileKind, public_id: str) -> Answer:
     """Ask storage about the file, at the version that its row names. Raises FileNotFoundError, and MediaError."""
     version = _existing(name, kind, public_id)[f"{kind.name}_version"]
     try:
         return function(kind, public_id, version)
-    except media.MediaError as error:
+    except gateway.MediaError as error:
         if error.status == HTTPStatus.NOT_FOUND:
             raise FileNotFoundError(f"{name} is missing on Cloudinary; ticket_doctor --fix makes it again.") from error
         raise
 
 
-def _existing(name: str, kind: media.FileKind, public_id: str) -> dict[str, Any]:
+def _existing(name: str, kind: gateway.FileKind, public_id: str) -> dict[str, Any]:
     if (row := _row(kind, public_id)) is None:
         raise FileNotFoundError(f"No ticket has a file that was published as {name}.")
     return row
 
 
-def _row(kind: media.FileKind, public_id: str) -> dict[str, Any] | None:
+def _row(kind: gateway.FileKind, public_id: str) -> dict[str, Any] | None:
     """Return what the row says whose file was published under this public id, None if there is no such row."""
     rows = _tickets().filter(**{f"{kind.name}_cloudinary_id": public_id})
-    if found := media.TICKET_FILE.fullmatch(public_id):
+    if found := gateway.TICKET_FILE.fullmatch(public_id):
         rows = rows.filter(ticket_id=found["ticket"])  # which has an index
     row: dict[str, Any] | None = rows.values(f"{kind.name}_version", "published_at").first()
     return row
@@ -133,7 +135,7 @@ def _row(kind: media.FileKind, public_id: str) -> dict[str, Any] | None:
 
 def _published_at(parts: list[str]) -> tuple[list[str], list[str]]:
     """Return the folders and files directly below this path of published files."""
-    paths = {kind: kind.folder.split("/") for kind in media.KINDS}
+    paths = {kind: kind.folder.split("/") for kind in gateway.KINDS}
     above = {path[len(parts)] for path in paths.values() if len(parts) < len(path) and path[: len(parts)] == parts}
     for kind, path in paths.items():
         column = f"{kind.name}_cloudinary_id"
@@ -152,9 +154,9 @@ def _tickets() -> models.Manager[Any]:
     return apps.get_model("events", "EventTicket")._default_manager
 
 
-def as_published(name: str) -> tuple[media.FileKind, str] | None:
+def as_published(name: str) -> tuple[gateway.FileKind, str] | None:
     """The kind and public id that a field's name stands for, or None for a local file."""
-    for kind in media.KINDS:
+    for kind in gateway.KINDS:
         if name.startswith(kind.folder + "/"):
             return kind, name.removesuffix("." + kind.extension)
     return None
@@ -172,7 +174,7 @@ class _VersionedUrl:
         published = as_published(self.name or "")
         if published is None:
             return super().url  # type: ignore[misc,no-any-return]
-        return media.delivery_url(*published, version=getattr(self.instance, f"{self.field.name}_version"))
+        return gateway.delivery_url(*published, version=getattr(self.instance, f"{self.field.name}_version"))
 
 
 class TicketFieldFile(_VersionedUrl, FieldFile):

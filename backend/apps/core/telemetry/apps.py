@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class TelemetryConfig(AppConfig):
-    name = "apps.telemetry"
+    name = "apps.core.telemetry"
 
     def ready(self) -> None:
         from . import process_files, tasks  # the first import of prometheus_client must come after the settings

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from .media_error import MediaError
+from .errors import MediaError
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("apps.events.retrying")
 TRIED_ONCE_MORE = "Tried once more: %s"
 
 Answer = TypeVar("Answer")
