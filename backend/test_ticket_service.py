@@ -111,7 +111,7 @@ def store_and_read_back(ticket_id: str, say: Say) -> None:
 
 
 def read_back(kind: FileKind, public_id: str, version: int, content: bytes, code: str) -> None:
-    from apps.events import verification
+    from apps.publishing import verification
     from ticketkit import read_codes
 
     delivered = verification.fetch(kind, public_id, version)

@@ -30,7 +30,7 @@ from tests.environment import free_port
 from tests.factories import PASSWORD, make_event, make_user
 from tests.workers import stop, wait_until
 
-from apps.events import tickets
+from apps.events import issuing
 
 CORES = os.cpu_count() or 1
 OWN_TICKETS = 50
@@ -127,7 +127,7 @@ def _answers(url: str) -> bool:
 def _a_holder(servers: System, base: str) -> tuple[list[str], dict[str, str]]:
     """The addresses of a holder's tickets, which are ready, and what signs their app in."""
     user = make_user("holder@example.org")
-    own = tickets.issue_many(make_event(), [tickets.Holder("Ada Lovelace", user.email, user=user)] * OWN_TICKETS)
+    own = issuing.issue_many(make_event(), [issuing.Holder("Ada Lovelace", user.email, user=user)] * OWN_TICKETS)
     with bulk_load.working(servers, "bulk"):
         wait_until(lambda: bulk_load.is_done(own[0].event), 120, "the holder's tickets ready")
     sign_in = urllib3.request(

@@ -19,7 +19,7 @@ from tests.factories import make_event
 from tests.workers import BACKEND, environment, python_command, stop, wait_until, worker_arguments
 
 from apps.core.jobs import dispatch
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.models import Event, EventTicket
 
 ISSUED_AT_ONCE = 2000
@@ -30,7 +30,7 @@ def issue(number: int) -> Event:
     event = make_event()
     for start in range(0, number, ISSUED_AT_ONCE):
         size = min(ISSUED_AT_ONCE, number - start)
-        tickets.issue_many(event, [tickets.Holder(name=f"Guest {start + n}") for n in range(size)])
+        issuing.issue_many(event, [issuing.Holder(name=f"Guest {start + n}") for n in range(size)])
     return event
 
 

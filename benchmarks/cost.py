@@ -22,9 +22,9 @@ from harness import System, parser, say, system, write  # first: it reads the se
 from tests.factories import make_event, make_picture
 from tests.storage_calls import StorageCalls
 
-from apps.events import images, tickets
+from apps.events import event_images, issuing
 from apps.events.models import Event, EventImage, EventTicket
-from apps.events.publishing import deletions, publisher
+from apps.publishing import deletions, publisher
 from apps.storage import gateway
 
 GB = 2**30
@@ -38,7 +38,7 @@ def main() -> int:
     number = options.tickets
     with system("redis") as servers, StorageCalls(servers.cloudlet).watching() as calls:
         event = make_event()
-        images.save_event_image(event, EventImage.Kind.COVER, make_picture(1600, 800))
+        event_images.save_event_image(event, EventImage.Kind.COVER, make_picture(1600, 800))
         steps = _live(servers, calls, event, number)
     figures = {"tickets": number, "a ticket": steps, f"credits for {PER:,} tickets": _credits(steps)}
     _tell(figures, steps)
@@ -48,9 +48,9 @@ def main() -> int:
 
 def _live(servers: System, calls: StorageCalls, event: Event, number: int) -> dict[str, dict[str, float]]:
     """What each step of a ticket's life cost, for one ticket on average."""
-    issued = [tickets.Holder(name=f"Guest {n}") for n in range(number)]
+    issued = [issuing.Holder(name=f"Guest {n}") for n in range(number)]
     steps: dict[str, Any] = {
-        "issued": lambda: publisher.publish_many([t.pk for t in tickets.issue_many(event, issued)], seconds=3600),
+        "issued": lambda: publisher.publish_many([t.pk for t in issuing.issue_many(event, issued)], seconds=3600),
         "opened": lambda: _open(event),
         "made anew": lambda: _make_anew(event),
         "opened again": lambda: _open(event),
@@ -94,7 +94,7 @@ def _open(event: Event) -> None:
 
 
 def _make_anew(event: Event) -> None:
-    tickets.rerender_many(event.tickets.all())
+    issuing.rerender_many(event.tickets.all())
     publisher.publish_many(list(event.tickets.values_list("pk", flat=True)), seconds=3600)
 
 

@@ -116,8 +116,8 @@ def _measured(tickets: int, began: float, cpu: float) -> dict[str, Any]:
 
 def _ours(tickets: int, workers: int) -> dict[str, Any]:
     _fill(tickets)
-    from apps.events.moving.plans import Outcome, Selection
-    from apps.events.moving.relocation import move
+    from apps.local_migration.importer import move
+    from apps.local_migration.plans import Outcome, Selection
 
     began, cpu = time.perf_counter(), time.process_time()
     moved = sum(result.outcome is Outcome.MOVED for result in move(Selection(), workers))

@@ -41,9 +41,9 @@ from tests.brokers import running_rabbitmq  # noqa: E402
 from tests.factories import make_event  # noqa: E402
 from tests.workers import sending_to, set_faults, start_worker, stop, wait_until  # noqa: E402
 
-from apps.events import tickets  # noqa: E402
+from apps.events import issuing  # noqa: E402
+from apps.events.issuing import Holder  # noqa: E402
 from apps.events.models import Event, EventTicket  # noqa: E402
-from apps.events.tickets import Holder  # noqa: E402
 from apps.storage import gateway  # noqa: E402
 from cloudlet.testing import RunningCloudlet, running_cloudlet  # noqa: E402
 
@@ -89,7 +89,7 @@ def _obvious_pdf(ticket: EventTicket) -> bytes:
 def ours(event: Event, number: int) -> float:
     """Seconds from before the sale until every ticket is ready, by workers that are running already."""
     began = time.perf_counter()
-    tickets.issue_many(event, [Holder(name=f"Guest {n}") for n in range(number)])
+    issuing.issue_many(event, [Holder(name=f"Guest {n}") for n in range(number)])
     owed = EventTicket.objects.filter(event=event).exclude(state=EventTicket.State.READY)
     wait_until(lambda: not owed.exists(), 600, "all tickets ready")
     return time.perf_counter() - began

@@ -121,7 +121,7 @@ def _prepare():  # type: ignore[no-untyped-def] # Demo: its module can be import
     from django.core.management import call_command
 
     from apps.demo.content import make_demo
-    from apps.events import tickets
+    from apps.events import issuing
 
     call_command("migrate", interactive=False, verbosity=0)
     say("✓ database is up to date")
@@ -130,7 +130,7 @@ def _prepare():  # type: ignore[no-untyped-def] # Demo: its module can be import
     say(f"✓ demo event: {demo.event}, {len(demo.tickets)} tickets")
     for ticket in demo.tickets:
         if ticket.state == ticket.State.FAILED:  # in an earlier run; don't wait for its turn
-            tickets.rerender(ticket)
+            issuing.rerender(ticket)
     return demo
 
 

@@ -56,7 +56,7 @@ AUTH_USER_MODEL = "accounts.User"
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "apps.accounts.site_config.BackOfficeConfig",
+    "apps.backoffice.site_config.BackOfficeAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -66,18 +66,27 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.headless",
+    "apps.core",
     "apps.core.telemetry",
     "apps.accounts",
-    "apps.events",
-    "apps.webhooks",
     "apps.mail",
+    "apps.storage",
+    "apps.events",
+    "apps.publishing",
+    "apps.wallets",
+    "apps.webhooks",
+    "apps.storage_checks",
+    "apps.local_migration",
+    "apps.monitoring",
+    "apps.pages",
+    "apps.backoffice",
     "apps.demo",
 ]
 
 MIDDLEWARE = [
     "apps.core.telemetry.middleware.RequestMiddleware",
     "apps.core.telemetry.cookies.CookieMiddleware",
-    "apps.events.api.middleware.ApiMiddleware",
+    "apps.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -89,7 +98,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "csp.middleware.CSPMiddleware",
-    "apps.events.onward.OnwardMiddleware",
+    "apps.pages.onward.OnwardMiddleware",
 ]
 
 TEMPLATES = [
@@ -299,7 +308,7 @@ ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)  # else all people share the pro
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
-    # The back office and the API's documentation loosen it for their pages: `accounts/site.py`, `api/middleware.py`.
+    # The back office and the API's documentation loosen it for their pages: `backoffice/site.py`, `api/middleware.py`.
     "DIRECTIVES": {
         "default-src": ["'self'"],
         "img-src": ["'self'", "data:"],

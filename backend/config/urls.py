@@ -5,11 +5,11 @@ from django.urls import include, path, re_path
 from django.views.defaults import page_not_found
 
 from apps.accounts.mailed_codes import ConfirmCodePage, VerifyCode
-from apps.events.api.app import api
+from apps.api.app import api
 
 urlpatterns = [
-    path("", include("apps.events.watching")),
-    path("", include("apps.events.page_urls")),
+    path("", include("apps.monitoring.views")),
+    path("", include("apps.pages.urls")),
     path("api/", api.urls),
     path("accounts/confirm-email/", ConfirmCodePage.as_view()),
     path("accounts/", include("allauth.urls")),

@@ -11,9 +11,9 @@ from unittest import mock
 from django.core.signals import request_finished, request_started
 from django.db import connection
 
-from apps.events import google_wallet_api
 from apps.mail import sending
 from apps.storage import gateway
+from apps.wallets import google_api
 from apps.webhooks import outbound
 
 
@@ -65,7 +65,7 @@ def network_guard() -> Iterator[list[str]]:
             mock.patch.object(gateway._pool, "request", watched(gateway._pool.request)),
             mock.patch.object(gateway._downloads, "request", watched(gateway._downloads.request)),
             mock.patch.object(gateway, "crew", watched(gateway.crew)),
-            mock.patch.object(google_wallet_api._pool, "request", watched(google_wallet_api._pool.request)),
+            mock.patch.object(google_api._pool, "request", watched(google_api._pool.request)),
             mock.patch.object(outbound, "post", watched(outbound.post)),
             mock.patch.object(sending, "_send", watched(sending._send)),
         ):

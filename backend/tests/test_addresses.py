@@ -15,9 +15,9 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import Membership, User
-from apps.events.holder_lists import read_holders
+from apps.events.issuing import Holder, issue_many
 from apps.events.models import EventTicket
-from apps.events.tickets import Holder, issue_many
+from apps.imports.attendee_lists import read_holders
 
 from .factories import PASSWORD, make_event, make_organiser, make_ticket, make_user
 

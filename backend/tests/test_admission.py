@@ -13,8 +13,9 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.events import admission, codes, tickets
-from apps.events.admission import Check, Verdict
+from apps.checkin import admission
+from apps.checkin.admission import Check, Verdict
+from apps.events import codes, issuing
 from apps.events.codes import code_of
 from apps.events.models import EventTicket, TicketCode
 
@@ -49,7 +50,7 @@ def test_every_earlier_copy_of_a_reissued_ticket_is_refused(ticket: EventTicket,
     copies = []
     for _ in range(3):
         copies.append(code_of(ticket))
-        tickets.reissue(ticket)
+        issuing.reissue(ticket)
     assert {admission.admit(copy, dora).verdict for copy in copies} == {Verdict.REISSUED}
     assert admission.admit(code_of(ticket), dora).verdict is Verdict.VALID
 
@@ -95,7 +96,7 @@ def test_codes_from_before_signing_count_only_for_tickets_of_then(ticket: EventT
     assert admission.check(bare, dora).verdict is Verdict.VALID
     assert admission.check(as_json, dora).verdict is Verdict.VALID
     ticket.refresh_from_db()
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     assert admission.check(bare, dora).verdict is Verdict.REISSUED
 
 
@@ -109,7 +110,7 @@ def test_a_move_to_cloudinary_in_the_same_moment_lets_nobody_in_twice(
 
     def note_printed_code(*args: Any) -> bool:
         assert codes.accept({ticket: [printed]}, TicketCode.Source.PICTURE).shared == {}
-        assert tickets.owe_files([ticket]) == {ticket.pk}
+        assert issuing.owe_files([ticket]) == {ticket.pk}
         return may_admit(*args)
 
     monkeypatch.setattr(admission, "may_admit", note_printed_code)
@@ -124,7 +125,7 @@ def test_who_loses_to_a_reissue_is_told_so(ticket: EventTicket, dora: User, monk
 
     def reissue_once(*args: Any) -> bool:
         if (row := EventTicket.objects.get()).code_generation == 0:
-            tickets.reissue(row)
+            issuing.reissue(row)
         return may_admit(*args)
 
     monkeypatch.setattr(admission, "may_admit", reissue_once)

@@ -17,7 +17,7 @@ import pytest
 import urllib3
 import yaml
 
-from apps.events.publishing import publisher
+from apps.publishing import publisher
 from apps.storage import gateway, retry
 
 from .brokers import running_redis

@@ -12,10 +12,10 @@ from django.test import Client
 
 from apps.accounts.models import Organiser, User
 from apps.core.validators import CheckedText, refuse_control_characters
-from apps.events import tickets
-from apps.events.holder_lists import read_holders
+from apps.events import issuing
+from apps.events.issuing import Holder
 from apps.events.models import Event, EventTicket, TicketType
-from apps.events.tickets import Holder
+from apps.imports.attendee_lists import read_holders
 from tests.desk.forms import form_of, url
 from tests.factories import make_event, make_organiser, make_ticket, make_ticket_type, make_user
 
@@ -97,7 +97,7 @@ def test_models_refuse_them_in_every_field_and_keep_lines_where_they_mean_someth
 @pytest.mark.django_db
 def test_a_list_of_holders_is_issued_as_a_whole_or_not_at_all() -> None:
     with pytest.raises(ValidationError, match=r"U\+0002, after “Ann”"):
-        tickets.issue_many(make_event(), [Holder("Ben"), Holder("Ann\x02 Lee")])
+        issuing.issue_many(make_event(), [Holder("Ben"), Holder("Ann\x02 Lee")])
     assert not EventTicket.objects.exists()
 
 

@@ -20,9 +20,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.events import signals, tickets
+from apps.events import issuing as tickets
+from apps.events import signals
 from apps.events.models import Event, EventTicket, StoredFileDeletion
-from apps.events.publishing import claims, deletions, publisher
+from apps.publishing import claims, deletions, publisher
 from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet

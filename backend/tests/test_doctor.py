@@ -17,11 +17,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from apps.events import tickets
-from apps.events.auditing.inventory import Inventory
+from apps.events import issuing
 from apps.events.models import EventTicket, Examination, StoredFileDeletion
-from apps.events.publishing import publisher
+from apps.publishing import publisher
 from apps.storage import gateway
+from apps.storage_checks.inventory import Inventory
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 from ticketkit import render_qr_png
 
@@ -157,7 +157,7 @@ def test_a_file_whose_deletion_is_under_way_is_no_orphan(empty: RunningCloudlet)
 def test_the_old_file_of_a_ticket_that_moved_to_another_event_goes(empty: RunningCloudlet) -> None:
     ticket = published()
     EventTicket.objects.filter(pk=ticket.pk).update(event=make_event())
-    tickets.rerender(EventTicket.objects.get(pk=ticket.pk))
+    issuing.rerender(EventTicket.objects.get(pk=ticket.pk))
     assert publisher.publish(ticket.pk) == EventTicket.State.READY
     assert StoredFileDeletion.objects.count() == 2
     StoredFileDeletion.objects.all().delete()  # as by a restored backup
@@ -413,7 +413,7 @@ def test_a_listing_of_another_account_or_of_yesterday_is_not_gone_on_with(
     with Inventory(path) as inventory:
         assert inventory.began == first, "an unfinished listing is gone on with"
     with (
-        mock.patch("apps.events.auditing.inventory.time.time", return_value=time.time() + 25 * 3600),
+        mock.patch("apps.storage_checks.inventory.time.time", return_value=time.time() + 25 * 3600),
         Inventory(path) as late,
     ):
         assert late.began > first

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import urllib3
 
-from apps.events import tickets
-from apps.events.auditing import examinations
+from apps.events import issuing
 from apps.events.deployment import deployment_tag
 from apps.events.models import Deployment, EventTicket, StoredFileDeletion
-from apps.events.publishing import deletions, publisher
+from apps.publishing import deletions, publisher
 from apps.storage import gateway
+from apps.storage_checks import examinations
 from cloudlet.testing import RunningCloudlet
 from ticketkit import render_qr_png
 
@@ -31,7 +31,7 @@ PNG = render_qr_png("somebody's")
 def reissued() -> EventTicket:
     """A ticket at its second place, whose first files are deleted."""
     ticket = published()
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     deletions.delete_due()
     assert publisher.publish(ticket.pk) == EventTicket.State.READY
     ticket.refresh_from_db()
@@ -76,7 +76,7 @@ def test_a_file_at_an_old_place_is_deleted(empty: RunningCloudlet) -> None:
 
 def test_files_that_are_owed_for_deletion_are_no_finding(empty: RunningCloudlet) -> None:
     ticket = published()
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     assert doctor("--fix")[0]
     publisher.publish(ticket.pk)
     assert doctor("--fix")[0]
@@ -90,7 +90,7 @@ def test_a_ticket_that_was_reissued_before_places_changed_with_that_gets_a_place
     ticket = published()
     links = [ticket.qr_code.url, ticket.pdf_ticket.url]
     EventTicket.objects.filter(pk=ticket.pk).update(code_generation=1)
-    tickets.rerender(ticket)
+    issuing.rerender(ticket)
     assert publisher.publish(ticket.pk) == EventTicket.State.READY
     assert_fixed("old_place")
     deletions.delete_due()
@@ -145,7 +145,7 @@ def test_files_without_a_mark_are_adopted_when_their_row_names_them(empty: Runni
     assert "2 files listed" in said
     assert "×" not in said
 
-    tickets.rerender(ticket)
+    issuing.rerender(ticket)
     assert publisher.publish(ticket.pk) == EventTicket.State.READY
     assert marks() == [{deployment_tag()}] * 2, "with the next upload"
 

@@ -10,10 +10,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.events import tickets
+from apps.events import issuing
+from apps.events.issuing import Holder
 from apps.events.models import EventTicket
-from apps.events.publishing import sweep
-from apps.events.tickets import Holder
+from apps.publishing import sweep
 from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet
@@ -65,7 +65,7 @@ def test_tickets_that_are_issued_become_ready(cloudlet: RunningCloudlet, broker:
         first = make_ticket()
         wait_until(lambda: ready() == 1, 90, "the first ticket ready")
         assert dispatch.queue_length(bulk=False) == 0
-        tickets.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(320)])
+        issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(320)])
         single = make_ticket()
         wait_until(lambda: EventTicket.objects.get(pk=single.pk).state == State.READY, 90, "the buyer's ticket ready")
         assert ready() < 322, "the buyer did not wait for the crowd"
@@ -82,7 +82,7 @@ if not IS_SQLITE:  # the filesystem broker keeps no order
         """The negative control of the lanes: as many workers, and one queue."""
         monkeypatch.setattr(dispatch, "INTERACTIVE", dispatch.BULK)
         crowd = [
-            ticket.pk for ticket in tickets.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(120)])
+            ticket.pk for ticket in issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(120)])
         ]
         single = make_ticket()
         latency = {"call": "upload", "kind": "latency", "ms": 250}
@@ -95,7 +95,7 @@ if not IS_SQLITE:  # the filesystem broker keeps no order
 
 def test_the_length_of_a_queue_is_told(broker: str) -> None:
     before = dispatch.queue_length(bulk=True)  # what the workers of an earlier test left
-    tickets.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(220)])
+    issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(220)])
     wait_until(lambda: dispatch.queue_length(bulk=True) == before + 3, 5, "three tasks in the queue")
     sweep.requeue_due(timezone.now())
     assert dispatch.queue_length(bulk=True) == before + 3

@@ -13,10 +13,9 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.events import faces
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import Event, EventTicket
-from apps.events.publishing import cascades, publisher, sweep
+from apps.publishing import invalidation, publisher, sweep, ticket_rendering
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_event, make_organiser, make_ticket
@@ -46,7 +45,7 @@ def size_of(pdf: bytes) -> tuple[float, float]:
 @pytest.mark.django_db
 def test_a_ticket_is_drawn_with_its_events_layout_and_scans() -> None:
     ticket = make_ticket(event=make_event(layout=LETTER))
-    pdf = faces.render(ticket).pdf
+    pdf = ticket_rendering.render(ticket).pdf
     assert size_of(pdf) == (612, 792)
     assert codes_in_pdf(pdf, 100) == [code_of(ticket)]
 
@@ -61,7 +60,7 @@ def test_a_bad_layout_is_refused_with_its_path() -> None:
 
 @pytest.mark.django_db
 def test_a_specimens_code_is_no_tickets() -> None:
-    assert find_ticket(faces.SPECIMEN.code) == (None, False)
+    assert find_ticket(ticket_rendering.SPECIMEN.code) == (None, False)
 
 
 @pytest.mark.django_db
@@ -69,12 +68,12 @@ def test_events_without_a_layout_keep_the_digest_that_their_tickets_were_publish
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The digest was computed before events had layouts. If it changes, every ticket there is would be made anew."""
-    monkeypatch.setattr(faces, "RENDERER_VERSION", 1)
+    monkeypatch.setattr(ticket_rendering, "RENDERER_VERSION", 1)
     starts_at = datetime(2030, 7, 1, 17, 30, tzinfo=UTC)
     event = make_event(organiser=make_organiser("Night Shift"), starts_at=starts_at, doors_at=None)
-    assert faces.ticket_face(event, None) == "0cb497bd8cd73b5de15c241c217844cd"
+    assert ticket_rendering.ticket_face(event, None) == "0cb497bd8cd73b5de15c241c217844cd"
     event.layout = {"base": "letter"}
-    assert faces.ticket_face(event, None) != "0cb497bd8cd73b5de15c241c217844cd"
+    assert ticket_rendering.ticket_face(event, None) != "0cb497bd8cd73b5de15c241c217844cd"
 
 
 @pytest.mark.django_db
@@ -85,9 +84,9 @@ def test_only_events_during_which_the_clocks_change_have_their_tickets_made_anew
     """The negative control is the night before: its tickets show what they showed."""
     starts_at = datetime(2027, 10, day, 21, tzinfo=UTC)
     event = make_event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=8), doors_at=None)
-    face = faces.ticket_face(event, None)
-    monkeypatch.setattr(faces, "_has_two_offsets", lambda event: False)
-    assert (faces.ticket_face(event, None) != face) == is_anew
+    face = ticket_rendering.ticket_face(event, None)
+    monkeypatch.setattr(ticket_rendering, "_has_two_offsets", lambda event: False)
+    assert (ticket_rendering.ticket_face(event, None) != face) == is_anew
 
 
 @pytest.mark.databases
@@ -95,7 +94,9 @@ def test_only_events_during_which_the_clocks_change_have_their_tickets_made_anew
 def test_the_digest_does_not_depend_on_how_a_layout_is_written() -> None:
     event = make_event(layout={"fold": False, "base": "letter"})
     other = Event(layout={"base": "letter", "fold": False})
-    assert faces._canonical_layout(Event.objects.get(pk=event.pk)) == faces._canonical_layout(other)
+    assert ticket_rendering._canonical_layout(Event.objects.get(pk=event.pk)) == ticket_rendering._canonical_layout(
+        other
+    )
 
 
 @pytest.mark.databases
@@ -104,15 +105,15 @@ def test_the_digest_does_not_depend_on_how_a_layout_is_written() -> None:
 def test_a_changed_layout_has_the_tickets_made_anew_with_their_codes(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     publisher.publish_many([ticket.pk])
-    cascades.notice_changes()
-    cascades.republish_changed(timezone.now() + timedelta(minutes=1))
+    invalidation.notice_changes()
+    invalidation.republish_changed(timezone.now() + timedelta(minutes=1))
     ticket.refresh_from_db()
     before, code = ticket.pdf_ticket.url, code_of(ticket)
     assert size_of(ticket.pdf_ticket.read()) == (595, 842)
 
     Event.objects.update(layout=LETTER)
-    assert cascades.notice_changes() == 1
-    assert cascades.republish_changed(timezone.now() + timedelta(minutes=1)) == 1
+    assert invalidation.notice_changes() == 1
+    assert invalidation.republish_changed(timezone.now() + timedelta(minutes=1)) == 1
     publisher.publish_many(sweep.owed_pks())
 
     ticket = EventTicket.objects.get()
@@ -120,7 +121,7 @@ def test_a_changed_layout_has_the_tickets_made_anew_with_their_codes(cloudlet: R
     assert ticket.pdf_ticket.url != before
     pdf = ticket.pdf_ticket.read()
     assert (size_of(pdf), codes_in_pdf(pdf, 100)) == ((612, 792), [code])
-    assert cascades.notice_changes() == 0
+    assert invalidation.notice_changes() == 0
 
 
 @pytest.mark.databases
@@ -140,8 +141,8 @@ def test_a_layout_broken_behind_every_check_fails_its_own_tickets_with_a_reason(
     assert "layout: " in broken.reason
 
     Event.objects.update(layout={})
-    cascades.event_changed(broken.event_id)
-    cascades.republish_changed(timezone.now() + timedelta(minutes=1))
+    invalidation.event_changed(broken.event_id)
+    invalidation.republish_changed(timezone.now() + timedelta(minutes=1))
     publisher.publish_many(sweep.owed_pks())
     broken.refresh_from_db()
     assert broken.state == EventTicket.State.READY, "a good layout is their next chance"
@@ -163,7 +164,7 @@ def test_a_frame_that_is_too_small_for_its_texts_costs_no_ticket(cloudlet: Runni
 def test_all_tickets_of_a_broken_event_cost_one_trial() -> None:
     event = make_event(layout=BROKEN[0], title="One trial")
     pks = [make_ticket(event=event).pk for _ in range(5)]
-    with mock.patch.object(faces, "EventTemplate", side_effect=faces.EventTemplate) as built:
+    with mock.patch.object(ticket_rendering, "EventTemplate", side_effect=ticket_rendering.EventTemplate) as built:
         publisher.publish_many(pks)
     assert built.call_count == 1
     assert set(event.tickets.values_list("state", flat=True)) == {EventTicket.State.FAILED}

@@ -17,9 +17,9 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from apps.core.jobs import dispatch
-from apps.events import google_wallet_api, tasks, wallets
 from apps.events.models import Event, EventTicket, GoogleWalletClass
-from apps.events.publishing import publisher
+from apps.publishing import publisher, tasks
+from apps.wallets import google_api, passes
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_event, make_ticket, make_ticket_type, make_user
@@ -158,7 +158,7 @@ def test_files_that_are_ready_ask_for_the_class_before_any_holder_does(
 def test_without_google_wallet_nothing_is_asked_for(cloudlet: RunningCloudlet, ticket: EventTicket, sent: Sent) -> None:
     assert publisher.publish(ticket.pk) == EventTicket.State.READY
     assert sent == []
-    wallets.create_google_class(ticket.event_id)  # a task from before it was turned off
+    passes.create_google_class(ticket.event_id)  # a task from before it was turned off
     assert not GoogleWalletClass.objects.exists()
 
 
@@ -171,19 +171,19 @@ def test_many_links_ask_once_a_minute(
 
 
 def test_a_task_that_comes_twice_or_too_late_calls_nobody(ticket: EventTicket, google: Google) -> None:
-    wallets.create_google_class(ticket.event_id)
-    wallets.create_google_class(ticket.event_id)
+    passes.create_google_class(ticket.event_id)
+    passes.create_google_class(ticket.event_id)
     assert google.paths == [TOKEN, CLASSES]
-    wallets.create_google_class(ticket.event_id + 1)  # the event was deleted meanwhile
+    passes.create_google_class(ticket.event_id + 1)  # the event was deleted meanwhile
     assert google.paths == [TOKEN, CLASSES]
 
 
 def test_a_class_that_google_has_already_is_fine(
     hanna: Client, ticket: EventTicket, authority: Authority, google: Google
 ) -> None:
-    wallets.create_google_class(ticket.event_id)
+    passes.create_google_class(ticket.event_id)
     GoogleWalletClass.objects.all().delete()  # a database from a backup
-    wallets.create_google_class(ticket.event_id)
+    passes.create_google_class(ticket.event_id)
     assert google.paths == [TOKEN, CLASSES] * 2
     assert payload_of(hanna, ticket, authority).keys() == {"eventTicketObjects"}
 
@@ -211,7 +211,7 @@ def test_a_refusal_is_logged_with_its_cure_and_links_work_as_before(
 ) -> None:  # fmt: skip
     google.answers[path] = lambda: answer
     payload_of(hanna, ticket, authority)
-    with caplog.at_level(logging.WARNING, "apps.events.wallets"):
+    with caplog.at_level(logging.WARNING, "apps.wallets.passes"):
         work_off(sent)
     assert cure in caplog.text
     assert f"The class of event {ticket.event_id} was not created at Google" in caplog.text
@@ -232,9 +232,9 @@ def test_no_log_line_holds_a_secret_that_google_sends_back(
         return refusal(400, "INVALID_ARGUMENT", f"You sent {google.tokens[-1]}")
 
     google.answers[CLASSES] = echo
-    wallets.create_google_class(ticket.event_id)
+    passes.create_google_class(ticket.event_id)
     google.answers[TOKEN] = lambda: reply(400, {"error": google.receiver.received[-1].body.decode()})
-    wallets.create_google_class(ticket.event_id)
+    passes.create_google_class(ticket.event_id)
     assert len(caplog.records) == 2
     assert "You sent [token]" in caplog.text
     key = json.loads(authority.service_account())["private_key"]
@@ -246,7 +246,7 @@ def test_a_key_that_google_does_not_know_is_refused(
 ) -> None:
     account = Authority().service_account(token_uri=f"{google.url}{TOKEN}")
     Path(settings.GOOGLE_WALLET_CREDENTIALS).write_text(account)
-    wallets.create_google_class(ticket.event_id)
+    passes.create_google_class(ticket.event_id)
     assert google.paths == [TOKEN]
     assert "Google answered 400 (invalid_grant)" in caplog.text
 
@@ -255,7 +255,7 @@ def test_a_key_that_google_does_not_know_is_refused(
 def test_a_silent_google_costs_a_worker_a_limited_time(
     ticket: EventTicket, google: Google, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
-    monkeypatch.setattr(google_wallet_api, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(google_api, "READ_SECONDS", 0.3)
     over = threading.Event()
 
     def wait() -> Reply:
@@ -264,7 +264,7 @@ def test_a_silent_google_costs_a_worker_a_limited_time(
 
     google.answers[path] = wait
     try:
-        wallets.create_google_class(ticket.event_id)
+        passes.create_google_class(ticket.event_id)
     finally:
         over.set()
     assert "127.0.0.1 did not answer (ReadTimeoutError). Let the workers connect to it on port 443" in caplog.text
@@ -275,7 +275,7 @@ def test_a_google_that_cannot_be_reached_is_logged(
     ticket: EventTicket, google: Google, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.GOOGLE_WALLET_API_URL = "http://127.0.0.1:1"
-    wallets.create_google_class(ticket.event_id)
+    passes.create_google_class(ticket.event_id)
     assert "127.0.0.1 did not answer (NewConnectionError)" in caplog.text
 
 
@@ -295,7 +295,7 @@ def test_google_is_never_called_in_a_transaction(
     ticket: EventTicket, google: Google, network_out_of_place: list[str]
 ) -> None:
     with pytest.raises(NetworkOutOfPlace), transaction.atomic():
-        wallets.create_google_class(ticket.event_id)
+        passes.create_google_class(ticket.event_id)
     assert network_out_of_place == ["the network was called in a transaction"]
     network_out_of_place.clear()
     assert google.paths == []

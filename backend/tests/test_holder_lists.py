@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ValidationError
 
-from apps.events import list_headings
-from apps.events.holder_lists import MAX_LINES, read_holders
-from apps.events.list_headings import Meaning, understand
-from apps.events.tickets import Holder
+from apps.events.issuing import Holder
+from apps.imports import list_headings
+from apps.imports.attendee_lists import MAX_LINES, read_holders
+from apps.imports.list_headings import Meaning, understand
 from ticketkit import labels_for, languages
 
 HEADINGS = Path(list_headings.__file__).with_suffix(".json")

@@ -17,9 +17,10 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from apps.core.jobs.timing import CHECKED_LISTS_GOOD, ISSUED_LISTS_KEPT
-from apps.events import tasks, tickets
+from apps.events import issuing
+from apps.events.issuing import Holder, IssuedAlreadyError, forget_issued_lists, issue_many, issue_once
 from apps.events.models import Event, EventTicket, IssuedList
-from apps.events.tickets import Holder, IssuedAlreadyError, forget_issued_lists, issue_many, issue_once
+from apps.publishing import tasks
 
 from .factories import make_event, make_organiser, make_user
 from .races import at_once
@@ -82,7 +83,7 @@ def test_the_presses_above_do_meet(desk: Client, event: Event, monkeypatch: pyte
             raise IssuedAlreadyError
         return issue_many(*about)
 
-    monkeypatch.setattr(tickets, "issue_once", read_then_write)
+    monkeypatch.setattr(issuing, "issue_once", read_then_write)
     press_at_once(desk, event)
 
     assert EventTicket.objects.count() == 2 * PRESSES
@@ -90,9 +91,9 @@ def test_the_presses_above_do_meet(desk: Client, event: Event, monkeypatch: pyte
 
 def test_a_list_that_could_not_be_issued_leaves_its_key_free(event: Event) -> None:
     with pytest.raises(Exception, match="valid email"):
-        tickets.issue_once("one key", event, [Holder(email="no address")])
+        issuing.issue_once("one key", event, [Holder(email="no address")])
 
-    assert len(tickets.issue_once("one key", event, [Holder(email="ana@example.org")])) == 1
+    assert len(issuing.issue_once("one key", event, [Holder(email="ana@example.org")])) == 1
 
 
 def test_two_lists_that_were_checked_in_two_tabs_are_both_issued(desk: Client, event: Event) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ValidationError
 
-from apps.events.holder_lists import read_holders
-from apps.events.list_files import read_list_file, read_rows
-from apps.events.tickets import Holder
+from apps.events.issuing import Holder
+from apps.imports.attendee_lists import read_holders
+from apps.imports.list_files import read_list_file, read_rows
 
 ANA = Holder("Ana", "ana@example.org", 2)
 

@@ -13,9 +13,9 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.models import EventTicket, EventTicketQuerySet
-from apps.events.publishing import claims, sweep
+from apps.publishing import claims, sweep
 
 from .factories import make_event, make_ticket
 from .races import at_once
@@ -35,8 +35,8 @@ def backwards(pks: Pks) -> dict[EventTicket, str]:
 
 
 WORK: dict[str, Callable[[Pks], object]] = {
-    "a wish": lambda pks: tickets.rerender_many(some(pks)),
-    "a wish of who makes them himself": lambda pks: tickets.owe_files(backwards(pks)),
+    "a wish": lambda pks: issuing.rerender_many(some(pks)),
+    "a wish of who makes them himself": lambda pks: issuing.owe_files(backwards(pks)),
     "putting off": lambda pks: claims.put_off(pks, 600),
     "a sweep": lambda pks: sweep.requeue_due(),
 }
@@ -111,7 +111,7 @@ def test_claims_and_work_on_many_tickets_never_wait_in_a_circle(pks: list[int], 
 
 def test_taking_up_tickets_that_were_given_up_waits_in_no_circle(pks: list[int]) -> None:
     some([pks[0], pks[2]]).update(state=EventTicket.State.FAILED, next_attempt_at=None)
-    assert race(lambda: tickets.rerender_many(some(pks)), sweep.take_up_given_up, pks[1]) == []
+    assert race(lambda: issuing.rerender_many(some(pks)), sweep.take_up_given_up, pks[1]) == []
 
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())

@@ -23,7 +23,7 @@ from apps.core.telemetry.context import about, current, request_id_from
 from apps.core.telemetry.logs import CarefulHandler, formatter
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
-from apps.events.publishing import publisher
+from apps.publishing import publisher
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 
@@ -324,7 +324,7 @@ def test_an_error_page_logs_no_code_and_no_cookie(written: Written, monkeypatch:
     door = make_user()
     event = make_event(organiser=make_organiser(door=door))
     code = code_of(make_ticket(event=event))
-    monkeypatch.setattr("apps.events.admission.check", lambda text, *_: (_ for _ in ()).throw(KeyError(text)))
+    monkeypatch.setattr("apps.checkin.admission.check", lambda text, *_: (_ for _ in ()).throw(KeyError(text)))
     client = Client(raise_request_exception=False)
     client.force_login(door)
     assert client.get(f"/api/events/verify/{code}").status_code == 500

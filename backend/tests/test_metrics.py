@@ -22,10 +22,11 @@ from django.utils import timezone
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from apps.checkin import admission
 from apps.core.telemetry import metrics, process_files
-from apps.events import admission, tickets
+from apps.events import issuing
 from apps.events.codes import code_of
-from apps.events.publishing import deletions, publisher
+from apps.publishing import deletions, publisher
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 
@@ -92,7 +93,7 @@ def test_the_time_from_wish_to_files_is_told_by_lane(cloudlet: RunningCloudlet, 
 def test_a_new_wish_is_timed_from_itself_and_not_from_the_first(cloudlet: RunningCloudlet, rise: Rise) -> None:
     ticket = make_ticket(wished_at=timezone.now() - timedelta(days=9))
     publisher.publish(ticket.pk)
-    tickets.rerender(ticket)
+    issuing.rerender(ticket)
     total = rise("admit_publish_seconds_sum", lane="interactive")
     publisher.publish(ticket.pk)
 
@@ -177,7 +178,7 @@ def test_admissions_are_counted_by_their_verdict(rise: Rise) -> None:
     viewer = make_user(is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename="view_eventticket"))
     old = code_of(reissued)
-    tickets.reissue(reissued)
+    issuing.reissue(reissued)
     admission.admit(code_of(ticket), door)
     admission.admit(code_of(ticket), door)
     admission.admit(old, door)

@@ -16,11 +16,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from apps.events import tickets
-from apps.events.admission import Verdict, check
+from apps.checkin.admission import Verdict, check
+from apps.events import issuing
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import EventTicket, TicketCode
-from apps.events.publishing import publisher, sweep
+from apps.publishing import publisher, sweep
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_user
@@ -29,7 +29,7 @@ from .pictures import codes_in_pdf, codes_in_png
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
-MIGRATIONS = Path(tickets.__file__).with_name("migrations")
+MIGRATIONS = Path(issuing.__file__).with_name("migrations")
 BEFORE = [("events", "0002_eventticket_qr_code")]
 
 
@@ -106,7 +106,7 @@ def test_they_then_move_and_their_codes_open_the_door_until_reissued(old_apps: A
         assert codes_in_pdf(ticket.pdf_ticket.read()) == [today]
         assert today == code_of(ticket)
         assert check(printed, staff).verdict is check(today, staff).verdict is Verdict.VALID
-        tickets.reissue(ticket)
+        issuing.reissue(ticket)
         publisher.publish(ticket.pk)
         assert check(printed, staff).verdict is check(today, staff).verdict is Verdict.REISSUED
 

@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from apps.events import onward
 from apps.events.models import EventTicket
-from apps.events.publishing import publisher
+from apps.pages import onward
+from apps.publishing import publisher
 from cloudlet.testing import RunningCloudlet
 from ticketkit.wallet import google
 

@@ -20,10 +20,10 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
-from apps.events.images import save_event_image
+from apps.events.event_images import save_event_image
+from apps.events.issuing import reissue
 from apps.events.models import EventImage, EventTicket
-from apps.events.publishing.publisher import publish
-from apps.events.tickets import reissue
+from apps.publishing.publisher import publish
 
 from .factories import PASSWORD, make_event, make_organiser, make_picture, make_ticket, make_ticket_type, make_user
 from .wallet_credentials import Authority

@@ -16,7 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from apps.accounts.models import User
 from apps.events.codes import code_of
-from apps.events.images import save_event_image
+from apps.events.event_images import save_event_image
 from apps.events.models import EventImage, EventTicket
 
 from .factories import make_event, make_picture, make_ticket, make_user

@@ -10,10 +10,10 @@ from django.db import connection, models, transaction
 from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
 
-from apps.events import tickets
+from apps.events import issuing
+from apps.events.issuing import Holder
 from apps.events.models import EventTicket
-from apps.events.publishing import claims, publisher
-from apps.events.tickets import Holder
+from apps.publishing import claims, publisher
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_event, make_ticket
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
 WAYS: dict[str, Callable[[], EventTicket]] = {
     "created": make_ticket,
-    "issued in bulk": lambda: tickets.issue_many(make_event(), [Holder("John"), Holder("Jo")])[0],
+    "issued in bulk": lambda: issuing.issue_many(make_event(), [Holder("John"), Holder("Jo")])[0],
     "read": lambda: EventTicket.objects.get(pk=make_ticket().pk),
     "read in part": lambda: EventTicket.objects.only("order_reference").get(pk=make_ticket().pk),
 }

@@ -21,9 +21,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
-from apps.events.api.app import api
+from apps.api.app import api
 from apps.events.codes import code_of
-from apps.events.images import save_event_image
+from apps.events.event_images import save_event_image
 from apps.events.models import EventImage, EventTicket
 
 from .factories import make_event, make_organiser, make_picture, make_ticket, make_user

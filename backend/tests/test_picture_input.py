@@ -17,8 +17,8 @@ from django.core.exceptions import ValidationError
 from PIL import Image
 
 from apps.core import sandbox
-from apps.events import images
-from apps.events.images import prepare
+from apps.events import event_images
+from apps.events.event_images import prepare
 from apps.events.models import EventImage
 from ticketkit import EventDetails
 from ticketkit.rendering.pictures import prepare_cover
@@ -203,7 +203,7 @@ def test_the_page_and_the_passes_see_what_the_form_sees() -> None:
         (filled("RGB", GREEN, "JPEG")[:200], "not a whole JPEG, PNG or WebP picture"),
         (saved(Image.new("1", (20_001, 10))), "20001 by 10 pixels, and no side may have more than 20000"),
         (saved(Image.new("1", (10_000, 4_001))), "more than 40 million pixels"),
-        (bytes(images.MAX_BYTES + 1), "larger than 10 MB"),
+        (bytes(event_images.MAX_BYTES + 1), "larger than 10 MB"),
     ],
 )
 @pytest.mark.parametrize("kind", [COVER, LOGO])
@@ -236,7 +236,7 @@ def peak_of(content: bytes) -> int:
         "status = open('/proc/self/status').read()\n"
         "sys.stdout.write(str(int(re.search(r'VmHWM:\\s+(\\d+)', status)[1]) // 1024))"
     )
-    backend = Path(images.__file__).parents[2]
+    backend = Path(event_images.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True, check=True, cwd=backend)
     return int(done.stdout)
 
@@ -285,7 +285,7 @@ def test_no_picture_needs_more_memory_than_it_may_have(make: Callable[[], bytes]
 def test_a_picture_that_needs_too_much_is_refused_and_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(images, "MEMORY_BYTES", 200 * 1024 * 1024)
+    monkeypatch.setattr(event_images, "MEMORY_BYTES", 200 * 1024 * 1024)
     with pytest.raises(ValidationError, match="needs too much memory. Upload a smaller one."):
         prepare(COVER, largest("RGB")())
     assert "An upload could not be read" in caplog.text

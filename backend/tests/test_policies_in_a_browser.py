@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from apps.accounts.models import User
-from apps.events.images import save_event_image
+from apps.events.event_images import save_event_image
 from apps.events.models import EventImage, EventTicket
 from apps.storage import gateway
 

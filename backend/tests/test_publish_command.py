@@ -12,10 +12,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.events import faces, tickets
+from apps.events import issuing
+from apps.events.issuing import Holder
 from apps.events.models import EventTicket, StoredFileDeletion
-from apps.events.publishing import claims, publisher, sweep
-from apps.events.tickets import Holder
+from apps.publishing import claims, publisher, sweep, ticket_rendering
 from apps.storage import gateway
 from apps.storage.concurrency_limit import Signal
 from cloudlet.testing import RunningCloudlet
@@ -42,7 +42,7 @@ def test_everything_owed_is_made_and_everything_to_go_is_deleted(cloudlet: Runni
     gone = make_ticket()
     publisher.publish(gone.pk)
     gone.delete()
-    tickets.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(20)])
+    issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(20)])
 
     said = publish()
 
@@ -57,7 +57,7 @@ def test_everything_owed_is_made_and_everything_to_go_is_deleted(cloudlet: Runni
 
 
 def test_a_limit(cloudlet: RunningCloudlet) -> None:
-    tickets.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(5)])
+    issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(5)])
     assert "3 published" in publish(limit=3)
     assert len(sweep.owed_pks()) == 2
 
@@ -66,7 +66,7 @@ def test_what_fails_is_told_once_and_the_exit_code_says_so(
     cloudlet: RunningCloudlet, caplog: pytest.LogCaptureFixture
 ) -> None:
     poison, fine, buggy = make_ticket(), make_ticket(), make_ticket()
-    render = faces.render
+    render = ticket_rendering.render
 
     def refuse(ticket: EventTicket, *template: Any) -> Any:
         if ticket.pk == poison.pk:
@@ -76,7 +76,10 @@ def test_what_fails_is_told_once_and_the_exit_code_says_so(
         return render(ticket, *template)
 
     out = io.StringIO()
-    with mock.patch.object(faces, "render", refuse), pytest.raises(CommandError, match="Not everything was done"):
+    with (
+        mock.patch.object(ticket_rendering, "render", refuse),
+        pytest.raises(CommandError, match="Not everything was done"),
+    ):
         call_command("publish_tickets", stdout=out, stderr=out, workers=2)
     told = [
         line for line in (out.getvalue() + caplog.text).splitlines() if line.startswith("Ticket ") or "ERROR" in line
@@ -91,7 +94,7 @@ def test_what_fails_is_told_once_and_the_exit_code_says_so(
 
 
 def test_a_rate_limit_puts_off_what_is_left_and_fails_the_run(cloudlet: RunningCloudlet) -> None:
-    tickets.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(5)])
+    issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(5)])
     gateway.gate.leave(gateway.gate.enter(0), "upload", Signal.RATE_LIMITED, hold=1800)
     out = io.StringIO()
     with pytest.raises(CommandError, match="what is left is tried again"):
@@ -116,7 +119,7 @@ def test_what_another_worker_is_at_is_left_to_it(cloudlet: RunningCloudlet) -> N
 
 def test_what_was_given_up_is_counted_and_tried_again_on_request(cloudlet: RunningCloudlet) -> None:
     given_up, fine = make_ticket(), make_ticket()
-    with mock.patch.object(faces, "render", side_effect=RenderingError("no glyph for U+E000")):
+    with mock.patch.object(ticket_rendering, "render", side_effect=RenderingError("no glyph for U+E000")):
         publisher.publish(given_up.pk)
 
     said = publish()

@@ -15,11 +15,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.events import faces, tasks, tickets
+from apps.events import issuing
 from apps.events.codes import code_of
+from apps.events.issuing import Holder
 from apps.events.models import Event, EventTicket
-from apps.events.publishing import claims, publisher, sweep
-from apps.events.tickets import Holder
+from apps.publishing import claims, publisher, sweep, tasks, ticket_rendering
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from ticketkit import EventTemplate, RenderedTicket, RenderingError, TicketDetails
@@ -70,7 +70,7 @@ def test_every_way_of_creating_a_ticket_sends_its_work_once_and_only_after_commi
         assert sent == []
     assert sent == [[saved.pk], [created.pk]]
 
-    many = tickets.issue_many(event, [Holder(name=f"Guest {n}") for n in range(220)])
+    many = issuing.issue_many(event, [Holder(name=f"Guest {n}") for n in range(220)])
     assert sent[2:] == [[ticket.pk for ticket in many[start : start + 100]] for start in (0, 100, 200)]
 
     saved.save()
@@ -88,7 +88,7 @@ def test_a_transaction_that_fails_sends_nothing(sent: list[list[int]]) -> None:
 
 def test_issuing_many_is_all_or_nothing(sent: list[list[int]]) -> None:
     with pytest.raises(ValidationError):
-        tickets.issue_many(make_event(), [Holder(name="Ada"), Holder(name="Bob", email="not an address")])
+        issuing.issue_many(make_event(), [Holder(name="Ada"), Holder(name="Bob", email="not an address")])
     assert not EventTicket.objects.exists()
     assert sent == []
 
@@ -97,7 +97,7 @@ def test_a_broker_that_is_silent_is_waited_for_once(monkeypatch: pytest.MonkeyPa
     """It makes whoever asks wait for its time-out, in a request: not once for every hundred tickets."""
     ask = mock.Mock(side_effect=OSError("timed out"))
     monkeypatch.setattr(dispatch.current_app, "send_task", ask)
-    tickets.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(2 * dispatch.TICKETS_A_TASK + 1)])
+    issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(2 * dispatch.TICKETS_A_TASK + 1)])
     make_ticket()
     assert ask.call_count == 1
     monkeypatch.setattr(dispatch, "_asked_again_at", time.monotonic())  # a moment later
@@ -161,7 +161,7 @@ def test_a_ticket_that_cannot_be_printed_fails_for_good_and_says_why(cloudlet: R
     tasks.publish([poison.pk, fine.pk])
     fine.refresh_from_db()
     assert fine.state == EventTicket.State.READY
-    tickets.rerender(poison)
+    issuing.rerender(poison)
     assert publisher.publish(poison.pk) == EventTicket.State.READY
 
 
@@ -226,7 +226,7 @@ def test_rerendering_changes_the_files_and_keeps_the_code(cloudlet: RunningCloud
     old_version = ticket.pdf_ticket_version
     EventTicket.objects.filter(pk=ticket.pk).update(holder_name="Jane Doe")
 
-    tickets.rerender(ticket)
+    issuing.rerender(ticket)
     assert ticket.state == EventTicket.State.PENDING
     assert ticket.has_files, "the old files stay valid until the new ones are there"
     publisher.publish(ticket.pk)
@@ -245,7 +245,7 @@ def test_reissuing_gives_a_new_code_and_hides_the_old_files(cloudlet: RunningClo
     ticket.refresh_from_db()
     old_code = code_of(ticket)
 
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     assert code_of(ticket) != old_code
     assert not ticket.has_files
     publisher.publish(ticket.pk)
@@ -257,16 +257,16 @@ def test_reissuing_gives_a_new_code_and_hides_the_old_files(cloudlet: RunningClo
 
 def test_a_used_ticket_is_not_reissued(sent: list[list[int]]) -> None:
     ticket = make_ticket(used_at=timezone.now())
-    with pytest.raises(tickets.TicketError, match="used already"):
-        tickets.reissue(ticket)
+    with pytest.raises(issuing.TicketError, match="used already"):
+        issuing.reissue(ticket)
     ticket.refresh_from_db()
     assert ticket.code_generation == 0
 
 
 def test_generations_end_with_a_clear_error() -> None:
     ticket = make_ticket(code_generation=255)
-    with pytest.raises(tickets.TicketError, match="255 times"):
-        tickets.reissue(ticket)
+    with pytest.raises(issuing.TicketError, match="255 times"):
+        issuing.reissue(ticket)
 
 
 def test_a_wish_that_comes_while_files_are_made_is_not_lost(
@@ -277,7 +277,7 @@ def test_a_wish_that_comes_while_files_are_made_is_not_lost(
 
     def change_of_mind(kind: gateway.FileKind, public_id: str, content: bytes, tag: str) -> gateway.StoredFile:
         if kind is gateway.PDF_TICKET and EventTicket.objects.get(pk=ticket.pk).code_generation == 0:
-            tickets.reissue(EventTicket.objects.get(pk=ticket.pk))
+            issuing.reissue(EventTicket.objects.get(pk=ticket.pk))
         return upload(kind, public_id, content, tag)
 
     monkeypatch.setattr(gateway, "upload", change_of_mind)
@@ -360,7 +360,7 @@ def test_a_template_that_does_not_scan_is_not_published(
         def render(self, ticket: TicketDetails) -> RenderedTicket:
             return RenderedTicket(super().render(ticket).qr_png, EMPTY_PAGE)
 
-    monkeypatch.setattr(faces, "EventTemplate", Blank)
+    monkeypatch.setattr(ticket_rendering, "EventTemplate", Blank)
     ticket = make_ticket(event=make_event(title="A broken layout"))
     with mock.patch.object(gateway, "upload") as upload:
         assert publisher.publish(ticket.pk) == EventTicket.State.FAILED

@@ -12,11 +12,11 @@ import pytest
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.codes import code_of
+from apps.events.issuing import Holder
 from apps.events.models import EventTicket
-from apps.events.publishing import claims, publisher, sweep
-from apps.events.tickets import Holder
+from apps.publishing import claims, publisher, sweep
 from apps.storage import gateway
 from apps.storage.concurrency_limit import Signal
 from cloudlet.testing import RunningCloudlet
@@ -46,7 +46,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[int], str]]:
 
 
 def issue(number: int) -> list[int]:
-    issued = tickets.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(number)])
+    issued = issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(number)])
     return [ticket.pk for ticket in issued]
 
 
@@ -71,7 +71,7 @@ def test_issuing_many_asks_once_for_what_they_share(django_assert_max_num_querie
     event = make_event()
     kind = make_ticket_type(event)
     with django_assert_max_num_queries(6):  # the event, the type, and in a transaction one INSERT, on SQLite two
-        tickets.issue_many(event, [Holder(name=f"Guest {n}") for n in range(30)], kind)
+        issuing.issue_many(event, [Holder(name=f"Guest {n}") for n in range(30)], kind)
 
 
 def test_few_statements_for_many_tickets(cloudlet: RunningCloudlet, django_assert_max_num_queries: Any) -> None:

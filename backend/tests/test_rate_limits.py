@@ -13,7 +13,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
-from apps.events.images import save_event_image
+from apps.events.event_images import save_event_image
 from apps.events.models import EventImage
 
 from .factories import PASSWORD, make_event, make_picture, make_ticket, make_user

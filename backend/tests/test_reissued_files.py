@@ -16,11 +16,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.events import tickets
+from apps.events import issuing as tickets
 from apps.events.codes import code_of
 from apps.events.models import EventTicket, StoredFileDeletion
-from apps.events.publishing import claims, deletions, publisher, sweep
 from apps.events.ticket_service import ticket_service
+from apps.publishing import claims, deletions, publisher, sweep
 from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet

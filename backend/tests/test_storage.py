@@ -15,9 +15,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.utils import timezone
 
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.models import EventTicket
-from apps.events.publishing import deletions, publisher
+from apps.publishing import deletions, publisher
 from apps.storage import gateway
 from apps.storage.fields import TicketStorage
 from cloudlet.testing import RunningCloudlet
@@ -185,7 +185,7 @@ def test_folders_of_published_files_are_listed(ticket: EventTicket, storage: Tic
 
 def test_after_a_reissue_only_the_new_files_exist(ticket: EventTicket, storage: TicketStorage) -> None:
     before = ticket.qr_code.name or ""
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     assert not storage.exists(before)
     published(ticket)
     deletions.delete_due()

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from apps.events.issuing import Holder, issue_many
 from apps.events.models import EventTicket, Examination, StoredFileDeletion
-from apps.events.moving import relocation
-from apps.events.publishing import publisher
-from apps.events.tickets import Holder, issue_many
+from apps.local_migration import importer
+from apps.publishing import publisher
 from apps.storage import gateway
 from apps.storage.cli.causes import Causes
 from cloudlet.testing import RunningCloudlet
@@ -124,7 +124,7 @@ def test_any_answer_is_one(cloudlet: RunningCloudlet) -> None:
 def test_a_storage_that_goes_away_on_the_way_is_told_once_with_a_count(
     command: list[str], cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("apps.events.moving.pacing.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.01)
     monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.01)
     event = make_event()
     issue_many(event, [Holder(f"Guest {number}") for number in range(12)])
@@ -193,9 +193,9 @@ def test_the_run_that_stops_itself_says_why_once(
     cloudlet: RunningCloudlet, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
-    monkeypatch.setattr("apps.events.moving.pacing.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.0)
     monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.0)
-    monkeypatch.setattr(relocation, "HOPELESS", 3)
+    monkeypatch.setattr(importer, "HOPELESS", 3)
     event = make_event()
     for _ in range(6):
         make_local_ticket(event=event)

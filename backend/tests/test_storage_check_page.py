@@ -18,15 +18,14 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.events import tasks
-from apps.events.admin.plot import draw, nice_steps, quantity
-from apps.events.auditing import examinations, usage
-from apps.events.auditing.doctor import Finding
-from apps.events.auditing.problems import MEANING, REMEDY, Problem
-from apps.events.auditing.records import SILENCE
+from apps.backoffice.plot import draw, nice_steps, quantity
 from apps.events.models import Examination, UsageSample
-from apps.events.publishing import publisher
+from apps.events.storage_check_records import SILENCE
+from apps.publishing import publisher, tasks
 from apps.storage import gateway
+from apps.storage_checks import examinations, usage
+from apps.storage_checks.doctor import Finding
+from apps.storage_checks.problems import MEANING, REMEDY, Problem
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 from ticketkit import render_qr_png
 

@@ -10,10 +10,10 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from apps.core.jobs import dispatch
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket
-from apps.events.publishing import publisher
+from apps.publishing import publisher
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_event, make_ticket, make_ticket_type
@@ -92,7 +92,7 @@ def test_what_is_not_printed_costs_nothing(ticket: EventTicket, sent: list[list[
 
 
 def test_publishing_does_not_ask_for_itself(ticket: EventTicket, sent: list[list[int]]) -> None:
-    tickets.rerender(ticket)
+    issuing.rerender(ticket)
     publisher.publish(ticket.pk)
     assert sent == [[ticket.pk]]
 

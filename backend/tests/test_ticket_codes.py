@@ -13,12 +13,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
-from apps.events import admission, codes, tickets
-from apps.events.admission import Verdict
+from apps.checkin import admission
+from apps.checkin.admission import Verdict
+from apps.events import codes, issuing
 from apps.events.codes import code_of, find_ticket
+from apps.events.issuing import TicketError
 from apps.events.models import Event, EventTicket, TicketCode
 from apps.events.ticket_codes import digest_of
-from apps.events.tickets import TicketError
 from ticketkit import SigningKey
 
 from .factories import make_event, make_organiser, make_ticket, make_user
@@ -51,7 +52,7 @@ def accepted(event: Event, text: str) -> EventTicket:
 
 def test_an_accepted_text_admits_once_and_is_dead_after_a_reissue(event: Event, dora: User) -> None:
     used, reissued = accepted(event, "ROW 7"), accepted(event, "ROW 8")
-    tickets.reissue(reissued)
+    issuing.reissue(reissued)
     assert [admission.admit("ROW 7", dora).verdict for _ in range(2)] == [Verdict.VALID, Verdict.USED]
     assert admission.admit("ROW 8", dora) == admission.Check(Verdict.REISSUED, reissued)
     assert admission.admit("ROW 9", dora).verdict is Verdict.UNKNOWN
@@ -63,7 +64,7 @@ def test_a_reissue_that_is_refused_kills_no_code(event: Event, dora: User) -> No
     admission.admit("ROW 7", dora)
     ticket.refresh_from_db()
     with pytest.raises(TicketError):
-        tickets.reissue(ticket)
+        issuing.reissue(ticket)
     assert TicketCode.objects.filter(ticket=ticket, dead_at=None).exists()
 
 
@@ -171,7 +172,7 @@ def test_a_deleted_tickets_text_stays_taken(event: Event, way: str) -> None:
         "ticket": ticket.delete,
         "queryset": found.delete,
         "event": event.delete,
-        "many": lambda: tickets.delete_many(found),
+        "many": lambda: issuing.delete_many(found),
     }
     ways[way]()
     assert find_ticket("ROW 7") == (None, False)
@@ -226,7 +227,7 @@ def test_a_reissue_at_the_same_moment_leaves_no_text_alive(event: Event) -> None
         at_once(
             [
                 lambda ticket=ticket, number=number: codes.accept({ticket: [f"ROW {number}"]}, PICTURE),
-                lambda ticket=ticket: tickets.reissue(EventTicket.objects.get(pk=ticket.pk)),
+                lambda ticket=ticket: issuing.reissue(EventTicket.objects.get(pk=ticket.pk)),
             ]
         )
         assert find_ticket(f"ROW {number}") in ((None, False), (ticket, False))
@@ -253,7 +254,7 @@ def test_a_text_that_turns_up_again_while_its_first_ticket_is_reissued(event: Ev
         at_once(
             [
                 lambda second=second, number=number: codes.accept({second: [f"ROW {number}"]}, PICTURE),
-                lambda first=first: tickets.reissue(EventTicket.objects.get(pk=first.pk)),
+                lambda first=first: issuing.reissue(EventTicket.objects.get(pk=first.pk)),
             ]
         )
         assert find_ticket(f"ROW {number}") == (None, False)

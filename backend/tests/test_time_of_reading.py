@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from apps.core.telemetry.redaction import LONGEST, redact
-from apps.events.holder_lists import MAILBOX
+from apps.imports.attendee_lists import MAILBOX
 
 LIMIT_S = 2.0
 

@@ -20,7 +20,7 @@ from pytest_django.fixtures import Settings
 
 from apps.events.checks import check_wallets
 from apps.events.models import EventTicket
-from apps.events.wallets import Wallet, WalletOffError, apple_pass, offered
+from apps.wallets.passes import Wallet, WalletOffError, apple_pass, offered
 from ticketkit.wallet import credentials
 
 from .factories import make_user

@@ -11,7 +11,7 @@ from django.test import Client
 
 from apps.core.jobs import dispatch
 from apps.events.models import EventTicket
-from apps.events.publishing import state_of_work
+from apps.publishing import backlog
 
 from .factories import make_ticket
 
@@ -44,14 +44,14 @@ def test_a_broker_that_is_down_is_told_and_closes_no_door(client: Client, monkey
 
 
 def test_a_database_that_is_down_is_a_reason(client: Client) -> None:
-    with mock.patch.object(state_of_work, "MigrationExecutor", side_effect=OperationalError("password=secret")):
+    with mock.patch.object(backlog, "MigrationExecutor", side_effect=OperationalError("password=secret")):
         answer = client.get("/readyz")
     assert answer.status_code == 503
     assert "secret" not in answer.content.decode()
 
 
 def test_migrations_that_are_missing_are_a_reason(client: Client) -> None:
-    with mock.patch.object(state_of_work.MigrationExecutor, "migration_plan", return_value=[object()]):
+    with mock.patch.object(backlog.MigrationExecutor, "migration_plan", return_value=[object()]):
         assert "migrate" in client.get("/readyz").json()["reasons"][0]
 
 
@@ -73,7 +73,7 @@ def test_metrics_tell_what_is_owed(client: Client) -> None:
 
 
 def test_what_processes_counted_is_told_while_the_database_is_away(client: Client) -> None:
-    with mock.patch.object(state_of_work, "backlog", side_effect=OperationalError("no connection")):
+    with mock.patch.object(backlog, "backlog", side_effect=OperationalError("no connection")):
         lines = client.get("/metrics", headers=TOKEN).content.decode().splitlines()
     assert "admit_database_up 0.0" in lines
     assert any(line.startswith("admit_storage_calls_total{") for line in lines)

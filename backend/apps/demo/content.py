@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from apps.accounts.models import Membership, Organiser, User
 from apps.accounts.public_url import is_local
-from apps.events.images import save_event_image
+from apps.events.event_images import save_event_image
+from apps.events.issuing import Holder, issue_many
 from apps.events.models import Event, EventImage, EventTicket, TicketType
-from apps.events.tickets import Holder, issue_many
 
 from .poster import draw_cover, draw_logo
 

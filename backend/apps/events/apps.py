@@ -10,8 +10,9 @@ class EventsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core.addresses import clean_addresses_in_all_forms
+        from apps.publishing import receivers
 
-        from . import checks, receivers  # registering them needs the models, which are loaded by now
+        from . import checks  # registering them needs the models, which are loaded by now
 
         clean_addresses_in_all_forms()
         checks.register()

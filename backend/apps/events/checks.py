@@ -10,9 +10,9 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.core.packages import missing_packages
+from apps.wallets.passes import Wallet, expiring, problems
 
 from .codes import keyring
-from .wallets import Wallet, expiring, problems
 
 MAIL_SERVER = "apps.mail.outbox.OutboxBackend"
 

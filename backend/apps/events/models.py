@@ -27,9 +27,9 @@ from apps.core.validators import CheckedText, validate_time_zone
 from apps.storage import fields, gateway
 from ticketkit import RenderingError, clean_text, load_layout, local_time
 
-from .auditing.records import Examination as Examination
-from .auditing.records import UsageSample as UsageSample
 from .deployment import Deployment as Deployment
+from .storage_check_records import Examination as Examination
+from .storage_check_records import UsageSample as UsageSample
 from .ticket_codes import TicketCode as TicketCode
 from .wallet_classes import GoogleWalletClass as GoogleWalletClass
 

@@ -38,12 +38,12 @@ class TicketStorage(FileSystemStorage):
             local: File[Any] = super()._open(name, mode)  # type: ignore[misc]  # Django's stubs leave it out
             return local
         if mode != "rb":
-            raise ValueError("Published ticket files are read-only; apps.events.tickets makes them anew.")
+            raise ValueError("Published ticket files are read-only; apps.events.issuing makes them anew.")
         return File(io.BytesIO(_call(gateway.fetch, name, *published)), name=name)
 
     def _save(self, name: str, content: File[Any]) -> str:
         if as_published(name) is not None:
-            raise NotImplementedError("Ticket files are published by apps.events.tickets alone.")
+            raise NotImplementedError("Ticket files are published by apps.events.issuing alone.")
         saved: str = super()._save(name, content)  # type: ignore[misc]  # Django's stubs leave it out
         return saved
 

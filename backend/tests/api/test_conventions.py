@@ -14,9 +14,9 @@ from django.test import Client
 from django.test.client import RequestFactory
 
 from apps.accounts.models import User
-from apps.events import tickets
-from apps.events.api.errors import STANDARD, ErrorOut
-from apps.events.api.middleware import ApiMiddleware
+from apps.api.errors import STANDARD, ErrorOut
+from apps.api.middleware import ApiMiddleware
+from apps.events import issuing
 from apps.events.models import EventTicket
 from tests.factories import make_event, make_organiser, make_ticket, make_user
 
@@ -98,8 +98,8 @@ def test_an_error_of_ours_shows_nothing_but_is_logged(
         settings.DEBUG = debug
         caplog.clear()
         with (
-            mock.patch.object(tickets, "rerender", side_effect=RuntimeError(f"secret {settings.SECRET_KEY}")),
-            caplog.at_level("ERROR", "apps.events.api"),
+            mock.patch.object(issuing, "rerender", side_effect=RuntimeError(f"secret {settings.SECRET_KEY}")),
+            caplog.at_level("ERROR", "apps.api"),
         ):
             answer = client.generic("POST", f"/api/events/regenerate/{ticket.ticket_id}/")
         check_error(answer, 500, "internal_error")

@@ -14,8 +14,8 @@ from ninja.responses import NinjaJSONEncoder
 from playwright.sync_api import Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from apps.events.api import schemas
-from apps.events.api.app import api
+from apps.api import schemas
+from apps.api.app import api
 
 DOCUMENT = Path(__file__).parents[3] / "docs/reference/openapi.json"
 UPDATE = "manage.py export_openapi_schema --indent 2 --output ../docs/reference/openapi.json"

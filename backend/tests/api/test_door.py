@@ -15,7 +15,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from apps.accounts.models import User
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
 from tests.factories import make_event, make_organiser, make_ticket, make_ticket_type, make_user
@@ -98,7 +98,7 @@ def test_looking_changes_nothing_and_admitting_works_once(verify: Ask, admit: As
 
 def test_a_replaced_copy_is_told_from_a_forgery(verify: Ask, admit: Ask, ticket: EventTicket) -> None:
     old = code_of(ticket)
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     assert verify(old).json()["verdict"] == admit(old).json()["verdict"] == "reissued"
     forger = KeyRing(SigningKey(0, b"f" * 32))
     assert verify(forger.sign(ticket.event_id, ticket.ticket_id, 1)).json() == {

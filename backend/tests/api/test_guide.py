@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apps.events.admission import Verdict
-from apps.events.api.errors import STANDARD
-from apps.events.api.schemas import TicketOut, VerdictOut
+from apps.api.errors import STANDARD
+from apps.api.schemas import TicketOut, VerdictOut
+from apps.checkin.admission import Verdict
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
 from tests.factories import make_ticket

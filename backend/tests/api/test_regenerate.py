@@ -7,11 +7,11 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.events import admission
-from apps.events.admission import Verdict
+from apps.checkin import admission
+from apps.checkin.admission import Verdict
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
-from apps.events.publishing import publisher
+from apps.publishing import publisher
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_organiser, make_ticket, make_user
 

@@ -11,11 +11,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.codes import code_of
-from apps.events.images import save_event_image
+from apps.events.event_images import save_event_image
 from apps.events.models import EventImage, EventTicket
-from apps.events.publishing import publisher
+from apps.publishing import publisher
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_organiser, make_picture, make_ticket, make_ticket_type, make_user
 from tests.pictures import codes_in_pdf, codes_in_png
@@ -104,11 +104,11 @@ def test_old_urls_are_given_until_new_files_are_there_but_not_once_the_code_has_
     ready = client.get(url_of(ticket)).json()
 
     ticket.refresh_from_db()
-    tickets.rerender(ticket)
+    issuing.rerender(ticket)
     rendering = client.get(url_of(ticket)).json()
     assert rendering == ready | {"state": "pending"}
 
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     reissued = client.get(url_of(ticket)).json()
     assert (reissued["qr_code_url"], reissued["pdf_ticket_url"]) == (None, None)
     assert reissued["code"] != ready["code"]

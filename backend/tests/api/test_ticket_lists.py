@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.events.codes import code_of
-from apps.events.images import save_event_image
+from apps.events.event_images import save_event_image
 from apps.events.models import Event, EventImage, EventTicket
 from tests.factories import make_event, make_organiser, make_picture, make_ticket, make_ticket_type, make_user
 

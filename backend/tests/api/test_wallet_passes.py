@@ -17,9 +17,9 @@ from PIL import Image
 from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.codes import code_of
-from apps.events.images import save_event_image
+from apps.events.event_images import save_event_image
 from apps.events.models import Event, EventImage, EventTicket
 from tests.factories import make_event, make_organiser, make_picture, make_ticket, make_ticket_type, make_user
 from tests.wallet_credentials import Authority
@@ -122,7 +122,7 @@ def test_a_reissued_ticket_s_passes_carry_the_new_code(
     hanna: Client, ticket: EventTicket, authority: Authority
 ) -> None:
     before = google_ticket(hanna, ticket, authority)
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     after = google_ticket(hanna, ticket, authority)
     assert after["barcode"]["value"] == code_of(ticket) != before["barcode"]["value"]
     assert after["id"] != before["id"]
@@ -157,7 +157,7 @@ def test_a_pass_that_cannot_be_made_is_a_conflict_and_the_reason_is_logged(
     hanna: Client, ticket: EventTicket, caplog: pytest.LogCaptureFixture
 ) -> None:
     EventImage.objects.filter(kind=EventImage.Kind.LOGO).update(content=b"no picture")
-    with caplog.at_level(logging.WARNING, "apps.events.api.wallets"):
+    with caplog.at_level(logging.WARNING, "apps.api.wallets"):
         answer = hanna.get(url_of(ticket, "apple"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
     assert "logo" not in answer.content.decode()

@@ -47,9 +47,9 @@ if __name__ == "__main__":
     make_haste()
     django.setup()
     hurry_beat()
-    from apps.events.publishing import cascades
+    from apps.publishing import invalidation
 
-    cascades.QUIET = timedelta(seconds=1)
+    invalidation.QUIET = timedelta(seconds=1)
     from celery.__main__ import main
 
     sys.argv = ["celery", "-A", "config", *sys.argv[1:]]

@@ -15,7 +15,7 @@ MEAN_SALE = sum(SALES) / len(SALES)
 
 def sell(event_pk: int, number: int, seconds: float, seed: str) -> None:
     """So many tickets, in sales of different sizes, over about so many seconds."""
-    from apps.events import tickets
+    from apps.events import issuing
     from apps.events.models import Event
 
     chance = random.Random(seed)  # noqa: S311 # reproducible, no secret
@@ -23,7 +23,7 @@ def sell(event_pk: int, number: int, seconds: float, seed: str) -> None:
     pause = 2 * seconds * MEAN_SALE / number
     while number:
         size = min(number, chance.choice(SALES))
-        sold = tickets.issue_many(event, [tickets.Holder(name=f"Guest {number - n}") for n in range(size)])
+        sold = issuing.issue_many(event, [issuing.Holder(name=f"Guest {number - n}") for n in range(size)])
         sys.stdout.write("".join(f"{ticket.ticket_id}\n" for ticket in sold))
         sys.stdout.flush()
         number -= size

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.models import Event, EventTicket
 
 
@@ -49,10 +49,10 @@ class People:
         self.deleted |= {ticket.ticket_id for ticket in gone}
 
     def _reissue(self, some: list[EventTicket]) -> None:
-        self._each(some, "reissued", tickets.reissue)
+        self._each(some, "reissued", issuing.reissue)
 
     def _rerender(self, some: list[EventTicket]) -> None:
-        self._each(some, "made anew", tickets.rerender)
+        self._each(some, "made anew", issuing.rerender)
 
     def _rename(self, some: list[EventTicket]) -> None:
         def rename(ticket: EventTicket) -> None:
@@ -63,7 +63,7 @@ class People:
 
     def _each(self, some: list[EventTicket], deed: str, do: Callable[[EventTicket], None]) -> None:
         for ticket in some:
-            with contextlib.suppress(tickets.TicketError, EventTicket.DoesNotExist):
+            with contextlib.suppress(issuing.TicketError, EventTicket.DoesNotExist):
                 do(ticket)
                 self.counts[deed] += 1
 

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from apps.core.jobs import timing
 from apps.events.models import EventTicket
-from apps.events.publishing import deletions
+from apps.publishing import deletions
 from cloudlet.testing import RunningCloudlet
 from tests.brokers import Broker
 from tests.factories import make_event

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from uuid import UUID
 
-from apps.events import codes, faces
-from apps.events.auditing import doctor
-from apps.events.auditing.inventory import Inventory
+from apps.events import codes
 from apps.events.models import Event, EventTicket, StoredFileDeletion
-from apps.events.publishing import cascades
+from apps.publishing import invalidation, ticket_rendering
 from apps.storage import gateway
+from apps.storage_checks import doctor
+from apps.storage_checks.inventory import Inventory
 from tests.pictures import codes_in_png
 
 State = EventTicket.State
@@ -25,7 +25,7 @@ def owed() -> bool:
         Event.objects.exclude(republish_after=None).exists()
         or StoredFileDeletion.objects.exists()
         or EventTicket.objects.exclude(state=State.READY).exists()
-        or cascades.notice_changes()
+        or invalidation.notice_changes()
     )
 
 
@@ -46,7 +46,9 @@ def findings(event: Event, expected: Set[UUID], strangers: Set[str], path: Path)
     for row in StoredFileDeletion.objects.all():
         yield f"{row.name} is not deleted: {row.reason}"
     rows = EventTicket.objects.filter(event=event, state=State.READY).select_related("event").order_by("pk")
-    faces_now = faces.ticket_faces(faces.with_what_is_printed(Event.objects.all()).get(pk=event.pk))
+    faces_now = ticket_rendering.ticket_faces(
+        ticket_rendering.with_what_is_printed(Event.objects.all()).get(pk=event.pk)
+    )
     for start in range(0, rows.count(), CHUNK):
         yield from _by_the_files(rows[start : start + CHUNK], faces_now)
     yield from _by_the_doctor(strangers, path)
@@ -87,4 +89,6 @@ def _by_the_doctor(strangers: Set[str], path: Path) -> Iterator[str]:
 
 def shows(ticket: EventTicket, faces_now: Mapping[int | None, str]) -> bool:
     """Whether the files of a ticket show its event and its own values as they are now."""
-    return ticket.published_face.startswith(faces_now[ticket.ticket_type_id]) and faces.shows_its_values(ticket)
+    return ticket.published_face.startswith(faces_now[ticket.ticket_type_id]) and ticket_rendering.shows_its_values(
+        ticket
+    )

@@ -15,8 +15,8 @@ from django.utils import timezone
 from apps.accounts.models import Organiser
 from apps.events.codes import code_of
 from apps.events.models import Event, EventImage, EventTicket
-from apps.events.publishing import cascades
-from apps.events.publishing.publisher import publish
+from apps.publishing import invalidation
+from apps.publishing.publisher import publish
 from tests.factories import make_event, make_picture, make_ticket, make_ticket_type
 
 from .forms import form_of, url, what_a_browser_sends
@@ -137,7 +137,7 @@ def published(event: Event, cloudlet: object) -> EventTicket:
 
 def wished_after_a_moment(ticket: EventTicket) -> int:
     """How often the ticket's files were wanted anew, once the quiet time after an edit is over."""
-    cascades.republish_changed(timezone.now() + 2 * cascades.QUIET)
+    invalidation.republish_changed(timezone.now() + 2 * invalidation.QUIET)
     ticket.refresh_from_db()
     return ticket.revision
 

@@ -14,10 +14,10 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from apps.events import faces
-from apps.events.admin.layout_field import EXAMPLE, PAGES, written
-from apps.events.images import save_event_image
+from apps.backoffice.layout_field import EXAMPLE, PAGES, written
+from apps.events.event_images import save_event_image
 from apps.events.models import Event, EventImage
+from apps.publishing import ticket_rendering
 from tests.factories import make_event, make_organiser, make_ticket_type, make_user
 from tests.pictures import codes_in_pdf, codes_in_png, png_of_code
 
@@ -62,7 +62,7 @@ def test_a_page_is_chosen_by_its_name_and_shown_again(desk: Client, event: Event
 
     assert layout_of(event) == PAGES[page][1]
     assert what_a_browser_sends(desk, event)["page"] == page
-    assert codes_in_pdf(specimen(desk, event), 100) == [faces.SPECIMEN.code]
+    assert codes_in_pdf(specimen(desk, event), 100) == [ticket_rendering.SPECIMEN.code]
 
 
 def test_an_own_layout_is_kept_and_shown_again(desk: Client, event: Event) -> None:
@@ -134,7 +134,7 @@ def test_a_ticket_that_would_not_scan_is_refused_before_it_is_saved(desk: Client
     hidden = {"elements": {"logo": {"show": False}}}
     Event.objects.update(layout=hidden)
     save_event_image(event, EventImage.Kind.LOGO, poster_with_a_code())
-    faces.template_of(Event.objects.get())
+    ticket_rendering.template_of(Event.objects.get())
 
     large = {"elements": {"logo": {"frame": [42, 120, 120, 120]}}}
     assert "does not scan: it shows 2 codes" in str(errors_of(save(desk, event, layout=json.dumps(large)))["layout"])
@@ -181,8 +181,8 @@ def test_the_specimen_is_drawn_with_the_events_own_layout_and_admits_nobody(desk
 
     picture = specimen(desk, event, "png")
     assert Image.open(io.BytesIO(picture)).size == (850, 1100)
-    assert codes_in_png(picture) == [faces.SPECIMEN.code]
-    verdict = desk.post("/api/events/admit/", {"code": faces.SPECIMEN.code}, content_type="application/json")
+    assert codes_in_png(picture) == [ticket_rendering.SPECIMEN.code]
+    verdict = desk.post("/api/events/admit/", {"code": ticket_rendering.SPECIMEN.code}, content_type="application/json")
     assert verdict.json()["verdict"] == "unknown"
 
 
@@ -213,7 +213,7 @@ def test_a_layout_is_looked_at_without_saving_it(desk: Client, event: Event) -> 
     assert found, page
     picture = base64.b64decode(found[1])
     assert Image.open(io.BytesIO(picture)).size == (542, 1173)
-    assert codes_in_png(picture) == [faces.SPECIMEN.code]
+    assert codes_in_png(picture) == [ticket_rendering.SPECIMEN.code]
     event.refresh_from_db()
     assert (event.title, event.layout, event.images.count()) == ("Concert Night", {}, 0)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from apps.events import faces
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket
-from apps.events.publishing.publisher import publish
+from apps.publishing import ticket_rendering
+from apps.publishing.publisher import publish
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_ticket, make_ticket_type
 from tests.pictures import codes_in_pdf, codes_in_png
@@ -41,7 +41,7 @@ def test_rows_with_a_zone_language_or_colour_that_is_none_are_printed_with_the_u
     event = make_event()
     Event.objects.update(**changes)
     ticket = make_ticket(event=Event.objects.get(pk=event.pk))
-    assert codes_in_pdf(faces.render(ticket).pdf, 100) == [code_of(ticket)]
+    assert codes_in_pdf(ticket_rendering.render(ticket).pdf, 100) == [code_of(ticket)]
 
 
 @pytest.mark.django_db

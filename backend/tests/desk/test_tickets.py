@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.accounts.models import Organiser
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket
-from apps.events.publishing.publisher import publish
+from apps.publishing.publisher import publish
 from tests.factories import make_event, make_ticket, make_ticket_type
 from tests.network_guard import another_worker
 

@@ -22,8 +22,8 @@ from django.utils import timezone
 from apps.core.cli.progress import Progress
 from apps.core.parallel import in_parallel
 from apps.events.models import EventTicket
-from apps.events.moving import plans, relocation
-from apps.events.moving.plans import Selection
+from apps.local_migration import importer, plans
+from apps.local_migration.plans import Selection
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event
@@ -91,7 +91,7 @@ def test_many_threads_upload_every_file_once(cloudlet: RunningCloudlet) -> None:
     for _ in range(40):
         make_local_ticket(event=event)
     with mock.patch.object(gateway, "upload", side_effect=gateway.upload) as upload:
-        results = list(relocation.move(Selection(), workers=8))
+        results = list(importer.move(Selection(), workers=8))
     assert len(results) == 40
     assert upload.call_count == 80
     assert len(published()) == 40

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from apps.events import scanning
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import EventTicket
-from apps.events.moving.legacy_files import Finding, examine
+from apps.local_migration import qr_reader
+from apps.local_migration.legacy_files import Finding, examine
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_ticket
 from tests.local_tickets import accept_id, local_path, make_local_ticket, old_qr_png, write_local
@@ -153,4 +153,4 @@ def test_pictures_of_any_kind_are_scanned(mode: str) -> None:
         picture = picture.convert(mode)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG" if mode == "CMYK" else "PNG")
-    assert scanning.codes_in_picture(buffer.getvalue()) == ["hello"]
+    assert qr_reader.codes_in_picture(buffer.getvalue()) == ["hello"]

@@ -11,12 +11,12 @@ import pytest
 from django.utils import timezone
 from PIL import Image
 
-from apps.events import codes, faces, tickets, verification
+from apps.events import codes, issuing
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import EventTicket, TicketCode
-from apps.events.moving import legacy_files
-from apps.events.moving.legacy_files import examine
-from apps.events.publishing import publisher
+from apps.local_migration import legacy_files
+from apps.local_migration.legacy_files import examine
+from apps.publishing import publisher, ticket_rendering, verification
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.local_tickets import json_code, local_path, make_local_ticket, old_qr_png
@@ -79,7 +79,7 @@ def test_whatever_was_printed_opens_the_door_exactly(cloudlet: RunningCloudlet, 
             assert find_ticket(other) == (None, False)
 
     ticket.refresh_from_db()
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     assert find_ticket(printed) == (ticket, False), "as any earlier copy of a re-issued ticket"
     assert not TicketCode.objects.filter(ticket=ticket, dead_at=None).exists()
 
@@ -92,7 +92,7 @@ def test_tickets_that_were_moved_already_are_taken_up_while_their_picture_is_the
     TicketCode.objects.filter(source=TicketCode.Source.PICTURE).delete()
     local_path(gone).unlink()
     reissued.refresh_from_db()
-    tickets.reissue(reissued)
+    issuing.reissue(reissued)
     publisher.publish(reissued.pk)
 
     dry = migrate("--dry-run")
@@ -149,7 +149,7 @@ def test_files_that_carry_a_text_which_turns_out_to_be_shared_are_made_anew(clou
     """Files from before all were signed: until then they open the door, and are what verification expects."""
     first = make_local_ticket()
     with (
-        mock.patch.object(faces, "code_of", lambda ticket: str(ticket.ticket_id)),
+        mock.patch.object(ticket_rendering, "code_of", lambda ticket: str(ticket.ticket_id)),
         mock.patch.object(verification, "code_of", lambda ticket: str(ticket.ticket_id)),
     ):
         migrate()
@@ -200,7 +200,7 @@ def test_moving_is_not_reissuing_but_reissuing_kills_the_printed_code(cloudlet: 
     ticket.refresh_from_db()
     assert (ticket.code_generation, find_ticket(str(ticket.ticket_id))) == (0, (ticket, True))
 
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     publisher.publish(ticket.pk)
 
     ticket.refresh_from_db()

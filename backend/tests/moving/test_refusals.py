@@ -12,12 +12,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from apps.events import faces, tickets
+from apps.events import issuing
 from apps.events.codes import find_ticket
 from apps.events.models import EventTicket
-from apps.events.moving import plans, relocation
-from apps.events.moving.plans import Outcome, Selection
-from apps.events.publishing import claims
+from apps.local_migration import importer, plans
+from apps.local_migration.plans import Outcome, Selection
+from apps.publishing import claims, ticket_rendering
 from cloudlet.testing import RunningCloudlet
 from tests.faults import faults
 from tests.local_tickets import local_path, make_local_ticket
@@ -65,7 +65,10 @@ def test_a_failure_is_told_once_on_the_console_or_in_the_log(
     ticket = make_local_ticket()
     out = io.StringIO()
     error = RenderingError("no glyph for U+E000") if trouble == "refusal" else KeyError("no glyph for U+E000")
-    with mock.patch.object(faces, "render", side_effect=error), pytest.raises(CommandError, match="1 of 1 tickets"):
+    with (
+        mock.patch.object(ticket_rendering, "render", side_effect=error),
+        pytest.raises(CommandError, match="1 of 1 tickets"),
+    ):
         call_command("migrate_tickets_to_cloudinary", stdout=out, stderr=out, workers=1)
     said = out.getvalue().splitlines() + [record.getMessage() for record in caplog.records]
     assert len([line for line in said if str(ticket.ticket_id) in line and "QR code file" not in line]) == 1
@@ -83,7 +86,7 @@ def test_a_rate_limit_holds_the_run_back_and_nothing_fails(cloudlet: RunningClou
 
 
 def test_hiccups_of_storage_are_tried_again_at_once(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.events.moving.pacing.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.01)
     monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.01)
     for _ in range(10):
         make_local_ticket()
@@ -97,9 +100,9 @@ def test_hiccups_of_storage_are_tried_again_at_once(cloudlet: RunningCloudlet, m
 
 
 def test_storage_that_stays_down_ends_the_run(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.events.moving.pacing.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.0)
     monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.0)
-    monkeypatch.setattr(relocation, "HOPELESS", 3)
+    monkeypatch.setattr(importer, "HOPELESS", 3)
     for _ in range(5):
         make_local_ticket()
     down = {"call": "upload", "kind": "error", "status": 503, "message": "Down for maintenance"}
@@ -120,7 +123,7 @@ def test_pdf_files_that_the_account_keeps_back_are_told_in_words(cloudlet: Runni
 
 def test_a_ticket_in_another_workers_hands_is_waited_for(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
-    tickets.owe_files([ticket])
+    issuing.owe_files([ticket])
     claims.claim([ticket.pk])
     EventTicket.objects.filter(pk=ticket.pk).update(lease_until=timezone.now() + timedelta(seconds=1))
     assert "1 moved" in migrate()
@@ -129,8 +132,8 @@ def test_a_ticket_in_another_workers_hands_is_waited_for(cloudlet: RunningCloudl
 def test_a_ticket_reissued_between_plan_and_move_does_not_get_its_dead_code_back(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     (planned,) = plans.plan(Selection())
-    tickets.reissue(ticket)
-    (result,) = relocation.apply([planned], Selection())
+    issuing.reissue(ticket)
+    (result,) = importer.apply([planned], Selection())
     assert result.outcome is Outcome.OVERTAKEN
     assert find_ticket(str(ticket.ticket_id)) == (ticket, False)
 
@@ -139,5 +142,5 @@ def test_a_ticket_deleted_between_plan_and_move_is_left_alone(cloudlet: RunningC
     ticket = make_local_ticket()
     (planned,) = plans.plan(Selection())
     ticket.delete()
-    (result,) = relocation.apply([planned], Selection())
+    (result,) = importer.apply([planned], Selection())
     assert result.outcome is Outcome.OVERTAKEN

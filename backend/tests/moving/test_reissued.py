@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
-from apps.events.publishing import deletions, publisher
+from apps.publishing import deletions, publisher
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_ticket
@@ -36,7 +36,7 @@ def statuses(links: list[str]) -> list[int]:
 def test_a_reissued_ticket_comes_home_and_leaves_again(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     ticket = make_ticket()
     before = published(ticket)
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     links = published(ticket)
     deletions.delete_due()
     migrate("--to-local")
@@ -54,7 +54,7 @@ def test_a_ticket_that_is_reissued_at_home_leaves_nothing_on_cloudinary(cloudlet
     ticket = make_ticket()
     before = published(ticket)
     migrate("--to-local")
-    tickets.reissue(EventTicket.objects.get(pk=ticket.pk))
+    issuing.reissue(EventTicket.objects.get(pk=ticket.pk))
     ticket.refresh_from_db()
     assert local_path(ticket).exists(), "what was brought home is still known"
     links = published(ticket)
@@ -67,7 +67,7 @@ def test_a_ticket_that_is_reissued_at_home_leaves_nothing_on_cloudinary(cloudlet
 def test_a_ticket_that_is_reissued_before_its_move_goes_to_a_new_place(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     name = ticket.qr_code.name
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     assert ticket.local_files == {"qr_code": name}
     migrate()
     ticket.refresh_from_db()
@@ -82,7 +82,7 @@ def test_force_gives_a_ticket_that_was_reissued_at_its_first_place_another(cloud
     ticket = make_ticket()
     before = published(ticket)
     EventTicket.objects.update(code_generation=1)  # by a version that left the files where they were
-    tickets.rerender(ticket)
+    issuing.rerender(ticket)
     published(ticket)
     migrate("--force")
     deletions.delete_due()

@@ -13,8 +13,8 @@ from django.core.management import CommandError, call_command
 
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import EventTicket, StoredFileDeletion
-from apps.events.moving import relocation
-from apps.events.publishing import publisher
+from apps.local_migration import importer
+from apps.publishing import publisher
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_ticket
@@ -108,7 +108,7 @@ def test_a_local_file_that_cannot_be_deleted_holds_up_no_other_ticket(
     cloudlet: RunningCloudlet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as a name that leads out of the media folder, of which databases of old are full."""
-    monkeypatch.setattr(relocation, "HOPELESS", 2)
+    monkeypatch.setattr(importer, "HOPELESS", 2)
     outside = write_local("../elsewhere/a.pdf", b"%PDF")
     astray = [make_local_ticket(pdf_ticket=str(outside)) for _ in range(3)]
     others = [make_local_ticket(), make_local_ticket()]

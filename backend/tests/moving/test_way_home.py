@@ -9,7 +9,7 @@ from django.core.management import CommandError
 
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
-from apps.events.publishing import publisher
+from apps.publishing import publisher
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_ticket

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.models import EventTicket
 from apps.webhooks import recording
 from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage
@@ -21,7 +21,7 @@ def tell(event_type: EventType, *about: EventTicket) -> None:
 
 def crowd(endpoint: WebhookEndpoint, number: int) -> list[EventTicket]:
     event = make_event(organiser=endpoint.organiser)
-    return tickets.issue_many(event, [tickets.Holder(name=f"Guest {n}") for n in range(number)])
+    return issuing.issue_many(event, [issuing.Holder(name=f"Guest {n}") for n in range(number)])
 
 
 def let_time_pass() -> None:

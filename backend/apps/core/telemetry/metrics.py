@@ -2,7 +2,7 @@
 
 Each process writes its numbers into a memory-mapped file of its own (see `process_files.py`), which costs about a
 microsecond a number. Labels take few values, all known in advance, but for routes (as many as the URLconf has) and
-tasks. What the database knows is not counted here: `apps.events.watching` asks it.
+tasks. What the database knows is not counted here: `apps.monitoring.views` asks it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,0 @@
-from django.contrib.admin.apps import AdminConfig
-
-
-class BackOfficeConfig(AdminConfig):
-    """Stands in INSTALLED_APPS in the place of `django.contrib.admin`."""
-
-    default_site = "apps.accounts.site.BackOfficeSite"

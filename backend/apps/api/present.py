@@ -1,0 +1,98 @@
+"""From rows of the database to what the API shows of them."""
+
+from __future__ import annotations
+
+from django.db.models import Prefetch, QuerySet
+from django.urls import reverse
+
+from apps.accounts.public_url import absolute_url
+from apps.checkin.admission import Check, Verdict
+from apps.events.codes import code_of
+from apps.events.models import Event, EventImage, EventTicket
+from apps.events.permissions import Sight
+from apps.wallets.passes import Wallet, offered
+
+from .schemas import EventOut, HolderOut, ScannedEventOut, ScannedTicketOut, TicketOut, VerdictOut
+
+
+def with_all_shown(tickets: QuerySet[EventTicket]) -> QuerySet[EventTicket]:
+    """The tickets with everything that `ticket_out` reads, in two queries for any number of them."""
+    covers = EventImage.objects.filter(kind=EventImage.Kind.COVER).defer("content")
+    return tickets.select_related("event", "ticket_type").prefetch_related(Prefetch("event__images", covers))
+
+
+def ticket_out(ticket: EventTicket, sight: Sight) -> TicketOut:
+    is_whole = sight >= Sight.HOLDER
+    has_urls = is_whole and ticket.has_files
+    wallets = offered() if is_whole else frozenset()
+    return TicketOut(
+        ticket_id=ticket.ticket_id,
+        event=_event_out(ticket.event),
+        holder=HolderOut(name=ticket.holder_name, email=ticket.holder_email if is_whole else None),
+        quantity=ticket.quantity,
+        ticket_type=ticket.ticket_type.name if ticket.ticket_type else None,
+        order_reference=ticket.order_reference,
+        state=EventTicket.State(ticket.state),
+        reason=ticket.reason if ticket.reason and sight >= Sight.ORGANISER else None,
+        code=code_of(ticket) if is_whole else None,
+        qr_code_url=ticket.qr_code.url if has_urls else None,
+        pdf_ticket_url=ticket.pdf_ticket.url if has_urls else None,
+        apple_wallet_url=_ticket_url("apple_wallet", ticket) if Wallet.APPLE in wallets else None,
+        google_wallet_url=_ticket_url("google_wallet", ticket) if Wallet.GOOGLE in wallets else None,
+        issued_at=ticket.issued_at,
+        used_at=ticket.used_at,
+    )
+
+
+def _ticket_url(name: str, ticket: EventTicket) -> str:
+    return absolute_url(reverse(f"api:{name}", args=[ticket.ticket_id]))
+
+
+def _event_out(event: Event) -> EventOut:
+    cover = next(iter(event.images.all()), None)
+    cover_path = reverse("api:event_cover", args=[event.pk, cover.sha256]) if cover else ""
+    return EventOut(
+        id=event.pk,
+        title=event.title,
+        starts_at=event.local(event.starts_at),
+        ends_at=event.local(event.ends_at) if event.ends_at else None,
+        doors_at=event.local(event.doors_at) if event.doors_at else None,
+        time_zone=event.time_zone,
+        venue=event.venue,
+        address=event.address,
+        cover_url=absolute_url(cover_path) if cover else None,
+    )
+
+
+def verdict_out(result: Check) -> VerdictOut:
+    ticket = result.ticket
+    return VerdictOut(
+        verdict=result.verdict,
+        message=_message(result),
+        ticket=None
+        if ticket is None
+        else ScannedTicketOut(
+            ticket_id=ticket.ticket_id,
+            event=ScannedEventOut(
+                id=ticket.event_id, title=ticket.event.title, starts_at=ticket.event.local(ticket.event.starts_at)
+            ),
+            holder_name=ticket.holder_name,
+            quantity=ticket.quantity,
+            ticket_type=ticket.ticket_type.name if ticket.ticket_type else None,
+            order_reference=ticket.order_reference,
+            used_at=ticket.used_at,
+        ),
+    )
+
+
+def _message(result: Check) -> str:
+    ticket = result.ticket
+    if ticket is None:
+        return "Unknown: this is not a ticket for any of your events."
+    if result.verdict is Verdict.WRONG_EVENT:
+        return f"Wrong event: this ticket is for “{ticket.event.title}”."
+    if result.verdict is Verdict.REISSUED:
+        return "Replaced: this ticket was issued anew, and this copy no longer counts. Ask for the newer one."
+    if result.verdict is Verdict.USED and ticket.used_at is not None:
+        return f"Used: let in before, on {ticket.event.local(ticket.used_at):%Y-%m-%d at %H:%M:%S}."
+    return "Valid: one person." if ticket.quantity == 1 else f"Valid: {ticket.quantity} people."

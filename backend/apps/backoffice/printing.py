@@ -1,0 +1,31 @@
+"""What tickets show otherwise than it was entered, in words for organisers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils.html import format_html
+
+from apps.events.models import Event
+from apps.imports.attendee_lists import Line
+from apps.publishing import ticket_rendering
+from ticketkit import Compromise, TicketDetails
+
+PRINTED_OTHERWISE = format_html(
+    '<span class="desk-flag" title="{}">printed otherwise</span>',
+    "The fonts lack characters of this name. The ticket shows it as well as possible, and its code works.",
+)
+
+
+def in_words(found: Compromise) -> str:
+    """What the ticket shows in place of a text, and why."""
+    why = "is too long for its place" if found.is_shortened else "has characters that can’t be printed"
+    return f"“{found.written}” {why}. The ticket shows “{found.drawn}”."
+
+
+def note_names(event: Event, lines: Sequence[Line]) -> int:
+    """Note beside each line what a ticket shows in place of its name. Return how many lines have a note."""
+    details = [TicketDetails(ticket_id="-", code="", holder=line.name or line.email) for line in lines]
+    for line, found in zip(lines, ticket_rendering.compromises(event, details), strict=True):
+        line.notes = [in_words(one) for one in found]
+    return sum(bool(line.notes) for line in lines)

@@ -1,0 +1,145 @@
+"""The doctor's page: what the last storage check found, starting another, and what the account uses over time.
+
+Nothing here asks storage: a worker does, and writes down what it learns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+
+from apps.accounts.models import User
+from apps.events.models import Examination, UsageSample
+from apps.storage_checks import examinations, usage
+from apps.storage_checks.problems import BY_PEOPLE, MEANING, NOTICES, REMEDY, Problem
+
+from .plot import Plot, draw, quantity
+from .team_scope import has_for_all_teams
+
+PERIODS = {"30": 30, "90": 90, "365": 365}  # days
+HISTORY = 10
+State = Examination.State
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All findings of one problem, in words."""
+
+    name: str
+    count: int
+    examples: list[str]
+    meaning: str
+    remedy: SafeString
+    kind: str  # notice, person, program: who has to do something
+    more: int
+
+
+@admin.register(Examination)
+class ExaminationAdmin(ModelAdmin):  # type: ignore[misc] # unfold has no types
+    """One page in the place of a list. To see it takes the permission to view storage checks, to start one that to add
+    them: neither comes with managing a team, because a check shows every team's files."""
+
+    def get_urls(self) -> list[URLPattern]:
+        start = self.admin_site.admin_view(require_POST(self.start))
+        return [path("start/", start, name="events_examination_start"), *super().get_urls()[:1]]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # no form makes one
+
+    def has_change_permission(self, request: HttpRequest, obj: Examination | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Examination | None = None) -> bool:
+        return False
+
+    def start(self, request: HttpRequest) -> HttpResponse:
+        if not has_for_all_teams(request, Examination, "add"):
+            raise PermissionDenied
+        try:
+            examinations.ask(cast(User, request.user))
+        except examinations.UnderWayError as error:
+            messages.warning(request, str(error))
+        return HttpResponseRedirect(reverse("admin:events_examination_changelist"))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        history = list(Examination.objects.select_related("asked_by")[:HISTORY])
+        under_way = next((check for check in history if check.is_open), None)
+        shown = _chosen(request) or next((check for check in history if not check.is_open), None)
+        days = PERIODS.get(request.GET.get("days", ""), PERIODS["30"])
+        samples = usage.since(days)
+        groups = [_group(found) for found in shown.findings] if shown else []
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Storage check",
+            "opts": self.model._meta,
+            "under_way": under_way,
+            "may_start": has_for_all_teams(request, Examination, "add") and (not under_way or under_way.is_silent),
+            "shown": shown,
+            "groups": groups,
+            "wrong": sum(group.count for group in groups if group.kind != "notice"),
+            "repairable": any(group.kind == "program" for group in groups),
+            "history": history,
+            "plots": [plot for measure in usage.MEASURES if (plot := _plot(measure, samples))],
+            "untold": [measure.title for measure in usage.MEASURES if samples and not _points(measure, samples)],
+            "measures": usage.MEASURES,
+            "rows": [
+                (sample.taken_at, [_told(sample, measure) for measure in usage.MEASURES]) for sample in samples[::-1]
+            ],
+            "days": days,
+            "periods": PERIODS.values(),
+        }
+        return TemplateResponse(request, "backoffice/storage_check.html", context)
+
+
+def _chosen(request: HttpRequest) -> Examination | None:
+    """An earlier one, whose findings were asked for."""
+    pk = request.GET.get("check", "")
+    return get_object_or_404(Examination, pk=int(pk)) if pk.isascii() and pk.isdecimal() and len(pk) < 18 else None
+
+
+def _group(found: dict[str, Any]) -> Group:
+    problem = Problem(found["problem"])
+    return Group(
+        name=problem.value,
+        count=found["count"],
+        examples=found["examples"],
+        meaning=MEANING[problem],
+        remedy=_with_code(REMEDY[problem]),
+        kind="notice" if problem in NOTICES else "person" if problem in BY_PEOPLE else "program",
+        more=found["count"] - len(found["examples"]),
+    )
+
+
+def _with_code(text: str) -> SafeString:
+    """What stands between backticks is shown as what it is: something to type."""
+    return format_html_join("", "{}", ((format_html("<code>{}</code>", part) if number % 2 else part,)
+                                       for number, part in enumerate(text.split("`"))))  # fmt: skip
+
+
+def _points(measure: usage.Measure, samples: list[UsageSample]) -> list[tuple[Any, float]]:
+    return [
+        (sample.taken_at, float(value)) for sample in samples if (value := getattr(sample, measure.name)) is not None
+    ]
+
+
+def _plot(measure: usage.Measure, samples: list[UsageSample]) -> Plot | None:
+    limit = samples[-1].credits_limit if samples and measure.name == "credits" else None
+    return draw(measure.name, measure.title, measure.note, _points(measure, samples), measure.unit, limit)
+
+
+def _told(sample: UsageSample, measure: usage.Measure) -> str:
+    value = getattr(sample, measure.name)
+    return "–" if value is None else quantity(value, measure.unit)

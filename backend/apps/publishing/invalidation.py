@@ -1,0 +1,124 @@
+"""Tickets follow their event: what is printed changes, so their files are made anew, in bulk and with the same codes.
+
+What a ticket shows of its event has a digest, its *face*. A ticket's row keeps the face on its published files (and
+behind it a digest of the ticket's own values, which saving follows), the event keeps the one that its tickets were last
+told to show, and tickets whose face differs are stale. Until new files
+are there, the old ones stay where they are. Quick edits are gathered for a moment, and an edit that is taken back in
+time costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from apps.events.models import Event, EventTicket
+
+from . import ticket_rendering
+
+logger = logging.getLogger("apps.events.publishing.cascades")
+
+QUIET = timedelta(seconds=10)  # edits so soon after the first one are published together with it
+CHUNK = 2000
+State = EventTicket.State
+# Files that nobody is going to make anew by himself; the change may also cure what could not be printed.
+SETTLED = Q(state=State.READY) | Q(state=State.FAILED, next_attempt_at=None)
+
+
+def event_changed(event_id: int) -> None:
+    """Have the event's tickets looked at soon, because it, its ticket types, its pictures or its organiser changed."""
+    event, now = Event.objects.filter(pk=event_id), timezone.now()
+    if not event.filter(republish_after=None).update(republish_after=now + QUIET):
+        # A run may be at it already, with what it read before this change: it must find another moment in the row.
+        event.filter(republish_after__lte=now).update(republish_after=now)
+
+
+def about_to_edit(event_id: int) -> None:
+    """Keep what the event's tickets show today, if nobody did yet, so that `edited` sees what the edit changes."""
+    for event in ticket_rendering.with_what_is_printed(Event.objects.filter(pk=event_id, face="")):
+        Event.objects.filter(pk=event_id, face="").update(face=ticket_rendering.face_of(event))
+
+
+def edited(event_id: int) -> int:
+    """After an edit, do what `event_changed` does if tickets would look different. Answers how many are made anew."""
+    event = ticket_rendering.with_what_is_printed(Event.objects.filter(pk=event_id)).get()
+    if event.face == ticket_rendering.face_of(event):
+        return 0
+    event_changed(event_id)
+    return sum(stale.count() for stale in _stale(event))
+
+
+def notice_changes(now: datetime | None = None) -> int:
+    """Find the events that were changed by whatever way, and do for each what `event_changed` does. Answers how many.
+
+    Past events are left alone, except that a change reported by `event_changed` is always published.
+    """
+    now = now or timezone.now()
+    current = Event.objects.filter(
+        Q(ends_at__gte=now) | Q(starts_at__gte=now - timedelta(days=2)), republish_after=None
+    )
+    noticed = 0
+    for event in ticket_rendering.with_what_is_printed(current).iterator(chunk_size=500):
+        if event.face != ticket_rendering.face_of(event):
+            event_changed(event.pk)
+            noticed += 1
+    return noticed
+
+
+def republish_changed(now: datetime | None = None) -> int:
+    """Mark the stale tickets of the events whose quiet time is over; the sweep sends the work. Answers how many.
+
+    Safe to run any number of times at once, and to be killed at any point: the event stays due until the last of its
+    tickets is marked.
+    """
+    due = Event.objects.filter(republish_after__lte=now or timezone.now())
+    return sum(_republish(event) for event in ticket_rendering.with_what_is_printed(due))
+
+
+def _republish(event: Event) -> int:
+    _overtake_workers(event)
+    marked = 0
+    for stale in _stale(event):
+        last = 0  # each ticket once: workers of an older version would make it stale again, for as long as they run
+        while pks := list(stale.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+            marked += _mark(pks)
+            last = pks[-1]
+    # If it was changed again meanwhile, `republish_after` is another, and it stays due.
+    done = Event.objects.filter(pk=event.pk, republish_after=event.republish_after)
+    done.update(republish_after=None, face=ticket_rendering.face_of(event))
+    if marked:
+        logger.info("%d tickets of event %s are made anew, because it changed", marked, event.pk)
+    return marked
+
+
+def _stale(event: Event) -> Iterator[QuerySet[EventTicket]]:
+    """The tickets whose files show something else than the event does today, by their types."""
+    for ticket_type, face in ticket_rendering.ticket_faces(event).items():
+        stale = event.tickets.filter(SETTLED, ticket_type=ticket_type).exclude(published_face__startswith=face)
+        # Published before faces were kept: nothing is known to differ. One that was given up has nothing to lose.
+        yield stale if event.face else stale.exclude(published_face="", state=State.READY)
+
+
+def _overtake_workers(event: Event) -> None:
+    """A worker that is at a ticket may have read the event before it changed: have it notice when it is done."""
+    taken = EventTicket.objects.filter(event=event).exclude(lease=None).exclude(state=State.READY)
+    with transaction.atomic():
+        taken.filter(pk__in=taken.locked()).update(revision=F("revision") + 1)
+
+
+def _mark(pks: list[int]) -> int:
+    with transaction.atomic():
+        return EventTicket.objects.filter(pk__in=EventTicket.objects.filter(SETTLED, pk__in=pks).locked()).update(
+            state=State.PENDING,
+            revision=F("revision") + 1,
+            wished_at=timezone.now(),
+            attempts=0,
+            next_attempt_at=timezone.now(),
+            in_bulk=True,
+            reason="",
+        )
