@@ -24,7 +24,7 @@ from tests.storage_calls import StorageCalls
 
 from apps.events import event_images, issuing
 from apps.events.models import Event, EventImage, EventTicket
-from apps.publishing import deletions, publisher
+from apps.publishing import deletions, publisher, requests
 from apps.storage import gateway
 
 GB = 2**30
@@ -94,7 +94,7 @@ def _open(event: Event) -> None:
 
 
 def _make_anew(event: Event) -> None:
-    issuing.rerender_many(event.tickets.all())
+    requests.rerender_many(event.tickets.all())
     publisher.publish_many(list(event.tickets.values_list("pk", flat=True)), seconds=3600)
 
 

@@ -25,6 +25,8 @@ from environs import EnvError
 from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
+from apps.publishing import requests
+
 BACKEND = Path(__file__).resolve().parent.parent / "backend"
 START_TIMEOUT_S = 60
 TICKETS_TIMEOUT_S = 90
@@ -121,7 +123,6 @@ def _prepare():  # type: ignore[no-untyped-def] # Demo: its module can be import
     from django.core.management import call_command
 
     from apps.demo.content import make_demo
-    from apps.events import issuing
 
     call_command("migrate", interactive=False, verbosity=0)
     say("✓ database is up to date")
@@ -130,7 +131,7 @@ def _prepare():  # type: ignore[no-untyped-def] # Demo: its module can be import
     say(f"✓ demo event: {demo.event}, {len(demo.tickets)} tickets")
     for ticket in demo.tickets:
         if ticket.state == ticket.State.FAILED:  # in an earlier run; don't wait for its turn
-            issuing.rerender(ticket)
+            requests.rerender(ticket)
     return demo
 
 

@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "apps.storage",
     "apps.events",
     "apps.publishing",
+    "apps.checkin",
     "apps.wallets",
     "apps.webhooks",
     "apps.storage_checks",

@@ -8,7 +8,7 @@ from apps.accounts.mailed_codes import ConfirmCodePage, VerifyCode
 from apps.api.app import api
 
 urlpatterns = [
-    path("", include("apps.monitoring.views")),
+    path("", include("apps.monitoring.urls")),
     path("", include("apps.pages.urls")),
     path("api/", api.urls),
     path("accounts/confirm-email/", ConfirmCodePage.as_view()),

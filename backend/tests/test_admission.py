@@ -18,6 +18,7 @@ from apps.checkin.admission import Check, Verdict
 from apps.events import codes, issuing
 from apps.events.codes import code_of
 from apps.events.models import EventTicket, TicketCode
+from apps.publishing import requests
 
 from .factories import make_event, make_organiser, make_ticket, make_user
 from .local_tickets import accept_id
@@ -110,7 +111,7 @@ def test_a_move_to_cloudinary_in_the_same_moment_lets_nobody_in_twice(
 
     def note_printed_code(*args: Any) -> bool:
         assert codes.accept({ticket: [printed]}, TicketCode.Source.PICTURE).shared == {}
-        assert issuing.owe_files([ticket]) == {ticket.pk}
+        assert requests.owe_files([ticket]) == {ticket.pk}
         return may_admit(*args)
 
     monkeypatch.setattr(admission, "may_admit", note_printed_code)

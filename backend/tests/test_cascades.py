@@ -14,7 +14,7 @@ from apps.events import event_images, issuing
 from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import Event, EventImage, EventTicket, TicketType
-from apps.publishing import claims, invalidation, publisher, sweep, ticket_rendering
+from apps.publishing import claims, fingerprints, invalidation, outcomes, publisher, queues, sweep, ticket_rendering
 from cloudlet.testing import RunningCloudlet
 from ticketkit import RenderingError
 
@@ -29,8 +29,8 @@ LATER = timedelta(minutes=1)
 
 @pytest.fixture(autouse=True)
 def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "_send", lambda *_: None)
-    monkeypatch.setattr(dispatch, "queue_length", lambda *, bulk: 0)
+    monkeypatch.setattr(dispatch, "send", lambda *_: None)
+    monkeypatch.setattr(queues, "queue_length", lambda *, bulk: 0)
 
 
 @pytest.fixture
@@ -151,8 +151,8 @@ def test_a_ticket_that_was_being_made_while_the_event_changed_is_made_again(even
     Event.objects.filter(pk=event.pk).update(title="After")
     invalidation.event_changed(event.pk)
     invalidation.republish_changed(timezone.now() + LATER)
-    files = claims.Files(*(media_file(claimed, kind) for kind in publisher.media.KINDS))
-    assert claims.record([(claimed, files)])[late.pk].state == State.PENDING
+    files = outcomes.Files(*(media_file(claimed, kind) for kind in publisher.media.KINDS))
+    assert outcomes.record([(claimed, files)])[late.pk].state == State.PENDING
     publish_all()
     assert len(shown_of_the_event(event)) == 1
 
@@ -167,8 +167,8 @@ def test_without_overtaking_the_worker_a_stale_ticket_would_pass_for_ready(
     Event.objects.filter(pk=event.pk).update(title="After")
     invalidation.event_changed(event.pk)
     invalidation.republish_changed(timezone.now() + LATER)
-    files = claims.Files(*(media_file(claimed, kind) for kind in publisher.media.KINDS))
-    assert claims.record([(claimed, files)])[late.pk].state == State.READY
+    files = outcomes.Files(*(media_file(claimed, kind) for kind in publisher.media.KINDS))
+    assert outcomes.record([(claimed, files)])[late.pk].state == State.READY
     publish_all()
     assert len(shown_of_the_event(event)) == 2
 
@@ -176,7 +176,7 @@ def test_without_overtaking_the_worker_a_stale_ticket_would_pass_for_ready(
 def shown_of_the_event(event: Event) -> set[str]:
     """What the files of tickets without a type show of the event, as digests."""
     kept = event.tickets.filter(ticket_type=None).values_list("published_face", flat=True)
-    return {face[: ticket_rendering.HALF] for face in kept}
+    return {face[: fingerprints.HALF] for face in kept}
 
 
 def media_file(ticket: EventTicket, kind: publisher.media.FileKind) -> publisher.media.StoredFile:
@@ -240,7 +240,7 @@ def test_an_edit_in_the_middle_of_a_run_is_not_lost_with_it(event: Event, monkey
     publish_all()
     assert Event.objects.get().republish_after is not None, "it is still due"
     follow()
-    third = ticket_rendering.ticket_faces(Event.objects.get())
+    third = fingerprints.ticket_faces(Event.objects.get())
     for ticket in EventTicket.objects.all():
         assert ticket.published_face.startswith(third[ticket.ticket_type_id])
 

@@ -23,7 +23,7 @@ from apps.core.jobs import dispatch
 from apps.events import issuing as tickets
 from apps.events import signals
 from apps.events.models import Event, EventTicket, StoredFileDeletion
-from apps.publishing import claims, deletions, publisher
+from apps.publishing import claims, deletions, publisher, requests
 from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet
@@ -154,7 +154,7 @@ def test_files_that_were_published_under_both_delivery_types_all_go(cloudlet: Ru
     ticket = published_ticket()
     urls = [ticket.qr_code.url, ticket.pdf_ticket.url]
     settings.CLOUDINARY_DELIVERY_TYPE = "authenticated"
-    tickets.rerender(ticket)
+    requests.rerender(ticket)
     publisher.publish(ticket.pk)
     ticket.refresh_from_db()
     urls += [ticket.qr_code.url, ticket.pdf_ticket.url]
@@ -231,7 +231,7 @@ def test_an_event_takes_all_its_files_along_in_one_task(
     publisher.publish_many(issued)
     rows = list(EventTicket.objects.all())
     sent: list[str] = []
-    monkeypatch.setattr(dispatch, "_send", lambda task, arguments, queue: sent.append(task))
+    monkeypatch.setattr(dispatch, "send", lambda task, arguments, queue: sent.append(task))
     event.delete()
     assert sent == ["apps.events.tasks.delete_due"]
     monkeypatch.setattr(deletions, "ROUND", 100)

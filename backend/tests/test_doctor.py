@@ -17,9 +17,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from apps.events import issuing
 from apps.events.models import EventTicket, Examination, StoredFileDeletion
-from apps.publishing import publisher
+from apps.publishing import publisher, requests
 from apps.storage import gateway
 from apps.storage_checks.inventory import Inventory
 from cloudlet.testing import RunningCloudlet, running_cloudlet
@@ -157,7 +156,7 @@ def test_a_file_whose_deletion_is_under_way_is_no_orphan(empty: RunningCloudlet)
 def test_the_old_file_of_a_ticket_that_moved_to_another_event_goes(empty: RunningCloudlet) -> None:
     ticket = published()
     EventTicket.objects.filter(pk=ticket.pk).update(event=make_event())
-    issuing.rerender(EventTicket.objects.get(pk=ticket.pk))
+    requests.rerender(EventTicket.objects.get(pk=ticket.pk))
     assert publisher.publish(ticket.pk) == EventTicket.State.READY
     assert StoredFileDeletion.objects.count() == 2
     StoredFileDeletion.objects.all().delete()  # as by a restored backup

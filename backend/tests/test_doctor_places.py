@@ -13,7 +13,7 @@ import urllib3
 from apps.events import issuing
 from apps.events.deployment import deployment_tag
 from apps.events.models import Deployment, EventTicket, StoredFileDeletion
-from apps.publishing import deletions, publisher
+from apps.publishing import deletions, publisher, requests
 from apps.storage import gateway
 from apps.storage_checks import examinations
 from cloudlet.testing import RunningCloudlet
@@ -90,7 +90,7 @@ def test_a_ticket_that_was_reissued_before_places_changed_with_that_gets_a_place
     ticket = published()
     links = [ticket.qr_code.url, ticket.pdf_ticket.url]
     EventTicket.objects.filter(pk=ticket.pk).update(code_generation=1)
-    issuing.rerender(ticket)
+    requests.rerender(ticket)
     assert publisher.publish(ticket.pk) == EventTicket.State.READY
     assert_fixed("old_place")
     deletions.delete_due()
@@ -145,7 +145,7 @@ def test_files_without_a_mark_are_adopted_when_their_row_names_them(empty: Runni
     assert "2 files listed" in said
     assert "×" not in said
 
-    issuing.rerender(ticket)
+    requests.rerender(ticket)
     assert publisher.publish(ticket.pk) == EventTicket.State.READY
     assert marks() == [{deployment_tag()}] * 2, "with the next upload"
 

@@ -13,7 +13,7 @@ from apps.core.jobs import dispatch
 from apps.events import issuing
 from apps.events.issuing import Holder
 from apps.events.models import EventTicket
-from apps.publishing import sweep
+from apps.publishing import queues, sweep
 from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet
@@ -64,7 +64,7 @@ def test_tickets_that_are_issued_become_ready(cloudlet: RunningCloudlet, broker:
     with faults(cloudlet, [latency]), working(broker, "interactive"), working(broker, "bulk"):
         first = make_ticket()
         wait_until(lambda: ready() == 1, 90, "the first ticket ready")
-        assert dispatch.queue_length(bulk=False) == 0
+        assert queues.queue_length(bulk=False) == 0
         issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(320)])
         single = make_ticket()
         wait_until(lambda: EventTicket.objects.get(pk=single.pk).state == State.READY, 90, "the buyer's ticket ready")
@@ -94,11 +94,11 @@ if not IS_SQLITE:  # the filesystem broker keeps no order
 
 
 def test_the_length_of_a_queue_is_told(broker: str) -> None:
-    before = dispatch.queue_length(bulk=True)  # what the workers of an earlier test left
+    before = queues.queue_length(bulk=True)  # what the workers of an earlier test left
     issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(220)])
-    wait_until(lambda: dispatch.queue_length(bulk=True) == before + 3, 5, "three tasks in the queue")
+    wait_until(lambda: queues.queue_length(bulk=True) == before + 3, 5, "three tasks in the queue")
     sweep.requeue_due(timezone.now())
-    assert dispatch.queue_length(bulk=True) == before + 3
+    assert queues.queue_length(bulk=True) == before + 3
 
 
 def test_a_webhook_arrives_from_a_worker_of_its_queue(

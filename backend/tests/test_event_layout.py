@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.core.jobs import dispatch
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import Event, EventTicket
-from apps.publishing import invalidation, publisher, sweep, ticket_rendering
+from apps.publishing import fingerprints, invalidation, publisher, queues, sweep, ticket_rendering
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_event, make_organiser, make_ticket
@@ -32,8 +32,8 @@ BROKEN: list[Any] = [
 
 @pytest.fixture
 def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "_send", lambda *_: None)
-    monkeypatch.setattr(dispatch, "queue_length", lambda *, bulk: 0)
+    monkeypatch.setattr(dispatch, "send", lambda *_: None)
+    monkeypatch.setattr(queues, "queue_length", lambda *, bulk: 0)
 
 
 def size_of(pdf: bytes) -> tuple[float, float]:
@@ -71,9 +71,9 @@ def test_events_without_a_layout_keep_the_digest_that_their_tickets_were_publish
     monkeypatch.setattr(ticket_rendering, "RENDERER_VERSION", 1)
     starts_at = datetime(2030, 7, 1, 17, 30, tzinfo=UTC)
     event = make_event(organiser=make_organiser("Night Shift"), starts_at=starts_at, doors_at=None)
-    assert ticket_rendering.ticket_face(event, None) == "0cb497bd8cd73b5de15c241c217844cd"
+    assert fingerprints.ticket_face(event, None) == "0cb497bd8cd73b5de15c241c217844cd"
     event.layout = {"base": "letter"}
-    assert ticket_rendering.ticket_face(event, None) != "0cb497bd8cd73b5de15c241c217844cd"
+    assert fingerprints.ticket_face(event, None) != "0cb497bd8cd73b5de15c241c217844cd"
 
 
 @pytest.mark.django_db
@@ -84,9 +84,9 @@ def test_only_events_during_which_the_clocks_change_have_their_tickets_made_anew
     """The negative control is the night before: its tickets show what they showed."""
     starts_at = datetime(2027, 10, day, 21, tzinfo=UTC)
     event = make_event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=8), doors_at=None)
-    face = ticket_rendering.ticket_face(event, None)
+    face = fingerprints.ticket_face(event, None)
     monkeypatch.setattr(ticket_rendering, "_has_two_offsets", lambda event: False)
-    assert (ticket_rendering.ticket_face(event, None) != face) == is_anew
+    assert (fingerprints.ticket_face(event, None) != face) == is_anew
 
 
 @pytest.mark.databases

@@ -16,9 +16,16 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from apps.core.jobs.timing import CHECKED_LISTS_GOOD, ISSUED_LISTS_KEPT
 from apps.events import issuing
-from apps.events.issuing import Holder, IssuedAlreadyError, forget_issued_lists, issue_many, issue_once
+from apps.events.issuing import (
+    CHECKED_LISTS_GOOD,
+    ISSUED_LISTS_KEPT,
+    Holder,
+    IssuedAlreadyError,
+    forget_issued_lists,
+    issue_many,
+    issue_once,
+)
 from apps.events.models import Event, EventTicket, IssuedList
 from apps.publishing import tasks
 

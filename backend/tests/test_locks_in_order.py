@@ -13,9 +13,8 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.events import issuing
 from apps.events.models import EventTicket, EventTicketQuerySet
-from apps.publishing import claims, sweep
+from apps.publishing import claims, queues, requests, sweep
 
 from .factories import make_event, make_ticket
 from .races import at_once
@@ -35,8 +34,8 @@ def backwards(pks: Pks) -> dict[EventTicket, str]:
 
 
 WORK: dict[str, Callable[[Pks], object]] = {
-    "a wish": lambda pks: issuing.rerender_many(some(pks)),
-    "a wish of who makes them himself": lambda pks: issuing.owe_files(backwards(pks)),
+    "a wish": lambda pks: requests.rerender_many(some(pks)),
+    "a wish of who makes them himself": lambda pks: requests.owe_files(backwards(pks)),
     "putting off": lambda pks: claims.put_off(pks, 600),
     "a sweep": lambda pks: sweep.requeue_due(),
 }
@@ -48,8 +47,8 @@ def pks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     The first one's row lies behind the others', as after any change of it, and it is due last.
     """
-    monkeypatch.setattr(dispatch, "_send", lambda *arguments: None)
-    monkeypatch.setattr(dispatch, "queue_length", lambda *, bulk: 0)
+    monkeypatch.setattr(dispatch, "send", lambda *arguments: None)
+    monkeypatch.setattr(queues, "queue_length", lambda *, bulk: 0)
     if HAS_ROW_LOCKS:
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE events_eventticket CASCADE")  # no gaps, so that rows lie in the order of writing
@@ -111,7 +110,7 @@ def test_claims_and_work_on_many_tickets_never_wait_in_a_circle(pks: list[int], 
 
 def test_taking_up_tickets_that_were_given_up_waits_in_no_circle(pks: list[int]) -> None:
     some([pks[0], pks[2]]).update(state=EventTicket.State.FAILED, next_attempt_at=None)
-    assert race(lambda: issuing.rerender_many(some(pks)), sweep.take_up_given_up, pks[1]) == []
+    assert race(lambda: requests.rerender_many(some(pks)), sweep.take_up_given_up, pks[1]) == []
 
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())

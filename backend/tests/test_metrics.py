@@ -23,11 +23,14 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from apps.checkin import admission
-from apps.core.telemetry import metrics, process_files
+from apps.checkin import metrics as checkin_metrics
+from apps.core.telemetry import process_files
 from apps.events import issuing
 from apps.events.codes import code_of
-from apps.publishing import deletions, publisher
+from apps.publishing import deletions, publisher, requests
+from apps.publishing import metrics as publishing_metrics
 from apps.storage import gateway
+from apps.storage import metrics as storage_metrics
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_event, make_organiser, make_ticket, make_user
@@ -67,7 +70,8 @@ Rise = Callable[..., Callable[[], float]]
 
 def test_a_published_ticket_is_counted_at_every_step(cloudlet: RunningCloudlet, rise: Rise) -> None:
     uploads = [
-        rise("admit_storage_calls_total", operation="upload", kind=kind, outcome="ok") for kind in metrics.FILE_KINDS
+        rise("admit_storage_calls_total", operation="upload", kind=kind, outcome="ok")
+        for kind in storage_metrics.FILE_KINDS
     ]
     seconds = rise("admit_storage_call_seconds_count", operation="upload", kind="pdf_ticket")
     renders, ready = rise("admit_render_seconds_count", outcome="ok"), rise("admit_attempts_total", outcome="ready")
@@ -80,7 +84,7 @@ def test_a_published_ticket_is_counted_at_every_step(cloudlet: RunningCloudlet, 
     assert read("admit_storage_call_limit") == gateway.gate.limit
 
 
-@pytest.mark.parametrize("lane", metrics.LANES)
+@pytest.mark.parametrize("lane", publishing_metrics.LANES)
 def test_the_time_from_wish_to_files_is_told_by_lane(cloudlet: RunningCloudlet, rise: Rise, lane: str) -> None:
     number, total = rise("admit_publish_seconds_count", lane=lane), rise("admit_publish_seconds_sum", lane=lane)
     ticket = make_ticket(in_bulk=lane == "bulk", wished_at=timezone.now() - timedelta(minutes=10))
@@ -93,7 +97,7 @@ def test_the_time_from_wish_to_files_is_told_by_lane(cloudlet: RunningCloudlet, 
 def test_a_new_wish_is_timed_from_itself_and_not_from_the_first(cloudlet: RunningCloudlet, rise: Rise) -> None:
     ticket = make_ticket(wished_at=timezone.now() - timedelta(days=9))
     publisher.publish(ticket.pk)
-    issuing.rerender(ticket)
+    requests.rerender(ticket)
     total = rise("admit_publish_seconds_sum", lane="interactive")
     publisher.publish(ticket.pk)
 
@@ -171,7 +175,7 @@ def test_deletions_are_counted(cloudlet: RunningCloudlet, rise: Rise) -> None:
 
 
 def test_admissions_are_counted_by_their_verdict(rise: Rise) -> None:
-    counts = {result: rise("admit_admissions_total", result=result) for result in metrics.ADMISSION_RESULTS}
+    counts = {result: rise("admit_admissions_total", result=result) for result in checkin_metrics.ADMISSION_RESULTS}
     door = make_user()
     event = make_event(organiser=make_organiser(door=door))
     ticket, reissued, other = (make_ticket(event=event) for _ in range(3))
@@ -187,7 +191,7 @@ def test_admissions_are_counted_by_their_verdict(rise: Rise) -> None:
     with pytest.raises(admission.PermissionDenied):
         admission.admit(code_of(other), viewer)
 
-    assert {result: count() for result, count in counts.items()} == dict.fromkeys(metrics.ADMISSION_RESULTS, 1)
+    assert {result: count() for result, count in counts.items()} == dict.fromkeys(checkin_metrics.ADMISSION_RESULTS, 1)
 
 
 def test_requests_are_told_by_route_and_class_and_never_by_address(client: Client, rise: Rise) -> None:
@@ -230,7 +234,7 @@ def test_no_label_names_a_ticket_or_an_event(client: Client, cloudlet: RunningCl
 
 def test_what_may_happen_is_told_before_it_does(client: Client) -> None:
     page = client.get("/metrics", headers=TOKEN).content.decode()
-    for outcome in metrics.CALL_OUTCOMES:
+    for outcome in storage_metrics.CALL_OUTCOMES:
         labels = f'kind="pdf_ticket",operation="upload",outcome="{outcome}"'
         assert re.search(rf"^admit_storage_calls_total{{{labels}}} \d", page, re.MULTILINE), outcome
     assert "admit_oldest_wish 0.0" in page
@@ -328,7 +332,7 @@ def serving() -> Iterator[str]:
 
 
 def test_a_machine_of_workers_only_is_scraped_too(rise: Rise) -> None:
-    metrics.deletions.labels("removed").inc()
+    publishing_metrics.deletions.labels("removed").inc()
     removed = read("admit_deletions_total", outcome="removed")
     with serving() as address:
         answers = {

@@ -19,7 +19,8 @@ from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import Event, EventTicket
-from apps.publishing import claims, publisher, sweep, tasks, ticket_rendering
+from apps.publishing import claims, publisher, queues, requests, sweep, tasks, ticket_rendering
+from apps.publishing import outcomes as publishing_outcomes
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from ticketkit import EventTemplate, RenderedTicket, RenderingError, TicketDetails
@@ -40,7 +41,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
         if task == "apps.events.tasks.publish":
             calls.append(arguments[0])
 
-    monkeypatch.setattr(dispatch, "_send", send)
+    monkeypatch.setattr(dispatch, "send", send)
     return calls
 
 
@@ -97,7 +98,7 @@ def test_a_broker_that_is_silent_is_waited_for_once(monkeypatch: pytest.MonkeyPa
     """It makes whoever asks wait for its time-out, in a request: not once for every hundred tickets."""
     ask = mock.Mock(side_effect=OSError("timed out"))
     monkeypatch.setattr(dispatch.current_app, "send_task", ask)
-    issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(2 * dispatch.TICKETS_A_TASK + 1)])
+    issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(2 * queues.TICKETS_A_TASK + 1)])
     make_ticket()
     assert ask.call_count == 1
     monkeypatch.setattr(dispatch, "_asked_again_at", time.monotonic())  # a moment later
@@ -112,7 +113,7 @@ def test_a_broker_that_is_down_costs_nothing_but_time(
     with mock.patch.object(dispatch.current_app, "send_task", side_effect=OSError("no broker")):
         ticket = make_ticket()
     later = timezone.now() + timedelta(minutes=5)
-    with mock.patch.object(dispatch, "_send") as send, mock.patch.object(dispatch, "queue_length", return_value=0):
+    with mock.patch.object(dispatch, "send") as send, mock.patch.object(queues, "queue_length", return_value=0):
         assert sweep.requeue_due(later) == 1
         assert sweep.requeue_due(later) == 0, "a second sweep must not send the same work again"
     send.assert_called_once()
@@ -161,7 +162,7 @@ def test_a_ticket_that_cannot_be_printed_fails_for_good_and_says_why(cloudlet: R
     tasks.publish([poison.pk, fine.pk])
     fine.refresh_from_db()
     assert fine.state == EventTicket.State.READY
-    issuing.rerender(poison)
+    requests.rerender(poison)
     assert publisher.publish(poison.pk) == EventTicket.State.READY
 
 
@@ -226,7 +227,7 @@ def test_rerendering_changes_the_files_and_keeps_the_code(cloudlet: RunningCloud
     old_version = ticket.pdf_ticket_version
     EventTicket.objects.filter(pk=ticket.pk).update(holder_name="Jane Doe")
 
-    issuing.rerender(ticket)
+    requests.rerender(ticket)
     assert ticket.state == EventTicket.State.PENDING
     assert ticket.has_files, "the old files stay valid until the new ones are there"
     publisher.publish(ticket.pk)
@@ -338,13 +339,13 @@ def test_a_worker_that_lost_its_lease_has_the_ticket_made_again(
     EventTicket.objects.filter(pk=ticket.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert publisher.publish(ticket.pk) == EventTicket.State.READY
     # the sleeper wakes up and overwrites the files with what it had in mind
-    assert claims.record([(sleeper, _any_files(sleeper))])[ticket.pk].state == EventTicket.State.PENDING
+    assert publishing_outcomes.record([(sleeper, _any_files(sleeper))])[ticket.pk].state == EventTicket.State.PENDING
     assert sent[-1] == [ticket.pk]
     assert publisher.publish(ticket.pk) == EventTicket.State.READY
 
 
-def _any_files(ticket: EventTicket) -> claims.Files:
-    return claims.Files(*(gateway.StoredFile(ticket.public_id_of(kind), 1, "") for kind in gateway.KINDS))
+def _any_files(ticket: EventTicket) -> publishing_outcomes.Files:
+    return publishing_outcomes.Files(*(gateway.StoredFile(ticket.public_id_of(kind), 1, "") for kind in gateway.KINDS))
 
 
 def test_event_titles_in_any_script_reach_the_pdf(cloudlet: RunningCloudlet) -> None:

@@ -16,7 +16,8 @@ from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import EventTicket
-from apps.publishing import claims, publisher, sweep
+from apps.publishing import claims, publisher, queues, sweep
+from apps.publishing import outcomes as publishing_outcomes
 from apps.storage import gateway
 from apps.storage.concurrency_limit import Signal
 from cloudlet.testing import RunningCloudlet
@@ -40,8 +41,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[int], str]]:
         if task == "apps.events.tasks.publish":
             calls.append((arguments[0], queue))
 
-    monkeypatch.setattr(dispatch, "_send", send)
-    monkeypatch.setattr(dispatch, "queue_length", lambda *, bulk: 0)
+    monkeypatch.setattr(dispatch, "send", send)
+    monkeypatch.setattr(queues, "queue_length", lambda *, bulk: 0)
     return calls
 
 
@@ -50,7 +51,7 @@ def issue(number: int) -> list[int]:
     return [ticket.pk for ticket in issued]
 
 
-def states(attempts: dict[int, claims.Attempt]) -> dict[int, State | None]:
+def states(attempts: dict[int, publishing_outcomes.Attempt]) -> dict[int, State | None]:
     return {pk: attempt.state for pk, attempt in attempts.items()}
 
 
@@ -170,7 +171,7 @@ def test_never_more_uploads_at_once_than_configured(cloudlet: RunningCloudlet, m
 # -- Races -------------------------------------------------------------------------------------------------------
 
 
-def _at_once(pks: list[int], workers: int = 4) -> list[dict[int, claims.Attempt]]:
+def _at_once(pks: list[int], workers: int = 4) -> list[dict[int, publishing_outcomes.Attempt]]:
     lists = [pks, pks[::-1], pks[10:] + pks[:10], pks[::2] + pks[1::2]]
     return at_once([partial(publisher.publish_many, mine) for mine in lists[:workers]])
 
@@ -207,16 +208,16 @@ def test_the_sweep_keeps_the_queue_short_and_the_lanes_apart(
     sent: list[tuple[list[int], str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep, "TASKS_IN_QUEUE", 3)
-    monkeypatch.setattr(dispatch, "TICKETS_A_TASK", 50)
+    monkeypatch.setattr(queues, "TICKETS_A_TASK", 50)
     many, single = issue(200), make_ticket()
     later = timezone.now() + timedelta(minutes=5)
     sent.clear()
     assert sweep.requeue_due(later) == 151
     assert sent[0] == ([single.pk], "interactive")
     assert [queue for _, queue in sent[1:]] == ["bulk"] * 3
-    monkeypatch.setattr(dispatch, "queue_length", lambda *, bulk: 3)
+    monkeypatch.setattr(queues, "queue_length", lambda *, bulk: 3)
     assert sweep.requeue_due(later) == 0
-    monkeypatch.setattr(dispatch, "queue_length", lambda *, bulk: 0)
+    monkeypatch.setattr(queues, "queue_length", lambda *, bulk: 0)
     assert sweep.requeue_due(later) == 50
     assert {pk for pks, queue in sent if queue == "bulk" for pk in pks} == set(many)
 
@@ -227,7 +228,7 @@ def test_a_broker_that_does_not_answer_is_not_flooded_later(
     issue(60)
     sent.clear()
     later = timezone.now() + timedelta(minutes=5)
-    monkeypatch.setattr(dispatch, "queue_length", lambda *, bulk: None)
+    monkeypatch.setattr(queues, "queue_length", lambda *, bulk: None)
     assert sweep.requeue_due(later) == 0
     assert sent == []
     assert EventTicket.objects.filter(next_attempt_at__lte=later).count() == 60

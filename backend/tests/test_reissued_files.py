@@ -20,7 +20,7 @@ from apps.events import issuing as tickets
 from apps.events.codes import code_of
 from apps.events.models import EventTicket, StoredFileDeletion
 from apps.events.ticket_service import ticket_service
-from apps.publishing import claims, deletions, publisher, sweep
+from apps.publishing import claims, deletions, outcomes, publisher, requests, sweep
 from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet
@@ -79,7 +79,7 @@ def test_a_ticket_has_the_documented_place_until_it_is_reissued_and_then_a_new_o
     ticket = published()
     places = [public_ids(ticket)]
     assert places[0] == [kind.public_id(ticket.event_id, ticket.ticket_id) for kind in gateway.KINDS]
-    tickets.rerender(ticket)
+    requests.rerender(ticket)
     assert public_ids(published(ticket)) == places[0]
     for _ in range(3):
         tickets.reissue(ticket)
@@ -162,7 +162,7 @@ def test_files_made_by_hand_go_to_the_place_that_the_row_names(cloudlet: Running
 
 def upload_in_flight(ticket: EventTicket) -> threading.Thread:
     """A worker that renders the ticket anew with the code of before, and is about to upload it."""
-    tickets.rerender(ticket)
+    requests.rerender(ticket)
 
     def work() -> None:
         try:
@@ -214,7 +214,7 @@ def test_a_worker_that_dies_after_its_slow_upload_leaves_no_leaked_file(
     ticket = published()
     before = links(ticket)
     with monkeypatch.context() as dying:
-        dying.setattr(claims, "record", dies)
+        dying.setattr(outcomes, "record", dies)
         reissue_during_a_slow_upload(cloudlet, ticket)
     leases_run_out()
     deletions.delete_due()
@@ -223,11 +223,11 @@ def test_a_worker_that_dies_after_its_slow_upload_leaves_no_leaked_file(
     assert statuses(links(ticket)) == {200}
 
 
-def put_all(sleeper: EventTicket) -> claims.Files | Exception:
-    return claims.Files(*(gateway.upload(kind, sleeper.public_id_of(kind), PNG) for kind in gateway.KINDS))
+def put_all(sleeper: EventTicket) -> outcomes.Files | Exception:
+    return outcomes.Files(*(gateway.upload(kind, sleeper.public_id_of(kind), PNG) for kind in gateway.KINDS))
 
 
-def put_one_and_fail(sleeper: EventTicket) -> claims.Files | Exception:
+def put_one_and_fail(sleeper: EventTicket) -> outcomes.Files | Exception:
     gateway.upload(gateway.QR_CODE, sleeper.public_id_of(gateway.QR_CODE), PNG)
     return gateway.MediaError("uploading", "x", 503, "down")
 
@@ -237,11 +237,11 @@ PNG = bytes(ticket_service.generate_qr_code("a sleeper's").getvalue())
 
 @pytest.mark.parametrize("wake_up", [put_all, put_one_and_fail])
 def test_a_worker_that_sleeps_longer_than_its_lease_cleans_up(
-    cloudlet: RunningCloudlet, wake_up: Callable[[EventTicket], claims.Files | Exception]
+    cloudlet: RunningCloudlet, wake_up: Callable[[EventTicket], outcomes.Files | Exception]
 ) -> None:
     ticket = published()
     before = links(ticket)
-    tickets.rerender(ticket)
+    requests.rerender(ticket)
     (sleeper,) = claims.claim([ticket.pk])
     leases_run_out()
     reissue(ticket)
@@ -249,7 +249,7 @@ def test_a_worker_that_sleeps_longer_than_its_lease_cleans_up(
     published(ticket)
     assert statuses(before) == {404}
 
-    claims.record([(sleeper, wake_up(sleeper))])
+    outcomes.record([(sleeper, wake_up(sleeper))])
     assert 200 in statuses(before)
     leases_run_out()
     deletions.delete_due()
@@ -264,7 +264,7 @@ def test_a_call_that_got_no_answer_may_still_take_effect(
 ) -> None:
     ticket = published()
     before = links(ticket)
-    tickets.rerender(ticket)
+    requests.rerender(ticket)
     monkeypatch.setattr(gateway, "TIMEOUT", urllib3.Timeout(connect=5, read=0.2))
     with faults(cloudlet, SLOW):
         assert publisher.publish(ticket.pk) == State.FAILED

@@ -6,9 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.events.issuing import rerender_many
 from apps.events.models import EventTicket
 from apps.publishing.publisher import publish
+from apps.publishing.requests import rerender_many
 
 from .factories import make_event, make_ticket
 

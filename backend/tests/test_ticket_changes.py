@@ -10,10 +10,9 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from apps.core.jobs import dispatch
-from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket
-from apps.publishing import publisher
+from apps.publishing import publisher, requests
 from cloudlet.testing import RunningCloudlet
 
 from .factories import make_event, make_ticket, make_ticket_type
@@ -33,7 +32,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
         if arguments:
             tasks.append(arguments[0])
 
-    monkeypatch.setattr(dispatch, "_send", keep)
+    monkeypatch.setattr(dispatch, "send", keep)
     return tasks
 
 
@@ -92,7 +91,7 @@ def test_what_is_not_printed_costs_nothing(ticket: EventTicket, sent: list[list[
 
 
 def test_publishing_does_not_ask_for_itself(ticket: EventTicket, sent: list[list[int]]) -> None:
-    issuing.rerender(ticket)
+    requests.rerender(ticket)
     publisher.publish(ticket.pk)
     assert sent == [[ticket.pk]]
 

@@ -9,9 +9,8 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from apps.core.jobs import dispatch
 from apps.events.models import EventTicket
-from apps.publishing import backlog
+from apps.publishing import backlog, queues
 
 from .factories import make_ticket
 
@@ -22,7 +21,7 @@ TOKEN = {"Authorization": "Bearer only-for-monitors"}
 @pytest.fixture(autouse=True)
 def _queues(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.METRICS_TOKEN = "only-for-monitors"
-    monkeypatch.setattr(dispatch, "queue_length", lambda *, bulk: 3 if bulk else 0)
+    monkeypatch.setattr(queues, "queue_length", lambda *, bulk: 3 if bulk else 0)
 
 
 def test_alive_asks_nothing(client: Client, django_assert_num_queries: Any) -> None:
@@ -37,7 +36,7 @@ def test_ready_says_so(client: Client) -> None:
 
 def test_a_broker_that_is_down_is_told_and_closes_no_door(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """What sends requests to those that are ready would take away every web server at once, the door's included."""
-    monkeypatch.setattr(dispatch, "queue_length", lambda *, bulk: None)
+    monkeypatch.setattr(queues, "queue_length", lambda *, bulk: None)
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert "The broker does not answer" in answer.json()["impaired"][0]

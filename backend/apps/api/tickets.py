@@ -16,6 +16,7 @@ from ninja.decorators import decorate_view
 from apps.events import audit_log, issuing
 from apps.events.models import Event, EventImage, EventTicket
 from apps.events.permissions import Sight, TicketAccess, may_list_tickets, role_in_team
+from apps.publishing import requests
 
 from .authentication import SignedInRequest
 from .errors import ApiError, declared
@@ -102,7 +103,7 @@ def regenerate(request: SignedInRequest, ticket_id: UUID, wish: RegenerateIn | N
         issuing.reissue(ticket)
         audit_log.note(request.auth, [ticket], audit_log.REISSUED)
     else:
-        issuing.rerender(ticket)
+        requests.rerender(ticket)
     return Status(202, ticket_out(ticket, access.sight))
 
 

@@ -24,7 +24,7 @@ from unfold.widgets import (
 
 from apps.events import event_images
 from apps.events.models import Event, EventImage
-from apps.publishing import ticket_rendering
+from apps.publishing import fingerprints, ticket_rendering
 from ticketkit import RenderingError
 
 from .layout_field import CHOICES, OWN, PAGES, LayoutField, page_of
@@ -36,7 +36,7 @@ LAYOUT_HELP = (
     '<a href="{}" class="underline" target="_blank">Everything that can be said</a>. '
     "Look at the specimen before you save: saving has all tickets of the event made anew."
 )
-PRINTED = {*ticket_rendering.PRINTED_FIELDS, *TIMES, *EventImage.Kind.values, "organiser", "page", "layout"}
+PRINTED = {*fingerprints.PRINTED_FIELDS, *TIMES, *EventImage.Kind.values, "organiser", "page", "layout"}
 
 
 def time_zones() -> Iterator[tuple[str, str]]:

@@ -19,9 +19,9 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from apps.core.jobs.timing import CHECKED_LISTS_GOOD
 from apps.core.validators import refuse_control_characters
 from apps.events import audit_log, issuing
+from apps.events.issuing import CHECKED_LISTS_GOOD
 from apps.events.models import Event, EventTicket, TicketType
 from apps.imports.attendee_lists import Column, HolderList, read_holders
 from apps.imports.list_files import ListFile, read_list_file

@@ -20,7 +20,7 @@ from unfold.decorators import action, display
 from apps.events import audit_log, issuing
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket, TicketType
-from apps.publishing import ticket_rendering
+from apps.publishing import requests, ticket_rendering
 from apps.storage import gateway
 from ticketkit import render_qr_png
 
@@ -128,7 +128,7 @@ class EventTicketAdmin(TeamScopedAdmin):
 
     @admin.action(description="Make the files anew (same code)", permissions=["change"])
     def rerender_selected(self, request: HttpRequest, queryset: QuerySet[EventTicket]) -> None:
-        count = issuing.rerender_many(queryset)
+        count = requests.rerender_many(queryset)
         audit_log.note(request.user, queryset.select_related("event").iterator(audit_log.BATCH), audit_log.MADE_ANEW)
         messages.success(request, f"The files of {count} ticket{'s' if count != 1 else ''} are made anew.")
 
@@ -146,7 +146,7 @@ class EventTicketAdmin(TeamScopedAdmin):
         ticket = self._changeable(request, object_id)
         if request.method != "POST":
             return self._ask(request, EventTicket.objects.filter(pk=ticket.pk), "rerender_one")
-        issuing.rerender(ticket)
+        requests.rerender(ticket)
         audit_log.note(request.user, [ticket], audit_log.MADE_ANEW)
         messages.success(request, "The files are made anew, with the same code.")
         return self._back_to(ticket)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from apps.core.telemetry import metrics
 from apps.events.codes import find_ticket
 from apps.events.models import Event, EventTicket
 from apps.events.permissions import may_admit, may_check
+
+from . import metrics
 
 if TYPE_CHECKING:
     from apps.accounts.models import User

@@ -1,6 +1,17 @@
 from django.apps import AppConfig
+from django.urls import register_converter
+
+from .http.row_ids import RowIdConverter
 
 
 class CoreConfig(AppConfig):
     name = "apps.core"
     verbose_name = "Core"
+
+    def ready(self) -> None:
+        from . import checks
+        from .addresses import clean_addresses_in_all_forms
+
+        clean_addresses_in_all_forms()
+        checks.register()
+        register_converter(RowIdConverter, "row_id")

@@ -1,27 +1,19 @@
-"""What happens to a ticket: issue, re-render, re-issue, delete. Each writes down what is wished of its files, and never
-waits for it.
-
-The row is its own outbox: a wish is a committed row in state `pending`, which `publishing/` fulfils.
+"""What happens to a ticket: issue, re-issue, delete. Each tells of it by a signal, within its transaction, and waits
+for nothing: the files follow (`apps/publishing/`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
-
-from apps.core.db.rows import Row, update_each
-from apps.core.jobs import dispatch
-from apps.core.jobs.timing import ISSUED_LISTS_KEPT, first_sweep
-from apps.publishing.deletions import owe_deletion_of_files, owe_deletion_of_published_files
-from apps.storage import fields, gateway
 
 from . import codes, signals
 from .models import Event, EventTicket, IssuedList, TicketType
@@ -31,6 +23,9 @@ if TYPE_CHECKING:
 
 MAX_GENERATION = 255  # one byte of the code
 BATCH = 500
+# How long a list that was checked may be issued, and how long it is remembered after that that it was.
+CHECKED_LISTS_GOOD = timedelta(days=6)
+ISSUED_LISTS_KEPT = timedelta(days=7)
 BREATH = 0.1  # seconds; whoever waits for SQLite's lock asks for it that often, and gets it in between
 
 _going: ContextVar[frozenset[int]] = ContextVar("tickets that go together", default=frozenset())
@@ -82,7 +77,7 @@ def issue_many(
         ticket.full_clean(exclude=known, validate_unique=False, validate_constraints=False)
     with transaction.atomic():
         EventTicket.objects.bulk_create(tickets, batch_size=BATCH)
-        dispatch.publish_soon([ticket.pk for ticket in tickets], bulk=in_bulk)
+        signals.ticket_issued.send(EventTicket, tickets=tickets, bulk=in_bulk)
     return tickets
 
 
@@ -108,18 +103,6 @@ def forget_issued_lists(now: datetime | None = None) -> int:
     old = IssuedList.objects.filter(issued_at__lt=(now or timezone.now()) - ISSUED_LISTS_KEPT)
     deleted, _ = old.delete()
     return deleted
-
-
-def rerender(ticket: EventTicket) -> None:
-    """Have both files made anew, with the same code. The old files stay in place until the new ones are there."""
-    _wish_for([ticket.pk])
-    ticket.refresh_from_db()
-
-
-def follow_change(ticket: EventTicket) -> None:
-    """As `rerender`, for a ticket that is being saved: nothing else that its object holds unsaved is lost."""
-    _wish_for([ticket.pk])
-    ticket.refresh_from_db(fields=[*_wanted(), "in_bulk"])
 
 
 def reissue(ticket: EventTicket) -> None:
@@ -168,42 +151,17 @@ def _why_not_reissued(ticket: EventTicket) -> str:
 
 
 def _reissue_together(rows: Sequence[EventTicket], *, bulk: bool) -> list[EventTicket]:
-    """Re-issue the tickets, whose rows were locked before they were read: no worker can claim one from here on, so that
+    """Re-issue tickets whose rows were locked before they were read, so that no worker can claim one from here on and
     the leases that they show are the last ones before their files have a new place. Return them as they are then.
     """
     if not rows:
         return []
-    owe_deletion_of_published_files(rows)
-    now_empty: dict[str, Any] = {}
-    for kind in gateway.KINDS:
-        now_empty |= {f"{kind.name}_cloudinary_id": "", f"{kind.name}_version": None, f"{kind.name}_etag": ""}
-    update_each(
-        EventTicket,
-        [Row(row.pk, {}, {"public_id_suffix": gateway.new_suffix(), **_local_names(row)}) for row in rows],
-        code_generation=F("code_generation") + 1,
-        **now_empty,
-        **_wanted(),
-        in_bulk=bulk,
-    )
+    pks = [row.pk for row in rows]
+    EventTicket.objects.filter(pk__in=pks).update(code_generation=F("code_generation") + 1)
     codes.void_codes(rows)
-    dispatch.publish_soon([row.pk for row in rows], bulk=bulk)
-    reissued = EventTicket.objects.filter(pk__in=[row.pk for row in rows]).select_related("event").order_by("pk")
-    signals.ticket_reissued.send(EventTicket, tickets=(found := list(reissued)))
-    return found
-
-
-def _local_names(ticket: EventTicket) -> dict[str, str]:
-    """Return what the file fields say once nothing is published: the name of a local file that was never moved."""
-    names = {kind.name: getattr(ticket, kind.name).name or "" for kind in gateway.KINDS}
-    return {field: "" if fields.as_published(name) else name for field, name in names.items()}
-
-
-def rerender_many(tickets: models.QuerySet[EventTicket]) -> int:
-    """As `rerender`, for any number of tickets, behind single ones. Answers how many."""
-    pks = list(tickets.order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(pks), BATCH):
-        _wish_for(pks[start : start + BATCH], bulk=True)
-    return len(pks)
+    reissued = EventTicket.objects.filter(pk__in=pks).select_related("event").order_by("pk")
+    signals.ticket_reissued.send(EventTicket, tickets=list(reissued), before=rows, bulk=bulk)
+    return list(reissued.all())
 
 
 def delete_many(tickets: models.QuerySet[EventTicket]) -> int:
@@ -221,12 +179,6 @@ def delete_many(tickets: models.QuerySet[EventTicket]) -> int:
     return deleted
 
 
-def follow_deletion(tickets: Sequence[EventTicket]) -> None:
-    """Owe the removal of their files and tell of it, in the transaction in which they go."""
-    owe_deletion_of_files(tickets)
-    signals.ticket_deleted.send(EventTicket, tickets=tickets)
-
-
 def is_deleted_with_others(ticket: EventTicket) -> bool:
     """Whether somebody sees to all that follows from the ticket's deletion, for many tickets at once."""
     return ticket.pk in _going.get()
@@ -242,73 +194,5 @@ def _delete_together(pks: Sequence[int]) -> int:
             EventTicket.objects.filter(pk__in=found).delete()
         finally:
             _going.reset(before)
-        follow_deletion(rows)
+        signals.ticket_deleted.send(EventTicket, tickets=rows)
     return len(rows)
-
-
-def _wish_for(pks: Sequence[int], *, bulk: bool = False) -> None:
-    """Note in the rows that new files are wanted, and send the work. A worker that is at it notices when it is done."""
-    with transaction.atomic():
-        there = EventTicket.objects.filter(pk__in=pks).locked()
-        EventTicket.objects.filter(pk__in=there).update(**_wanted(), in_bulk=bulk)
-        dispatch.publish_soon(pks, bulk=bulk)
-
-
-def owe_files(found: Collection[EventTicket]) -> set[int]:
-    """Note in the rows that new files are wanted, for a caller who makes them itself: no work is sent.
-
-    Answers the keys of the tickets where it is noted. The others are gone, or were re-issued since they were read. One
-    that was re-issued before places changed with that gets a place of its own.
-    """
-    generations = {ticket.pk: ticket.code_generation for ticket in found}
-    with transaction.atomic():
-        there = EventTicket.objects.filter(pk__in=EventTicket.objects.filter(pk__in=generations).locked())
-        rows = [
-            Row(
-                ticket.pk,
-                {},
-                {"public_id_suffix": gateway.new_suffix() if ticket.is_at_old_place else ticket.public_id_suffix},
-            )
-            for ticket in there.only("code_generation", "public_id_suffix")
-            if ticket.code_generation == generations[ticket.pk]
-        ]
-        return update_each(EventTicket, rows, **_wanted(), in_bulk=True)
-
-
-def _wanted() -> dict[str, Any]:
-    return {
-        "state": EventTicket.State.PENDING,
-        "revision": F("revision") + 1,
-        "wished_at": timezone.now(),
-        "attempts": 0,
-        "next_attempt_at": first_sweep(),
-        "reason": "",
-    }
-
-
-# -- Files on the local storage ----------------------------------------------------------------------------------
-
-
-def record_home(ticket: EventTicket, names: Mapping[str, str]) -> bool:
-    """Note that the ticket's files lie at these local names, by the kind of file, and rest there: no sweep looks.
-
-    What is on Cloudinary stays recorded, so that it goes with the ticket. False, with nothing noted, when the files
-    are no longer those that the ticket was read with.
-    """
-    row = EventTicket.objects.filter(pk=ticket.pk, revision=ticket.revision, state=EventTicket.State.READY)
-    return bool(
-        row.update(
-            **names,
-            **{f"{kind}_local": "" for kind in names},
-            state=EventTicket.State.PENDING,
-            revision=F("revision") + 1,
-            next_attempt_at=None,
-            published_generation=None,
-            published_at=None,
-        )
-    )
-
-
-def forget_local_file(ticket: EventTicket, kind: str, name: str) -> None:
-    """Note that a local file of old is gone."""
-    EventTicket.objects.filter(pk=ticket.pk, **{f"{kind}_local": name}).update(**{f"{kind}_local": ""})

@@ -14,14 +14,14 @@ from pathlib import Path
 from django.core.exceptions import SuspiciousOperation
 from django.db.models import QuerySet
 
+from apps.core.db.chunks import in_chunks
 from apps.core.parallel import in_parallel
-from apps.events import issuing
 from apps.events.models import EventTicket
-from apps.publishing import verification
+from apps.publishing import requests, verification
 from apps.storage import gateway
 
 from .legacy_files import Finding, LocalFile
-from .plans import Action, Outcome, Plan, Result, Selection, in_chunks
+from .plans import Action, Outcome, Plan, Result, Selection
 from .retry import Pace
 
 FOLDERS = {"qr_code": "qr_codes", "pdf_ticket": "pdf_tickets"}
@@ -57,7 +57,7 @@ def bring_home(ticket: EventTicket, pace: Pace) -> Result:
         names = {kind.name: _write(ticket, kind, contents[kind.name]) for kind in gateway.KINDS}
     except (OSError, SuspiciousOperation) as error:
         return Result(planned, Outcome.FAILED, f"{error}. Check MEDIA_ROOT, its permissions and the space left.", True)
-    if not issuing.record_home(ticket, names):
+    if not requests.record_home(ticket, names):
         return Result(planned, Outcome.OVERTAKEN, "its files were made anew or deleted meanwhile")
     return Result(planned, Outcome.BROUGHT_HOME)
 

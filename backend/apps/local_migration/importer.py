@@ -18,17 +18,18 @@ from dataclasses import replace
 from django.core.exceptions import SuspiciousOperation
 from django.utils import timezone
 
+from apps.core.db.chunks import in_chunks
 from apps.core.parallel import in_parallel
 from apps.core.telemetry.context import ContextThreadPool
-from apps.events import codes, issuing
+from apps.events import codes
 from apps.events.models import EventTicket, TicketCode
-from apps.publishing import verification
+from apps.publishing import requests, verification
 from apps.publishing.pipeline import Pipeline
 from apps.storage.gateway import MediaError
 from ticketkit import RenderingError
 
 from .legacy_files import Finding, LocalFile
-from .plans import Action, Outcome, Plan, Result, Selection, in_chunks, plan_one
+from .plans import Action, Outcome, Plan, Result, Selection, plan_one
 from .retry import ATTEMPTS, Pace, wait_after
 
 PLANNERS = 2  # threads that read local files ahead
@@ -116,7 +117,7 @@ class _Run:
         idle = [planned for planned in batch if not _is_leased(planned.ticket)]
         moved = [planned for planned in idle if planned.action is not Action.DELETE_LOCAL]
         new = [planned for planned in moved if planned.ticket.pk not in self._failures and _needs_wish(planned)]
-        noted = issuing.owe_files([planned.ticket for planned in new])
+        noted = requests.owe_files([planned.ticket for planned in new])
         refused = [planned for planned in new if planned.ticket.pk not in noted]
         wanted = {planned.ticket.pk: planned for planned in moved if planned not in refused}
         claimed = {pk: wanted[pk] for pk in self._line.begin(list(wanted))} if wanted else {}
@@ -191,7 +192,7 @@ def _with_codes_accepted(batch: list[Plan]) -> list[Plan]:
     """
     texts = {planned.ticket: planned.local.texts for planned in batch if planned.local.texts}
     outcome = codes.accept(texts, TicketCode.Source.PICTURE)
-    issuing.rerender_many(EventTicket.objects.filter(pk__in=outcome.outdated))
+    requests.rerender_many(EventTicket.objects.filter(pk__in=outcome.outdated))
     return [
         replace(planned, local=planned.local.shared_with(rivals))
         if (rivals := outcome.shared.get(planned.ticket.pk)) is not None
@@ -248,7 +249,7 @@ def _delete_local_files(planned: Plan, ticket: EventTicket, done: Outcome) -> Re
         except OSError as error:
             errors.append(f"{name} was not deleted: {error}")
         else:
-            issuing.forget_local_file(ticket, kind, name)
+            requests.forget_local_file(ticket, kind, name)
     if errors:
         words = f"Its files are on Cloudinary, but the local {'; '.join(errors)}"
         return Result(planned, Outcome.FAILED, words, is_local=True)

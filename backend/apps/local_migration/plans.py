@@ -8,11 +8,10 @@ from enum import StrEnum
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from apps.core.db.chunks import in_chunks
 from apps.events.models import EventTicket, TicketCode
 
 from .legacy_files import Finding, LocalFile, examine
-
-CHUNK = 500
 
 
 class Action(StrEnum):
@@ -141,16 +140,3 @@ def plan_one(ticket: EventTicket, selection: Selection) -> Plan:
     if selection.force:
         return Plan(ticket, Action.RENEW, examine(ticket))
     return Plan(ticket, Action.DELETE_LOCAL if selection.delete_local else Action.ACCEPT_CODE, examine(ticket))
-
-
-def in_chunks(found: QuerySet[EventTicket], limit: int | None = None) -> Iterator[EventTicket]:
-    """The tickets by ascending key. No query stays open, and rows that change are not met twice."""
-    found = found.order_by("pk")
-    last, left = 0, limit
-    while left is None or left > 0:
-        chunk = list(found.filter(pk__gt=last)[: CHUNK if left is None else min(CHUNK, left)])
-        if not chunk:
-            return
-        yield from chunk
-        last = chunk[-1].pk
-        left = None if left is None else left - len(chunk)

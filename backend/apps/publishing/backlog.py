@@ -1,16 +1,13 @@
-"""What operators watch: how much is owed, since when, and whether the parts that do the work answer."""
+"""How much work is owed to storage, and since when."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
-from apps.core.jobs import dispatch
 from apps.events.models import Event, EventTicket, StoredFileDeletion
 
 State = EventTicket.State
@@ -53,26 +50,6 @@ def backlog(now: datetime | None = None) -> Backlog:
         oldest_deletion=_age(deletions["since"], now),
         events_to_follow=Event.objects.exclude(republish_after=None).count(),
     )
-
-
-def unready() -> list[str]:
-    """Why this process can't answer requests right now, in words; empty when it can.
-
-    Storage and the broker are not asked: requests, those of the door above all, are answered without either.
-    """
-    try:
-        executor = MigrationExecutor(connection)
-        planned = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError as error:
-        return [f"The database does not answer: {type(error).__name__}"]
-    return [f"{len(planned)} migrations are not applied; run manage.py migrate."] if planned else []
-
-
-def impaired() -> list[str]:
-    """What doesn't work although requests are answered, in words."""
-    if dispatch.queue_length(bulk=False) is None:
-        return ["The broker does not answer: tickets wait in the database until a sweep finds it back."]
-    return []
 
 
 def _age(since: datetime | None, now: datetime) -> float:

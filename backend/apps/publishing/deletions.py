@@ -15,11 +15,11 @@ from django.db import transaction
 from django.db.models import Count, F
 from django.utils import timezone
 
-from apps.core.jobs import dispatch
 from apps.core.jobs.timing import LEASE, backoff
-from apps.core.telemetry import metrics
 from apps.events.models import EventTicket, StoredFileDeletion
 from apps.storage import gateway
+
+from . import metrics, queues
 
 logger = logging.getLogger("apps.events.publishing.deletions")
 NOT_DELETED = "%s was not deleted: %s"
@@ -59,7 +59,7 @@ def owe_deletion_of_replaced_files(tickets: Sequence[EventTicket]) -> None:
 
 def _owe(rows: Iterable[StoredFileDeletion]) -> None:
     if StoredFileDeletion.objects.bulk_create(rows, batch_size=1000):
-        dispatch.delete_soon()
+        queues.delete_soon()
 
 
 def _published_files(tickets: Sequence[EventTicket]) -> Iterator[StoredFileDeletion]:
@@ -117,7 +117,7 @@ def delete_due(limit: int = 500) -> tuple[int, int]:
 def work_off_outbox() -> None:
     """Remove what is due, and call for more hands while there is more than one round's worth of it."""
     if sum(delete_due(ROUND)) >= ROUND:
-        dispatch.delete_soon()
+        queues.delete_soon()
 
 
 def _claim(number: int) -> list[StoredFileDeletion]:

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from apps.events.models import Event, EventTicket
 
-from . import ticket_rendering
+from . import fingerprints
 
 logger = logging.getLogger("apps.events.publishing.cascades")
 
@@ -40,14 +40,14 @@ def event_changed(event_id: int) -> None:
 
 def about_to_edit(event_id: int) -> None:
     """Keep what the event's tickets show today, if nobody did yet, so that `edited` sees what the edit changes."""
-    for event in ticket_rendering.with_what_is_printed(Event.objects.filter(pk=event_id, face="")):
-        Event.objects.filter(pk=event_id, face="").update(face=ticket_rendering.face_of(event))
+    for event in fingerprints.with_what_is_printed(Event.objects.filter(pk=event_id, face="")):
+        Event.objects.filter(pk=event_id, face="").update(face=fingerprints.face_of(event))
 
 
 def edited(event_id: int) -> int:
     """After an edit, do what `event_changed` does if tickets would look different. Answers how many are made anew."""
-    event = ticket_rendering.with_what_is_printed(Event.objects.filter(pk=event_id)).get()
-    if event.face == ticket_rendering.face_of(event):
+    event = fingerprints.with_what_is_printed(Event.objects.filter(pk=event_id)).get()
+    if event.face == fingerprints.face_of(event):
         return 0
     event_changed(event_id)
     return sum(stale.count() for stale in _stale(event))
@@ -63,8 +63,8 @@ def notice_changes(now: datetime | None = None) -> int:
         Q(ends_at__gte=now) | Q(starts_at__gte=now - timedelta(days=2)), republish_after=None
     )
     noticed = 0
-    for event in ticket_rendering.with_what_is_printed(current).iterator(chunk_size=500):
-        if event.face != ticket_rendering.face_of(event):
+    for event in fingerprints.with_what_is_printed(current).iterator(chunk_size=500):
+        if event.face != fingerprints.face_of(event):
             event_changed(event.pk)
             noticed += 1
     return noticed
@@ -77,7 +77,7 @@ def republish_changed(now: datetime | None = None) -> int:
     tickets is marked.
     """
     due = Event.objects.filter(republish_after__lte=now or timezone.now())
-    return sum(_republish(event) for event in ticket_rendering.with_what_is_printed(due))
+    return sum(_republish(event) for event in fingerprints.with_what_is_printed(due))
 
 
 def _republish(event: Event) -> int:
@@ -90,7 +90,7 @@ def _republish(event: Event) -> int:
             last = pks[-1]
     # If it was changed again meanwhile, `republish_after` is another, and it stays due.
     done = Event.objects.filter(pk=event.pk, republish_after=event.republish_after)
-    done.update(republish_after=None, face=ticket_rendering.face_of(event))
+    done.update(republish_after=None, face=fingerprints.face_of(event))
     if marked:
         logger.info("%d tickets of event %s are made anew, because it changed", marked, event.pk)
     return marked
@@ -98,7 +98,7 @@ def _republish(event: Event) -> int:
 
 def _stale(event: Event) -> Iterator[QuerySet[EventTicket]]:
     """The tickets whose files show something else than the event does today, by their types."""
-    for ticket_type, face in ticket_rendering.ticket_faces(event).items():
+    for ticket_type, face in fingerprints.ticket_faces(event).items():
         stale = event.tickets.filter(SETTLED, ticket_type=ticket_type).exclude(published_face__startswith=face)
         # Published before faces were kept: nothing is known to differ. One that was given up has nothing to lose.
         yield stale if event.face else stale.exclude(published_face="", state=State.READY)

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from queue import Empty, SimpleQueue
 
-from apps.core.telemetry import metrics
 from apps.core.telemetry.context import about
 from apps.events.deployment import deployment_tag
 from apps.events.models import EventTicket
@@ -21,8 +20,8 @@ from apps.storage import gateway
 from apps.storage.retry import keep_trying
 from ticketkit import EventTemplate, RenderedTicket, RenderingError
 
-from . import claims, ticket_rendering
-from .claims import Attempt, Files
+from . import claims, metrics, outcomes, ticket_rendering
+from .outcomes import Attempt, Files
 
 logger = logging.getLogger("apps.events.publishing.pipeline")
 
@@ -100,7 +99,7 @@ class Pipeline:
                     written_at = time.monotonic() + LINGER
                 self._finished.append((self._under_way.pop(pk), _both(self._arrived.pop(pk))))
         finished, self._finished = self._finished, []
-        return claims.record(finished) if finished else {}
+        return outcomes.record(finished) if finished else {}
 
     def _window(self) -> int:
         limit = gateway.gate.limit

@@ -11,14 +11,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from apps.core.jobs import dispatch
 from apps.events.deployment import deployment_tag
 from apps.events.models import EventTicket
 from apps.storage import gateway
 from ticketkit import RenderingError
 
-from . import claims, ticket_rendering
-from .claims import Attempt, Files
+from . import claims, outcomes, queues, ticket_rendering
+from .outcomes import Attempt, Files
 from .pipeline import Pipeline, contents
 
 # A task ends after so many seconds and hands what is left back to the queue: brokers take a task that runs for much
@@ -45,9 +44,9 @@ def publish(pk: int) -> EventTicket.State | None:
     except (RenderingError, gateway.MediaError) as error:
         outcome = error
     except Exception as error:
-        claims.record([(ticket, error)])
+        outcomes.record([(ticket, error)])
         raise
-    return claims.record([(ticket, outcome)])[pk].state
+    return outcomes.record([(ticket, outcome)])[pk].state
 
 
 def publish_many(pks: Sequence[int], seconds: float = TASK_SECONDS) -> dict[int, Attempt]:
@@ -91,4 +90,4 @@ def _hand_back(pks: Sequence[int], held: float) -> None:
     if held > 0:
         claims.put_off(pks, held)
     else:
-        dispatch.publish_soon(pks, bulk=True)
+        queues.publish_soon(pks, bulk=True)

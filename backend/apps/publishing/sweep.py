@@ -15,10 +15,11 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from apps.core.jobs import dispatch
 from apps.core.jobs.timing import DISPATCH_GRACE, first_sweep
-from apps.events import issuing, signals
+from apps.events import signals
 from apps.events.models import EventTicket
+
+from . import queues, requests
 
 logger = logging.getLogger("apps.events.publishing.sweep")
 
@@ -58,21 +59,21 @@ def take_up_given_up() -> int:
 
 
 def _requeue(now: datetime, *, in_bulk: bool) -> int:
-    waiting = dispatch.queue_length(bulk=in_bulk)
+    waiting = queues.queue_length(bulk=in_bulk)
     if waiting is None:
         logger.warning("The broker does not answer; what is due stays in the database until it does.")
         return 0
-    room = max(0, TASKS_IN_QUEUE - waiting) * dispatch.TICKETS_A_TASK
+    room = max(0, TASKS_IN_QUEUE - waiting) * queues.TICKETS_A_TASK
     due = EventTicket.objects.owed().unclaimed(now).filter(next_attempt_at__lte=now, in_bulk=in_bulk)
     found = list(due.order_by("next_attempt_at").values_list("pk", "lease", "attempts")[:room])
     alone = [pk for pk, lease, attempts in found if lease is not None and attempts >= SUSPICIOUS_DEATHS]
     together = sorted({pk for pk, _, _ in found}.difference(alone))
-    for pks, a_task in ((alone, 1), (together, dispatch.TICKETS_A_TASK)):
+    for pks, a_task in ((alone, 1), (together, queues.TICKETS_A_TASK)):
         for start in range(0, len(pks), CHUNK):
             chunk = pks[start : start + CHUNK]
             with transaction.atomic():
                 due.filter(pk__in=due.filter(pk__in=chunk).locked()).update(next_attempt_at=now + DISPATCH_GRACE)
-                dispatch.publish_soon(chunk, bulk=in_bulk, a_task=a_task)
+                queues.publish_soon(chunk, bulk=in_bulk, a_task=a_task)
     return len(found)
 
 
@@ -81,7 +82,7 @@ def _renew_misplaced() -> None:
     place that links from before lead to. Publishing them anew has those files deleted.
     """
     misplaced = EventTicket.objects.filter(~Q(published_suffix=F("public_id_suffix")), state=EventTicket.State.READY)
-    if renewed := issuing.rerender_many(misplaced):
+    if renewed := requests.rerender_many(misplaced):
         logger.warning("%d re-issued tickets were published at their old places; their files are made anew.", renewed)
 
 

@@ -1,13 +1,11 @@
-"""Background work: ids in, one call of the domain, safe to run twice. What is retried is the row, never the task."""
+"""Background work: ids in, one call of the domain, safe to run twice. What is retried is the row, never the task.
+
+The tasks keep the names that queued messages and workers of earlier versions know.
+"""
 
 from __future__ import annotations
 
 from celery import shared_task
-from django.core.management import call_command
-
-from apps.events import issuing
-from apps.storage_checks import examinations, usage
-from apps.wallets import passes
 
 from . import deletions, invalidation, publisher, sweep
 
@@ -35,28 +33,3 @@ def publish_due() -> None:
 @shared_task(name="apps.events.tasks.delete_due")
 def delete_due() -> None:
     deletions.work_off_outbox()
-
-
-@shared_task(name="apps.events.tasks.clear_sessions")
-def clear_sessions() -> None:
-    call_command("clearsessions")
-
-
-@shared_task(name="apps.events.tasks.examine")
-def examine(examination_pk: int) -> None:
-    examinations.examine(examination_pk)
-
-
-@shared_task(name="apps.events.tasks.sample_usage")
-def sample_usage() -> None:
-    usage.sample()
-
-
-@shared_task(name="apps.events.tasks.forget_issued_lists")
-def forget_issued_lists() -> None:
-    issuing.forget_issued_lists()
-
-
-@shared_task(name="apps.events.tasks.create_google_class")
-def create_google_class(event_pk: int) -> None:
-    passes.create_google_class(event_pk)

@@ -24,9 +24,9 @@ import cloudinary.utils
 import urllib3
 from django.conf import settings
 
-from apps.core.telemetry import metrics
 from apps.core.telemetry.context import ContextThreadPool
 
+from . import metrics
 from .concurrency_limit import AdaptiveLimit, HeldBack, Signal
 from .errors import MediaError as MediaError
 from .files import DELIVERY_TYPES as DELIVERY_TYPES

@@ -17,12 +17,11 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from apps.core.db.chunks import in_chunks
 from apps.core.parallel import in_parallel
-from apps.events import issuing
 from apps.events.deployment import TAG_PREFIX, deployment_tag
 from apps.events.models import EventTicket, StoredFileDeletion
-from apps.local_migration.plans import in_chunks
-from apps.publishing import deletions, publisher, ticket_rendering, verification
+from apps.publishing import deletions, fingerprints, publisher, requests, verification
 from apps.storage import gateway
 
 from .inventory import Inventory
@@ -141,7 +140,7 @@ def _from_the_database(inventory: Inventory, on_ticket: Callable[[], None]) -> I
             finding = _compare(ticket, kind, public_id, listed.get(public_id))
             if finding is not None:
                 yield finding
-        if not ticket_rendering.shows_its_values(ticket):
+        if not fingerprints.shows_its_values(ticket):
             yield Finding(Problem.OUTDATED, "changed without being saved", ticket.pdf_ticket_cloudinary_id, ticket.pk)
 
 
@@ -254,7 +253,7 @@ def repair(findings: Iterable[Finding], workers: int = 1) -> Iterator[Repair]:
 
 
 def _make_anew(broken: dict[int, Finding], workers: int) -> Iterator[Repair]:
-    wanted = issuing.owe_files(EventTicket.objects.filter(pk__in=broken))
+    wanted = requests.owe_files(EventTicket.objects.filter(pk__in=broken))
     for pk in broken.keys() - wanted:
         yield Repair(broken[pk])  # deleted or re-issued meanwhile: its files are somebody else's work already
     for pk, attempt in publisher.publish_each(sorted(wanted), at_once=workers):

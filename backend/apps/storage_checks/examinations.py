@@ -75,7 +75,7 @@ def ask(user: User) -> Examination:
     """Have a worker examine. Raises UnderWayError."""
     with transaction.atomic():
         examination = begin(user)
-        dispatch.examine_soon(examination.pk)
+        _examine_soon(examination.pk)
     return examination
 
 
@@ -87,6 +87,11 @@ def last_finished() -> Examination | None:
 def inventory_path() -> Path:
     """Where this machine keeps what it has listed."""
     return Path(settings.VAR_DIR) / "doctor.sqlite3"
+
+
+def _examine_soon(examination_pk: int) -> None:
+    """Have storage compared with the database after commit, behind the work for tickets."""
+    dispatch.send_after_commit("apps.events.tasks.examine", [examination_pk], dispatch.BULK)
 
 
 def examine(pk: int) -> None:
@@ -202,7 +207,7 @@ class Recorder:
         """To another task, which goes on with the listing."""
         with transaction.atomic():
             self._write(state=State.QUEUED)
-            dispatch.examine_soon(self._row.values_list("pk", flat=True).get())
+            _examine_soon(self._row.values_list("pk", flat=True).get())
         self._is_over = True
 
     def fail(self, error: BaseException | None) -> None:

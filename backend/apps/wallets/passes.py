@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
@@ -37,6 +39,7 @@ logger = logging.getLogger("apps.events.wallets")
 
 TEMPLATES_KEPT = 32
 EXPIRY_WARNING = timedelta(weeks=4)
+GOOGLE_CLASS_PAUSE_SECONDS = 60
 
 
 class Wallet(StrEnum):
@@ -99,14 +102,28 @@ def google_link(ticket: EventTicket) -> str:
     template = _google_template(ticket.event_id, credentials)
     class_exists = _is_recorded(template)
     if not class_exists:
-        dispatch.create_google_class_soon(ticket.event_id)
+        _create_google_class_soon(ticket.event_id)
     return template.link(ticket_rendering.ticket_details(ticket), class_exists=class_exists)
 
 
 def prepare_google_class(event_pk: int) -> None:
     """Ask for the class of the event's passes before their holders do, if Google Wallet is on."""
     if _google().credentials is not None:
-        dispatch.create_google_class_soon(event_pk)
+        _create_google_class_soon(event_pk)
+
+
+def _create_google_class_soon(event_pk: int) -> None:
+    """Have the class of the event's passes created at Google after commit: at most once a minute for each event.
+
+    Processes count together if they share a cache. Whatever goes wrong is logged and costs the caller nothing: the
+    next link that is asked for sends it again.
+    """
+
+    def send() -> None:  # a function of its own: Django logs what fails in a callback by its name
+        if cache.add(f"google-wallet-class:{event_pk}", 1, timeout=GOOGLE_CLASS_PAUSE_SECONDS):
+            dispatch.send("apps.events.tasks.create_google_class", [event_pk], dispatch.BULK)
+
+    transaction.on_commit(send, robust=True)
 
 
 def create_google_class(event_pk: int) -> None:

@@ -11,9 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from django.utils import timezone
 
-from apps.core.telemetry import metrics
-
-from . import claims, outbound, payloads
+from . import claims, metrics, outbound, payloads
 from .models import WebhookMessage
 from .outbound import Answer
 from .recording import deliver_soon

@@ -16,8 +16,8 @@ from django.test.client import RequestFactory
 from apps.accounts.models import User
 from apps.api.errors import STANDARD, ErrorOut
 from apps.api.middleware import ApiMiddleware
-from apps.events import issuing
 from apps.events.models import EventTicket
+from apps.publishing import requests
 from tests.factories import make_event, make_organiser, make_ticket, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
@@ -98,7 +98,7 @@ def test_an_error_of_ours_shows_nothing_but_is_logged(
         settings.DEBUG = debug
         caplog.clear()
         with (
-            mock.patch.object(issuing, "rerender", side_effect=RuntimeError(f"secret {settings.SECRET_KEY}")),
+            mock.patch.object(requests, "rerender", side_effect=RuntimeError(f"secret {settings.SECRET_KEY}")),
             caplog.at_level("ERROR", "apps.api"),
         ):
             answer = client.generic("POST", f"/api/events/regenerate/{ticket.ticket_id}/")

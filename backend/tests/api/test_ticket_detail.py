@@ -15,7 +15,7 @@ from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.event_images import save_event_image
 from apps.events.models import EventImage, EventTicket
-from apps.publishing import publisher
+from apps.publishing import publisher, requests
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_organiser, make_picture, make_ticket, make_ticket_type, make_user
 from tests.pictures import codes_in_pdf, codes_in_png
@@ -104,7 +104,7 @@ def test_old_urls_are_given_until_new_files_are_there_but_not_once_the_code_has_
     ready = client.get(url_of(ticket)).json()
 
     ticket.refresh_from_db()
-    issuing.rerender(ticket)
+    requests.rerender(ticket)
     rendering = client.get(url_of(ticket)).json()
     assert rendering == ready | {"state": "pending"}
 

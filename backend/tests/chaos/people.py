@@ -11,6 +11,7 @@ from uuid import UUID
 
 from apps.events import issuing
 from apps.events.models import Event, EventTicket
+from apps.publishing import requests
 
 
 class People:
@@ -52,7 +53,7 @@ class People:
         self._each(some, "reissued", issuing.reissue)
 
     def _rerender(self, some: list[EventTicket]) -> None:
-        self._each(some, "made anew", issuing.rerender)
+        self._each(some, "made anew", requests.rerender)
 
     def _rename(self, some: list[EventTicket]) -> None:
         def rename(ticket: EventTicket) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from apps.events import codes
 from apps.events.models import Event, EventTicket, StoredFileDeletion
-from apps.publishing import invalidation, ticket_rendering
+from apps.publishing import fingerprints, invalidation
 from apps.storage import gateway
 from apps.storage_checks import doctor
 from apps.storage_checks.inventory import Inventory
@@ -46,9 +46,7 @@ def findings(event: Event, expected: Set[UUID], strangers: Set[str], path: Path)
     for row in StoredFileDeletion.objects.all():
         yield f"{row.name} is not deleted: {row.reason}"
     rows = EventTicket.objects.filter(event=event, state=State.READY).select_related("event").order_by("pk")
-    faces_now = ticket_rendering.ticket_faces(
-        ticket_rendering.with_what_is_printed(Event.objects.all()).get(pk=event.pk)
-    )
+    faces_now = fingerprints.ticket_faces(fingerprints.with_what_is_printed(Event.objects.all()).get(pk=event.pk))
     for start in range(0, rows.count(), CHUNK):
         yield from _by_the_files(rows[start : start + CHUNK], faces_now)
     yield from _by_the_doctor(strangers, path)
@@ -89,6 +87,4 @@ def _by_the_doctor(strangers: Set[str], path: Path) -> Iterator[str]:
 
 def shows(ticket: EventTicket, faces_now: Mapping[int | None, str]) -> bool:
     """Whether the files of a ticket show its event and its own values as they are now."""
-    return ticket.published_face.startswith(faces_now[ticket.ticket_type_id]) and ticket_rendering.shows_its_values(
-        ticket
-    )
+    return ticket.published_face.startswith(faces_now[ticket.ticket_type_id]) and fingerprints.shows_its_values(ticket)

@@ -31,7 +31,7 @@ def asked(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tasks that were sent. Mail goes to a server that nobody started."""
     settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = OUTBOX, "127.0.0.1", free_port()
     sent: list[str] = []
-    monkeypatch.setattr(dispatch, "_send", lambda task, *_: sent.append(task))
+    monkeypatch.setattr(dispatch, "send", lambda task, *_: sent.append(task))
     return sent
 
 

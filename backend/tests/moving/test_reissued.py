@@ -10,7 +10,7 @@ import urllib3
 from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
-from apps.publishing import deletions, publisher
+from apps.publishing import deletions, publisher, requests
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_ticket
@@ -82,7 +82,7 @@ def test_force_gives_a_ticket_that_was_reissued_at_its_first_place_another(cloud
     ticket = make_ticket()
     before = published(ticket)
     EventTicket.objects.update(code_generation=1)  # by a version that left the files where they were
-    issuing.rerender(ticket)
+    requests.rerender(ticket)
     published(ticket)
     migrate("--force")
     deletions.delete_due()

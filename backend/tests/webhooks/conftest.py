@@ -24,7 +24,7 @@ def private(settings: Any) -> None:
 @pytest.fixture
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody but the test sends what is owed."""
-    monkeypatch.setattr(dispatch, "_send", lambda *_: None)
+    monkeypatch.setattr(dispatch, "send", lambda *_: None)
 
 
 @pytest.fixture

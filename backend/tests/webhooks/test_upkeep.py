@@ -26,7 +26,7 @@ pytestmark = [
 def test_the_sweep_sends_for_what_is_due_and_no_more(ticket: EventTicket, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
     waiting = 0
-    monkeypatch.setattr(dispatch, "_send", lambda task, arguments, queue: sent.append(task))
+    monkeypatch.setattr(dispatch, "send", lambda task, arguments, queue: sent.append(task))
     monkeypatch.setattr(dispatch, "tasks_waiting", lambda queue: waiting)
     upkeep.sweep()
     assert sent == [], "nothing is owed"

@@ -1,4 +1,4 @@
-"""How long work owed to storage may take, and when it is tried again. Imports nothing of the project."""
+"""How long background work may take, and when it is tried again."""
 
 from __future__ import annotations
 
@@ -13,13 +13,10 @@ DISPATCH_GRACE = timedelta(seconds=60)
 LEASE = timedelta(minutes=3)
 FIRST_RETRY = timedelta(seconds=15)
 LAST_RETRY = timedelta(hours=1)
-# How long a list that was checked may be issued, and how long it is remembered after that that it was.
-CHECKED_LISTS_GOOD = timedelta(days=6)
-ISSUED_LISTS_KEPT = timedelta(days=7)
 
 
 def first_sweep() -> datetime:
-    """When the sweep first looks at a new wish for files."""
+    """When the sweep first looks at new work."""
     return timezone.now() + DISPATCH_GRACE
 
 

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 
 
 class TelemetryConfig(AppConfig):
@@ -8,4 +9,5 @@ class TelemetryConfig(AppConfig):
         from . import process_files, tasks  # the first import of prometheus_client must come after the settings
 
         process_files.tidy()
+        autodiscover_modules("metrics")
         tasks.connect()

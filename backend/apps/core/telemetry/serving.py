@@ -18,5 +18,5 @@ def may_read_metrics(authorization: str) -> bool:
 
 def add_processes(registry: CollectorRegistry) -> None:
     """Have the registry tell what the processes of this machine counted."""
-    metrics.introduce()
+    metrics.initialise_series()
     process_files.register(registry)

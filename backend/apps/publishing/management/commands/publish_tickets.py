@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.core.cli.progress import Progress
 from apps.events.models import EventTicket
-from apps.publishing import claims, deletions, publisher, sweep
-from apps.publishing.claims import Attempt
+from apps.publishing import deletions, publisher, sweep
+from apps.publishing.outcomes import Attempt, failures_told_by_caller
 from apps.storage.cli.arguments import add_workers, positive
 from apps.storage.cli.causes import Causes, cause_of, require_storage
 from apps.storage.gateway import MediaError, gate
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         if options["given_up"]:
             self.stdout.write(f"{sweep.take_up_given_up():>8} that were given up are tried again")
         owed = sweep.owed_pks()[: options["limit"]]
-        with claims.failures_told_by_caller():
+        with failures_told_by_caller():
             outcomes = self._publish(owed, options["workers"])
             deleted, undeleted = _empty_outbox()
         if not owed:

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.events.models import EventTicket
-from apps.publishing import claims, sweep
+from apps.publishing import outcomes, sweep
 from apps.storage import gateway
 from apps.storage.cli.arguments import add_workers
 from apps.storage.cli.causes import Causes
@@ -134,7 +134,7 @@ class Command(BaseCommand):
                 "deployment's database, or an older one, this would delete files that are needed. Nothing was changed; "
                 "with --delete-many it is."
             )
-        with Causes(self.stdout.write) as causes, claims.failures_told_by_caller():
+        with Causes(self.stdout.write) as causes, outcomes.failures_told_by_caller():
             for done in doctor.repair(repairable, options["workers"]):
                 if done.error:
                     left.append(done.finding)

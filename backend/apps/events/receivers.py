@@ -1,0 +1,48 @@
+"""Tell of what happens to a ticket's row, however it happens: it was created, changed, or deleted."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from django.db.models.signals import post_delete, post_save, pre_delete
+
+from apps.storage.files import KINDS
+
+from . import issuing, signals
+from .models import EventTicket
+
+# What the ticket's row says of its files.
+FILES = ("state", "lease_until", "public_id_suffix") + tuple(
+    f"{kind.name}{column}" for kind in KINDS for column in ("", "_cloudinary_id", "_local")
+)
+
+
+def connect() -> None:
+    post_save.connect(on_ticket_saved, sender=EventTicket, dispatch_uid="tell of a new or changed ticket")
+    pre_delete.connect(before_ticket_is_deleted, sender=EventTicket, dispatch_uid="see who is at a ticket")
+    post_delete.connect(on_ticket_deleted, sender=EventTicket, dispatch_uid="tell of a deleted ticket")
+
+
+def on_ticket_saved(instance: EventTicket, created: bool, raw: bool = False, **_: Any) -> None:
+    if created and not raw:
+        signals.ticket_issued.send(EventTicket, tickets=[instance], bulk=False)
+    elif instance.is_outdated:
+        signals.ticket_changed.send(EventTicket, tickets=[instance])
+
+
+def before_ticket_is_deleted(instance: EventTicket, **_: Any) -> None:
+    """Lock the row and read the lease and the places of the files anew.
+
+    The ticket may have been claimed, published or re-issued since it was read. While the row is locked it cannot be.
+    """
+    if issuing.is_deleted_with_others(instance):
+        return
+    locked = EventTicket.objects.select_for_update(no_key=True)
+    with contextlib.suppress(EventTicket.DoesNotExist):  # deleted already, and so are its files
+        instance.refresh_from_db(fields=FILES, from_queryset=locked)
+
+
+def on_ticket_deleted(instance: EventTicket, **_: Any) -> None:
+    if not issuing.is_deleted_with_others(instance):
+        signals.ticket_deleted.send(EventTicket, tickets=[instance])

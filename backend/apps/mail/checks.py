@@ -1,0 +1,35 @@
+"""System checks of the mail server, by `manage.py check --deploy`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+
+MAIL_SERVER = "apps.mail.outbox.OutboxBackend"
+
+
+def register() -> None:
+    checks.register(check_mail_server, checks.Tags.security, deploy=True)
+
+
+def check_mail_server(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
+    if settings.EMAIL_BACKEND != MAIL_SERVER:
+        return [
+            checks.Warning(
+                "No mail leaves this machine, so nobody can confirm an address or set a new password.",
+                hint="Set EMAIL_URL=submission://user:password@host:587 in backend/.env.",
+                id="events.W005",
+            )
+        ]
+    if settings.EMAIL_HOST_PASSWORD and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL):
+        return [
+            checks.Warning(
+                "Mail, with its password and the codes for signing in, goes to the mail server unencrypted.",
+                hint="Write submission://user:password@host:587 (STARTTLS) or add ?ssl=True to EMAIL_URL.",
+                id="events.W004",
+            )
+        ]
+    return []

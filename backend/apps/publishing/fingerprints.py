@@ -1,0 +1,77 @@
+"""What tickets show, as digests: they tell later whether files that were published are up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from django.db.models import Prefetch, QuerySet
+
+from apps.events.models import Event, EventImage, EventTicket, TicketType
+from ticketkit import RENDERER_VERSION
+
+# The fields of an event that are printed as they stand.
+PRINTED_FIELDS = ("title", "time_zone", "language", "venue", "address", "terms", "accent")
+HALF = 32  # hexadecimal digits; a published face has two halves: what is the event's, then what is the ticket's own
+
+
+def canonical_layout(event: Event) -> str:
+    """The event's own layout, written the same way by every database; empty for the built-in one."""
+    return json.dumps(event.layout, sort_keys=True) if event.layout else ""
+
+
+def published_face(ticket: EventTicket) -> str:
+    """What is kept of a ticket's files to know later whether they are up to date."""
+    return ticket_face(ticket.event, ticket.ticket_type) + _own_face(ticket)
+
+
+def shows_its_values(ticket: EventTicket) -> bool:
+    """Whether the files show the ticket's own values of today. Asks for nothing; True when nothing is known."""
+    return not ticket.published_face or ticket.published_face[HALF:] == _own_face(ticket)
+
+
+def _own_face(ticket: EventTicket) -> str:
+    """The digest of the ticket's own values that are printed, and of its event, which the code names."""
+    holder = ticket.holder_name or ticket.holder_email
+    values = (ticket.event_id, ticket.ticket_type_id, holder, ticket.quantity, ticket.order_reference)
+    return _digest([str(value) for value in values])[:HALF]
+
+
+def with_what_is_printed(events: QuerySet[Event]) -> QuerySet[Event]:
+    """The events with everything that their faces depend on, without the pictures themselves."""
+    pictures = Prefetch("images", EventImage.objects.defer("content"))
+    return events.select_related("organiser").prefetch_related("ticket_types", pictures)
+
+
+def face_of(event: Event) -> str:
+    """The digest of everything that any ticket shows of the event."""
+    return _digest(sorted(ticket_faces(event).values()))
+
+
+def ticket_faces(event: Event) -> dict[int | None, str]:
+    """What a ticket of each type shows of the event, as a digest, by the type's id; None for tickets without a type."""
+    return {None: ticket_face(event, None)} | {kind.pk: ticket_face(event, kind) for kind in event.ticket_types.all()}
+
+
+def ticket_face(event: Event, kind: TicketType | None) -> str:
+    """The digest of what a ticket of this type shows of its event, as this version of the renderer draws it."""
+    values = [
+        str(RENDERER_VERSION),
+        *(str(getattr(event, name)) for name in PRINTED_FIELDS),
+        *(moment.isoformat() if moment else "" for moment in (event.starts_at, event.ends_at, event.doors_at)),
+        *(["both distances from GMT"] if _has_two_offsets(event) else []),
+        event.organiser.name,
+        *sorted(f"{image.kind} {image.sha256}" for image in event.images.all()),
+        *([f"layout {layout}"] if (layout := canonical_layout(event)) else []),
+    ]
+    return _digest([*values, *((kind.name, str(kind.price), kind.currency) if kind else ())])[:HALF]
+
+
+def _has_two_offsets(event: Event) -> bool:
+    """Whether the clocks change between the event's times."""
+    moments = [moment for moment in (event.starts_at, event.ends_at, event.doors_at) if moment]
+    return len({event.local(moment).utcoffset() for moment in moments}) > 1
+
+
+def _digest(values: list[str]) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()

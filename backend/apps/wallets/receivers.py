@@ -1,0 +1,20 @@
+"""Listens to the domain: an event's passes get their class at Google before its holders ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from apps.events import signals
+from apps.events.models import EventTicket
+
+from . import passes
+
+
+def connect() -> None:
+    signals.ticket_ready.connect(on_ready, dispatch_uid="wallets")
+
+
+def on_ready(tickets: Sequence[EventTicket], **_: Any) -> None:
+    for event_pk in {ticket.event_id for ticket in tickets}:
+        passes.prepare_google_class(event_pk)
