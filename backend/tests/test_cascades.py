@@ -15,7 +15,9 @@ from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import Event, EventImage, EventTicket, TicketType
 from apps.publishing import claims, fingerprints, invalidation, outcomes, publisher, queues, sweep, ticket_rendering
+from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 from ticketkit import RenderingError
 
 from .factories import make_event, make_picture, make_ticket, make_ticket_type
@@ -123,7 +125,7 @@ def test_after_an_upgrade_that_draws_tickets_differently_all_are_made_anew_behin
     over = make_event(starts_at=timezone.now() - timedelta(days=9), doors_at=None)
     past = make_ticket(event=over)
     publish_all()
-    monkeypatch.setattr(ticket_rendering, "RENDERER_VERSION", ticket_rendering.RENDERER_VERSION + 1)
+    monkeypatch.setattr(fingerprints, "RENDERER_VERSION", fingerprints.RENDERER_VERSION + 1)
     assert invalidation.notice_changes() == 1
     assert invalidation.republish_changed(timezone.now() + LATER) == 6
     assert set(event.tickets.values_list("state", "in_bulk")) == {(State.PENDING, True)}
@@ -151,7 +153,7 @@ def test_a_ticket_that_was_being_made_while_the_event_changed_is_made_again(even
     Event.objects.filter(pk=event.pk).update(title="After")
     invalidation.event_changed(event.pk)
     invalidation.republish_changed(timezone.now() + LATER)
-    files = outcomes.Files(*(media_file(claimed, kind) for kind in publisher.media.KINDS))
+    files = outcomes.Files(*(media_file(claimed, kind) for kind in gateway.KINDS))
     assert outcomes.record([(claimed, files)])[late.pk].state == State.PENDING
     publish_all()
     assert len(shown_of_the_event(event)) == 1
@@ -167,7 +169,7 @@ def test_without_overtaking_the_worker_a_stale_ticket_would_pass_for_ready(
     Event.objects.filter(pk=event.pk).update(title="After")
     invalidation.event_changed(event.pk)
     invalidation.republish_changed(timezone.now() + LATER)
-    files = outcomes.Files(*(media_file(claimed, kind) for kind in publisher.media.KINDS))
+    files = outcomes.Files(*(media_file(claimed, kind) for kind in gateway.KINDS))
     assert outcomes.record([(claimed, files)])[late.pk].state == State.READY
     publish_all()
     assert len(shown_of_the_event(event)) == 2
@@ -179,8 +181,8 @@ def shown_of_the_event(event: Event) -> set[str]:
     return {face[: fingerprints.HALF] for face in kept}
 
 
-def media_file(ticket: EventTicket, kind: publisher.media.FileKind) -> publisher.media.StoredFile:
-    return publisher.media.StoredFile(ticket.public_id_of(kind), 1, "")
+def media_file(ticket: EventTicket, kind: gateway.FileKind) -> gateway.StoredFile:
+    return gateway.StoredFile(ticket.public_id_of(kind), 1, "")
 
 
 def test_a_sweep_that_dies_half_way_is_finished_by_the_next(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,8 +217,8 @@ def test_tickets_from_before_faces_were_kept_wait_for_a_real_change(event: Event
 
 def test_a_change_gives_tickets_that_could_not_be_printed_another_chance(event: Event) -> None:
     poison = make_ticket(event=event)
-    with mock.patch.object(publisher.faces, "render", side_effect=RenderingError("no glyph for U+E000")):
-        publisher.publish(poison.pk)
+    with mock.patch.object(ticket_rendering, "render", side_effect=RenderingError("no glyph for U+E000")):
+        publish(poison.pk)
     Event.objects.filter(pk=event.pk).update(title="After")
     invalidation.event_changed(event.pk)
     assert follow() == 7

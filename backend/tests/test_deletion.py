@@ -27,6 +27,7 @@ from apps.publishing import claims, deletions, publisher, requests
 from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 
 from .factories import make_endpoint, make_event, make_organiser, make_ticket, make_ticket_type, make_user
 from .races import at_once
@@ -36,7 +37,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 def published_ticket(**overrides: Any) -> EventTicket:
     ticket = make_ticket(**overrides)
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     ticket.refresh_from_db()
     return ticket
 
@@ -155,7 +156,7 @@ def test_files_that_were_published_under_both_delivery_types_all_go(cloudlet: Ru
     urls = [ticket.qr_code.url, ticket.pdf_ticket.url]
     settings.CLOUDINARY_DELIVERY_TYPE = "authenticated"
     requests.rerender(ticket)
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     ticket.refresh_from_db()
     urls += [ticket.qr_code.url, ticket.pdf_ticket.url]
     assert statuses(urls) == [200, 200, 200, 200]
@@ -197,7 +198,7 @@ def test_a_ticket_deleted_while_its_files_are_made_leaves_no_orphan(
         return upload(kind, public_id, content, tag)
 
     monkeypatch.setattr(gateway, "upload", deleted_meanwhile)
-    assert publisher.publish(ticket.pk) is None
+    assert publish(ticket.pk) is None
     assert on_storage(ticket) == [True, True]
     StoredFileDeletion.objects.update(next_attempt_at=timezone.now())
     deletions.delete_due()

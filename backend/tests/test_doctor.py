@@ -18,10 +18,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from apps.events.models import EventTicket, Examination, StoredFileDeletion
-from apps.publishing import publisher, requests
+from apps.publishing import requests
 from apps.storage import gateway
 from apps.storage_checks.inventory import Inventory
 from cloudlet.testing import RunningCloudlet, running_cloudlet
+from tests.workers import publish
 from ticketkit import render_qr_png
 
 from .environment import free_port
@@ -50,7 +51,7 @@ def empty(settings: Any, tmp_path: Path) -> Iterator[RunningCloudlet]:
 
 def published(**overrides: Any) -> EventTicket:
     ticket = make_ticket(**overrides)
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     ticket.refresh_from_db()
     return ticket
 
@@ -157,7 +158,7 @@ def test_the_old_file_of_a_ticket_that_moved_to_another_event_goes(empty: Runnin
     ticket = published()
     EventTicket.objects.filter(pk=ticket.pk).update(event=make_event())
     requests.rerender(EventTicket.objects.get(pk=ticket.pk))
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     assert StoredFileDeletion.objects.count() == 2
     StoredFileDeletion.objects.all().delete()  # as by a restored backup
     assert_fixed("old_place", repairs=2)
@@ -204,7 +205,7 @@ def test_files_of_a_wrong_type_stay_until_there_are_others(empty: RunningCloudle
     assert said.count("it stays until the ticket's new files are made") == 2, said
     assert on_storage(ticket) == {"authenticated": 0, "upload": 2}
 
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     assert_fixed("wrong_type", repairs=2)
     assert on_storage(ticket) == {"authenticated": 2, "upload": 0}
 
@@ -300,7 +301,7 @@ def test_a_repair_that_fails_is_told_and_can_be_done_again(empty: RunningCloudle
     assert not well
     assert "Not repaired" in said
     assert "Service unavailable" in said
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     assert doctor()[0]
 
 

@@ -17,6 +17,7 @@ from apps.publishing import deletions, publisher, requests
 from apps.storage import gateway
 from apps.storage_checks import examinations
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 from ticketkit import render_qr_png
 
 from .factories import make_ticket
@@ -33,7 +34,7 @@ def reissued() -> EventTicket:
     ticket = published()
     issuing.reissue(ticket)
     deletions.delete_due()
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     ticket.refresh_from_db()
     return ticket
 
@@ -78,7 +79,7 @@ def test_files_that_are_owed_for_deletion_are_no_finding(empty: RunningCloudlet)
     ticket = published()
     issuing.reissue(ticket)
     assert doctor("--fix")[0]
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     assert doctor("--fix")[0]
     assert StoredFileDeletion.objects.count() == 2
 
@@ -91,7 +92,7 @@ def test_a_ticket_that_was_reissued_before_places_changed_with_that_gets_a_place
     links = [ticket.qr_code.url, ticket.pdf_ticket.url]
     EventTicket.objects.filter(pk=ticket.pk).update(code_generation=1)
     requests.rerender(ticket)
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     assert_fixed("old_place")
     deletions.delete_due()
     ticket.refresh_from_db()
@@ -146,7 +147,7 @@ def test_files_without_a_mark_are_adopted_when_their_row_names_them(empty: Runni
     assert "×" not in said
 
     requests.rerender(ticket)
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     assert marks() == [{deployment_tag()}] * 2, "with the next upload"
 
 

@@ -68,7 +68,7 @@ def test_events_without_a_layout_keep_the_digest_that_their_tickets_were_publish
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The digest was computed before events had layouts. If it changes, every ticket there is would be made anew."""
-    monkeypatch.setattr(ticket_rendering, "RENDERER_VERSION", 1)
+    monkeypatch.setattr(fingerprints, "RENDERER_VERSION", 1)
     starts_at = datetime(2030, 7, 1, 17, 30, tzinfo=UTC)
     event = make_event(organiser=make_organiser("Night Shift"), starts_at=starts_at, doors_at=None)
     assert fingerprints.ticket_face(event, None) == "0cb497bd8cd73b5de15c241c217844cd"

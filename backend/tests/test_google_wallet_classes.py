@@ -18,9 +18,9 @@ from pytest_django.fixtures import Settings
 
 from apps.core.jobs import dispatch
 from apps.events.models import Event, EventTicket, GoogleWalletClass
-from apps.publishing import publisher, tasks
-from apps.wallets import google_api, passes
+from apps.wallets import google_api, passes, tasks
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 
 from .factories import make_event, make_ticket, make_ticket_type, make_user
 from .google import CLASSES, TOKEN, Google, refusal, reply, running_google
@@ -149,14 +149,14 @@ def test_a_changed_event_has_a_class_of_its_own(
 def test_files_that_are_ready_ask_for_the_class_before_any_holder_does(
     cloudlet: RunningCloudlet, hanna: Client, ticket: EventTicket, authority: Authority, google: Google, sent: Sent
 ) -> None:
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     assert [arguments for _, arguments, _ in sent] == [[ticket.event_id]]
     work_off(sent)
     assert payload_of(hanna, ticket, authority).keys() == {"eventTicketObjects"}
 
 
 def test_without_google_wallet_nothing_is_asked_for(cloudlet: RunningCloudlet, ticket: EventTicket, sent: Sent) -> None:
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     assert sent == []
     passes.create_google_class(ticket.event_id)  # a task from before it was turned off
     assert not GoogleWalletClass.objects.exists()
@@ -287,7 +287,7 @@ def test_neither_a_dead_broker_nor_a_dead_cache_costs_the_link(
 
     monkeypatch.setattr(dispatch.current_app, "send_task", fail)
     assert "eventTicketClasses" in payload_of(hanna, ticket, authority)
-    monkeypatch.setattr(dispatch.cache, "add", fail)
+    monkeypatch.setattr(passes.cache, "add", fail)
     assert "eventTicketClasses" in payload_of(hanna, ticket, authority)
 
 

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from apps.events import issuing
+from apps.events import issuing, tasks
 from apps.events.issuing import (
     CHECKED_LISTS_GOOD,
     ISSUED_LISTS_KEPT,
@@ -27,7 +27,6 @@ from apps.events.issuing import (
     issue_once,
 )
 from apps.events.models import Event, EventTicket, IssuedList
-from apps.publishing import tasks
 
 from .factories import make_event, make_organiser, make_user
 from .races import at_once

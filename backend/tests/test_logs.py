@@ -26,6 +26,7 @@ from apps.events.models import EventTicket
 from apps.publishing import publisher
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 
 from .brokers import running_redis
 from .factories import make_event, make_organiser, make_ticket, make_user
@@ -312,7 +313,7 @@ def test_this_deployments_own_secrets_are_hidden_wherever_they_stand(written: Wr
 def test_a_failed_upload_shows_no_signature(cloudlet: RunningCloudlet, written: Written, settings: Any) -> None:
     """Cloudinary's answer to a wrong signature quotes what was signed; the SDK puts it into the exception's text."""
     settings.CLOUDINARY_ACCOUNT = dataclasses.replace(settings.CLOUDINARY_ACCOUNT, api_secret="a-wrong-secret")
-    publisher.publish(make_ticket().pk)
+    publish(make_ticket().pk)
     with pytest.raises(gateway.MediaError):
         gateway.ask_usage()
     assert "waits for storage" in written.text

@@ -20,8 +20,9 @@ from apps.checkin.admission import Verdict, check
 from apps.events import issuing
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import EventTicket, TicketCode
-from apps.publishing import publisher, sweep
+from apps.publishing import sweep
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 
 from .factories import make_user
 from .local_tickets import json_code, old_qr_png, write_local
@@ -107,7 +108,7 @@ def test_they_then_move_and_their_codes_open_the_door_until_reissued(old_apps: A
         assert today == code_of(ticket)
         assert check(printed, staff).verdict is check(today, staff).verdict is Verdict.VALID
         issuing.reissue(ticket)
-        publisher.publish(ticket.pk)
+        publish(ticket.pk)
         assert check(printed, staff).verdict is check(today, staff).verdict is Verdict.REISSUED
 
 

@@ -15,8 +15,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from apps.events.models import EventTicket
 from apps.pages import onward
-from apps.publishing import publisher
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 from ticketkit.wallet import google
 
 from .factories import PASSWORD, make_ticket, make_user
@@ -34,7 +34,7 @@ WORTH_WAITING_FOR = 20_000  # milliseconds, on a busy machine
 @pytest.fixture
 def ticket(cloudlet: RunningCloudlet) -> EventTicket:
     ticket = make_ticket(holder_email=EMAIL, holder=None)
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     ticket.refresh_from_db()
     return ticket
 

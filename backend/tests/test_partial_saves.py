@@ -13,8 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from apps.events import issuing
 from apps.events.issuing import Holder
 from apps.events.models import EventTicket
-from apps.publishing import claims, publisher
+from apps.publishing import claims
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 
 from .factories import make_event, make_ticket
 
@@ -35,7 +36,7 @@ def columns(ticket: EventTicket) -> dict[str, Any]:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_late_save_keeps_what_workers_wrote(cloudlet: RunningCloudlet, way: str) -> None:
     early = WAYS[way]()
-    publisher.publish(early.pk)
+    publish(early.pk)
     published = columns(early)
     assert published["state"] == "ready"
     early.reason = "edited"
@@ -46,7 +47,7 @@ def test_a_late_save_keeps_what_workers_wrote(cloudlet: RunningCloudlet, way: st
 def test_without_it_a_late_save_forgets_the_files(cloudlet: RunningCloudlet) -> None:
     """The negative control: what Django does by itself."""
     early = make_ticket()
-    publisher.publish(early.pk)
+    publish(early.pk)
     models.Model.save(early)
     assert columns(early)["state"] == "pending"
     assert columns(early)["qr_code_version"] is None

@@ -15,10 +15,11 @@ from apps.core.jobs import dispatch
 from apps.events import issuing
 from apps.events.issuing import Holder
 from apps.events.models import EventTicket, StoredFileDeletion
-from apps.publishing import claims, publisher, sweep, ticket_rendering
+from apps.publishing import claims, sweep, ticket_rendering
 from apps.storage import gateway
 from apps.storage.concurrency_limit import Signal
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 from ticketkit import RenderingError
 
 from .factories import make_event, make_ticket
@@ -32,7 +33,7 @@ def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch.current_app, "send_task", mock.Mock(side_effect=OSError("no broker")))
 
 
-def publish(**options: Any) -> str:
+def publish_all(**options: Any) -> str:
     out = io.StringIO()
     call_command("publish_tickets", stdout=out, stderr=out, **{"workers": 4} | options)
     return out.getvalue()
@@ -40,25 +41,25 @@ def publish(**options: Any) -> str:
 
 def test_everything_owed_is_made_and_everything_to_go_is_deleted(cloudlet: RunningCloudlet) -> None:
     gone = make_ticket()
-    publisher.publish(gone.pk)
+    publish(gone.pk)
     gone.delete()
     issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(20)])
 
-    said = publish()
+    said = publish_all()
 
     assert "20 published" in said
     assert "2 files deleted" in said
     assert set(EventTicket.objects.values_list("state", flat=True)) == {"ready"}
     assert not StoredFileDeletion.objects.exists()
     assert "Nothing is owed." not in said
-    again = publish()
+    again = publish_all()
     assert "published" not in again, "there is nothing left to do"
     assert "Nothing is owed." in again
 
 
 def test_a_limit(cloudlet: RunningCloudlet) -> None:
     issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(5)])
-    assert "3 published" in publish(limit=3)
+    assert "3 published" in publish_all(limit=3)
     assert len(sweep.owed_pks()) == 2
 
 
@@ -103,13 +104,13 @@ def test_a_rate_limit_puts_off_what_is_left_and_fails_the_run(cloudlet: RunningC
     in_half_an_hour = timezone.now() + timedelta(minutes=29)
     assert EventTicket.objects.filter(attempts=0, next_attempt_at__gt=in_half_an_hour).count() == 5
     gateway.gate.reset()
-    assert "5 published" in publish()
+    assert "5 published" in publish_all()
 
 
 def test_what_another_worker_is_at_is_left_to_it(cloudlet: RunningCloudlet) -> None:
     taken, free = make_ticket(), make_ticket()
     assert claims.claim([taken.pk])
-    said = publish()
+    said = publish_all()
     assert "1 in another worker's hands, or changed meanwhile" in said
     assert "1 published" in said
     taken.refresh_from_db()
@@ -120,13 +121,13 @@ def test_what_another_worker_is_at_is_left_to_it(cloudlet: RunningCloudlet) -> N
 def test_what_was_given_up_is_counted_and_tried_again_on_request(cloudlet: RunningCloudlet) -> None:
     given_up, fine = make_ticket(), make_ticket()
     with mock.patch.object(ticket_rendering, "render", side_effect=RenderingError("no glyph for U+E000")):
-        publisher.publish(given_up.pk)
+        publish(given_up.pk)
 
-    said = publish()
+    said = publish_all()
     assert "1 published" in said
     assert "1 given up; the admin says why, and --given-up tries them again" in said
 
-    said = publish(given_up=True)
+    said = publish_all(given_up=True)
     assert "1 that were given up are tried again" in said
     assert "1 published" in said
     assert "given up;" not in said
@@ -139,7 +140,7 @@ def test_files_that_cannot_be_deleted_yet_fail_the_run_and_stay_owed(cloudlet: R
     make_ticket().delete()
     down = gateway.MediaError("deleting QR code from Cloudinary", "x", 503, "down")
     with mock.patch.object(gateway, "destroy", side_effect=down), pytest.raises(CommandError):
-        publish()
+        publish_all()
     assert StoredFileDeletion.objects.count() == 2
 
 
@@ -147,7 +148,7 @@ def test_a_path_out_of_the_media_folder_does_not_hold_up_the_others(cloudlet: Ru
     StoredFileDeletion.objects.create(kind=StoredFileDeletion.Kind.LOCAL_FILE, name="../../etc/passwd")
     make_ticket().delete()
     with pytest.raises(CommandError):
-        publish()
+        publish_all()
     (left,) = StoredFileDeletion.objects.all()
     assert "../../etc/passwd" in left.name
     assert left.reason
@@ -158,6 +159,6 @@ def test_tickets_of_the_local_storage_of_old_wait_for_their_move(
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
     ticket = make_local_ticket()
-    publish()
+    publish_all()
     ticket.refresh_from_db()
     assert ticket.published_at is None

@@ -19,10 +19,11 @@ from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import Event, EventTicket
-from apps.publishing import claims, publisher, queues, requests, sweep, tasks, ticket_rendering
+from apps.publishing import claims, queues, requests, sweep, tasks, ticket_rendering
 from apps.publishing import outcomes as publishing_outcomes
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 from ticketkit import EventTemplate, RenderedTicket, RenderingError, TicketDetails
 
 from .factories import make_event, make_ticket
@@ -49,7 +50,7 @@ def test_publishing_leaves_both_files_at_their_fixed_places(cloudlet: RunningClo
     ticket = make_ticket()
     assert ticket.state == EventTicket.State.PENDING
 
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
 
     ticket.refresh_from_db()
     assert ticket.qr_code_cloudinary_id == f"tickets/qr_codes/{ticket.event_id}/ticket_{ticket.ticket_id}"
@@ -124,30 +125,30 @@ def test_a_broker_that_is_down_costs_nothing_but_time(
 
 def test_publishing_twice_uploads_once(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     with mock.patch.object(gateway, "upload") as upload:
-        assert publisher.publish(ticket.pk) is None
+        assert publish(ticket.pk) is None
     upload.assert_not_called()
 
 
 def test_storage_that_is_down_is_written_down_and_tried_again_later(settings: Any, cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     with mock.patch.object(gateway, "upload", side_effect=gateway.MediaError("uploading QR code", "x", 503, "down")):
-        assert publisher.publish(ticket.pk) == EventTicket.State.FAILED
+        assert publish(ticket.pk) == EventTicket.State.FAILED
     ticket.refresh_from_db()
     assert "down" in ticket.reason
     assert ticket.attempts == 1
     assert ticket.next_attempt_at is not None
     assert timedelta(seconds=10) < ticket.next_attempt_at - timezone.now() < timedelta(seconds=25)
     assert ticket.lease is None
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
 
 
 def test_a_rate_limit_is_waited_out(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     limited = gateway.MediaError("uploading QR code", "x", 420, "Rate limit exceeded", retry_after=1800)
     with mock.patch.object(gateway, "upload", side_effect=limited):
-        publisher.publish(ticket.pk)
+        publish(ticket.pk)
     ticket.refresh_from_db()
     assert ticket.next_attempt_at is not None
     assert ticket.next_attempt_at - timezone.now() > timedelta(minutes=29)
@@ -155,15 +156,15 @@ def test_a_rate_limit_is_waited_out(cloudlet: RunningCloudlet) -> None:
 
 def test_a_ticket_that_cannot_be_printed_fails_for_good_and_says_why(cloudlet: RunningCloudlet) -> None:
     poison, fine = make_ticket(), make_ticket()
-    with mock.patch.object(publisher.faces, "render", side_effect=RenderingError("no glyph for U+E000")):
-        assert publisher.publish(poison.pk) == EventTicket.State.FAILED
+    with mock.patch.object(ticket_rendering, "render", side_effect=RenderingError("no glyph for U+E000")):
+        assert publish(poison.pk) == EventTicket.State.FAILED
     poison.refresh_from_db()
     assert (poison.next_attempt_at, poison.reason) == (None, "no glyph for U+E000")
     tasks.publish([poison.pk, fine.pk])
     fine.refresh_from_db()
     assert fine.state == EventTicket.State.READY
     requests.rerender(poison)
-    assert publisher.publish(poison.pk) == EventTicket.State.READY
+    assert publish(poison.pk) == EventTicket.State.READY
 
 
 def test_attempts_end_at_the_configured_number(settings: Any) -> None:
@@ -172,9 +173,9 @@ def test_attempts_end_at_the_configured_number(settings: Any) -> None:
     with mock.patch.object(
         gateway, "upload", side_effect=gateway.MediaError("uploading", "x", 400, "Invalid image file")
     ):
-        publisher.publish(ticket.pk)
-        publisher.publish(ticket.pk)
-        assert publisher.publish(ticket.pk) is None
+        publish(ticket.pk)
+        publish(ticket.pk)
+        assert publish(ticket.pk) is None
     ticket.refresh_from_db()
     assert (ticket.state, ticket.attempts, ticket.next_attempt_at) == (EventTicket.State.FAILED, 2, None)
 
@@ -198,18 +199,18 @@ def test_no_outage_is_so_long_that_a_ticket_is_given_up(
     ticket = make_ticket()
     with mock.patch.object(gateway, "upload", side_effect=gateway.MediaError("uploading", "x", status, reason)):
         for _ in range(limit + 5):
-            assert publisher.publish(ticket.pk) == EventTicket.State.FAILED
+            assert publish(ticket.pk) == EventTicket.State.FAILED
     ticket.refresh_from_db()
     assert ticket.next_attempt_at is not None
     assert timedelta(minutes=59) < ticket.next_attempt_at - timezone.now() < timedelta(minutes=91)
     assert ticket.attempts < limit, "a worker that dies next must not be the last one"
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
 
 
 def test_an_unforeseen_error_is_written_down_and_raised(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
-    with mock.patch.object(publisher.faces, "render", side_effect=KeyError("bug")), pytest.raises(KeyError):
-        publisher.publish(ticket.pk)
+    with mock.patch.object(ticket_rendering, "render", side_effect=KeyError("bug")), pytest.raises(KeyError):
+        publish(ticket.pk)
     ticket.refresh_from_db()
     assert ticket.state == EventTicket.State.FAILED
     assert "KeyError" in ticket.reason
@@ -221,7 +222,7 @@ def test_an_unforeseen_error_is_written_down_and_raised(cloudlet: RunningCloudle
 
 def test_rerendering_changes_the_files_and_keeps_the_code(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     ticket.refresh_from_db()
     before, code = ticket.pdf_ticket.read(), code_of(ticket)
     old_version = ticket.pdf_ticket_version
@@ -230,7 +231,7 @@ def test_rerendering_changes_the_files_and_keeps_the_code(cloudlet: RunningCloud
     requests.rerender(ticket)
     assert ticket.state == EventTicket.State.PENDING
     assert ticket.has_files, "the old files stay valid until the new ones are there"
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
 
     ticket.refresh_from_db()
     assert ticket.pdf_ticket.read() != before
@@ -242,14 +243,14 @@ def test_rerendering_changes_the_files_and_keeps_the_code(cloudlet: RunningCloud
 
 def test_reissuing_gives_a_new_code_and_hides_the_old_files(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     ticket.refresh_from_db()
     old_code = code_of(ticket)
 
     issuing.reissue(ticket)
     assert code_of(ticket) != old_code
     assert not ticket.has_files
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
 
     ticket.refresh_from_db()
     assert ticket.has_files
@@ -282,9 +283,9 @@ def test_a_wish_that_comes_while_files_are_made_is_not_lost(
         return upload(kind, public_id, content, tag)
 
     monkeypatch.setattr(gateway, "upload", change_of_mind)
-    assert publisher.publish(ticket.pk) == EventTicket.State.PENDING
+    assert publish(ticket.pk) == EventTicket.State.PENDING
     assert sent[-1] == [ticket.pk]
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     ticket.refresh_from_db()
     assert codes_in_png(ticket.qr_code.read()) == [code_of(ticket)]
 
@@ -294,7 +295,7 @@ def test_a_wish_that_comes_while_files_are_made_is_not_lost(
 
 def _publish_at_once(pk: int, workers: int = 6) -> list[Any]:
     """What several workers get that publish the same ticket at the same moment."""
-    return at_once([lambda: publisher.publish(pk)] * workers)
+    return at_once([lambda: publish(pk)] * workers)
 
 
 def test_many_workers_upload_each_file_once(cloudlet: RunningCloudlet) -> None:
@@ -326,9 +327,9 @@ def test_without_the_claim_many_workers_upload_many_times(
 def test_the_lease_of_a_dead_worker_runs_out(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     assert claims.claim([ticket.pk])
-    assert publisher.publish(ticket.pk) is None, "somebody is at it"
+    assert publish(ticket.pk) is None, "somebody is at it"
     EventTicket.objects.filter(pk=ticket.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
 
 
 def test_a_worker_that_lost_its_lease_has_the_ticket_made_again(
@@ -337,11 +338,11 @@ def test_a_worker_that_lost_its_lease_has_the_ticket_made_again(
     ticket = make_ticket()
     [sleeper] = claims.claim([ticket.pk])
     EventTicket.objects.filter(pk=ticket.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     # the sleeper wakes up and overwrites the files with what it had in mind
     assert publishing_outcomes.record([(sleeper, _any_files(sleeper))])[ticket.pk].state == EventTicket.State.PENDING
     assert sent[-1] == [ticket.pk]
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
 
 
 def _any_files(ticket: EventTicket) -> publishing_outcomes.Files:
@@ -351,7 +352,7 @@ def _any_files(ticket: EventTicket) -> publishing_outcomes.Files:
 def test_event_titles_in_any_script_reach_the_pdf(cloudlet: RunningCloudlet) -> None:
     event: Event = make_event(title="音楽の夜 · ليلة الموسيقى", language="ar")
     ticket = make_ticket(event=event, holder_name="王小明")
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
 
 
 def test_a_template_that_does_not_scan_is_not_published(
@@ -364,7 +365,7 @@ def test_a_template_that_does_not_scan_is_not_published(
     monkeypatch.setattr(ticket_rendering, "EventTemplate", Blank)
     ticket = make_ticket(event=make_event(title="A broken layout"))
     with mock.patch.object(gateway, "upload") as upload:
-        assert publisher.publish(ticket.pk) == EventTicket.State.FAILED
+        assert publish(ticket.pk) == EventTicket.State.FAILED
     upload.assert_not_called()
     ticket.refresh_from_db()
     assert "does not scan" in ticket.reason
@@ -372,6 +373,6 @@ def test_a_template_that_does_not_scan_is_not_published(
 
 def test_the_qr_code_is_three_hundred_pixels_square(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     ticket.refresh_from_db()
     assert (ticket.qr_code.width, ticket.qr_code.height) == (300, 300)

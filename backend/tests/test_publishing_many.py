@@ -16,7 +16,7 @@ from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import EventTicket
-from apps.publishing import claims, publisher, queues, sweep
+from apps.publishing import claims, publisher, queues, sweep, ticket_rendering
 from apps.publishing import outcomes as publishing_outcomes
 from apps.storage import gateway
 from apps.storage.concurrency_limit import Signal
@@ -85,7 +85,7 @@ def test_a_poison_ticket_and_a_bug_spoil_only_themselves(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pks = issue(12)
-    render = publisher.faces.render
+    render = ticket_rendering.render
 
     def fail_for_two(ticket: EventTicket, *args: Any) -> Any:
         if ticket.pk == pks[3]:
@@ -94,7 +94,7 @@ def test_a_poison_ticket_and_a_bug_spoil_only_themselves(
             raise KeyError("bug")
         return render(ticket, *args)
 
-    monkeypatch.setattr(publisher.faces, "render", fail_for_two)
+    monkeypatch.setattr(ticket_rendering, "render", fail_for_two)
     with pytest.raises(KeyError):
         publisher.publish_many(pks)
     rows = {ticket.pk: ticket for ticket in EventTicket.objects.all()}

@@ -20,10 +20,11 @@ from apps.events import issuing as tickets
 from apps.events.codes import code_of
 from apps.events.models import EventTicket, StoredFileDeletion
 from apps.events.ticket_service import ticket_service
-from apps.publishing import claims, deletions, outcomes, publisher, requests, sweep
+from apps.publishing import claims, deletions, outcomes, requests, sweep
 from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 
 from .factories import make_endpoint, make_event, make_ticket
 from .faults import faults
@@ -38,7 +39,7 @@ SLOW = {"call": "upload", "kind": "latency", "ms": 1500}
 
 def published(ticket: EventTicket | None = None, **overrides: Any) -> EventTicket:
     ticket = ticket or make_ticket(**overrides)
-    assert publisher.publish(ticket.pk) == State.READY
+    assert publish(ticket.pk) == State.READY
     ticket.refresh_from_db()
     return ticket
 
@@ -167,7 +168,7 @@ def upload_in_flight(ticket: EventTicket) -> threading.Thread:
     def work() -> None:
         try:
             with contextlib.suppress(SystemExit):  # it dies, see below
-                publisher.publish(ticket.pk)
+                publish(ticket.pk)
         finally:
             connection.close()
 
@@ -254,7 +255,7 @@ def test_a_worker_that_sleeps_longer_than_its_lease_cleans_up(
     leases_run_out()
     deletions.delete_due()
     assert statuses(before) == {404}
-    publisher.publish(ticket.pk)  # for a worker that overwrote what it did not know
+    publish(ticket.pk)  # for a worker that overwrote what it did not know
     ticket.refresh_from_db()
     assert statuses(links(ticket)) == {200}
 
@@ -267,7 +268,7 @@ def test_a_call_that_got_no_answer_may_still_take_effect(
     requests.rerender(ticket)
     monkeypatch.setattr(gateway, "TIMEOUT", urllib3.Timeout(connect=5, read=0.2))
     with faults(cloudlet, SLOW):
-        assert publisher.publish(ticket.pk) == State.FAILED
+        assert publish(ticket.pk) == State.FAILED
         monkeypatch.undo()
         reissue(ticket)
         assert deletions.delete_due() == (0, 0)

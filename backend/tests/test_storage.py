@@ -17,10 +17,11 @@ from django.utils import timezone
 
 from apps.events import issuing
 from apps.events.models import EventTicket
-from apps.publishing import deletions, publisher
+from apps.publishing import deletions
 from apps.storage import gateway
 from apps.storage.fields import TicketStorage
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 
 from .factories import make_ticket
 from .faults import faults
@@ -43,7 +44,7 @@ def ticket(cloudlet: RunningCloudlet) -> EventTicket:
 
 
 def published(ticket: EventTicket) -> EventTicket:
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     ticket.refresh_from_db()
     return ticket
 

@@ -22,6 +22,7 @@ from apps.publishing import publisher
 from apps.storage import gateway
 from apps.storage.cli.causes import Causes
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 
 from .environment import free_port
 from .factories import make_event, make_ticket
@@ -69,7 +70,7 @@ def work(settings: Any, tmp_path: Path, cloudlet: RunningCloudlet) -> None:
     """Something to do for each command."""
     settings.MEDIA_ROOT = tmp_path / "media"
     event = make_event()
-    publisher.publish(make_ticket(event=event).pk)
+    publish(make_ticket(event=event).pk)
     for _ in range(3):
         make_local_ticket(event=event)
         make_ticket(event=event)

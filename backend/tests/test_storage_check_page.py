@@ -21,12 +21,12 @@ from apps.accounts.models import User
 from apps.backoffice.plot import draw, nice_steps, quantity
 from apps.events.models import Examination, UsageSample
 from apps.events.storage_check_records import SILENCE
-from apps.publishing import publisher, tasks
 from apps.storage import gateway
-from apps.storage_checks import examinations, usage
+from apps.storage_checks import examinations, tasks, usage
 from apps.storage_checks.doctor import Finding
 from apps.storage_checks.problems import MEANING, REMEDY, Problem
 from cloudlet.testing import RunningCloudlet, running_cloudlet
+from tests.workers import publish
 from ticketkit import render_qr_png
 
 from .factories import make_organiser, make_ticket, make_user
@@ -130,7 +130,7 @@ def test_a_check_runs_in_the_background_and_its_findings_are_shown(
 ) -> None:
     well, broken = make_ticket(), make_ticket()
     for ticket in (well, broken):
-        publisher.publish(ticket.pk)
+        publish(ticket.pk)
     gateway.destroy(gateway.PDF_TICKET, gateway.PDF_TICKET.public_id(broken.event_id, broken.ticket_id))
     gateway.upload(gateway.QR_CODE, "tickets/qr_codes/it's a logo", render_qr_png("AD1:LOGO"))
     with mock.patch("apps.core.jobs.dispatch.current_app.send_task") as send:
@@ -165,7 +165,7 @@ def test_the_page_asks_nothing_of_storage(doctor: Client, network_out_of_place: 
 
 def test_the_command_keeps_what_it_saw_for_the_page(empty: RunningCloudlet, doctor: Client) -> None:
     ticket = make_ticket()
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     gateway.destroy(gateway.QR_CODE, gateway.QR_CODE.public_id(ticket.event_id, ticket.ticket_id))
     with pytest.raises(CommandError):
         call_command("ticket_doctor", stdout=io.StringIO(), workers=1)
@@ -293,7 +293,7 @@ CLOUDINARY_SAYS = {  # as the Admin API's documentation shows it, shortened
 
 
 def test_the_usage_is_sampled_with_one_call_and_kept(empty: RunningCloudlet) -> None:
-    publisher.publish(make_ticket().pk)
+    publish(make_ticket().pk)
     with mock.patch.object(gateway, "_call", wraps=gateway._call) as call:
         tasks.sample_usage()
         tasks.sample_usage()

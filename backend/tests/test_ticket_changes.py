@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from apps.core.jobs import dispatch
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket
-from apps.publishing import publisher, requests
+from apps.publishing import requests
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 
 from .factories import make_event, make_ticket, make_ticket_type
 from .pictures import codes_in_pdf
@@ -40,7 +41,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
 def ticket(cloudlet: RunningCloudlet, sent: list[list[int]]) -> EventTicket:
     """John's ticket, published."""
     ticket = make_ticket()
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     sent.clear()
     return EventTicket.objects.get(pk=ticket.pk)
 
@@ -70,7 +71,7 @@ def test_a_saved_change_is_published_with_the_same_code(
     assert row.state == ticket.state == State.PENDING
     assert row.has_files, "the old files stay until the new ones are there"
 
-    assert publisher.publish(ticket.pk) == State.READY
+    assert publish(ticket.pk) == State.READY
     row.refresh_from_db()
     assert row.pdf_ticket_version != version
     assert codes_in_pdf(row.pdf_ticket.read()) == [code]
@@ -92,7 +93,7 @@ def test_what_is_not_printed_costs_nothing(ticket: EventTicket, sent: list[list[
 
 def test_publishing_does_not_ask_for_itself(ticket: EventTicket, sent: list[list[int]]) -> None:
     requests.rerender(ticket)
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     assert sent == [[ticket.pk]]
 
 
@@ -102,7 +103,7 @@ def test_an_object_that_was_read_before_another_change_leaves_it_alone(
     early = EventTicket.objects.get(pk=ticket.pk)
     ticket.holder_name = "Jane Doe"
     ticket.save()
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     early.save()
     assert sent == [[ticket.pk]]
     assert EventTicket.objects.get(pk=ticket.pk).holder_name == "Jane Doe"
@@ -112,7 +113,7 @@ def test_the_old_name_comes_back_only_when_it_is_asked_for(ticket: EventTicket, 
     early = EventTicket.objects.get(pk=ticket.pk)
     ticket.holder_name = "Jane Doe"
     ticket.save()
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     early.save(update_fields=["holder_name"])
     assert sent == [[ticket.pk], [ticket.pk]]
 

@@ -10,7 +10,8 @@ from django.db import OperationalError
 from django.test import Client
 
 from apps.events.models import EventTicket
-from apps.publishing import backlog, queues
+from apps.monitoring import readiness
+from apps.publishing import metrics, queues
 
 from .factories import make_ticket
 
@@ -43,14 +44,14 @@ def test_a_broker_that_is_down_is_told_and_closes_no_door(client: Client, monkey
 
 
 def test_a_database_that_is_down_is_a_reason(client: Client) -> None:
-    with mock.patch.object(backlog, "MigrationExecutor", side_effect=OperationalError("password=secret")):
+    with mock.patch.object(readiness, "MigrationExecutor", side_effect=OperationalError("password=secret")):
         answer = client.get("/readyz")
     assert answer.status_code == 503
     assert "secret" not in answer.content.decode()
 
 
 def test_migrations_that_are_missing_are_a_reason(client: Client) -> None:
-    with mock.patch.object(backlog.MigrationExecutor, "migration_plan", return_value=[object()]):
+    with mock.patch.object(readiness.MigrationExecutor, "migration_plan", return_value=[object()]):
         assert "migrate" in client.get("/readyz").json()["reasons"][0]
 
 
@@ -72,7 +73,7 @@ def test_metrics_tell_what_is_owed(client: Client) -> None:
 
 
 def test_what_processes_counted_is_told_while_the_database_is_away(client: Client) -> None:
-    with mock.patch.object(backlog, "backlog", side_effect=OperationalError("no connection")):
+    with mock.patch.object(metrics, "backlog", side_effect=OperationalError("no connection")):
         lines = client.get("/metrics", headers=TOKEN).content.decode().splitlines()
     assert "admit_database_up 0.0" in lines
     assert any(line.startswith("admit_storage_calls_total{") for line in lines)

@@ -21,6 +21,8 @@ from django.conf import settings
 from django.db import connection
 
 from apps.core.jobs import dispatch
+from apps.events.models import EventTicket
+from apps.publishing import publisher
 from cloudlet.testing import RunningCloudlet
 
 _numbers = itertools.count(1)
@@ -113,6 +115,12 @@ def sending_to(broker_url: str) -> Iterator[None]:
         with mock.patch.object(dispatch, "current_app", app):
             yield
     app.close()
+
+
+def publish(pk: int) -> EventTicket.State | None:
+    """Do what a worker does for one ticket. Return the state afterwards, or None when there was nothing to do."""
+    attempt = publisher.publish_many([pk]).get(pk)
+    return None if attempt is None else attempt.state
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:

@@ -1,4 +1,4 @@
-"""From a committed row to files on storage: render, upload, write down. One ticket, or a task's worth at once.
+"""From a committed row to files on storage: render, upload, write down, a task's worth of tickets at once.
 
 A wish for files is a row in state `pending`; whoever claims it (see `claims.py`) makes the files. Anything may die at
 any point: the lease runs out, and the sweep (see `sweep.py`) finds the row again. Uploading twice does no harm, since
@@ -11,49 +11,25 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from apps.events.deployment import deployment_tag
-from apps.events.models import EventTicket
 from apps.storage import gateway
 from ticketkit import RenderingError
 
-from . import claims, outcomes, queues, ticket_rendering
-from .outcomes import Attempt, Files
-from .pipeline import Pipeline, contents
+from . import claims, queues
+from .outcomes import Attempt
+from .pipeline import Pipeline
 
 # A task ends after so many seconds and hands what is left back to the queue: brokers take a task that runs for much
 # longer for dead, and a worker that shuts down waits for its tasks.
 TASK_SECONDS = 60.0
 
 
-def publish(pk: int) -> EventTicket.State | None:
-    """Make and store both files of one ticket, if they are owed and nobody else is at it.
-
-    Answers the state afterwards, or None when there was nothing to do. Safe to run any number of times at once.
-    Failures of rendering and of storage end in the row (state, reason, next attempt), not in an exception.
-    """
-    claimed = claims.claim([pk])
-    if not claimed:
-        return None
-    ticket = claimed[0]
-    outcome: Files | Exception
-    try:
-        rendered, tag = ticket_rendering.render(ticket), deployment_tag()
-        outcome = Files(
-            *(gateway.upload(kind, ticket.public_id_of(kind), content, tag) for kind, content in contents(rendered))
-        )
-    except (RenderingError, gateway.MediaError) as error:
-        outcome = error
-    except Exception as error:
-        outcomes.record([(ticket, error)])
-        raise
-    return outcomes.record([(ticket, outcome)])[pk].state
-
-
 def publish_many(pks: Sequence[int], seconds: float = TASK_SECONDS) -> dict[int, Attempt]:
-    """As `publish`, for many, by a pipeline, in bounded memory.
+    """Make and store both files of the tickets that are owed and that nobody else is at, in bounded memory.
 
-    Answers what became of the tickets that were claimed. Those that `seconds` don't suffice for go back to the queue.
-    An error in the program spoils its own ticket only; the first one is raised when all the others are done.
+    Safe to run any number of times at once. Failures of rendering and of storage end in the row (state, reason, next
+    attempt), not in an exception. Answers what became of the tickets that were claimed. Those that `seconds` don't
+    suffice for go back to the queue. An error in the program spoils its own ticket only; the first one is raised when
+    all the others are done.
     """
     attempts = dict(publish_each(pks, seconds))
     for attempt in attempts.values():

@@ -11,9 +11,9 @@ from apps.checkin import admission
 from apps.checkin.admission import Verdict
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
-from apps.publishing import publisher
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_organiser, make_ticket, make_user
+from tests.workers import publish
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +43,7 @@ def url_of(ticket: EventTicket) -> str:
 def test_the_holder_has_lost_files_made_anew(
     client: Client, hanna: User, ticket: EventTicket, cloudlet: RunningCloudlet
 ) -> None:
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     before = EventTicket.objects.get(pk=ticket.pk)
     client.force_login(hanna)
 
@@ -52,7 +52,7 @@ def test_the_holder_has_lost_files_made_anew(
     assert answer.json()["state"] == "pending"
     assert answer.json()["code"] == code_of(before)
 
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     after = EventTicket.objects.get(pk=ticket.pk)
     assert after.qr_code_version is not None
     assert before.qr_code_version is not None

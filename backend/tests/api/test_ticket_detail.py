@@ -15,10 +15,11 @@ from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.event_images import save_event_image
 from apps.events.models import EventImage, EventTicket
-from apps.publishing import publisher, requests
+from apps.publishing import requests
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_organiser, make_picture, make_ticket, make_ticket_type, make_user
 from tests.pictures import codes_in_pdf, codes_in_png
+from tests.workers import publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -84,7 +85,7 @@ def test_a_ticket_whose_files_are_pending_already_has_its_code(
 def test_the_urls_lead_to_files_that_carry_the_code(
     client: Client, hanna: User, ticket: EventTicket, cloudlet: RunningCloudlet
 ) -> None:
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     client.force_login(hanna)
     body = client.get(url_of(ticket)).json()
     assert body["state"] == "ready"
@@ -99,7 +100,7 @@ def test_the_urls_lead_to_files_that_carry_the_code(
 def test_old_urls_are_given_until_new_files_are_there_but_not_once_the_code_has_changed(
     client: Client, hanna: User, ticket: EventTicket, cloudlet: RunningCloudlet
 ) -> None:
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     client.force_login(hanna)
     ready = client.get(url_of(ticket)).json()
 
@@ -133,7 +134,7 @@ def test_what_has_not_changed_is_not_sent_again(client: Client, hanna: User, tic
 def test_door_staff_see_whom_to_let_in_but_nothing_to_get_in_with(
     client: Client, ticket: EventTicket, cloudlet: RunningCloudlet
 ) -> None:
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     client.force_login(User.objects.get(email="dora@example.org"))
     body = client.get(url_of(ticket)).json()
     assert (body["holder"], body["quantity"], body["ticket_type"]) == ({"name": "Hanna", "email": None}, 2, "Standing")

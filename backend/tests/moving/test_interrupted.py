@@ -20,6 +20,7 @@ from django.core.management.base import OutputWrapper
 from django.utils import timezone
 
 from apps.core.cli.progress import Progress
+from apps.core.db import chunks
 from apps.core.parallel import in_parallel
 from apps.events.models import EventTicket
 from apps.local_migration import importer, plans
@@ -101,7 +102,7 @@ def test_many_threads_upload_every_file_once(cloudlet: RunningCloudlet) -> None:
 def test_tickets_are_read_in_chunks_and_never_all_at_once(
     monkeypatch: pytest.MonkeyPatch, cloudlet: RunningCloudlet
 ) -> None:
-    monkeypatch.setattr(plans, "CHUNK", 4)
+    monkeypatch.setattr(chunks, "CHUNK", 4)
     event = make_event()
     made = [make_local_ticket(event=event) for _ in range(10)]
     planned = plans.plan(Selection())

@@ -16,11 +16,12 @@ from apps.events.codes import code_of, find_ticket
 from apps.events.models import EventTicket, TicketCode
 from apps.local_migration import legacy_files
 from apps.local_migration.legacy_files import examine
-from apps.publishing import publisher, ticket_rendering, verification
+from apps.publishing import ticket_rendering, verification
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.local_tickets import json_code, local_path, make_local_ticket, old_qr_png
 from tests.pictures import codes_in_pdf, codes_in_png
+from tests.workers import publish
 
 from .command import migrate
 
@@ -93,7 +94,7 @@ def test_tickets_that_were_moved_already_are_taken_up_while_their_picture_is_the
     local_path(gone).unlink()
     reissued.refresh_from_db()
     issuing.reissue(reissued)
-    publisher.publish(reissued.pk)
+    publish(reissued.pk)
 
     dry = migrate("--dry-run")
     assert "       1 would have their printed code accepted" in dry
@@ -201,7 +202,7 @@ def test_moving_is_not_reissuing_but_reissuing_kills_the_printed_code(cloudlet: 
     assert (ticket.code_generation, find_ticket(str(ticket.ticket_id))) == (0, (ticket, True))
 
     issuing.reissue(ticket)
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
 
     ticket.refresh_from_db()
     assert find_ticket(str(ticket.ticket_id)) == (ticket, False)

@@ -10,12 +10,13 @@ import urllib3
 from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
-from apps.publishing import deletions, publisher, requests
+from apps.publishing import deletions, requests
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_ticket
 from tests.local_tickets import local_path, make_local_ticket
 from tests.pictures import codes_in_png
+from tests.workers import publish
 
 from .command import migrate
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def published(ticket: EventTicket) -> list[str]:
     """The links to its files."""
-    assert publisher.publish(ticket.pk) == EventTicket.State.READY
+    assert publish(ticket.pk) == EventTicket.State.READY
     ticket.refresh_from_db()
     return [ticket.qr_code.url, ticket.pdf_ticket.url]
 

@@ -14,12 +14,12 @@ from django.core.management import CommandError, call_command
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import EventTicket, StoredFileDeletion
 from apps.local_migration import importer
-from apps.publishing import publisher
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_ticket
 from tests.local_tickets import local_path, make_local_ticket, write_local
 from tests.pictures import codes_in_png
+from tests.workers import publish
 
 from .command import everything, migrate
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     make_local_ticket(), make_local_ticket(b"")
     published = make_ticket()
-    publisher.publish(published.pk)
+    publish(published.pk)
     before = everything(tmp_path)
 
     with mock.patch.object(gateway, "_call", side_effect=AssertionError("storage was called")):

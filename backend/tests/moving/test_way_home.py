@@ -9,12 +9,12 @@ from django.core.management import CommandError
 
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
-from apps.publishing import publisher
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_ticket
 from tests.local_tickets import local_path, make_local_ticket, old_qr_png, write_local
 from tests.pictures import codes_in_pdf, codes_in_png
+from tests.workers import publish
 
 from .command import migrate
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 def test_files_come_home_verified_and_can_leave_again(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     old, new = make_local_ticket(), make_ticket()
     migrate("--delete-local")
-    publisher.publish(new.pk)
+    publish(new.pk)
 
     assert "2 brought to the local storage" in migrate("--to-local")
 
@@ -46,7 +46,7 @@ def test_files_come_home_verified_and_can_leave_again(cloudlet: RunningCloudlet,
 
 def test_a_file_that_is_wrong_on_cloudinary_does_not_come_home(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     ticket = make_ticket()
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     gateway.upload(gateway.QR_CODE, gateway.QR_CODE.public_id(ticket.event_id, ticket.ticket_id), old_qr_png("else"))
     with pytest.raises(CommandError, match="not done"):
         migrate("--to-local")
@@ -69,7 +69,7 @@ def test_tickets_that_shared_a_local_file_do_not_overwrite_each_other(cloudlet: 
 
 def test_a_folder_that_cannot_be_written_ends_the_way_home(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     ticket = make_ticket()
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     (tmp_path / "media").write_bytes(b"a file where the folder should be")
     with pytest.raises(CommandError, match="Stopped early.*Check MEDIA_ROOT"):
         migrate("--to-local")

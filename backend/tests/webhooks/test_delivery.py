@@ -12,11 +12,11 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from apps.events import issuing
 from apps.events.models import EventTicket
-from apps.publishing import publisher
 from apps.webhooks import claims, delivery, outbound, upkeep
 from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage
 from apps.webhooks.outbound import Answer
 from cloudlet.testing import RunningCloudlet
+from tests.workers import publish
 
 from .receiver import Receiver, Reply, receiving
 from .telling import State, crowd, let_time_pass, states, tell
@@ -34,7 +34,7 @@ pytestmark = [
 def test_a_published_ticket_reaches_the_endpoint_signed(
     cloudlet: RunningCloudlet, receiver: Receiver, endpoint: WebhookEndpoint, ticket: EventTicket
 ) -> None:
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     assert delivery.deliver_due() == 1
 
     [got] = receiver.received

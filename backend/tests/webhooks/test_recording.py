@@ -13,11 +13,12 @@ from django.utils import timezone
 from apps.core.jobs import dispatch
 from apps.events import issuing
 from apps.events.models import EventTicket
-from apps.publishing import claims, outcomes, publisher, requests, sweep, ticket_rendering
+from apps.publishing import claims, outcomes, requests, sweep, ticket_rendering
 from apps.webhooks import recording
 from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_endpoint, make_event, make_organiser, make_ticket
+from tests.workers import publish
 from ticketkit import RenderingError
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -51,7 +52,7 @@ def raise_rendering_error(*_: Any, **__: Any) -> Any:
 
 def test_a_ticket_that_is_published_is_told(cloudlet: RunningCloudlet, ticket: EventTicket, sent: list[str]) -> None:
     sent.clear()
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
 
     message = WebhookMessage.objects.get()
     assert message.event_type == "ticket.ready"
@@ -99,7 +100,7 @@ def test_a_failure_that_is_tried_again_is_not_told_and_one_for_good_is(
 
 def test_what_can_not_be_printed_is_told_at_once(ticket: EventTicket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ticket_rendering, "render", raise_rendering_error)
-    publisher.publish(ticket.pk)
+    publish(ticket.pk)
     assert owed() == ["ticket.failed"]
 
 
