@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "backend")]
 
 from benchmarks.render_baseline import obvious_ticket  # noqa: E402
 from benchmarks.render_samples import GIVEN_NAMES, sample_apple_credentials, sample_event, sample_tickets  # noqa: E402
-from ticketkit import (  # noqa: E402  # noqa: E402
+from ticketkit import (  # noqa: E402
     ApplePassTemplate,  # noqa: E402
     EventTemplate,
     KeyRing,

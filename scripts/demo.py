@@ -25,8 +25,6 @@ from environs import EnvError
 from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
-from apps.publishing import requests
-
 BACKEND = Path(__file__).resolve().parent.parent / "backend"
 START_TIMEOUT_S = 60
 TICKETS_TIMEOUT_S = 90
@@ -123,6 +121,7 @@ def _prepare():  # type: ignore[no-untyped-def] # Demo: its module can be import
     from django.core.management import call_command
 
     from apps.demo.content import make_demo
+    from apps.publishing import requests
 
     call_command("migrate", interactive=False, verbosity=0)
     say("✓ database is up to date")

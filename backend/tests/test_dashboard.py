@@ -14,9 +14,9 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from apps.core.telemetry import metrics
-from apps.events.models import UsageSample
 from apps.publishing import tasks
 from apps.storage_checks import examinations
+from apps.storage_checks.models import UsageSample
 
 from .factories import make_ticket
 from .wallet_credentials import Authority

@@ -22,8 +22,9 @@ from django.utils import timezone
 from apps.core.jobs import dispatch
 from apps.events import issuing as tickets
 from apps.events import signals
-from apps.events.models import Event, EventTicket, StoredFileDeletion
+from apps.events.models import Event, EventTicket
 from apps.publishing import claims, deletions, publisher, requests
+from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet

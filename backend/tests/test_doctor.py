@@ -17,10 +17,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from apps.events.models import EventTicket, Examination, StoredFileDeletion
+from apps.events.models import EventTicket
 from apps.publishing import requests
+from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
 from apps.storage_checks.inventory import Inventory
+from apps.storage_checks.models import Examination
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 from tests.workers import publish
 from ticketkit import render_qr_png

@@ -11,10 +11,11 @@ import pytest
 import urllib3
 
 from apps.events import issuing
-from apps.events.deployment import deployment_tag
-from apps.events.models import Deployment, EventTicket, StoredFileDeletion
+from apps.events.models import EventTicket
 from apps.publishing import deletions, publisher, requests
+from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
+from apps.storage.models import Deployment, deployment_tag
 from apps.storage_checks import examinations
 from cloudlet.testing import RunningCloudlet
 from tests.workers import publish

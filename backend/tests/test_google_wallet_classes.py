@@ -17,8 +17,9 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from apps.core.jobs import dispatch
-from apps.events.models import Event, EventTicket, GoogleWalletClass
+from apps.events.models import Event, EventTicket
 from apps.wallets import google_api, passes, tasks
+from apps.wallets.models import GoogleWalletClass
 from cloudlet.testing import RunningCloudlet
 from tests.workers import publish
 

@@ -14,8 +14,9 @@ from django.utils import timezone
 from apps.core.jobs import dispatch
 from apps.events import issuing
 from apps.events.issuing import Holder
-from apps.events.models import EventTicket, StoredFileDeletion
+from apps.events.models import EventTicket
 from apps.publishing import claims, sweep, ticket_rendering
+from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
 from apps.storage.concurrency_limit import Signal
 from cloudlet.testing import RunningCloudlet

@@ -18,9 +18,10 @@ from django.utils import timezone
 
 from apps.events import issuing as tickets
 from apps.events.codes import code_of
-from apps.events.models import EventTicket, StoredFileDeletion
+from apps.events.models import EventTicket
 from apps.events.ticket_service import ticket_service
 from apps.publishing import claims, deletions, outcomes, requests, sweep
+from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet

@@ -16,11 +16,13 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.events.issuing import Holder, issue_many
-from apps.events.models import EventTicket, Examination, StoredFileDeletion
+from apps.events.models import EventTicket
 from apps.local_migration import importer
 from apps.publishing import publisher
+from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
 from apps.storage.cli.causes import Causes
+from apps.storage_checks.models import Examination
 from cloudlet.testing import RunningCloudlet
 from tests.workers import publish
 

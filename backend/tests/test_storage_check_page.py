@@ -19,11 +19,10 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.backoffice.plot import draw, nice_steps, quantity
-from apps.events.models import Examination, UsageSample
-from apps.events.storage_check_records import SILENCE
 from apps.storage import gateway
 from apps.storage_checks import examinations, tasks, usage
 from apps.storage_checks.doctor import Finding
+from apps.storage_checks.models import SILENCE, Examination, UsageSample
 from apps.storage_checks.problems import MEANING, REMEDY, Problem
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 from tests.workers import publish
@@ -33,7 +32,7 @@ from .factories import make_organiser, make_ticket, make_user
 
 pytestmark = pytest.mark.django_db
 
-PAGE = "/admin/events/examination/"
+PAGE = "/admin/storage_checks/examination/"
 
 
 @pytest.fixture

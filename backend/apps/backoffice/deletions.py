@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from apps.events.models import StoredFileDeletion
+from apps.publishing.models import StoredFileDeletion
 
 from .change_lists import CarefulListMixin
 

@@ -11,7 +11,12 @@ from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import re_path
+from django.views.generic import RedirectView
 from unfold.sites import UnfoldAdminSite
+
+# Models whose pages had addresses below /admin/events/ once, by the app that they belong to.
+MOVED = {"storedfiledeletion": "publishing", "examination": "storage_checks"}
 
 
 def _with_policy(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -45,7 +50,26 @@ class BackOfficeSite(UnfoldAdminSite):  # type: ignore[misc] # unfold has no typ
 
         `TeamScopedAdmin` links to an object's page directly.
         """
-        return [entry for entry in super().get_urls() if getattr(entry, "name", "") != "view_on_site"]
+        moved = [
+            re_path(
+                rf"^events/{model}/(?P<rest>.*)$",
+                RedirectView.as_view(url=f"/admin/{app}/{model}/%(rest)s", query_string=True),
+            )
+            for model, app in MOVED.items()
+        ]
+        return moved + [entry for entry in super().get_urls() if getattr(entry, "name", "") != "view_on_site"]
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """List the models that look after tickets' files among those of events and tickets."""
+        sections = super().get_app_list(request, app_label)
+        events = next((section for section in sections if section["app_label"] == "events"), None)
+        if events is None:
+            return list(sections)
+        files = [section for section in sections if section["app_label"] in MOVED.values()]
+        events["models"] = sorted(
+            (model for section in (events, *files) for model in section["models"]), key=lambda model: model["name"]
+        )
+        return [section for section in sections if section not in files]
 
     def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Any:
         return _with_policy(super().admin_view(view, cacheable))

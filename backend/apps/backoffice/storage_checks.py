@@ -20,8 +20,8 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from apps.accounts.models import User
-from apps.events.models import Examination, UsageSample
 from apps.storage_checks import examinations, usage
+from apps.storage_checks.models import Examination, UsageSample
 from apps.storage_checks.problems import BY_PEOPLE, MEANING, NOTICES, REMEDY, Problem
 
 from .plot import Plot, draw, quantity
@@ -52,7 +52,7 @@ class ExaminationAdmin(ModelAdmin):  # type: ignore[misc] # unfold has no types
 
     def get_urls(self) -> list[URLPattern]:
         start = self.admin_site.admin_view(require_POST(self.start))
-        return [path("start/", start, name="events_examination_start"), *super().get_urls()[:1]]
+        return [path("start/", start, name="storage_checks_examination_start"), *super().get_urls()[:1]]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # no form makes one
@@ -70,7 +70,7 @@ class ExaminationAdmin(ModelAdmin):  # type: ignore[misc] # unfold has no types
             examinations.ask(cast(User, request.user))
         except examinations.UnderWayError as error:
             messages.warning(request, str(error))
-        return HttpResponseRedirect(reverse("admin:events_examination_changelist"))
+        return HttpResponseRedirect(reverse("admin:storage_checks_examination_changelist"))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):

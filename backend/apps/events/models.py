@@ -27,11 +27,7 @@ from apps.core.validators import CheckedText, validate_time_zone
 from apps.storage import fields, gateway
 from ticketkit import RenderingError, clean_text, load_layout, local_time
 
-from .deployment import Deployment as Deployment
-from .storage_check_records import Examination as Examination
-from .storage_check_records import UsageSample as UsageSample
 from .ticket_codes import TicketCode as TicketCode
-from .wallet_classes import GoogleWalletClass as GoogleWalletClass
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
@@ -190,18 +186,6 @@ class EventTicketQuerySet(PartiallySavedQuerySet["EventTicket"]):
         """The user's own tickets: those issued to the account, and those to an address the user has confirmed."""
         confirmed = user.emailaddress_set.filter(verified=True).values("email")  # type: ignore[attr-defined]
         return self.filter(Q(holder=user) | Q(holder=None, holder_email__in=confirmed))
-
-    def managed_by(self, user: User) -> EventTicketQuerySet:
-        """Tickets of events whose organiser's team the user manages."""
-        return self.filter(event__organiser__in=_teams(user, "manager"))
-
-    def checked_by(self, user: User) -> EventTicketQuerySet:
-        """Tickets that the user may check at the door: as a manager or as door staff."""
-        return self.filter(event__organiser__in=_teams(user, "manager", "door"))
-
-
-def _teams(user: User, *roles: str) -> models.QuerySet:  # type: ignore[type-arg]
-    return user.memberships.filter(role__in=roles).values("organiser")
 
 
 class EventTicket(CheckedText, PartiallySaved):
@@ -384,27 +368,3 @@ class IssuedList(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-class StoredFileDeletion(models.Model):
-    """The outbox of deletions: a file on storage that no ticket has any more, kept until its removal is confirmed."""
-
-    class Kind(models.TextChoices):
-        QR_CODE = "qr_code", "QR code on Cloudinary"
-        PDF_TICKET = "pdf_ticket", "PDF on Cloudinary"
-        LOCAL_FILE = "local_file", "file on the local storage of old"
-
-    kind = models.CharField(max_length=10, choices=Kind)
-    name = models.CharField("public id or path", max_length=255)
-    created_at = models.DateTimeField(default=timezone.now)
-    attempts = models.PositiveIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(default=timezone.now, db_index=True)
-    reason = models.CharField(max_length=500, blank=True, default="")
-
-    class Meta:
-        verbose_name = "file to delete"
-        verbose_name_plural = "files to delete"
-        ordering = ["pk"]
-
-    def __str__(self) -> str:
-        return self.name

@@ -8,7 +8,9 @@ from datetime import datetime
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
-from apps.events.models import Event, EventTicket, StoredFileDeletion
+from apps.events.models import Event, EventTicket
+
+from .models import StoredFileDeletion
 
 State = EventTicket.State
 

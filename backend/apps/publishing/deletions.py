@@ -16,10 +16,11 @@ from django.db.models import Count, F
 from django.utils import timezone
 
 from apps.core.jobs.timing import LEASE, backoff
-from apps.events.models import EventTicket, StoredFileDeletion
+from apps.events.models import EventTicket
 from apps.storage import gateway
 
 from . import metrics, queues
+from .models import StoredFileDeletion
 
 logger = logging.getLogger("apps.events.publishing.deletions")
 NOT_DELETED = "%s was not deleted: %s"

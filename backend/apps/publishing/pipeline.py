@@ -14,9 +14,9 @@ from concurrent.futures import Executor
 from queue import Empty, SimpleQueue
 
 from apps.core.telemetry.context import about
-from apps.events.deployment import deployment_tag
 from apps.events.models import EventTicket
 from apps.storage import gateway
+from apps.storage.models import deployment_tag
 from apps.storage.retry import keep_trying
 from ticketkit import EventTemplate, RenderedTicket, RenderingError
 

@@ -19,10 +19,11 @@ from django.utils import timezone
 
 from apps.core.db.chunks import in_chunks
 from apps.core.parallel import in_parallel
-from apps.events.deployment import TAG_PREFIX, deployment_tag
-from apps.events.models import EventTicket, StoredFileDeletion
+from apps.events.models import EventTicket
 from apps.publishing import deletions, fingerprints, publisher, requests, verification
+from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
+from apps.storage.models import TAG_PREFIX, deployment_tag
 
 from .inventory import Inventory
 from .problems import Problem

@@ -19,13 +19,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.events.models import EventTicket, Examination
-from apps.events.storage_check_records import SILENCE
+from apps.events.models import EventTicket
 from apps.storage import gateway
 
 from . import doctor
 from .doctor import Finding
 from .inventory import Inventory
+from .models import SILENCE, Examination
 from .problems import Problem as Problem
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from apps.events.models import UsageSample
 from apps.storage import gateway
+
+from .models import UsageSample
 
 AT_MOST_EVERY: Final = timedelta(minutes=30)  # a second beat costs no second call
 KEPT: Final = timedelta(days=366)

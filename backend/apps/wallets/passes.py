@@ -22,7 +22,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.events.models import Event, EventTicket, GoogleWalletClass
+from apps.events.models import Event, EventTicket
 from apps.publishing import ticket_rendering
 from ticketkit import (
     AppleCredentials,
@@ -34,6 +34,7 @@ from ticketkit import (
 )
 
 from . import google_api
+from .models import GoogleWalletClass
 
 logger = logging.getLogger("apps.events.wallets")
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from uuid import UUID
 
 from apps.events import codes
-from apps.events.models import Event, EventTicket, StoredFileDeletion
+from apps.events.models import Event, EventTicket
 from apps.publishing import fingerprints, invalidation
+from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
 from apps.storage_checks import doctor
 from apps.storage_checks.inventory import Inventory

@@ -67,7 +67,7 @@ PATHS = (
     "/admin/events/event/{}/change/",
     "/admin/events/event/{}/specimen.png",
     "/admin/events/eventticket/{}/reissue/",
-    "/admin/events/examination/?period={}",
+    "/admin/storage_checks/examination/?period={}",
     "/admin/search/?s={}",
     "/admin/autocomplete/?app_label={}",
     "/?page={}",

@@ -120,7 +120,7 @@ def test_actions_on_guessed_rows_change_nothing(two: Two) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["accounts_user_changelist", "auth_group_changelist", "events_storedfiledeletion_changelist"]
+    "name", ["accounts_user_changelist", "auth_group_changelist", "publishing_storedfiledeletion_changelist"]
 )
 def test_managers_do_not_see_people_groups_and_the_outbox(two: Two, name: str) -> None:
     assert two.desk.get(reverse(f"admin:{name}")).status_code == 403
@@ -239,7 +239,7 @@ def test_superusers_see_every_page() -> None:
     client = Client()
     client.force_login(root)
     lists = ["accounts_user", "accounts_organiser", "auth_group", "events_event", "events_eventticket"]
-    lists += ["events_storedfiledeletion"]
+    lists += ["publishing_storedfiledeletion"]
     pages = [reverse(f"admin:{name}_changelist") for name in lists]
     pages += [reverse("admin:accounts_user_change", args=[root.pk]), reverse("admin:accounts_user_add")]
     pages += [reverse("admin:accounts_organiser_add"), *pages_of(ticket)]

@@ -12,8 +12,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.events.codes import code_of, find_ticket
-from apps.events.models import EventTicket, StoredFileDeletion
+from apps.events.models import EventTicket
 from apps.local_migration import importer
+from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_ticket

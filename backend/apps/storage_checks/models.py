@@ -45,6 +45,7 @@ class Examination(models.Model):
     message = models.CharField(max_length=500, blank=True, default="")  # why it stopped or failed
 
     class Meta:
+        db_table = "events_examination"
         ordering: ClassVar = ["-pk"]
         verbose_name = "storage check"
         default_permissions = ("add", "view")
@@ -71,6 +72,7 @@ class UsageSample(models.Model):
     credits_limit = models.FloatField(null=True)
 
     class Meta:
+        db_table = "events_usagesample"
         ordering: ClassVar = ["taken_at"]
         default_permissions = ()
 

@@ -12,6 +12,7 @@ class GoogleWalletClass(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        db_table = "events_googlewalletclass"
         default_permissions = ()
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ class Deployment(models.Model):
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
 
     class Meta:
+        db_table = "events_deployment"
         default_permissions = ()
 
     def __str__(self) -> str:

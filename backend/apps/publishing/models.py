@@ -1,0 +1,31 @@
+"""The outbox of deletions: files on storage that must go, kept until their removal is confirmed."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+
+class StoredFileDeletion(models.Model):
+    """The outbox of deletions: a file on storage that no ticket has any more, kept until its removal is confirmed."""
+
+    class Kind(models.TextChoices):
+        QR_CODE = "qr_code", "QR code on Cloudinary"
+        PDF_TICKET = "pdf_ticket", "PDF on Cloudinary"
+        LOCAL_FILE = "local_file", "file on the local storage of old"
+
+    kind = models.CharField(max_length=10, choices=Kind)
+    name = models.CharField("public id or path", max_length=255)
+    created_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now, db_index=True)
+    reason = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        db_table = "events_storedfiledeletion"
+        verbose_name = "file to delete"
+        verbose_name_plural = "files to delete"
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.name
