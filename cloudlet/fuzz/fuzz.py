@@ -28,16 +28,16 @@ with atheris.instrument_imports(include=["cloudlet", "python_multipart"]):
     from starlette.requests import Request
     from starlette.types import Message
 
-    from cloudlet.delivery.remote_sources import parse_fetch
-    from cloudlet.delivery.urls import parse_path
+    from cloudlet.delivery.fetch_on_demand import parse_fetch
+    from cloudlet.delivery.url_parsing import parse_path
     from cloudlet.errors import ApiError
-    from cloudlet.forms import read_form
-    from cloudlet.params import Params
+    from cloudlet.media.svg import svg_tag
     from cloudlet.search.parser import parse as parse_search
     from cloudlet.signing import token_covers
     from cloudlet.store.blobs import BlobStore
-    from cloudlet.svg import svg_tag
     from cloudlet.transformations import Limits, TransformationError, UnreadableSourceError, parse, render
+    from cloudlet.web.forms import read_form
+    from cloudlet.web.params import Params
 
 LIMITS = Limits(source_pixels=250_000, step_pixels=250_000, work_pixels=1_000_000)
 PIXEL = bytes.fromhex("424d1e000000000000001a0000000c00000001000100010018000000ff00")  # a BMP of one pixel

@@ -15,7 +15,7 @@ import pytest
 import requests
 from pictures import picture
 
-from cloudlet import api_secret
+from cloudlet.server import api_secret
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 
 TIMEOUT = 20

@@ -10,7 +10,7 @@ from cloudinary.utils import cloudinary_url
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from cloudlet.delivery.urls import parse_path
+from cloudlet.delivery.url_parsing import parse_path
 from cloudlet.errors import ApiError
 from cloudlet.ids import public_id_problem
 from cloudlet.signing import delivery_signature_is_valid

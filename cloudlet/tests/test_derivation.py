@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from pictures import halves, picture
 
-from cloudlet.assets import Asset, Derived, now_iso
+from cloudlet.assets.derivation import Renderer
+from cloudlet.assets.layer_loader import signed_call
 from cloudlet.config import Settings
-from cloudlet.derivation import Renderer
 from cloudlet.errors import ApiError
-from cloudlet.layer_assets import signed_call
+from cloudlet.model import Asset, Derived, now_iso
 from cloudlet.store import Store, Transaction, assets
 from cloudlet.transformations import parse
 

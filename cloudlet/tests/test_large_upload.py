@@ -13,9 +13,8 @@ from cloudinary import uploader, utils
 from cloudinary.exceptions import BadRequest
 from PIL import Image
 
-from cloudlet import chunk_sessions
-from cloudlet.chunk_sessions import ChunkSessions
-from cloudlet.store import Store
+from cloudlet.store import Store, chunk_sessions
+from cloudlet.store.chunk_sessions import ChunkSessions
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 
 pytestmark = pytest.mark.usefixtures("server")

@@ -9,8 +9,8 @@ from python_multipart.exceptions import MultipartParseError
 from urllib3.filepost import encode_multipart_formdata
 
 from cloudlet.errors import ApiError
-from cloudlet.multipart_body import MultipartReader, split_plain
 from cloudlet.store.blobs import StagingWriter
+from cloudlet.web.multipart_body import MultipartReader, split_plain
 
 BOUNDARY = b"limit"
 Outcome = tuple[object, ...]

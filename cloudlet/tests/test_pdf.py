@@ -13,8 +13,8 @@ import pytest
 from pictures import BLUE, RED
 from PIL import Image
 
-from cloudlet import pdf
-from cloudlet.workers import WorkerLostError, WorkerPool, limit_waits
+from cloudlet.media import pdf
+from cloudlet.media.worker_pool import WorkerLostError, WorkerPool, limit_waits
 
 
 def document(*colors: tuple[int, int, int]) -> bytes:
@@ -74,7 +74,7 @@ def children(workers: WorkerPool) -> list[Any]:
 
 
 def test_a_worker_that_dies_is_replaced() -> None:
-    workers = WorkerPool("cloudlet.pdf.worker", size=1)
+    workers = WorkerPool("cloudlet.media.pdf.worker", size=1)
     workers.ask(DESCRIBE)
     children(workers)[0]._process.kill()
     with pytest.raises(WorkerLostError):
@@ -86,9 +86,9 @@ def test_a_worker_that_dies_is_replaced() -> None:
 
 def test_a_worker_whose_answer_makes_no_sense_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kept, it would give the rest of that answer to the next request."""
-    workers = WorkerPool("cloudlet.pdf.worker", size=1)
+    workers = WorkerPool("cloudlet.media.pdf.worker", size=1)
     with monkeypatch.context() as patched:
-        patched.setattr("cloudlet.workers.json.loads", lambda text: [])
+        patched.setattr("cloudlet.media.worker_pool.json.loads", lambda text: [])
         with pytest.raises(WorkerLostError):
             workers.ask(DESCRIBE)
     assert children(workers) == []
@@ -97,7 +97,7 @@ def test_a_worker_whose_answer_makes_no_sense_is_given_up(monkeypatch: pytest.Mo
 
 
 def test_a_worker_that_does_not_answer_is_given_up() -> None:
-    workers = WorkerPool("cloudlet.pdf.worker", size=1, timeout=60)
+    workers = WorkerPool("cloudlet.media.pdf.worker", size=1, timeout=60)
     workers.ask(DESCRIBE)
     (worker,) = children(workers)
     with socket.socket(fileno=os.dup(worker._connection.fileno())) as end:

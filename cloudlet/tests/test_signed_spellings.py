@@ -11,8 +11,8 @@ import pytest
 from cloudinary.utils import cloudinary_url
 from deliveries import PHOTO, TIMEOUT, upload
 
+from cloudlet.assets.delivery_urls import escape_source
 from cloudlet.testing import RunningCloudlet, running_cloudlet
-from cloudlet.urls import escape_source
 
 TOKEN_KEY = "00112233FF99"
 IDS = ["photo~1", "a b", "ümlaut/ß", "comma,semi;eq=at@", "(round) [square]'s", "star*bang!$", "a:b", "日本/東京~"]

@@ -11,8 +11,8 @@ from deliveries import get, refused, upload, url
 from pictures import BLUE, RED, decoded, halves, picture
 from PIL import Image
 
-from cloudlet import svg
 from cloudlet.errors import bad_request
+from cloudlet.media import svg
 
 pytestmark = pytest.mark.usefixtures("server")
 XMLNS = b'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'

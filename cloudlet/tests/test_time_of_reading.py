@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import requests
 
-from cloudlet.delivery.urls import parse_path
+from cloudlet.delivery.url_parsing import parse_path
 from cloudlet.errors import ApiError
-from cloudlet.params import Params
+from cloudlet.media.svg import svg_tag
 from cloudlet.search.parser import parse as parse_search
 from cloudlet.signing import escape_for_token, token_covers
-from cloudlet.svg import svg_tag
 from cloudlet.testing import RunningCloudlet
 from cloudlet.transformations import TransformationError, parse
 from cloudlet.transformations.layer_syntax import parse_text_style
+from cloudlet.web.params import Params
 
 LIMIT_S = 5.0
 N = 20_000

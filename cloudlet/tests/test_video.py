@@ -17,7 +17,7 @@ from deliveries import get, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudlet.video_info import MAX_BOXES, BrokenVideoError, VideoInfo, describe
+from cloudlet.media.video_info import MAX_BOXES, BrokenVideoError, VideoInfo, describe
 
 pytestmark = pytest.mark.usefixtures("server")
 

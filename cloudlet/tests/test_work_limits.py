@@ -24,10 +24,10 @@ from PIL import Image
 
 from cloudlet import pictures
 from cloudlet.errors import ApiError
+from cloudlet.media.worker_pool import Answer, WorkerLostError
 from cloudlet.pictures import Budget
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 from cloudlet.transformations import Limits, parse
-from cloudlet.workers import Answer, WorkerLostError
 
 LONG_S = 40
 SERVER_MB, WORKER_MB = 250, 1600

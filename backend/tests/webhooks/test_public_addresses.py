@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from apps.webhooks import public_addresses
-from cloudlet import public_addresses as of_cloudlet
+from cloudlet.network import public_addresses as of_cloudlet
 
 # IANA's special-purpose address registries as of 2025, entry by entry, and the other ranges that hold no server.
 SPECIAL = """

@@ -8,11 +8,11 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from cloudlet.assets.presenter import Presenter
 from cloudlet.config import Settings
-from cloudlet.params import Params
-from cloudlet.presenter import Presenter
 from cloudlet.services import Services
 from cloudlet.store import Store
+from cloudlet.web.params import Params
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

@@ -11,20 +11,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cloudlet import admin_api, console, defaults, delivery, downloads, upload_api
-from cloudlet.calls import CallLog
+from cloudlet import admin_api, console, delivery, upload_api
+from cloudlet.assets import defaults
 from cloudlet.config import Settings
+from cloudlet.console import fault_control
 from cloudlet.console.guard import ConsoleGuard
-from cloudlet.cors import CorsMiddleware
+from cloudlet.delivery import signed_downloads
 from cloudlet.errors import ApiError
-from cloudlet.faults import control
 from cloudlet.faults.middleware import FaultMiddleware
-from cloudlet.files_only import FilesOnly
-from cloudlet.middleware import CallMiddleware, error_response
-from cloudlet.rate_limit import RateLimit
 from cloudlet.services import Services
 from cloudlet.store import Store
-from cloudlet.unknown_routes import unknown_routes
+from cloudlet.web.cors import CorsMiddleware
+from cloudlet.web.files_only import FilesOnly
+from cloudlet.web.middleware import CallMiddleware, error_response
+from cloudlet.web.rate_limit import RateLimit
+from cloudlet.web.request_log import CallLog
+from cloudlet.web.unknown_routes import unknown_routes
 
 
 def routes() -> list[BaseRoute]:
@@ -32,8 +34,8 @@ def routes() -> list[BaseRoute]:
     return [
         *upload_api.routes,
         *admin_api.routes,
-        *control.routes,
-        *downloads.routes,
+        *fault_control.routes,
+        *signed_downloads.routes,
         *console.routes,
         *unknown_routes,
         *delivery.routes,

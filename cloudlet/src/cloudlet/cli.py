@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cloudlet import __version__, api_secret
+from cloudlet import __version__
 from cloudlet.app import create_app
 from cloudlet.config import DEFAULT_CLOUD, DEFAULT_KEY, ConfigError, Settings
-from cloudlet.serve import certificate_of, listen, run
+from cloudlet.server import api_secret
+from cloudlet.server.serve import certificate_of, listen, run
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -5,14 +5,14 @@ from typing import cast
 
 from starlette.requests import HTTPConnection
 
-from cloudlet.calls import CallLog
-from cloudlet.chunk_sessions import ChunkSessions
+from cloudlet.assets.derivation import Renderer
 from cloudlet.config import Settings
-from cloudlet.derivation import Renderer
 from cloudlet.faults import FaultPlan, parse_flag
-from cloudlet.rate_limit import RateLimit
+from cloudlet.network.webhooks import Webhooks
 from cloudlet.store import Store
-from cloudlet.webhooks import Webhooks
+from cloudlet.store.chunk_sessions import ChunkSessions
+from cloudlet.web.rate_limit import RateLimit
+from cloudlet.web.request_log import CallLog
 
 
 @dataclasses.dataclass(slots=True)

@@ -20,8 +20,8 @@ from cloudlet.admin_api import (
     transformations,
     triggers,
 )
-from cloudlet.admin_api.call import endpoint
-from cloudlet.assets import RESOURCE_TYPES
+from cloudlet.admin_api.admin_call import endpoint
+from cloudlet.model import RESOURCE_TYPES
 
 _ASSET = "resources/{resource_type}/{type}/{public_id:path}"
 _BY_TYPE = "resources/{resource_type}/{type}"

@@ -2,9 +2,9 @@
 
 import datetime
 
-from cloudlet.admin_api.call import AdminCall
-from cloudlet.assets import RESOURCE_TYPES, Json
+from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.errors import bad_request
+from cloudlet.model import RESOURCE_TYPES, Json
 
 _DATE_FORMATS = ("%d-%m-%Y", "%Y-%m-%d")
 

@@ -1,15 +1,16 @@
 """One asset: show it, change it."""
 
-from cloudlet import analysis, pictures
-from cloudlet.admin_api.call import AdminCall
+from cloudlet import pictures
+from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.admin_api.listing import resource_type_of
-from cloudlet.assets import Asset, Json, now_iso
+from cloudlet.assets import addons, attributes, parameter_values
 from cloudlet.errors import bad_request, not_found
 from cloudlet.ids import checked_folder
-from cloudlet.params import Params
+from cloudlet.model import Asset, Json, now_iso
+from cloudlet.pictures import analysis
 from cloudlet.store import Transaction, assets, backups, derived, folders, relations
 from cloudlet.structured_metadata import values as metadata_values
-from cloudlet.upload_api import addons, attributes, values
+from cloudlet.web.params import Params
 
 DERIVED_RESULTS = 10
 _MODERATION_STATUSES = ("approved", "rejected", "pending")
@@ -86,7 +87,7 @@ def update(call: AdminCall) -> Json:
 
 
 def _change_metadata(transaction: Transaction, asset: Asset, params: Params) -> None:
-    given = values.pairs(params, "metadata")
+    given = parameter_values.pairs(params, "metadata")
     clear_invalid = params.flag("clear_invalid")
     if given or clear_invalid:
         asset.metadata = metadata_values.merged(

@@ -2,11 +2,11 @@
 
 import sqlite3
 
-from cloudlet.admin_api.call import AdminCall
+from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.admin_api.paging import paged
-from cloudlet.assets import Json
 from cloudlet.errors import bad_request, conflict, not_found
 from cloudlet.ids import checked_folder
+from cloudlet.model import Json
 from cloudlet.store import Transaction, assets, folders, listing
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from cloudlet.admin_api.call import AdminCall
-from cloudlet.assets import RESOURCE_TYPES, Asset, Json
+from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.errors import bad_request, not_found
 from cloudlet.ids import checked_folder
+from cloudlet.model import RESOURCE_TYPES, Asset, Json
 from cloudlet.store import folders, listing
 
 DEFAULT_RESULTS = 10

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from cloudlet.admin_api.call import AdminCall
-from cloudlet.assets import Json, now_iso
+from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.errors import bad_request, not_found
+from cloudlet.model import Json, now_iso
 from cloudlet.store import Transaction, documents
 from cloudlet.structured_metadata import definitions, rules
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from cloudlet.assets import Json
 from cloudlet.errors import bad_request
-from cloudlet.params import Params
+from cloudlet.model import Json
 from cloudlet.store import listing
+from cloudlet.web.params import Params
 
 T = TypeVar("T")
 

@@ -1,15 +1,15 @@
 """``/upload_presets`` and ``/upload_mappings``."""
 
-from cloudlet.admin_api.call import AdminCall
+from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.admin_api.paging import paged
 from cloudlet.admin_api.transformation_info import info_of
-from cloudlet.assets import Json, now_iso
+from cloudlet.assets import parameter_values
+from cloudlet.assets.upload_presets import KIND, is_unsigned
 from cloudlet.errors import bad_request, conflict, not_found
 from cloudlet.ids import checked_folder, random_id
-from cloudlet.params import Params
+from cloudlet.model import Json, now_iso
 from cloudlet.store import Transaction, documents
-from cloudlet.upload_api import values
-from cloudlet.upload_api.presets import KIND, is_unsigned
+from cloudlet.web.params import Params
 
 MAPPING = "upload_mapping"
 _NOT_SETTINGS = frozenset({"name", "unsigned", "api_key", "signature", "timestamp"})
@@ -33,7 +33,7 @@ def _shown(preset: dict[str, Json], call: AdminCall) -> dict[str, Json]:
         if name in _LISTS:
             settings[name] = params.texts(name)
         elif name in ("context", "metadata"):
-            settings[name] = values.pairs(params, name)
+            settings[name] = parameter_values.pairs(params, name)
         elif name == "transformation":
             settings[name] = info_of(str(value))
         elif name in _FLAGS:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from cloudlet.admin_api.call import AdminCall
+from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.admin_api.listing import resource_type_of
-from cloudlet.assets import Asset, Json
 from cloudlet.errors import ApiError, bad_request, conflict
 from cloudlet.ids import DELIVERY_TYPES
+from cloudlet.model import Asset, Json
 from cloudlet.store import Transaction, assets, listing
 
 MAX_RESULTS = 1000

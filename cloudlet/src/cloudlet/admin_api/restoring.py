@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from cloudlet.admin_api.call import AdminCall
+from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.admin_api.listing import resource_type_of
-from cloudlet.assets import Asset, Json
 from cloudlet.errors import bad_request
+from cloudlet.model import Asset, Json
 from cloudlet.store import Transaction, assets, backups
 
 MAX_IDS = 100

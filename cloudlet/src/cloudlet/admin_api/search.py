@@ -11,17 +11,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from cloudlet import analysis, pictures
-from cloudlet.admin_api.call import AdminCall
-from cloudlet.assets import Asset, Json
+from cloudlet import pictures
+from cloudlet.admin_api.admin_call import AdminCall
+from cloudlet.assets.delivery_urls import base_url
 from cloudlet.errors import bad_request, not_found, unauthorized
-from cloudlet.params import Params
+from cloudlet.model import Asset, Json
+from cloudlet.pictures import analysis
 from cloudlet.search import ASSET_FIELDS, FOLDER_FIELDS, Compiled, compile_expression
 from cloudlet.search.compiler import extension_of
 from cloudlet.services import services_of
 from cloudlet.signing import hex_digest
 from cloudlet.store import listing
-from cloudlet.urls import base_url
+from cloudlet.web.params import Params
 
 DEFAULT_RESULTS = 50
 MAX_RESULTS = 500

@@ -1,9 +1,9 @@
 """``/streaming_profiles``: kept and answered; cloudlet transcodes no video."""
 
-from cloudlet.admin_api.call import AdminCall
+from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.admin_api.transformation_info import info_of
-from cloudlet.assets import Json
 from cloudlet.errors import bad_request, conflict, not_found
+from cloudlet.model import Json
 from cloudlet.store import Transaction, documents
 
 KIND = "streaming_profile"

@@ -2,7 +2,7 @@
 
 import re
 
-from cloudlet.assets import Json
+from cloudlet.model import Json
 from cloudlet.upload_api.eager import split_format
 
 _NAMES = {

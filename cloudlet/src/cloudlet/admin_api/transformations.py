@@ -1,12 +1,12 @@
 """``/transformations``: named ones, and those that assets were derived with."""
 
-from cloudlet import named
-from cloudlet.admin_api.call import AdminCall
+from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.admin_api.paging import paged
 from cloudlet.admin_api.transformation_info import info_of
-from cloudlet.assets import Json
+from cloudlet.assets import named_transformations
 from cloudlet.delivery.lookup import parse_with_names
 from cloudlet.errors import bad_request, conflict, not_found
+from cloudlet.model import Json
 from cloudlet.store import Store, Transaction, documents
 from cloudlet.store.rows import derived_from_row
 from cloudlet.transformations import TransformationError
@@ -38,9 +38,13 @@ def list_or_show(call: AdminCall) -> Json:
     if "transformation" in call.params:
         return show(call)
     used = _used(call.store)
-    known = documents.every(call.store.reader, named.KIND)
+    known = documents.every(call.store.reader, named_transformations.KIND)
     names = {document["name"] for document in known}
-    implied = [named.record(text, text, named=False) for text in sorted(used - names) if not text.startswith("t_")]
+    implied = [
+        named_transformations.record(text, text, named=False)
+        for text in sorted(used - names)
+        if not text.startswith("t_")
+    ]
     everything = [_shown(document, used) for document in [*known, *implied]]
     if "named" in call.params:
         everything = [entry for entry in everything if entry["named"] == call.params.flag("named")]
@@ -53,9 +57,9 @@ def _name(call: AdminCall) -> str:
 
 
 def _find(store: Store, name: str) -> dict[str, Json] | None:
-    document = named.find(store.reader, name)
+    document = named_transformations.find(store.reader, name)
     if document is None and split_format(name)[0] in _used(store):
-        return named.record(name, split_format(name)[0], named=False)
+        return named_transformations.record(name, split_format(name)[0], named=False)
     return document
 
 
@@ -87,14 +91,14 @@ def create(call: AdminCall) -> Json:
     definition = call.params.required("transformation")
     _check(call, definition)
     is_named = split_format(name)[0] != split_format(definition)[0]
-    document = named.record(
+    document = named_transformations.record(
         name, definition, named=is_named, allowed_for_strict=call.params.flag("allowed_for_strict", is_named)
     )
 
     def job(transaction: Transaction) -> None:
-        if documents.find(transaction.connection, named.KIND, name):
+        if documents.find(transaction.connection, named_transformations.KIND, name):
             raise conflict(f"Transformation {name} already exists")
-        documents.save(transaction, named.KIND, name, document)
+        documents.save(transaction, named_transformations.KIND, name, document)
 
     call.store.write(job)
     return {"message": "created"}
@@ -120,7 +124,7 @@ def update(call: AdminCall) -> Json:
         document["definition"] = redefined
 
     def job(transaction: Transaction) -> None:
-        documents.save(transaction, named.KIND, document["name"], document)
+        documents.save(transaction, named_transformations.KIND, document["name"], document)
         if redefined:
             _drop_derived(transaction, document)
 
@@ -136,7 +140,7 @@ def delete(call: AdminCall) -> Json:
         raise not_found(f"Can't find transformation named {name}")
 
     def job(transaction: Transaction) -> None:
-        documents.delete(transaction, named.KIND, document["name"])
+        documents.delete(transaction, named_transformations.KIND, document["name"])
         _drop_derived(transaction, document)
 
     call.store.write(job)

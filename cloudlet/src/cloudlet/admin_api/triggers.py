@@ -6,16 +6,16 @@ import time
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from cloudlet.admin_api.call import AdminCall
-from cloudlet.assets import Json, now_iso
-from cloudlet.auth import require_admin
+from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.errors import bad_request, not_found
-from cloudlet.forms import read_form
-from cloudlet.params import Params
+from cloudlet.model import Json, now_iso
+from cloudlet.network.webhooks import TRIGGER
 from cloudlet.randomness import random_hex
 from cloudlet.services import services_of
 from cloudlet.store import Transaction, documents
-from cloudlet.webhooks import TRIGGER
+from cloudlet.web.auth import require_admin
+from cloudlet.web.forms import read_form
+from cloudlet.web.params import Params
 
 _URI_TYPES = ("webhook", "poll")
 _POLL_EVERY_S = 0.05

@@ -5,13 +5,13 @@ import dataclasses
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from cloudlet.assets import Asset, Json
+from cloudlet.assets.delivery_urls import delivery_url
 from cloudlet.delivery.lookup import parse_with_names
-from cloudlet.delivery.media_types import media_type
 from cloudlet.errors import bad_request, not_found
+from cloudlet.model import Asset, Json
 from cloudlet.services import services_of
 from cloudlet.store import Transaction, assets, derived, folders, listing
-from cloudlet.urls import delivery_url
+from cloudlet.web.media_types import media_type
 
 PAGE_SIZE = 60
 THUMBNAIL = "c_limit,w_480,h_480"

@@ -6,10 +6,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloudlet.auth import authenticate_basic, is_from_another_origin
 from cloudlet.config import Settings, is_loopback
 from cloudlet.errors import ApiError, bad_request, forbidden
-from cloudlet.paths import CONSOLE_PREFIX, OWN_PREFIX
+from cloudlet.web.auth import authenticate_basic, is_from_another_origin
+from cloudlet.web.paths import CONSOLE_PREFIX, OWN_PREFIX
 
 MARKER = "X-Cloudlet-Console"
 """A header that a page of another origin can't send without a CORS preflight, which is never granted."""

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from starlette.requests import Request
 
-from cloudlet.assets import Asset, Json
+from cloudlet.assets.delivery_urls import SIGNED_TYPES, escape_source
 from cloudlet.config import Settings
 from cloudlet.delivery.spellings import of_source
-from cloudlet.delivery.urls import DeliveryPath, Reading
+from cloudlet.delivery.url_parsing import DeliveryPath, Reading
 from cloudlet.errors import not_found, unauthorized
+from cloudlet.model import Asset, Json
 from cloudlet.signing import auth_token_problem, delivery_signature_is_valid, token_covers
 from cloudlet.transformations import ImageLayer
-from cloudlet.urls import SIGNED_TYPES, escape_source
 
 TOKEN_NAME = "__cld_token__"  # noqa: S105 - the name of a query parameter and cookie
 _WITHHELD = frozenset({"pending", "rejected"})

@@ -7,15 +7,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from cloudlet.assets import Asset, Derived
+from cloudlet.assets.formats import needs_rendering, refuse_transformation, wanted_format
 from cloudlet.delivery.access import Credentials
-from cloudlet.delivery.formats import needs_rendering, refuse_transformation, wanted_format
+from cloudlet.delivery.fetch_on_demand import FetchRequest, fetched, mapped, parse_fetch
 from cloudlet.delivery.lists import tag_list
 from cloudlet.delivery.lookup import Found, find_asset, parse_with_names
-from cloudlet.delivery.remote_sources import FetchRequest, fetched, mapped, parse_fetch
 from cloudlet.delivery.responses import Delivered, respond
-from cloudlet.delivery.urls import DeliveryPath, parse_path
+from cloudlet.delivery.url_parsing import DeliveryPath, parse_path
 from cloudlet.errors import ApiError, bad_request, unauthorized
+from cloudlet.model import Asset, Derived
 from cloudlet.services import Services, services_of
 from cloudlet.transformations import Transformation, TransformationError
 from cloudlet.transformations.breakpoints import Breakpoints

@@ -4,9 +4,9 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from cloudlet.assets import Asset, now_iso
-from cloudlet.delivery.urls import DeliveryPath
+from cloudlet.delivery.url_parsing import DeliveryPath
 from cloudlet.errors import not_found
+from cloudlet.model import Asset, now_iso
 from cloudlet.store import Store, listing
 
 MAX_RESULTS = 1000

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from cloudlet import named
-from cloudlet.assets import Asset
+from cloudlet.assets import named_transformations
 from cloudlet.delivery.access import Credentials
-from cloudlet.delivery.urls import DeliveryPath, Reading, check_public_id
+from cloudlet.delivery.url_parsing import DeliveryPath, Reading, check_public_id
 from cloudlet.errors import not_found, unauthorized
 from cloudlet.ids import public_id_problem
+from cloudlet.model import Asset
 from cloudlet.store import Store
 from cloudlet.transformations import Transformation, TransformationError, parse
 from cloudlet.transformations.vocabulary import FORMATS
@@ -86,7 +86,7 @@ def parse_with_names(store: Store, text: str) -> Transformation:
         return Transformation()
 
     def definition(name: str) -> str | None:
-        document = named.find(store.reader, name)
+        document = named_transformations.find(store.reader, name)
         return _as_chain(str(document["definition"])) if document and document["named"] else None
 
     return parse(text, definition)

@@ -12,10 +12,10 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from cloudlet.assets import Asset, Derived
-from cloudlet.delivery.media_types import is_active, media_type
 from cloudlet.errors import ApiError, header_text
+from cloudlet.model import Asset, Derived
 from cloudlet.store import Store
+from cloudlet.web.media_types import is_active, media_type
 
 CHUNK = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")

@@ -6,7 +6,7 @@ All spellings of a text decode to the same, so that a signature for one of them 
 from collections.abc import Iterator
 from urllib.parse import quote, unquote
 
-from cloudlet.urls import escape_source
+from cloudlet.assets.delivery_urls import escape_source
 
 _IN_CHAINS = "/:,-_.~!$&'()*+;=@"
 

@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cloudlet.errors import ApiError
 from cloudlet.faults.plan import FaultPlan
 from cloudlet.faults.rules import Kind, Rule
-from cloudlet.paths import upload_action
-from cloudlet.protocol import abort_connection
+from cloudlet.server.http_protocol import abort_connection
+from cloudlet.web.paths import upload_action
 
 _SLICE_S = 0.05
 _BLOCKED = (".pdf", ".zip")

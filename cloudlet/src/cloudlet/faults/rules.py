@@ -5,8 +5,8 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
-from cloudlet.assets import Json
 from cloudlet.config import ConfigError
+from cloudlet.model import Json
 
 
 class Kind(enum.StrEnum):

@@ -11,12 +11,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from cloudlet.analysis import AVAILABLE
-from cloudlet.assets import Asset, Json
 from cloudlet.errors import bad_request, not_found
+from cloudlet.media.worker_pool import TIMEOUT_SECONDS, Answer, WorkerLostError, WorkerPool
+from cloudlet.model import Asset, Json
+from cloudlet.pictures.analysis import AVAILABLE
 from cloudlet.store import StagedBlob, Store
 from cloudlet.transformations import AssetFacts, ImageLayer, Limits, Rendered, Transformation
-from cloudlet.workers import TIMEOUT_SECONDS, Answer, WorkerLostError, WorkerPool
 
 CALL_SECONDS = 60.0
 Source = bytes | Path

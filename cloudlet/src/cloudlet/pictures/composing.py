@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from PIL import Image
 
 from cloudlet.errors import bad_request
+from cloudlet.media.worker_pool import Answer
 from cloudlet.pictures import Source
 from cloudlet.transformations import decode
 from cloudlet.transformations.rendering import Limits
-from cloudlet.workers import Answer
 
 _FRAME_MS = 500
 

@@ -5,11 +5,10 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
-from cloudlet import analysis
 from cloudlet.errors import ApiError
-from cloudlet.pictures import Source, composing
+from cloudlet.media.worker_pool import Answer, serve
+from cloudlet.pictures import Source, analysis, composing
 from cloudlet.transformations import MissingLayerError, TransformationError, UnreadableSourceError, render
-from cloudlet.workers import Answer, serve
 
 MEMORY_BYTES = 3 * 1024**3 // 2
 CPU_SECONDS = 10.0

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TypeVar
 
-from cloudlet.assets import Asset, Derived
 from cloudlet.config import ConfigError
 from cloudlet.errors import not_found
+from cloudlet.model import Asset, Derived
 from cloudlet.store import assets, derived, schema
 from cloudlet.store.blobs import BlobStore, StagedBlob, StagingWriter
 from cloudlet.store.writer import Transaction, Writer

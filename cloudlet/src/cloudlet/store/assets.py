@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 
-from cloudlet.assets import Asset, now_iso
+from cloudlet.model import Asset, now_iso
 from cloudlet.store.rows import UPSERT_ASSET, asset_from_row, asset_to_row
 from cloudlet.store.writer import Transaction
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import sqlite3
 
-from cloudlet.assets import Asset, Json
+from cloudlet.model import Asset, Json
 from cloudlet.store.assets import find_by_asset_id, next_version, retire_bytes, save
 from cloudlet.store.writer import Transaction
 

@@ -3,7 +3,7 @@
 import secrets
 import sqlite3
 
-from cloudlet.assets import Asset, Derived, now_iso
+from cloudlet.model import Asset, Derived, now_iso
 from cloudlet.store.rows import DERIVED_COLUMNS, derived_from_row
 from cloudlet.store.writer import Transaction
 

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 
-from cloudlet.assets import Json
+from cloudlet.model import Json
 from cloudlet.store.writer import Transaction
 
 

@@ -3,7 +3,7 @@
 import secrets
 import sqlite3
 
-from cloudlet.assets import now_iso
+from cloudlet.model import now_iso
 from cloudlet.store.listing import prefix_clause
 from cloudlet.store.writer import Transaction
 

@@ -6,8 +6,8 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from cloudlet.assets import Asset, Json
 from cloudlet.errors import bad_request
+from cloudlet.model import Asset, Json
 from cloudlet.store.rows import asset_from_row
 
 

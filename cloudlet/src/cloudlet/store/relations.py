@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from cloudlet.assets import Asset
+from cloudlet.model import Asset
 from cloudlet.store.rows import asset_from_row
 from cloudlet.store.writer import Transaction
 

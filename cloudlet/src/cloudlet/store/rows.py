@@ -1,11 +1,11 @@
-"""Between index rows and :class:`~cloudlet.assets.Asset` values."""
+"""Between index rows and :class:`~cloudlet.model.Asset` values."""
 
 import dataclasses
 import json
 import sqlite3
 from typing import Any
 
-from cloudlet.assets import Asset, Derived
+from cloudlet.model import Asset, Derived
 
 _JSON_FIELDS = frozenset({"tags", "context", "metadata", "access_control", "moderation", "extra"})
 _FLAGS = frozenset({"backup", "placeholder"})

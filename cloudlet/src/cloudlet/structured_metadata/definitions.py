@@ -7,9 +7,9 @@ import re
 import sqlite3
 from collections.abc import Mapping
 
-from cloudlet.assets import Json
 from cloudlet.errors import ApiError, bad_request, not_found
 from cloudlet.ids import random_id
+from cloudlet.model import Json
 from cloudlet.store import documents
 from cloudlet.structured_metadata.validation import check_validation_shape, normalised
 

@@ -6,9 +6,9 @@ https://cloudinary.com/documentation/conditional_metadata_rules_api
 import sqlite3
 from collections.abc import Mapping
 
-from cloudlet.assets import Json
 from cloudlet.errors import bad_request
 from cloudlet.ids import random_id
+from cloudlet.model import Json
 from cloudlet.store import documents
 
 KIND = "metadata_rule"

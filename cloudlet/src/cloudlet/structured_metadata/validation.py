@@ -5,8 +5,8 @@ import json
 import re
 from collections.abc import Mapping
 
-from cloudlet.assets import Json
 from cloudlet.errors import bad_request
+from cloudlet.model import Json
 
 _COMPARISONS = ("greater_than", "less_than")
 _MAX_STRING = 10_000

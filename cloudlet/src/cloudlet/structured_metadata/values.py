@@ -3,8 +3,8 @@
 import sqlite3
 from collections.abc import Mapping
 
-from cloudlet.assets import Json
 from cloudlet.errors import ApiError, bad_request
+from cloudlet.model import Json
 from cloudlet.store import documents
 from cloudlet.structured_metadata import rules
 from cloudlet.structured_metadata.definitions import KIND

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cloudlet import pdf, svg
+from cloudlet.media import pdf, svg
 from cloudlet.transformations.errors import TransformationError, UnreadableSourceError
 
 DEFAULT_DENSITY = 150

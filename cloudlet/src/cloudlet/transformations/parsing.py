@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from cloudlet.transformations.conditions import Component, Mark, build
-from cloudlet.transformations.deferring import read_deferred
 from cloudlet.transformations.effects import BLEND_MODES
 from cloudlet.transformations.errors import TransformationError
 from cloudlet.transformations.expressions import Expression, parse_expression
+from cloudlet.transformations.late_binding import read_deferred
 from cloudlet.transformations.layer_syntax import parse_layer
 from cloudlet.transformations.model import (
     Assignment,

@@ -3,7 +3,6 @@
 from starlette.routing import BaseRoute, Route
 
 from cloudlet.upload_api.archive import generate_archive
-from cloudlet.upload_api.call import endpoint
 from cloudlet.upload_api.composites import multi, sprite, sprite_sheet
 from cloudlet.upload_api.destroy import destroy
 from cloudlet.upload_api.explicit import explicit
@@ -13,6 +12,7 @@ from cloudlet.upload_api.tags import context, metadata, tags
 from cloudlet.upload_api.text import text
 from cloudlet.upload_api.tokens import delete_by_token
 from cloudlet.upload_api.upload import upload
+from cloudlet.upload_api.upload_call import endpoint
 
 routes: list[BaseRoute] = [
     *endpoint("upload", upload, allows_unsigned=True),

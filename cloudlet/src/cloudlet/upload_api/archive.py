@@ -5,17 +5,18 @@ import time
 
 from starlette.responses import StreamingResponse
 
-from cloudlet import archives, ids
-from cloudlet.archives import Entry
-from cloudlet.assets import Asset, Json, folder_of, now_iso
-from cloudlet.delivery.formats import made_format, needs_rendering
+from cloudlet import ids
+from cloudlet.assets import archives, parameter_values
+from cloudlet.assets.archives import Entry
+from cloudlet.assets.formats import made_format, needs_rendering
+from cloudlet.assets.layer_loader import signed_call
 from cloudlet.delivery.responses import content_disposition
 from cloudlet.errors import bad_request, unauthorized
-from cloudlet.layer_assets import signed_call
+from cloudlet.model import Asset, Json, folder_of, now_iso
 from cloudlet.store import StagedBlob
-from cloudlet.upload_api import eager, values
-from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api import eager
 from cloudlet.upload_api.upload import notify, store
+from cloudlet.upload_api.upload_call import UploadCall
 
 
 async def generate_archive(call: UploadCall) -> Json:
@@ -93,7 +94,7 @@ def _draft(call: UploadCall, blob: StagedBlob) -> Asset:
         bytes=blob.size,
         etag=blob.md5,
         created_at=now_iso(),
-        tags=values.tags(call.params, "target_tags"),
+        tags=parameter_values.tags(call.params, "target_tags"),
         asset_folder=folder_of(public_id),
         display_name=public_id.rpartition("/")[2],
     )

@@ -4,11 +4,11 @@ import dataclasses
 import json
 import re
 
-from cloudlet.assets import Asset, Json
 from cloudlet.errors import bad_request
+from cloudlet.model import Asset, Json
 from cloudlet.transformations.breakpoints import MAX_IMAGES, Breakpoints
 from cloudlet.upload_api import eager
-from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api.upload_call import UploadCall
 
 _SETTINGS = tuple(field.name for field in dataclasses.fields(Breakpoints))
 

@@ -8,19 +8,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from cloudlet import ids, pictures
-from cloudlet.assets import Asset, Json, now_iso
+from cloudlet.assets import parameter_values
+from cloudlet.assets.delivery_urls import base_url
+from cloudlet.assets.layer_loader import signed_call
+from cloudlet.assets.presenter import Presenter
 from cloudlet.errors import bad_request, not_found
-from cloudlet.layer_assets import signed_call
-from cloudlet.media_info import inspect
+from cloudlet.media.file_info import inspect
+from cloudlet.model import Asset, Json, now_iso
 from cloudlet.pictures import Source
-from cloudlet.presenter import Presenter
 from cloudlet.services import services_of
 from cloudlet.store import StagedBlob, listing
-from cloudlet.upload_api import eager, values
-from cloudlet.upload_api.call import UploadCall
-from cloudlet.upload_api.sources import from_url
+from cloudlet.upload_api import eager
+from cloudlet.upload_api.file_parameter import from_url
 from cloudlet.upload_api.upload import notify, store
-from cloudlet.urls import base_url
+from cloudlet.upload_api.upload_call import UploadCall
 
 MAX_IMAGES = 100
 _MULTI_FORMATS = {"gif": "image/gif", "webp": "image/webp", "png": "image/png", "pdf": "application/pdf"}
@@ -151,7 +152,7 @@ async def keep_picture(
         pages=info.pages,
         created_at=now_iso(),
         display_name=public_id,
-        tags=values.tags(call.params),
+        tags=parameter_values.tags(call.params),
         extra=extra or {},
     )
     return (await store(call, blob, asset, {}, overwrite=True)).asset

@@ -1,10 +1,10 @@
 """``destroy``: one asset away, by its public id."""
 
-from cloudlet.assets import Asset, Json
 from cloudlet.ids import checked_public_id
+from cloudlet.model import Asset, Json
 from cloudlet.store import Transaction, assets
-from cloudlet.upload_api.call import UploadCall
 from cloudlet.upload_api.upload import notify
+from cloudlet.upload_api.upload_call import UploadCall
 
 
 async def destroy(call: UploadCall) -> Json:

@@ -3,17 +3,17 @@
 import asyncio
 import dataclasses
 
-from cloudlet.assets import Asset, Derived, Json
-from cloudlet.delivery.formats import canonical, made_format, needs_rendering, refuse_transformation
+from cloudlet.assets.formats import canonical, made_format, needs_rendering, refuse_transformation
+from cloudlet.assets.layer_loader import signed_call
 from cloudlet.delivery.lookup import parse_with_names
 from cloudlet.errors import ApiError, bad_request
-from cloudlet.layer_assets import signed_call
-from cloudlet.media_info import IMAGE_FORMATS, MediaInfo, inspect
+from cloudlet.media.file_info import IMAGE_FORMATS, MediaInfo, inspect
+from cloudlet.model import Asset, Derived, Json
 from cloudlet.pictures import source_of
 from cloudlet.store import StagedBlob
 from cloudlet.transformations import Transformation, TransformationError, looks_like_transformation
 from cloudlet.transformations.vocabulary import VIDEO_FORMATS
-from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api.upload_call import UploadCall
 
 _KNOWN_FORMATS = frozenset({*IMAGE_FORMATS.values(), "jpeg", "tiff", "pdf", *VIDEO_FORMATS})
 

@@ -1,18 +1,19 @@
 """``explicit``: everything an upload can ask for, on an asset that is there already."""
 
 from cloudlet import ids
-from cloudlet.assets import Asset, Json
+from cloudlet.assets import addons, attributes, parameter_values, upload_presets
+from cloudlet.assets.background import run_later
+from cloudlet.model import Asset, Json
 from cloudlet.store import Transaction, assets, folders
 from cloudlet.structured_metadata import values as metadata_values
-from cloudlet.upload_api import addons, attributes, breakpoints, eager, lookup, presets, values
-from cloudlet.upload_api.background import run_later
-from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api import breakpoints, eager, lookup
 from cloudlet.upload_api.upload import add_eager, notify
+from cloudlet.upload_api.upload_call import UploadCall
 
 
 async def explicit(call: UploadCall) -> Json:
     """404 when the asset does not exist; with ``async`` the answer comes first and the work after it."""
-    call.params = params = presets.applied(call, unsigned=False)
+    call.params = params = upload_presets.applied(call, unsigned=False)
     if not params.flag("async"):
         return await _work(call)
 
@@ -36,7 +37,7 @@ async def _work(call: UploadCall) -> dict[str, Json]:
     type_ = params.text("type", "upload")
     items, points = eager.parsed(call, resource_type=call.resource_type), breakpoints.parsed(call)
     call.services.webhooks.checked(params.text("notification_url"))
-    metadata = values.pairs(params, "metadata")
+    metadata = parameter_values.pairs(params, "metadata")
 
     def job(transaction: Transaction) -> Asset:
         asset = lookup.require(transaction, call.resource_type, type_, public_id)

@@ -1,13 +1,13 @@
 """``explode``: a derived picture of every page of a PDF or frame of an animation, and how many there are."""
 
 from cloudlet import ids
-from cloudlet.assets import Json
+from cloudlet.assets.background import run_later
 from cloudlet.errors import bad_request, not_found
 from cloudlet.ids import checked_public_id
+from cloudlet.model import Json
 from cloudlet.upload_api import eager
-from cloudlet.upload_api.background import run_later
-from cloudlet.upload_api.call import UploadCall
 from cloudlet.upload_api.upload import notify
+from cloudlet.upload_api.upload_call import UploadCall
 
 MAX_PAGES = 500
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from cloudlet.assets import Asset, Json
 from cloudlet.errors import bad_request, not_found
 from cloudlet.ids import checked_public_id
+from cloudlet.model import Asset, Json
 from cloudlet.store import Transaction, assets
-from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api.upload_call import UploadCall
 
 MAX_IDS = 1000
 

@@ -3,9 +3,9 @@
 import dataclasses
 
 from cloudlet import ids
-from cloudlet.assets import folder_of
 from cloudlet.config import FolderMode
-from cloudlet.params import Params
+from cloudlet.model import folder_of
+from cloudlet.web.params import Params
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

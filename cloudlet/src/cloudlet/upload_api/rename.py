@@ -1,12 +1,12 @@
 """``rename``: a new public id, and perhaps a new delivery type, for the same asset."""
 
 from cloudlet import ids
-from cloudlet.assets import Asset, Json, folder_of
 from cloudlet.errors import bad_request
+from cloudlet.model import Asset, Json, folder_of
 from cloudlet.store import Transaction, assets, folders
 from cloudlet.upload_api import lookup
-from cloudlet.upload_api.call import UploadCall
 from cloudlet.upload_api.upload import notify
+from cloudlet.upload_api.upload_call import UploadCall
 
 
 async def rename(call: UploadCall) -> Json:

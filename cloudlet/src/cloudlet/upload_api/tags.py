@@ -1,12 +1,13 @@
 """``tags``, ``context`` and ``metadata``: changes to many assets at once."""
 
-from cloudlet.assets import Asset, Json
+from cloudlet.assets import parameter_values
 from cloudlet.errors import bad_request
+from cloudlet.model import Asset, Json
 from cloudlet.store import Transaction, assets, listing
 from cloudlet.structured_metadata import values as metadata_values
-from cloudlet.upload_api import lookup, values
-from cloudlet.upload_api.call import UploadCall
+from cloudlet.upload_api import lookup
 from cloudlet.upload_api.upload import notify
+from cloudlet.upload_api.upload_call import UploadCall
 
 _TAG_COMMANDS = ("add", "remove", "replace", "remove_all", "set_exclusive")
 _CONTEXT_COMMANDS = ("add", "remove_all")
@@ -15,7 +16,7 @@ _CONTEXT_COMMANDS = ("add", "remove_all")
 async def tags(call: UploadCall) -> Json:
     """Adds, removes or replaces tags; ``set_exclusive`` also takes the tag from every other asset."""
     command = call.params.choice("command", _TAG_COMMANDS, "add")
-    given = values.tags(call.params, "tag")
+    given = parameter_values.tags(call.params, "tag")
     if command != "remove_all" and not given:
         raise bad_request("Missing required parameter - tag")
     public_ids = lookup.public_ids_of(call)
@@ -54,7 +55,7 @@ async def _take_from_all(call: UploadCall, given: list[str]) -> None:
 async def context(call: UploadCall) -> Json:
     """Adds key-value pairs, or removes all."""
     command = call.params.choice("command", _CONTEXT_COMMANDS, "add")
-    given = values.pairs(call.params, "context")
+    given = parameter_values.pairs(call.params, "context")
     if command == "add" and not given:
         raise bad_request("Missing required parameter - context")
 
@@ -68,7 +69,7 @@ async def context(call: UploadCall) -> Json:
 
 async def metadata(call: UploadCall) -> Json:
     """Sets structured metadata; empty values remove theirs."""
-    given = values.pairs(call.params, "metadata")
+    given = parameter_values.pairs(call.params, "metadata")
     clear_invalid = call.params.flag("clear_invalid")
 
     def change(transaction: Transaction, asset: Asset) -> None:

@@ -4,14 +4,14 @@ import asyncio
 import io
 
 from cloudlet import ids
-from cloudlet.assets import Json
 from cloudlet.errors import bad_request
-from cloudlet.params import Params
+from cloudlet.model import Json
 from cloudlet.transformations.colors import parse_color
 from cloudlet.transformations.model import RGBA, Background, TextLayer, TextStyle
 from cloudlet.transformations.text import draw_text
-from cloudlet.upload_api.call import UploadCall
 from cloudlet.upload_api.composites import keep_picture
+from cloudlet.upload_api.upload_call import UploadCall
+from cloudlet.web.params import Params
 
 MAX_PIXELS = 20_000_000
 

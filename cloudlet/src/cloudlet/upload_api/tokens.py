@@ -9,12 +9,12 @@ import time
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from cloudlet.assets import Asset
-from cloudlet.auth import check_cloud
 from cloudlet.errors import bad_request
-from cloudlet.forms import read_form
+from cloudlet.model import Asset
 from cloudlet.services import services_of
 from cloudlet.store import Transaction, assets
+from cloudlet.web.auth import check_cloud
+from cloudlet.web.forms import read_form
 
 LIFETIME_S = 600
 

@@ -5,16 +5,17 @@ import dataclasses
 from collections.abc import Mapping
 
 from cloudlet import ids
-from cloudlet.assets import Asset, Json, now_iso
-from cloudlet.delivery.formats import canonical
+from cloudlet.assets import addons, attributes, parameter_values, upload_presets
+from cloudlet.assets.background import run_later
+from cloudlet.assets.formats import canonical
 from cloudlet.errors import bad_request
-from cloudlet.media_info import MediaInfo, UnknownFormatError, inspect
+from cloudlet.media.file_info import MediaInfo, UnknownFormatError, inspect
+from cloudlet.model import Asset, Json, now_iso
 from cloudlet.store import StagedBlob, Transaction, assets, folders
 from cloudlet.structured_metadata import values as metadata_values
-from cloudlet.upload_api import addons, attributes, breakpoints, chunks, eager, naming, presets, tokens, values
-from cloudlet.upload_api.background import run_later
-from cloudlet.upload_api.call import UploadCall
-from cloudlet.upload_api.sources import Source, obtain
+from cloudlet.upload_api import breakpoints, chunks, eager, naming, tokens
+from cloudlet.upload_api.file_parameter import Source, obtain
+from cloudlet.upload_api.upload_call import UploadCall
 
 INLINE_BYTES = 64 * 1024
 _QUICK = (b"\x89PNG", b"\xff\xd8")
@@ -31,7 +32,7 @@ class Stored:
 
 async def upload(call: UploadCall) -> Json:
     """One upload, or one chunk of a large one."""
-    call.params = presets.applied(call, unsigned=call.unsigned)
+    call.params = upload_presets.applied(call, unsigned=call.unsigned)
     addons.refuse_in_upload(call.params)
     source = await obtain(call)
     part = chunks.part_of(call.request)
@@ -53,7 +54,7 @@ async def finish(call: UploadCall, source: Source) -> Json:
     asset = draft(call, info, blob, source.filename)
     await attributes.analyse_upload(params, asset, blob, info, call.budget)
     overwrite = params.flag("overwrite", not call.unsigned)
-    stored = await store(call, blob, asset, values.pairs(params, "metadata"), overwrite=overwrite)
+    stored = await store(call, blob, asset, parameter_values.pairs(params, "metadata"), overwrite=overwrite)
     answer = _answer(call, stored)
     if points:
         answer["responsive_breakpoints"] = await breakpoints.compute(call, stored.asset, points)

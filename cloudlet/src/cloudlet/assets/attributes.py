@@ -1,0 +1,82 @@
+"""Setting what describes an asset: tags, context, coordinates, access, moderation, analyses."""
+
+import asyncio
+
+from cloudlet import pictures
+from cloudlet.assets import parameter_values
+from cloudlet.errors import bad_request
+from cloudlet.media.file_info import MediaInfo
+from cloudlet.model import Asset, Json, now_iso
+from cloudlet.pictures import Budget, analysis
+from cloudlet.store import StagedBlob, Store
+from cloudlet.web.params import Params
+
+_HEADER_LIMIT = 20
+
+
+def apply(params: Params, asset: Asset) -> None:
+    """Overwrites those attributes of ``asset`` that ``params`` give. Metadata is not among them: it needs the index."""
+    if "tags" in params:
+        asset.tags = parameter_values.tags(params)
+    if "context" in params:
+        asset.context = dict(parameter_values.pairs(params, "context"))
+    if "access_control" in params:
+        asset.access_control = parameter_values.access_control(params)
+    if "display_name" in params:
+        asset.display_name = params.text("display_name")
+    if "headers" in params:
+        asset.extra["headers"] = _headers(params)
+    if "moderation" in params:
+        asset.moderation = [_moderation(params)]
+    _coordinates(params, asset)
+
+
+def _coordinates(params: Params, asset: Asset) -> None:
+    faces = parameter_values.coordinates(params, "face_coordinates")
+    custom = parameter_values.coordinates(params, "custom_coordinates")
+    kept = dict(asset.extra.get("coordinates") or {})
+    if faces:
+        kept["faces"] = faces
+        asset.extra["faces"] = faces
+    if custom:
+        kept["custom"] = custom
+    if "regions" in params:
+        asset.extra["regions"] = params.json("regions")
+    if kept:
+        asset.extra["coordinates"] = kept
+
+
+def _headers(params: Params) -> list[str]:
+    lines = [line.strip() for line in params.text("headers").split("\n") if line.strip()]
+    if len(lines) > _HEADER_LIMIT or any(":" not in line or not line.isprintable() for line in lines):
+        raise bad_request("Invalid headers: write Name: value lines")
+    return lines
+
+
+def _moderation(params: Params) -> dict[str, Json]:
+    kind = params.text("moderation")
+    if kind != "manual":
+        raise bad_request(f"Moderation {kind[:60]} is invalid: cloudlet knows manual moderation only")
+    return {"kind": "manual", "status": "pending", "updated_at": now_iso()}
+
+
+def wanted_analyses(params: Params) -> list[str]:
+    """The analyses that the call asks for."""
+    return [name for name in analysis.AVAILABLE if params.flag(name)]
+
+
+async def analyse_upload(params: Params, asset: Asset, blob: StagedBlob, info: MediaInfo, budget: Budget) -> None:
+    """Adds the analyses asked for to an asset whose bytes are still staged; known faces stay."""
+    wanted = wanted_analyses(params)
+    if "faces" in asset.extra:
+        asset.extra["faces"] = parameter_values.clipped(asset.extra["faces"], asset.width, asset.height)
+    if wanted and info.resource_type == "image" and info.format not in ("svg", "pdf"):
+        found = await asyncio.to_thread(pictures.analyse, pictures.source_of(blob), wanted, budget)
+        asset.extra = {**found, **asset.extra}
+
+
+async def analyse_stored(params: Params, asset: Asset, store: Store) -> None:
+    """Adds the analyses asked for to a stored asset."""
+    wanted = [name for name in wanted_analyses(params) if name not in asset.extra]
+    if wanted:
+        asset.extra.update(await asyncio.to_thread(pictures.analyse_stored, store, asset, wanted))

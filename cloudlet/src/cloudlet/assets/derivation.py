@@ -1,0 +1,141 @@
+"""Derived files: made once for each version of an asset, off the event loop, a few at a time."""
+
+import asyncio
+import functools
+import os
+from collections.abc import Sequence
+
+from starlette.concurrency import run_in_threadpool
+
+from cloudlet import pictures
+from cloudlet.assets.layer_loader import Authorise, LayerAssets
+from cloudlet.config import Settings
+from cloudlet.errors import not_found
+from cloudlet.model import Asset, Derived
+from cloudlet.pictures import Budget, Source
+from cloudlet.store import Store
+from cloudlet.transformations import AssetFacts, ImageLayer, Limits, Rendered, Transformation
+
+MAX_DERIVED_BYTES = 1024**3
+TRIM_EVERY = 64
+"""Derived files are trimmed to `MAX_DERIVED_BYTES` after this many new ones, the oldest first."""
+
+_Key = tuple[str, int, str, str]
+
+
+class Renderer:
+    """Makes derived files. Concurrent requests for the same one share the work."""
+
+    def __init__(self, settings: Settings, store: Store, workers: int | None = None) -> None:
+        self._store = store
+        self.layers = LayerAssets(settings, store)
+        self.limits = Limits(settings.max_pixels, settings.max_derived_pixels)
+        self._slots = asyncio.Semaphore(workers or max(2, os.cpu_count() or 2))
+        self._running: dict[_Key, asyncio.Task[Derived]] = {}
+        self._made = 0
+
+    async def derived(
+        self,
+        asset: Asset,
+        transformation: Transformation,
+        format_name: str,
+        authorise: Authorise,
+        budget: Budget | None = None,
+    ) -> Derived:
+        """Return the derived file, from the cache or made now. Raises ApiError 400 or 404 with what is wrong.
+
+        `authorise` decides which layers the caller may read, also of a file that is in the cache.
+        """
+        layers = await self.layers.bring(transformation, authorise)
+        cached = self._store.get_derived(asset, transformation.text, format_name)
+        sources = [*layers, asset] if transformation.asks_the_asset else layers
+        if cached and all(source.updated_at < cached.created_at for source in sources):
+            return cached
+        key = (asset.asset_id, asset.version, transformation.text, format_name)
+        task = self._running.get(key)
+        if task is None:
+            task = asyncio.create_task(self._make(asset, transformation, format_name, layers, budget))
+            self._running[key] = task
+            task.add_done_callback(functools.partial(self._finished, key))
+        return await asyncio.shield(task)
+
+    def _finished(self, key: _Key, task: "asyncio.Task[Derived]") -> None:
+        del self._running[key]
+        if not task.cancelled():
+            task.exception()  # whoever asked may be gone by now; the error was theirs, not the event loop's
+
+    async def _make(
+        self,
+        asset: Asset,
+        transformation: Transformation,
+        format_name: str,
+        layers: Sequence[Asset],
+        budget: Budget | None,
+    ) -> Derived:
+        rendered = await self._render(asset, transformation, format_name, layers, budget)
+        derived = await run_in_threadpool(self._keep, asset, transformation, format_name, rendered)
+        self._made += 1
+        if self._made % TRIM_EVERY == 0:
+            await run_in_threadpool(self._store.trim_derived, MAX_DERIVED_BYTES)
+        return derived
+
+    async def preview(self, asset: Asset, transformation: Transformation, format_name: str) -> Rendered:
+        """As :meth:`derived`, but nothing is kept."""
+        return await self._render(asset, transformation, format_name, (), None)
+
+    async def transformed(
+        self, source: Source, transformation: Transformation, format_name: str, *, authorise: Authorise, budget: Budget
+    ) -> Rendered:
+        """Return what :meth:`preview` does, of a picture that is no asset yet."""
+        layers = await self.layers.bring(transformation, authorise)
+        return await self._work(source, transformation, format_name, layers, None, budget)
+
+    async def _render(
+        self,
+        asset: Asset,
+        transformation: Transformation,
+        format_name: str,
+        layers: Sequence[Asset],
+        budget: Budget | None,
+    ) -> Rendered:
+        source = self._store.path(asset)
+        return await self._work(source, transformation, format_name, layers, _facts_of(asset), budget)
+
+    async def _work(
+        self,
+        source: Source,
+        transformation: Transformation,
+        format_name: str,
+        layers: Sequence[Asset],
+        facts: AssetFacts | None,
+        budget: Budget | None,
+    ) -> Rendered:
+        """Render with the very layers that were authorised: an overwrite meanwhile puts nothing in their place."""
+        files: dict[ImageLayer, Source] = {
+            layer: self._store.path(asset) for layer, asset in zip(transformation.layers, layers, strict=True)
+        }
+        make = functools.partial(
+            pictures.transform, source, transformation, format_name,
+            layers=files, limits=self.limits, facts=facts, budget=budget,
+        )  # fmt: skip
+        async with self._slots:
+            return await run_in_threadpool(make)
+
+    def _keep(self, asset: Asset, transformation: Transformation, format_name: str, rendered: Rendered) -> Derived:
+        derived = self._store.put_derived(
+            asset,
+            transformation.text,
+            format_name,
+            rendered.content,
+            width=rendered.width,
+            height=rendered.height,
+        )
+        if derived is None:
+            raise not_found(f"Resource not found - {asset.public_id} was replaced while it was being transformed")
+        return derived
+
+
+def _facts_of(asset: Asset) -> AssetFacts:
+    """What conditions and variables may ask. Faces are counted where an upload named them: none are recognised."""
+    faces = len(asset.extra.get("faces") or ())
+    return AssetFacts(asset.pages or 1, faces, tuple(asset.tags), asset.context, asset.metadata)

@@ -1,0 +1,48 @@
+"""Storing what lies at a remote address, from hosts on the allow-list only."""
+
+import asyncio
+
+from cloudlet.config import Settings
+from cloudlet.errors import ApiError, not_found, unauthorized
+from cloudlet.media.file_info import inspect
+from cloudlet.model import Asset, folder_of, now_iso
+from cloudlet.network import remote_files
+from cloudlet.store import Store, Transaction, assets, folders
+
+
+async def store_remote(settings: Settings, store: Store, key: tuple[str, str, str], url: str) -> Asset:
+    """The asset of that resource type, type and public id, made from the bytes behind ``url``.
+
+    Raises ApiError 401 for a host that is not allowed, 404 when it has nothing there.
+    """
+    try:
+        blob, _ = await remote_files.fetch(
+            url, allowed=settings.remote_hosts, max_bytes=settings.max_upload_bytes, stage=store.stage
+        )
+    except remote_files.RefusedSourceError as error:
+        raise unauthorized(error.message) from error
+    except ApiError as error:
+        raise not_found(error.message) from error
+    try:
+        info = await asyncio.to_thread(inspect, blob, key[0], settings.max_pixels)
+    except ApiError:
+        blob.discard()
+        raise
+    asset = Asset(
+        resource_type=key[0], type=key[1], public_id=key[2], format=info.format, bytes=blob.size, etag=blob.md5,
+        width=info.width, height=info.height, pages=info.pages, duration=info.duration, created_at=now_iso(),
+        extra={"video": info.video} if info.video else {},
+        asset_folder="" if key[1] == "fetch" else folder_of(key[2]), display_name=key[2].rpartition("/")[2],
+    )  # fmt: skip
+
+    def job(transaction: Transaction, blob_name: str) -> Asset:
+        existing = assets.find(transaction.connection, *key)
+        if existing is not None and not existing.placeholder:
+            transaction.discard(blob_name)
+            return existing
+        asset.blob = blob_name
+        asset.version = assets.next_version(transaction, key)
+        folders.ensure(transaction, asset.asset_folder)
+        return assets.save(transaction, asset)
+
+    return await store.write_blob_async(blob, job)

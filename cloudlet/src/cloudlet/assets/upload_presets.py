@@ -1,0 +1,68 @@
+"""Upload presets: settings kept on the server, and the only way to upload without a signature."""
+
+from cloudlet.api_call import ApiCall
+from cloudlet.config import Settings
+from cloudlet.errors import bad_request
+from cloudlet.model import Json
+from cloudlet.store import documents
+from cloudlet.web.params import Params
+
+KIND = "upload_preset"
+DEFAULT = "ml_default"
+"""The preset that is there from the start."""
+_UNSIGNED = (
+    "upload_preset", "callback", "public_id", "public_id_prefix", "folder", "asset_folder", "display_name", "tags",
+    "context", "metadata", "face_coordinates", "custom_coordinates", "regions", "source", "filename_override",
+    "manifest_transformation", "manifest_json", "template", "template_vars", "accessibility_analysis", "async",
+    "use_asset_folder_as_public_id_prefix",
+)  # fmt: skip
+"""What an unsigned upload may ask for."""
+_SIGNED = frozenset(
+    {
+        "access_control", "access_mode", "allowed_formats", "auto_chaptering", "auto_tagging", "auto_transcription",
+        "background_removal", "backup", "batch_id", "categorization", "cinemagraph_analysis", "colors", "detection",
+        "discard_original_filename", "eager", "eager_async", "eager_notification_url", "eval", "exif", "faces",
+        "format", "headers", "image_metadata", "invalidate", "media_metadata", "moderation", "notification_url", "ocr",
+        "on_success", "overwrite", "phash", "proxy", "quality_analysis", "quality_override", "raw_convert",
+        "responsive_breakpoints", "return_delete_token", "similarity_search", "transformation", "type",
+        "unique_display_name", "unique_filename", "use_filename", "use_filename_as_display_name", "visual_search",
+    }
+)  # fmt: skip
+"""What only a signed upload may ask for. All else that clients add of their own (`unsigned`, `name`) is ignored."""
+
+
+def is_unsigned(preset: dict[str, Json], settings: Settings) -> bool:
+    """Return whether a preset opens uploads to everybody. The default one does by a flag, as long as it is given."""
+    return bool(preset["unsigned"]) or (preset["name"] == DEFAULT and settings.unsigned_ml_default)
+
+
+def applied(call: ApiCall, *, unsigned: bool) -> Params:
+    """Return the call's parameters completed by the preset they name.
+
+    A signed call overrides its preset; an unsigned one cannot, needs a preset that allows it, and of its parameters
+    only those of ``_UNSIGNED`` take effect.
+    """
+    params = call.params
+    name = params.text("upload_preset")
+    if not name:
+        if unsigned:
+            raise bad_request("Upload preset must be specified when using unsigned upload")
+        return params
+    preset = documents.find(call.store.reader, KIND, name)
+    if preset is None:
+        raise bad_request("Upload preset not found")
+    settings: dict[str, Json] = preset["settings"]
+    if not unsigned:
+        return params.with_defaults(settings)
+    if not is_unsigned(preset, call.settings):
+        raise bad_request("Upload preset must be whitelisted for unsigned uploads")
+    refused = sorted(params.raw().keys() & _SIGNED)
+    if refused:
+        raise bad_request(
+            f"{refused[0].replace('_', ' ').capitalize()} parameter is not allowed when using unsigned upload."
+            f" Only {','.join(_UNSIGNED)} upload parameters are allowed."
+        )
+    params = params.only(("file", *_UNSIGNED))
+    if settings.get("disallow_public_id") in (True, "true", "1", 1) and "public_id" in params:
+        raise bad_request("public_id is not allowed by this upload preset")
+    return params.with_overrides(settings)

@@ -1,0 +1,108 @@
+"""Signed download URLs: one file, an earlier version of one, all files with a tag."""
+
+import time
+from urllib.parse import parse_qsl
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from cloudlet.assets import archives
+from cloudlet.assets.formats import canonical, needs_rendering, wanted_format
+from cloudlet.assets.layer_loader import signed_call
+from cloudlet.delivery.lookup import parse_with_names
+from cloudlet.delivery.responses import Delivered, content_disposition, respond
+from cloudlet.errors import bad_request, not_found, unauthorized
+from cloudlet.ids import checked_public_id
+from cloudlet.model import Asset, Derived
+from cloudlet.services import Services, services_of
+from cloudlet.store import backups
+from cloudlet.transformations import Transformation, TransformationError
+from cloudlet.web.auth import authenticate_basic, check_cloud, require_signature
+from cloudlet.web.params import Params
+
+
+def _signed_params(request: Request) -> Params:
+    """The query's parameters, once their signature holds. `expires_at` replaces the usual hour of validity."""
+    settings = services_of(request).settings
+    check_cloud(request, settings)
+    params = Params.from_pairs(parse_qsl(request.url.query, keep_blank_values=True, max_num_fields=5000))
+    expiry = params.moment("expires_at")
+    if not authenticate_basic(request, settings):
+        require_signature(params, settings, stale=not expiry)
+    if expiry and expiry < time.time():
+        raise unauthorized("The download link has expired")
+    return params
+
+
+async def download(request: Request) -> Response:
+    """`/{resource_type}/download`: an asset of any type, as it is or converted to `format`."""
+    params = _signed_params(request)
+    services = services_of(request)
+    resource_type = request.path_params["resource_type"]
+    public_id = checked_public_id(params.required("public_id"))
+    asset = services.store.get(resource_type, params.text("type", "upload"), public_id)
+    if asset is None or asset.placeholder:
+        raise not_found(f"Resource not found - {public_id}")
+    format_name = asset.format
+    made: Derived | None = None
+    if resource_type == "image":
+        transformation = _transformation(services, params.text("transformation"))
+        format_name = wanted_format(asset, transformation, canonical(params.text("format").lower()), "")
+        if needs_rendering(asset, transformation, format_name):
+            made = await services.renderer.derived(asset, transformation, format_name, signed_call)
+    return _file_response(request, services, asset, made or asset, format_name, params)
+
+
+def _transformation(services: Services, text: str) -> Transformation:
+    try:
+        return parse_with_names(services.store, text)
+    except TransformationError as error:
+        raise bad_request(str(error)) from error
+
+
+def _file_response(
+    request: Request, services: Services, asset: Asset, file: Asset | Derived, format_name: str, params: Params
+) -> Response:
+    wanted = params.text("attachment")
+    base = asset.public_id.rpartition("/")[2]
+    name = f"{base}.{format_name}" if format_name else base
+    if wanted and wanted.lower() not in ("0", "1", "true", "false"):
+        name = wanted
+    attachment = None if wanted.lower() in ("", "0", "false") else name
+    delivered = Delivered(file, format_name, asset.public_id, asset.version, False, False, attachment)
+    return respond(request, services.store, delivered)
+
+
+async def download_backup(request: Request) -> Response:
+    """`/download_backup`: the bytes of a version that is kept, by asset id and version id."""
+    params = _signed_params(request)
+    services = services_of(request)
+    asset_id, version_id = params.required("asset_id"), params.required("version_id")
+    asset = services.store.get_by_asset_id(asset_id)
+    if asset is not None and not (asset.is_backed_up and asset.version_id == version_id):
+        asset = backups.as_it_was(services.store.reader, asset, version_id)
+    if asset is None:
+        raise not_found(f"Backup not found - {version_id}")
+    return _file_response(request, services, asset, asset, asset.format, params.with_overrides({"attachment": "1"}))
+
+
+async def download_tag(request: Request) -> Response:
+    """`/{resource_type}/download_tag.zip`: all assets with a tag, in a ZIP that is made while it is sent."""
+    params = _signed_params(request)
+    store = services_of(request).store
+    tag, resource_type = params.required("tag"), request.path_params["resource_type"]
+    wanted = params.with_overrides({"tags": [tag]})
+    found = await run_in_threadpool(archives.select, store, wanted, resource_type)
+    entries = [archives.Entry(asset, asset, archives.entry_name(wanted, asset, asset.format)) for asset in found]
+    headers = {"Content-Disposition": content_disposition(f"{tag}.zip"), "Cache-Control": "private, no-store"}
+    chunks = archives.stream(store, archives.with_unique_names(entries))
+    return StreamingResponse(chunks, headers=headers, media_type="application/zip")
+
+
+routes: list[BaseRoute] = [
+    Route("/v1_1/{cloud}/download_backup", download_backup),
+    Route("/v1_1/{cloud}/{resource_type}/download", download),
+    Route("/v1_1/{cloud}/{resource_type}/download_tag.zip", download_tag),
+]

@@ -1,0 +1,62 @@
+"""Runs the application under uvicorn on one TCP socket."""
+
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from cloudlet.config import ConfigError, Settings
+from cloudlet.server.http_protocol import Protocol
+from cloudlet.server.tls_sniffing import BothSchemesServer
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by accepted connections
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"cannot listen on {host}:{port} ({error.strerror}); choose another --port") from error
+    return listener
+
+
+def certificate_of(settings: Settings) -> tuple[Path, Path]:
+    """Paths of the certificate and key for ``--tls``."""
+    # Imported here because cryptography is a tenth of the time to start, which only --tls should pay.
+    from cloudlet.server.tls import ensure_certificate
+
+    return ensure_certificate(settings.data / "tls", settings.host)
+
+
+# The writer thread makes short system calls, each of which gives up the interpreter lock. With the default of 5 ms it
+# would wait that long to get it back from a busy event loop; throughput of uploads more than halves.
+_SWITCH_INTERVAL_S = 0.0005
+
+
+def run(app: Starlette, settings: Settings, listener: socket.socket) -> None:
+    """Serves until interrupted."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    certificate, key = certificate_of(settings) if settings.tls else (None, None)
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+    )
+    if settings.tls:
+        BothSchemesServer(config, listener).run()
+    else:
+        uvicorn.Server(config).run(sockets=[listener])
