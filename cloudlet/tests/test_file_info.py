@@ -12,7 +12,7 @@ from PIL import Image
 from cloudlet.errors import ApiError
 from cloudlet.media import file_info
 from cloudlet.media.file_info import MediaInfo, _plain_png, _raster
-from cloudlet.store import StagedBlob
+from cloudlet.staging import StagedBlob
 
 
 def png(mode: str = "RGB", **options: object) -> bytes:

@@ -9,7 +9,7 @@ from python_multipart.exceptions import MultipartParseError
 from urllib3.filepost import encode_multipart_formdata
 
 from cloudlet.errors import ApiError
-from cloudlet.store.blobs import StagingWriter
+from cloudlet.staging import StagingWriter
 from cloudlet.web.multipart_body import MultipartReader, split_plain
 
 BOUNDARY = b"limit"

@@ -16,7 +16,7 @@ from cloudlet.errors import ApiError
 from cloudlet.network import http_client, remote_files
 from cloudlet.network.http_client import HostRefusedError, open_connection
 from cloudlet.server.tls import ensure_certificate
-from cloudlet.store.blobs import StagingWriter
+from cloudlet.staging import StagingWriter
 
 # Loopback addresses stand for the two sides: what these tests declare public, and what must stay out of reach.
 PUBLIC, INTERNAL = "127.0.0.2", "127.0.0.1"

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Mapping
 
-_HEADER_CHARACTERS = 4000
-_NOT_PRINTABLE = re.compile(r"[^ -~]")
 _OBJECT = re.compile(r"<[^<>]{1,200} at 0x[0-9A-Fa-f]+>")
 """An object's representation, which texts of libraries' exceptions hold: an address in memory is nobody's business."""
 
@@ -49,7 +47,6 @@ def conflict(message: str) -> ApiError:
     return ApiError(409, message)
 
 
-def header_text(message: str) -> str:
-    """Return a message as the value of a header: in ASCII, on one line, of bounded length."""
-    escaped = message.encode("ascii", "backslashreplace").decode()
-    return _NOT_PRINTABLE.sub(" ", escaped)[:_HEADER_CHARACTERS]
+def too_large(size: int, limit: int) -> ApiError:
+    """Return a 400 in Cloudinary's words, which clients parse."""
+    return ApiError(400, f"File size too large. Got {size}. Maximum is {limit}.")

@@ -8,7 +8,8 @@ from cloudlet.errors import bad_request
 from cloudlet.media.file_info import MediaInfo
 from cloudlet.model import Asset, Json, now_iso
 from cloudlet.pictures import Budget, analysis
-from cloudlet.store import StagedBlob, Store
+from cloudlet.staging import StagedBlob
+from cloudlet.store import Store
 from cloudlet.web.params import Params
 
 _HEADER_LIMIT = 20

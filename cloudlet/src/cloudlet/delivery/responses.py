@@ -7,14 +7,14 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import IO
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from cloudlet.errors import ApiError, header_text
+from cloudlet.errors import ApiError
 from cloudlet.model import Asset, Derived
 from cloudlet.store import Store
+from cloudlet.web.headers import content_disposition, header_text
 from cloudlet.web.media_types import is_active, media_type
 
 CHUNK = 256 * 1024
@@ -89,13 +89,6 @@ def _headers(delivered: Delivered) -> dict[str, str]:
     if delivered.warning:
         headers["X-Cld-Error"] = header_text(delivered.warning)
     return headers
-
-
-def content_disposition(filename: str) -> str:
-    """RFC 6266, with the name in both spellings. Nothing of the name can end the header or the quotes."""
-    clean = re.sub(r"[\x00-\x1f\x7f/\\]", "_", filename)
-    plain = re.sub(r'[^ -~]|["%;]', "_", clean)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(clean, safe='')}"
 
 
 def _is_fresh(request: Request, headers: Mapping[str, str]) -> bool:

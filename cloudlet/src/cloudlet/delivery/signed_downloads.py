@@ -12,7 +12,7 @@ from cloudlet.assets import archives
 from cloudlet.assets.formats import canonical, needs_rendering, wanted_format
 from cloudlet.assets.layer_loader import signed_call
 from cloudlet.delivery.lookup import parse_with_names
-from cloudlet.delivery.responses import Delivered, content_disposition, respond
+from cloudlet.delivery.responses import Delivered, respond
 from cloudlet.errors import bad_request, not_found, unauthorized
 from cloudlet.ids import checked_public_id
 from cloudlet.model import Asset, Derived
@@ -20,6 +20,7 @@ from cloudlet.services import Services, services_of
 from cloudlet.store import backups
 from cloudlet.transformations import Transformation, TransformationError
 from cloudlet.web.auth import authenticate_basic, check_cloud, require_signature
+from cloudlet.web.headers import content_disposition
 from cloudlet.web.params import Params
 
 

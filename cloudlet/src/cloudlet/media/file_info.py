@@ -30,10 +30,10 @@ from PIL import (
 
 from cloudlet.errors import ApiError, bad_request
 from cloudlet.media import pdf, video_info
+from cloudlet.media.limits import MAX_SIDE
 from cloudlet.media.svg import svg_tag
 from cloudlet.model import Json
-from cloudlet.store import StagedBlob
-from cloudlet.transformations.decoding import MAX_SIDE
+from cloudlet.staging import StagedBlob
 
 # Pillow's plugins for what Cloudinary accepts as images, with the extension that Cloudinary gives them. Naming the
 # plugins loads them, and only them: what is not here is not parsed.

@@ -5,10 +5,9 @@ import http.client
 from collections.abc import Callable, Collection
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
-from cloudlet.errors import ApiError, bad_request
+from cloudlet.errors import ApiError, bad_request, too_large
 from cloudlet.network.http_client import HostRefusedError, open_connection
-from cloudlet.store import StagedBlob, StagingWriter
-from cloudlet.web.multipart_body import too_large
+from cloudlet.staging import StagedBlob, StagingWriter
 
 TIMEOUT_S = 20
 MAX_REDIRECTS = 3

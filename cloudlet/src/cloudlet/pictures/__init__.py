@@ -15,7 +15,8 @@ from cloudlet.errors import bad_request, not_found
 from cloudlet.media.worker_pool import TIMEOUT_SECONDS, Answer, WorkerLostError, WorkerPool
 from cloudlet.model import Asset, Json
 from cloudlet.pictures.analysis import AVAILABLE
-from cloudlet.store import StagedBlob, Store
+from cloudlet.staging import StagedBlob
+from cloudlet.store import Store
 from cloudlet.transformations import AssetFacts, ImageLayer, Limits, Rendered, Transformation
 
 CALL_SECONDS = 60.0

@@ -14,11 +14,12 @@ from typing import IO, TypeVar
 from cloudlet.config import ConfigError
 from cloudlet.errors import not_found
 from cloudlet.model import Asset, Derived
+from cloudlet.staging import StagedBlob, StagingWriter
 from cloudlet.store import assets, derived, schema
-from cloudlet.store.blobs import BlobStore, StagedBlob, StagingWriter
+from cloudlet.store.blobs import BlobStore
 from cloudlet.store.writer import Transaction, Writer
 
-__all__ = ["StagedBlob", "StagingWriter", "Store", "Transaction"]
+__all__ = ["Store", "Transaction"]
 
 T = TypeVar("T")
 

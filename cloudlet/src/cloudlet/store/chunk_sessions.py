@@ -13,7 +13,8 @@ from pathlib import Path
 
 from cloudlet.errors import bad_request
 from cloudlet.model import Json
-from cloudlet.store import StagedBlob, Store, Transaction, documents
+from cloudlet.staging import StagedBlob
+from cloudlet.store import Store, Transaction, documents
 
 IDLE_S = 3600
 MAX_SESSIONS = 1000

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from cloudlet.store.blobs import BlobStore, Persisted, StagedBlob
+from cloudlet.staging import StagedBlob
+from cloudlet.store.blobs import BlobStore, Persisted
 
 BATCH_LIMIT = 64
 

@@ -13,8 +13,6 @@ from cloudlet.media import pdf, svg
 from cloudlet.transformations.errors import TransformationError, UnreadableSourceError
 
 DEFAULT_DENSITY = 150
-MAX_SIDE = 30_000
-"""Filters need memory for whole rows and columns: 1 x 40,000,000 pixels cost more than 6,300 x 6,300."""
 _READABLE = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "ICO", "PPM", "JPEG2000")
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is one for the whole process; ours is checked for each call
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from cloudlet.transformations.decoding import MAX_SIDE, decode, extract_page, is_pdf
+from cloudlet.media.limits import MAX_SIDE
+from cloudlet.transformations.decoding import decode, extract_page, is_pdf
 from cloudlet.transformations.drawing import apply_step
 from cloudlet.transformations.encoding import encode
 from cloudlet.transformations.errors import TransformationError

@@ -10,13 +10,13 @@ from cloudlet.assets import archives, parameter_values
 from cloudlet.assets.archives import Entry
 from cloudlet.assets.formats import made_format, needs_rendering
 from cloudlet.assets.layer_loader import signed_call
-from cloudlet.delivery.responses import content_disposition
 from cloudlet.errors import bad_request, unauthorized
 from cloudlet.model import Asset, Json, folder_of, now_iso
-from cloudlet.store import StagedBlob
+from cloudlet.staging import StagedBlob
 from cloudlet.upload_api import eager
 from cloudlet.upload_api.upload import notify, store
 from cloudlet.upload_api.upload_call import UploadCall
+from cloudlet.web.headers import content_disposition
 
 
 async def generate_archive(call: UploadCall) -> Json:

@@ -11,13 +11,12 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 
-from cloudlet.errors import bad_request
+from cloudlet.errors import bad_request, too_large
 from cloudlet.model import Json
 from cloudlet.store.chunk_sessions import ChunkSession
 from cloudlet.upload_api import naming
 from cloudlet.upload_api.file_parameter import Source
 from cloudlet.upload_api.upload_call import UploadCall
-from cloudlet.web.multipart_body import too_large
 
 MIN_PART_BYTES = 5 * 1024 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(-1|\*|\d{1,15})")

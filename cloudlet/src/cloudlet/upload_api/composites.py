@@ -17,7 +17,8 @@ from cloudlet.media.file_info import inspect
 from cloudlet.model import Asset, Json, now_iso
 from cloudlet.pictures import Source
 from cloudlet.services import services_of
-from cloudlet.store import StagedBlob, listing
+from cloudlet.staging import StagedBlob
+from cloudlet.store import listing
 from cloudlet.upload_api import eager
 from cloudlet.upload_api.file_parameter import from_url
 from cloudlet.upload_api.upload import notify, store

@@ -10,7 +10,7 @@ from cloudlet.errors import ApiError, bad_request
 from cloudlet.media.file_info import IMAGE_FORMATS, MediaInfo, inspect
 from cloudlet.model import Asset, Derived, Json
 from cloudlet.pictures import source_of
-from cloudlet.store import StagedBlob
+from cloudlet.staging import StagedBlob
 from cloudlet.transformations import Transformation, TransformationError, looks_like_transformation
 from cloudlet.transformations.vocabulary import VIDEO_FORMATS
 from cloudlet.upload_api.upload_call import UploadCall

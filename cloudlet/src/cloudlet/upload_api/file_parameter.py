@@ -6,11 +6,10 @@ import binascii
 import dataclasses
 import re
 
-from cloudlet.errors import bad_request
+from cloudlet.errors import bad_request, too_large
 from cloudlet.network.remote_files import fetch
-from cloudlet.store import StagedBlob
+from cloudlet.staging import StagedBlob
 from cloudlet.upload_api.upload_call import UploadCall
-from cloudlet.web.multipart_body import too_large
 
 _DATA_URI = re.compile(rb"data:(?:[\w.+-]+/[\w.+-]+)?(?:;[\w-]+=[^;,]{0,200})*(?P<base64>;base64)?,")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)

@@ -11,7 +11,8 @@ from cloudlet.assets.formats import canonical
 from cloudlet.errors import bad_request
 from cloudlet.media.file_info import MediaInfo, UnknownFormatError, inspect
 from cloudlet.model import Asset, Json, now_iso
-from cloudlet.store import StagedBlob, Transaction, assets, folders
+from cloudlet.staging import StagedBlob
+from cloudlet.store import Transaction, assets, folders
 from cloudlet.structured_metadata import values as metadata_values
 from cloudlet.upload_api import breakpoints, chunks, eager, naming, tokens
 from cloudlet.upload_api.file_parameter import Source, obtain

@@ -12,7 +12,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from cloudlet.errors import ApiError, bad_request
-from cloudlet.store import StagedBlob, StagingWriter
+from cloudlet.staging import StagedBlob, StagingWriter
 from cloudlet.web.multipart_body import MAX_FIELDS, MAX_FIELDS_BYTES, MultipartReader
 from cloudlet.web.params import Params
 

@@ -8,8 +8,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloudlet.errors import ApiError, header_text
+from cloudlet.errors import ApiError
 from cloudlet.randomness import random_hex
+from cloudlet.web.headers import header_text
 from cloudlet.web.paths import CONSOLE_PREFIX, is_delivery
 from cloudlet.web.request_log import CallLog
 

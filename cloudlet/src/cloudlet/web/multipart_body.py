@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from cloudlet.errors import ApiError, bad_request
-from cloudlet.store import StagedBlob, StagingWriter
+from cloudlet.errors import ApiError, bad_request, too_large
+from cloudlet.staging import StagedBlob, StagingWriter
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -179,11 +179,6 @@ def _names(disposition: bytes) -> tuple[bytes | None, bytes | None]:
         return match.group("name"), match.group("filename")
     _, options = parse_options_header(disposition)
     return options.get(b"name"), options.get(b"filename")
-
-
-def too_large(size: int, limit: int) -> ApiError:
-    """Return a 400 in Cloudinary's words, which clients parse."""
-    return ApiError(400, f"File size too large. Got {size}. Maximum is {limit}.")
 
 
 def _decode(raw: bytes) -> str:
