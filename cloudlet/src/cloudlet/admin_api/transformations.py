@@ -4,12 +4,10 @@ from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.admin_api.paging import paged
 from cloudlet.admin_api.transformation_info import info_of
 from cloudlet.assets import named_transformations
-from cloudlet.delivery.lookup import parse_with_names
-from cloudlet.errors import bad_request, conflict, not_found
+from cloudlet.errors import conflict, not_found
 from cloudlet.model import Json
 from cloudlet.store import Store, Transaction, documents
 from cloudlet.store.rows import derived_from_row
-from cloudlet.transformations import TransformationError
 from cloudlet.upload_api.eager import split_format
 
 DERIVED_RESULTS = 10
@@ -105,10 +103,7 @@ def create(call: AdminCall) -> Json:
 
 
 def _check(call: AdminCall, definition: str) -> None:
-    try:
-        parse_with_names(call.store, split_format(definition)[0])
-    except TransformationError as error:
-        raise bad_request(str(error)) from error
+    named_transformations.parse_parameter(call.store, split_format(definition)[0])
 
 
 def update(call: AdminCall) -> Json:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from cloudlet.assets.delivery_urls import delivery_url
-from cloudlet.delivery.lookup import parse_with_names
+from cloudlet.assets.named_transformations import parse_with_names
 from cloudlet.errors import bad_request, not_found
 from cloudlet.model import Asset, Json
 from cloudlet.services import services_of

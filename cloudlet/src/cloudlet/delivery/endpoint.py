@@ -8,10 +8,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from cloudlet.assets.formats import needs_rendering, refuse_transformation, wanted_format
+from cloudlet.assets.named_transformations import parse_with_names
 from cloudlet.delivery.access import Credentials
 from cloudlet.delivery.fetch_on_demand import FetchRequest, fetched, mapped, parse_fetch
 from cloudlet.delivery.lists import tag_list
-from cloudlet.delivery.lookup import Found, find_asset, parse_with_names
+from cloudlet.delivery.lookup import Found, find_asset
 from cloudlet.delivery.responses import Delivered, respond
 from cloudlet.delivery.url_parsing import DeliveryPath, parse_path
 from cloudlet.errors import ApiError, bad_request, unauthorized

@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-from cloudlet.assets import named_transformations
+from cloudlet.assets.named_transformations import parse_with_names
 from cloudlet.delivery.access import Credentials
 from cloudlet.delivery.url_parsing import DeliveryPath, Reading, check_public_id
 from cloudlet.errors import not_found, unauthorized
 from cloudlet.ids import public_id_problem
 from cloudlet.model import Asset
 from cloudlet.store import Store
-from cloudlet.transformations import Transformation, TransformationError, parse
-from cloudlet.transformations.vocabulary import FORMATS
+from cloudlet.transformations import Transformation, TransformationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +77,3 @@ def _missing(store: Store, reading: Reading) -> Found:
         if default is not None and not default.placeholder:
             return Found(default, transformation, reading.extension, None, message)
     raise not_found(message)
-
-
-def parse_with_names(store: Store, text: str) -> Transformation:
-    """Parse, with `t_name` looked up among the named transformations of this cloud."""
-    if not text:
-        return Transformation()
-
-    def definition(name: str) -> str | None:
-        document = named_transformations.find(store.reader, name)
-        return _as_chain(str(document["definition"])) if document and document["named"] else None
-
-    return parse(text, definition)
-
-
-def _as_chain(definition: str) -> str:
-    """A definition may end in a format, `w_100/png`, which a chain writes as `w_100/f_png`."""
-    chain, slash, last = definition.rpartition("/")
-    return f"{chain}/f_{last}" if slash and last in FORMATS else definition.rstrip("/")

@@ -11,14 +11,13 @@ from starlette.routing import BaseRoute, Route
 from cloudlet.assets import archives
 from cloudlet.assets.formats import canonical, needs_rendering, wanted_format
 from cloudlet.assets.layer_loader import signed_call
-from cloudlet.delivery.lookup import parse_with_names
+from cloudlet.assets.named_transformations import parse_parameter
 from cloudlet.delivery.responses import Delivered, respond
-from cloudlet.errors import bad_request, not_found, unauthorized
+from cloudlet.errors import not_found, unauthorized
 from cloudlet.ids import checked_public_id
 from cloudlet.model import Asset, Derived
 from cloudlet.services import Services, services_of
 from cloudlet.store import backups
-from cloudlet.transformations import Transformation, TransformationError
 from cloudlet.web.auth import authenticate_basic, check_cloud, require_signature
 from cloudlet.web.headers import content_disposition
 from cloudlet.web.params import Params
@@ -49,18 +48,11 @@ async def download(request: Request) -> Response:
     format_name = asset.format
     made: Derived | None = None
     if resource_type == "image":
-        transformation = _transformation(services, params.text("transformation"))
+        transformation = parse_parameter(services.store, params.text("transformation"))
         format_name = wanted_format(asset, transformation, canonical(params.text("format").lower()), "")
         if needs_rendering(asset, transformation, format_name):
             made = await services.renderer.derived(asset, transformation, format_name, signed_call)
     return _file_response(request, services, asset, made or asset, format_name, params)
-
-
-def _transformation(services: Services, text: str) -> Transformation:
-    try:
-        return parse_with_names(services.store, text)
-    except TransformationError as error:
-        raise bad_request(str(error)) from error
 
 
 def _file_response(

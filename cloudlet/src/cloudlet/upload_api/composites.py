@@ -11,6 +11,7 @@ from cloudlet import ids, pictures
 from cloudlet.assets import parameter_values
 from cloudlet.assets.delivery_urls import base_url
 from cloudlet.assets.layer_loader import signed_call
+from cloudlet.assets.named_transformations import parse_parameter
 from cloudlet.assets.presenter import Presenter
 from cloudlet.errors import bad_request, not_found
 from cloudlet.media.file_info import inspect
@@ -93,7 +94,7 @@ async def sprite_sheet(request: Request) -> Response:
 
 def _format(call: UploadCall, default: str) -> str:
     """The SDKs write the format into the transformation (``f_pdf,w_100``)."""
-    asked = eager.parse_chain(call, eager.split_format(call.params.text("transformation"))[0]).format
+    asked = parse_parameter(call.store, eager.split_format(call.params.text("transformation"))[0]).format
     return (call.params.text("format") or asked or default).lower()
 
 
@@ -104,7 +105,7 @@ async def _images(call: UploadCall, chain: str) -> list[tuple[str, Source]]:
         raise not_found("No images were found")
     if not chain:
         return sources
-    transformation = eager.parse_chain(call, eager.split_format(chain)[0])
+    transformation = parse_parameter(call.store, eager.split_format(chain)[0])
     make = functools.partial(call.services.renderer.transformed, authorise=signed_call, budget=call.budget)
     return [(name, (await make(source, transformation, "png")).content) for name, source in sources]
 

@@ -5,7 +5,7 @@ import dataclasses
 
 from cloudlet.assets.formats import canonical, made_format, needs_rendering, refuse_transformation
 from cloudlet.assets.layer_loader import signed_call
-from cloudlet.delivery.lookup import parse_with_names
+from cloudlet.assets.named_transformations import parse_parameter
 from cloudlet.errors import ApiError, bad_request
 from cloudlet.media.file_info import IMAGE_FORMATS, MediaInfo, inspect
 from cloudlet.model import Asset, Derived, Json
@@ -40,7 +40,7 @@ def parsed(call: UploadCall, name: str = "eager", resource_type: str = "image") 
 
 def _item(call: UploadCall, chain: str, extension: str, resource_type: str) -> EagerItem:
     try:
-        return EagerItem(chain, extension, parse_chain(call, chain))
+        return EagerItem(chain, extension, parse_parameter(call.store, chain))
     except ApiError as error:
         if resource_type == "image":
             raise
@@ -55,14 +55,6 @@ def split_format(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def parse_chain(call: UploadCall, chain: str) -> Transformation:
-    """A chain with named transformations looked up; 400 names the component at fault."""
-    try:
-        return parse_with_names(call.store, chain)
-    except TransformationError as error:
-        raise bad_request(str(error)) from error
-
-
 async def incoming(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple[StagedBlob, MediaInfo]:
     """Return what ``transformation`` and ``format`` make of an image; the same blob when they ask for nothing.
 
@@ -73,11 +65,11 @@ async def incoming(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple
     if canonical(info.format) in allowed_formats(call):
         format_ = ""
     if info.resource_type == "video":
-        _refuse("video", info.format, parse_chain(call, chain), format_)
+        _refuse("video", info.format, parse_parameter(call.store, chain), format_)
     wanted = canonical(format_ or info.format)
     if info.resource_type != "image" or (not chain and wanted == canonical(info.format)):
         return blob, info
-    transformation = parse_chain(call, chain)
+    transformation = parse_parameter(call.store, chain)
     wanted = made_format(info.format, transformation, transformation.format or wanted)
     made = await call.services.renderer.transformed(
         source_of(blob), transformation, wanted, authorise=signed_call, budget=call.budget
