@@ -113,6 +113,15 @@ def test_a_mapped_folder_brings_its_files(origin: str) -> None:
     refused(get(cloudinary_url("elsewhere/photo.png")[0]), 404, "Resource not found")
 
 
+def test_a_mapped_folder_brings_a_file_in_the_place_of_a_deleted_asset_with_a_backup(origin: str) -> None:
+    cloudinary.api.create_upload_mapping("kept", template=f"{origin}/a/", timeout=TIMEOUT)
+    deleted = cloudinary.uploader.upload(io.BytesIO(PHOTO), public_id="kept/photo", backup=True, timeout=TIMEOUT)
+    cloudinary.uploader.destroy("kept/photo", timeout=TIMEOUT)
+    assert get(cloudinary_url("kept/photo.png")[0]).content == PHOTO
+    brought = cloudinary.api.resource("kept/photo", timeout=TIMEOUT)
+    assert (brought["asset_id"], brought["version"] > deleted["version"]) == (deleted["asset_id"], True)
+
+
 def test_a_layer_is_fetched_once_and_laid_over_deliveries_and_uploads(origin: str) -> None:
     address = f"{origin}/a/photo.png"
     cloudinary.api.delete_resources([address], type="fetch")

@@ -7,7 +7,7 @@ from cloudlet.errors import ApiError, not_found, unauthorized
 from cloudlet.media.file_info import inspect
 from cloudlet.model import Asset, folder_of, now_iso
 from cloudlet.network import remote_files
-from cloudlet.store import Store, Transaction, assets, folders
+from cloudlet.store import Store, Transaction, assets
 
 
 async def store_remote(settings: Settings, store: Store, key: tuple[str, str, str], url: str) -> Asset:
@@ -36,13 +36,6 @@ async def store_remote(settings: Settings, store: Store, key: tuple[str, str, st
     )  # fmt: skip
 
     def job(transaction: Transaction, blob_name: str) -> Asset:
-        existing = assets.find(transaction.connection, *key)
-        if existing is not None and not existing.placeholder:
-            transaction.discard(blob_name)
-            return existing
-        asset.blob = blob_name
-        asset.version = assets.next_version(transaction, key)
-        folders.ensure(transaction, asset.asset_folder)
-        return assets.save(transaction, asset)
+        return assets.put(transaction, asset, blob_name, overwrite=False).asset
 
     return await store.write_blob_async(blob, job)

@@ -1,13 +1,25 @@
 """Writing and finding single assets. Writers take a transaction, readers a connection."""
 
+import dataclasses
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cloudlet.model import Asset, now_iso
+from cloudlet.store import folders
 from cloudlet.store.rows import UPSERT_ASSET, asset_from_row, asset_to_row
 from cloudlet.store.writer import Transaction
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stored:
+    """The asset of a name after `put`, whether it was there before and stays, and whether it was overwritten."""
+
+    asset: Asset
+    existing: bool = False
+    overwritten: bool = False
+
 
 _BY_KEY = "SELECT * FROM assets WHERE resource_type = ? AND type = ? AND public_id = ?"
 
@@ -48,6 +60,36 @@ def move(transaction: Transaction, asset: Asset, type_: str, public_id: str) -> 
     if asset.version <= floor:
         asset.version = floor + 1
         drop_derived(transaction, asset.asset_id)
+
+
+def put(
+    transaction: Transaction,
+    asset: Asset,
+    blob: str,
+    *,
+    overwrite: bool,
+    complete: Callable[[Transaction, Asset], None] | None = None,
+) -> Stored:
+    """Store an asset with its bytes under its name, as the next version there, and its folders with it.
+
+    It takes over the asset id and the date of one that has the name already. Without ``overwrite`` that one stays as
+    it is, unless it is the placeholder of a deleted one, and ``blob`` is discarded. ``complete`` is called with an
+    asset that is about to be saved.
+    """
+    existing = find(transaction.connection, *asset.key)
+    if existing is not None and not existing.placeholder and not overwrite:
+        transaction.discard(blob)
+        return Stored(existing, existing=True)
+    if existing is not None:
+        retire_bytes(transaction, existing)
+        asset.asset_id, asset.created_at = existing.asset_id, existing.created_at
+    asset.blob = blob
+    asset.version = next_version(transaction, asset.key, existing.version if existing else 0)
+    if complete is not None:
+        complete(transaction, asset)
+    folders.ensure(transaction, asset.asset_folder)
+    save(transaction, asset)
+    return Stored(asset, overwritten=existing is not None and not existing.placeholder)
 
 
 def save(transaction: Transaction, asset: Asset) -> Asset:

@@ -1,7 +1,6 @@
 """``upload``: bytes in, asset out."""
 
 import asyncio
-import dataclasses
 from collections.abc import Mapping
 
 from cloudlet import ids
@@ -12,7 +11,8 @@ from cloudlet.errors import bad_request
 from cloudlet.media.file_info import MediaInfo, UnknownFormatError, inspect
 from cloudlet.model import Asset, Json, now_iso
 from cloudlet.staging import StagedBlob
-from cloudlet.store import Transaction, assets, folders
+from cloudlet.store import Transaction, assets
+from cloudlet.store.assets import Stored
 from cloudlet.structured_metadata import values as metadata_values
 from cloudlet.upload_api import breakpoints, chunks, eager, naming, tokens
 from cloudlet.upload_api.file_parameter import Source, obtain
@@ -20,15 +20,6 @@ from cloudlet.upload_api.upload_call import UploadCall
 
 INLINE_BYTES = 64 * 1024
 _QUICK = (b"\x89PNG", b"\xff\xd8")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stored:
-    """The asset after an upload, and whether it was there before."""
-
-    asset: Asset
-    existing: bool = False
-    overwritten: bool = False
 
 
 async def upload(call: UploadCall) -> Json:
@@ -148,20 +139,11 @@ async def store(
 ) -> Stored:
     """Makes the asset durable. Concurrent uploads of one id are served one after another; the last one stays."""
 
+    def describe(transaction: Transaction, new: Asset) -> None:
+        new.metadata = metadata_values.for_new_asset(transaction.connection, metadata)
+
     def job(transaction: Transaction, blob_name: str) -> Stored:
-        existing = assets.find(transaction.connection, *asset.key)
-        if existing is not None and not existing.placeholder and not overwrite:
-            transaction.discard(blob_name)
-            return Stored(existing, existing=True)
-        if existing is not None:
-            assets.retire_bytes(transaction, existing)
-            asset.asset_id, asset.created_at = existing.asset_id, existing.created_at
-        asset.blob = blob_name
-        asset.version = assets.next_version(transaction, asset.key, existing.version if existing else 0)
-        asset.metadata = metadata_values.for_new_asset(transaction.connection, metadata)
-        folders.ensure(transaction, asset.asset_folder)
-        assets.save(transaction, asset)
-        return Stored(asset, overwritten=existing is not None and not existing.placeholder)
+        return assets.put(transaction, asset, blob_name, overwrite=overwrite, complete=describe)
 
     return await call.store.write_blob_async(blob, job)
 
