@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.admin_api.listing import resource_type_of
+from cloudlet.assets.formats import split_format
 from cloudlet.errors import bad_request
 from cloudlet.model import Asset, Json
 from cloudlet.store import Transaction, assets, derived, listing
-from cloudlet.upload_api.eager import split_format
 
 PORTION = 1000
 MAX_IDS = 100

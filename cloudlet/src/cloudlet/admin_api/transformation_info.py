@@ -2,8 +2,8 @@
 
 import re
 
+from cloudlet.assets.formats import split_format
 from cloudlet.model import Json
-from cloudlet.upload_api.eager import split_format
 
 _NAMES = {
     "a": "angle", "ac": "audio_codec", "af": "audio_frequency", "ar": "aspect_ratio", "b": "background",

@@ -4,11 +4,11 @@ from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.admin_api.paging import paged
 from cloudlet.admin_api.transformation_info import info_of
 from cloudlet.assets import named_transformations
+from cloudlet.assets.formats import split_format
 from cloudlet.errors import conflict, not_found
 from cloudlet.model import Json
 from cloudlet.store import Store, Transaction, documents
 from cloudlet.store.rows import derived_from_row
-from cloudlet.upload_api.eager import split_format
 
 DERIVED_RESULTS = 10
 

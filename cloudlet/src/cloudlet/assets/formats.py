@@ -1,16 +1,26 @@
 """Which format a response has: what the URL asks for, what the client accepts, what the asset is."""
 
 from cloudlet.errors import bad_request
+from cloudlet.media.file_info import IMAGE_FORMATS
 from cloudlet.model import Asset
-from cloudlet.transformations import Transformation, TransformationError
+from cloudlet.transformations import Transformation, TransformationError, looks_like_transformation
 from cloudlet.transformations.vocabulary import FORMATS, VIDEO_FORMATS
 
 _SYNONYMS = {"jpeg": "jpg", "jpe": "jpg", "tif": "tiff"}
+_KNOWN_FORMATS = frozenset({*IMAGE_FORMATS.values(), "jpeg", "tiff", "pdf", *VIDEO_FORMATS})
 _TRANSPARENT_FORMATS = frozenset({"png", "gif", "webp", "avif", "ico", "tiff", "svg"})
 
 
 def canonical(name: str) -> str:
     return _SYNONYMS.get(name, name)
+
+
+def split_format(text: str) -> tuple[str, str]:
+    """``c_scale,w_100/png`` into chain and format; the format may be absent or empty."""
+    chain, slash, last = text.rpartition("/")
+    if slash and (not last or (last.lower() in _KNOWN_FORMATS and not looks_like_transformation(last))):
+        return chain, last.lower()
+    return text, ""
 
 
 def wanted_format(asset: Asset, transformation: Transformation, extension: str, accept: str) -> str:

@@ -1,10 +1,9 @@
 """Upload presets: settings kept on the server, and the only way to upload without a signature."""
 
-from cloudlet.api_call import ApiCall
 from cloudlet.config import Settings
 from cloudlet.errors import bad_request
 from cloudlet.model import Json
-from cloudlet.store import documents
+from cloudlet.store import Store, documents
 from cloudlet.web.params import Params
 
 KIND = "upload_preset"
@@ -36,25 +35,24 @@ def is_unsigned(preset: dict[str, Json], settings: Settings) -> bool:
     return bool(preset["unsigned"]) or (preset["name"] == DEFAULT and settings.unsigned_ml_default)
 
 
-def applied(call: ApiCall, *, unsigned: bool) -> Params:
-    """Return the call's parameters completed by the preset they name.
+def applied(params: Params, store: Store, settings: Settings, *, unsigned: bool) -> Params:
+    """Return a call's parameters completed by the preset they name.
 
     A signed call overrides its preset; an unsigned one cannot, needs a preset that allows it, and of its parameters
     only those of ``_UNSIGNED`` take effect.
     """
-    params = call.params
     name = params.text("upload_preset")
     if not name:
         if unsigned:
             raise bad_request("Upload preset must be specified when using unsigned upload")
         return params
-    preset = documents.find(call.store.reader, KIND, name)
+    preset = documents.find(store.reader, KIND, name)
     if preset is None:
         raise bad_request("Upload preset not found")
-    settings: dict[str, Json] = preset["settings"]
+    defaults: dict[str, Json] = preset["settings"]
     if not unsigned:
-        return params.with_defaults(settings)
-    if not is_unsigned(preset, call.settings):
+        return params.with_defaults(defaults)
+    if not is_unsigned(preset, settings):
         raise bad_request("Upload preset must be whitelisted for unsigned uploads")
     refused = sorted(params.raw().keys() & _SIGNED)
     if refused:
@@ -63,6 +61,6 @@ def applied(call: ApiCall, *, unsigned: bool) -> Params:
             f" Only {','.join(_UNSIGNED)} upload parameters are allowed."
         )
     params = params.only(("file", *_UNSIGNED))
-    if settings.get("disallow_public_id") in (True, "true", "1", 1) and "public_id" in params:
+    if defaults.get("disallow_public_id") in (True, "true", "1", 1) and "public_id" in params:
         raise bad_request("public_id is not allowed by this upload preset")
-    return params.with_overrides(settings)
+    return params.with_overrides(defaults)

@@ -6,15 +6,13 @@ import time
 from starlette.responses import StreamingResponse
 
 from cloudlet import ids
-from cloudlet.assets import archives, parameter_values
+from cloudlet.assets import archives, eager, parameter_values
 from cloudlet.assets.archives import Entry
 from cloudlet.assets.formats import made_format, needs_rendering
 from cloudlet.assets.layer_loader import signed_call
 from cloudlet.errors import bad_request, unauthorized
 from cloudlet.model import Asset, Json, folder_of, now_iso
 from cloudlet.staging import StagedBlob
-from cloudlet.upload_api import eager
-from cloudlet.upload_api.upload import notify, store
 from cloudlet.upload_api.upload_call import UploadCall
 from cloudlet.web.headers import content_disposition
 
@@ -39,10 +37,10 @@ async def generate_archive(call: UploadCall) -> Json:
         )
     blob = await asyncio.to_thread(_written, call, entries)
     call.form.file = blob
-    stored = await store(call, blob, _draft(call, blob), {}, overwrite=True)
+    stored = await call.assets.save(blob, _draft(call, blob), {}, overwrite=True)
     answer = call.presenter.uploaded(stored.asset)
     answer.update(file_count=len(entries), resource_count=len(selected))
-    notify(call, {"notification_type": "archive", **answer})
+    call.assets.notify({"notification_type": "archive", **answer})
     return answer
 
 
@@ -52,7 +50,7 @@ async def _entries(call: UploadCall, selected: list[Asset]) -> list[Entry]:
     if isinstance(params.value("transformations"), list):
         params = params.with_overrides({"transformations": "|".join(params.items("transformations"))})
         call.params = params
-    items = eager.parsed(call, "transformations")
+    items = eager.parsed(call.store, params.text("transformations"))
     entries: list[Entry] = []
     for asset in selected:
         if not items or asset.resource_type != "image":

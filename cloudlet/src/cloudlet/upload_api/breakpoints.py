@@ -4,10 +4,11 @@ import dataclasses
 import json
 import re
 
+from cloudlet.assets import eager
+from cloudlet.assets.formats import split_format
 from cloudlet.errors import bad_request
 from cloudlet.model import Asset, Json
 from cloudlet.transformations.breakpoints import MAX_IMAGES, Breakpoints
-from cloudlet.upload_api import eager
 from cloudlet.upload_api.upload_call import UploadCall
 
 _SETTINGS = tuple(field.name for field in dataclasses.fields(Breakpoints))
@@ -38,7 +39,7 @@ def _request(entry: Json) -> Request:
     numbers = {name: _positive(name, entry[name]) for name in _SETTINGS if entry.get(name) is not None}
     if numbers.get("max_images", 0) > MAX_IMAGES:
         raise bad_request(f"Invalid value for responsive_breakpoints: max_images may be {MAX_IMAGES} at most")
-    chain, extension = eager.split_format(str(entry.get("transformation") or ""))
+    chain, extension = split_format(str(entry.get("transformation") or ""))
     return Request(chain, str(entry.get("format") or extension), Breakpoints(**numbers))
 
 
@@ -83,10 +84,8 @@ async def _compute_one(call: UploadCall, asset: Asset, request: Request) -> dict
 async def _base(call: UploadCall, asset: Asset, request: Request) -> tuple[int, int, int]:
     """Width, height and bytes of the picture that is scaled: after the entry's own transformation."""
     if request.transformation:
-        items = eager.parsed(
-            dataclasses.replace(call, params=call.params.with_overrides({"eager": request.transformation}))
-        )
-        made = (await eager.run(call, asset, items))[0]
+        items = eager.parsed(call.store, request.transformation)
+        made = (await call.assets.derive(asset, items))[0]
         if "width" in made:
             return made["width"], made["height"], made["bytes"]
         if made.get("status") == "failed":

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from cloudlet import ids, pictures
 from cloudlet.assets import parameter_values
 from cloudlet.assets.delivery_urls import base_url
+from cloudlet.assets.formats import split_format
 from cloudlet.assets.layer_loader import signed_call
 from cloudlet.assets.named_transformations import parse_parameter
 from cloudlet.assets.presenter import Presenter
@@ -20,9 +21,7 @@ from cloudlet.pictures import Source
 from cloudlet.services import services_of
 from cloudlet.staging import StagedBlob
 from cloudlet.store import listing
-from cloudlet.upload_api import eager
 from cloudlet.upload_api.file_parameter import from_url
-from cloudlet.upload_api.upload import notify, store
 from cloudlet.upload_api.upload_call import UploadCall
 
 MAX_IMAGES = 100
@@ -47,7 +46,7 @@ async def sprite(call: UploadCall) -> Json:
         url = call.presenter.urls(asset, transformation=transformation, format_=extension)
         urls.update({f"{kind}_url": url["url"], f"secure_{kind}_url": url["secure_url"]})
     answer = {"public_id": name, "version": asset.version, "image_infos": infos, **urls}
-    notify(call, {"notification_type": "sprite", **answer})
+    call.assets.notify({"notification_type": "sprite", **answer})
     return answer
 
 
@@ -66,7 +65,7 @@ async def multi(call: UploadCall) -> Json:
     asset = await keep_picture(call, data, "multi", name)
     urls = call.presenter.urls(asset, transformation=params.text("transformation"), format_=format_)
     answer = {"public_id": name, "asset_id": asset.asset_id, "version": asset.version, "tags": asset.tags, **urls}
-    notify(call, {"notification_type": "multi", **answer})
+    call.assets.notify({"notification_type": "multi", **answer})
     return answer
 
 
@@ -94,7 +93,7 @@ async def sprite_sheet(request: Request) -> Response:
 
 def _format(call: UploadCall, default: str) -> str:
     """The SDKs write the format into the transformation (``f_pdf,w_100``)."""
-    asked = parse_parameter(call.store, eager.split_format(call.params.text("transformation"))[0]).format
+    asked = parse_parameter(call.store, split_format(call.params.text("transformation"))[0]).format
     return (call.params.text("format") or asked or default).lower()
 
 
@@ -105,7 +104,7 @@ async def _images(call: UploadCall, chain: str) -> list[tuple[str, Source]]:
         raise not_found("No images were found")
     if not chain:
         return sources
-    transformation = parse_parameter(call.store, eager.split_format(chain)[0])
+    transformation = parse_parameter(call.store, split_format(chain)[0])
     make = functools.partial(call.services.renderer.transformed, authorise=signed_call, budget=call.budget)
     return [(name, (await make(source, transformation, "png")).content) for name, source in sources]
 
@@ -157,4 +156,4 @@ async def keep_picture(
         tags=parameter_values.tags(call.params),
         extra=extra or {},
     )
-    return (await store(call, blob, asset, {}, overwrite=True)).asset
+    return (await call.assets.save(blob, asset, {}, overwrite=True)).asset

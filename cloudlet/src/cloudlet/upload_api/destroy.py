@@ -3,7 +3,6 @@
 from cloudlet.ids import checked_public_id
 from cloudlet.model import Asset, Json
 from cloudlet.store import Transaction, assets
-from cloudlet.upload_api.upload import notify
 from cloudlet.upload_api.upload_call import UploadCall
 
 
@@ -25,5 +24,5 @@ async def destroy(call: UploadCall) -> Json:
     if asset is None:
         return {"result": "not found"}
     names = {"public_id": asset.public_id, "resource_type": asset.resource_type, "type": asset.type}
-    notify(call, {"notification_type": "delete", "resources": [{**names, "asset_id": asset.asset_id}]})
+    call.assets.notify({"notification_type": "delete", "resources": [{**names, "asset_id": asset.asset_id}]})
     return {"result": "ok"}

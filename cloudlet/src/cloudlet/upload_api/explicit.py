@@ -1,19 +1,18 @@
 """``explicit``: everything an upload can ask for, on an asset that is there already."""
 
 from cloudlet import ids
-from cloudlet.assets import addons, attributes, parameter_values, upload_presets
+from cloudlet.assets import addons, attributes, eager, parameter_values, upload_presets
 from cloudlet.assets.background import run_later
 from cloudlet.model import Asset, Json
 from cloudlet.store import Transaction, assets, folders
 from cloudlet.structured_metadata import values as metadata_values
-from cloudlet.upload_api import breakpoints, eager, lookup
-from cloudlet.upload_api.upload import add_eager, notify
+from cloudlet.upload_api import breakpoints, lookup
 from cloudlet.upload_api.upload_call import UploadCall
 
 
 async def explicit(call: UploadCall) -> Json:
     """404 when the asset does not exist; with ``async`` the answer comes first and the work after it."""
-    call.params = params = upload_presets.applied(call, unsigned=False)
+    call.params = params = upload_presets.applied(call.params, call.store, call.settings, unsigned=False)
     if not params.flag("async"):
         return await _work(call)
 
@@ -35,7 +34,8 @@ async def _work(call: UploadCall) -> dict[str, Json]:
     addons.refuse_in_upload(params)
     public_id = ids.checked_public_id(params.required("public_id"))
     type_ = params.text("type", "upload")
-    items, points = eager.parsed(call, resource_type=call.resource_type), breakpoints.parsed(call)
+    items = eager.parsed(call.store, params.text("eager"), call.resource_type)
+    points = breakpoints.parsed(call)
     call.services.webhooks.checked(params.text("notification_url"))
     metadata = parameter_values.pairs(params, "metadata")
 
@@ -57,6 +57,6 @@ async def _work(call: UploadCall) -> dict[str, Json]:
     answer.update(call.presenter.analyses(asset, attributes.wanted_analyses(params)))
     if points:
         answer["responsive_breakpoints"] = await breakpoints.compute(call, asset, points)
-    await add_eager(call, asset, items, answer)
-    notify(call, {"notification_type": "explicit", **answer})
+    await call.assets.add_eager(asset, items, answer)
+    call.assets.notify({"notification_type": "explicit", **answer})
     return answer

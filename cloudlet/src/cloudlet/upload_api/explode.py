@@ -1,12 +1,11 @@
 """``explode``: a derived picture of every page of a PDF or frame of an animation, and how many there are."""
 
 from cloudlet import ids
+from cloudlet.assets import eager
 from cloudlet.assets.background import run_later
 from cloudlet.errors import bad_request, not_found
 from cloudlet.ids import checked_public_id
 from cloudlet.model import Json
-from cloudlet.upload_api import eager
-from cloudlet.upload_api.upload import notify
 from cloudlet.upload_api.upload_call import UploadCall
 
 MAX_PAGES = 500
@@ -25,14 +24,14 @@ async def explode(call: UploadCall) -> Json:
     format_ = params.text("format", "png")
     pages = min(asset.pages or 1, MAX_PAGES)
     texts = [f"{chain.replace('pg_all', f'pg_{page}')}/{format_}" for page in range(1, pages + 1)]
-    call.params = params.with_overrides({"eager": "|".join(texts)})
-    items = eager.parsed(call)
+    items = eager.parsed(call.store, "|".join(texts))
     call.services.webhooks.checked(params.text("notification_url"))
     batch_id = params.text("batch_id") or ids.random_id(32)
 
     async def work() -> None:
-        made = await eager.run(call, asset, items)
-        notify(call, {"notification_type": "explode", "batch_id": batch_id, "public_id": public_id, "eager": made})
+        made = await call.assets.derive(asset, items)
+        body = {"notification_type": "explode", "batch_id": batch_id, "public_id": public_id, "eager": made}
+        call.assets.notify(body)
 
     run_later(work())
     return {"status": "processing", "batch_id": batch_id, "pages": pages}

@@ -5,7 +5,6 @@ from cloudlet.errors import bad_request
 from cloudlet.model import Asset, Json, folder_of
 from cloudlet.store import Transaction, assets, folders
 from cloudlet.upload_api import lookup
-from cloudlet.upload_api.upload import notify
 from cloudlet.upload_api.upload_call import UploadCall
 
 
@@ -39,7 +38,7 @@ async def rename(call: UploadCall) -> Json:
     if not params.flag("metadata"):
         answer.pop("metadata", None)
     body = {"notification_type": "rename", "from_public_id": source, "to_public_id": target}
-    notify(call, {**body, "resource_type": asset.resource_type, "type": asset.type, "asset_id": asset.asset_id})
+    call.assets.notify({**body, "resource_type": asset.resource_type, "type": asset.type, "asset_id": asset.asset_id})
     return answer
 
 

@@ -6,7 +6,6 @@ from cloudlet.model import Asset, Json
 from cloudlet.store import Transaction, assets, listing
 from cloudlet.structured_metadata import values as metadata_values
 from cloudlet.upload_api import lookup
-from cloudlet.upload_api.upload import notify
 from cloudlet.upload_api.upload_call import UploadCall
 
 _TAG_COMMANDS = ("add", "remove", "replace", "remove_all", "set_exclusive")
@@ -32,7 +31,7 @@ async def tags(call: UploadCall) -> Json:
     if command == "set_exclusive":
         await _take_from_all(call, given)
     answer = await lookup.change_each(call, public_ids, change)
-    notify(call, {"notification_type": "resource_tags_changed", "command": command, **answer})
+    call.assets.notify({"notification_type": "resource_tags_changed", "command": command, **answer})
     return answer
 
 
@@ -63,7 +62,7 @@ async def context(call: UploadCall) -> Json:
         asset.context = {**asset.context, **given} if command == "add" else {}
 
     answer = await lookup.change_each(call, lookup.public_ids_of(call), change)
-    notify(call, {"notification_type": "resource_context_changed", "command": command, **answer})
+    call.assets.notify({"notification_type": "resource_context_changed", "command": command, **answer})
     return answer
 
 
@@ -78,5 +77,5 @@ async def metadata(call: UploadCall) -> Json:
         )
 
     answer = await lookup.change_each(call, lookup.public_ids_of(call), change)
-    notify(call, {"notification_type": "resource_metadata_changed", "metadata": given, **answer})
+    call.assets.notify({"notification_type": "resource_metadata_changed", "metadata": given, **answer})
     return answer

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from cloudlet.api_call import ApiCall, route
 from cloudlet.assets.delivery_urls import base_url
+from cloudlet.assets.service import AssetService
 from cloudlet.config import Settings
 from cloudlet.errors import not_found
 from cloudlet.model import Json
@@ -28,6 +29,13 @@ class UploadCall(ApiCall):
     resource_type: str
     unsigned: bool = False
     budget: Budget = dataclasses.field(default_factory=Budget)
+
+    @property
+    def assets(self) -> AssetService:
+        return AssetService(
+            store=self.store, renderer=self.services.renderer, webhooks=self.services.webhooks,
+            presenter=self.presenter, params=self.params, budget=self.budget,
+        )  # fmt: skip
 
 
 Handler = Callable[[UploadCall], Awaitable[Json]]
