@@ -18,10 +18,9 @@ CONSOLE = "/_cloudlet/console"
 
 
 @pytest.fixture
-def server() -> Iterator[RunningCloudlet]:
+def started_server() -> Iterator[RunningCloudlet]:
+    """One for each test, which looks at all that is stored and at every call."""
     with running_cloudlet() as running:
-        cloudinary.reset_config()
-        cloudinary.config(**running.sdk_config)
         yield running
 
 

@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 
@@ -15,20 +14,15 @@ from deliveries import PHOTO, TIMEOUT, get, refused, upload, url
 from pictures import BLUE, RED, decoded, encoded, halves
 from PIL import Image
 
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 from cloudlet.transformations.breakpoints import Breakpoints
+
+pytestmark = pytest.mark.usefixtures("server")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningCloudlet]:
-    with running_cloudlet() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def sdk(server: RunningCloudlet) -> None:
-    cloudinary.reset_config()
-    cloudinary.config(**server.sdk_config)
+def server_options() -> list[str]:
+    return []
 
 
 @pytest.mark.parametrize("kind", ["upload", "private", "authenticated"])

@@ -1,28 +1,22 @@
 """Who may fetch what: URL signatures, auth tokens, access control, and what a stranger learns."""
 
 import time
-from collections.abc import Iterator
 
 import cloudinary
 import cloudinary.api
 import pytest
 from deliveries import PHOTO, get, refused, upload, url
 
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 
 TOKEN_KEY = "00112233FF99"
 
+pytestmark = pytest.mark.usefixtures("server")
+
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningCloudlet]:
-    with running_cloudlet(options=["--auth-token-key", TOKEN_KEY]) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def sdk(server: RunningCloudlet) -> None:
-    cloudinary.reset_config()
-    cloudinary.config(**server.sdk_config)
+def server_options() -> list[str]:
+    return ["--auth-token-key", TOKEN_KEY]
 
 
 @pytest.mark.parametrize(

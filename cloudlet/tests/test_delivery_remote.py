@@ -15,7 +15,7 @@ from deliveries import PHOTO, TIMEOUT, get, refused
 from pictures import decoded, encoded
 from PIL import Image
 
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 
 
 class Origin(http.server.BaseHTTPRequestHandler):
@@ -43,15 +43,12 @@ def origin() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def remote_server(origin: str) -> Iterator[RunningCloudlet]:
-    with running_cloudlet(options=["--remote-host", origin.removeprefix("http://")]) as running:
-        yield running
+def server_options(origin: str) -> list[str]:
+    return ["--remote-host", origin.removeprefix("http://")]
 
 
 @pytest.fixture(autouse=True)
-def sdk(remote_server: RunningCloudlet) -> None:
-    cloudinary.reset_config()
-    cloudinary.config(**remote_server.sdk_config)
+def asked_nothing_yet(server: RunningCloudlet) -> None:
     Origin.asked.clear()
 
 
@@ -97,9 +94,9 @@ def test_hosts_that_are_not_allowed_are_never_contacted(url: str) -> None:
     refused(get(cloudinary_url(url, type="fetch")[0]), 401, "not allowed")
 
 
-def test_other_schemes_are_refused(remote_server: RunningCloudlet) -> None:
+def test_other_schemes_are_refused(server: RunningCloudlet) -> None:
     for url in ("file:///etc/passwd", "ftp://127.0.0.1/x", "x"):
-        refused(get(f"{remote_server.url}/{remote_server.cloud_name}/image/fetch/{url}"), 400, "fetch URL")
+        refused(get(f"{server.url}/{server.cloud_name}/image/fetch/{url}"), 400, "fetch URL")
 
 
 def test_a_mapped_folder_brings_its_files(origin: str) -> None:

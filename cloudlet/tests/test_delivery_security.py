@@ -3,7 +3,6 @@
 import os
 import socket
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,20 @@ from deliveries import TIMEOUT, upload
 from pictures import encoded, picture
 from PIL import Image
 
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
+
+pytestmark = pytest.mark.usefixtures("server")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningCloudlet]:
-    with running_cloudlet() as running:
-        cloudinary.reset_config()
-        cloudinary.config(**running.sdk_config)
-        upload(picture(), "photo")
-        yield running
+def server_options() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def photo(started_server: RunningCloudlet) -> None:
+    cloudinary.config(**started_server.sdk_config)
+    upload(picture(), "photo")
 
 
 def get(public_id: str, **options: Any) -> requests.Response:

@@ -3,7 +3,7 @@
 import io
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,22 +21,15 @@ from cloudinary.utils import (
 )
 from pictures import decoded, picture
 
-from cloudlet.testing import RunningCloudlet, running_cloudlet
-
 TIMEOUT = 60
 PHOTO = picture()
 
+pytestmark = pytest.mark.usefixtures("server")
+
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningCloudlet]:
-    with running_cloudlet(options=["--backup"]) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def sdk(server: RunningCloudlet) -> None:
-    cloudinary.reset_config()
-    cloudinary.config(**server.sdk_config)
+def server_options() -> list[str]:
+    return ["--backup"]
 
 
 def upload(public_id: str, content: bytes = PHOTO, **options: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import base64
 import io
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import cloudinary
@@ -15,7 +14,7 @@ from deliveries import PHOTO, TIMEOUT, get, refused, upload, url
 from pictures import decoded, picture
 from reportlab.pdfgen.canvas import Canvas
 
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 
 TOKEN_KEY = "00112233FF99"
 SECRET = picture(40, 40)
@@ -23,15 +22,12 @@ RESTRICTED = ["authenticated", "private"]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningCloudlet]:
-    with running_cloudlet(options=["--auth-token-key", TOKEN_KEY, "--remote-host", "127.0.0.1"]) as running:
-        yield running
+def server_options() -> list[str]:
+    return ["--auth-token-key", TOKEN_KEY, "--remote-host", "127.0.0.1"]
 
 
 @pytest.fixture(autouse=True)
 def stored(server: RunningCloudlet) -> None:
-    cloudinary.reset_config()
-    cloudinary.config(**server.sdk_config)
     upload(PHOTO, "open/base")
     for kind in ("upload", "authenticated", "private"):
         upload(SECRET, "vault/secret", type=kind)

@@ -26,6 +26,8 @@ SPELLINGS += ["[::ffff:127.0.0.1]", "127.9.9.9", socket.gethostname()]
 INSIDE = ["/_cloudlet/console/overview", "/_cloudlet/console/calls", "/%5Fcloudlet/console/overview", "/",
           "/_cloudlet/faults", "/v1_1/test/ping", "/v1_1/test/resources/image"]  # fmt: skip
 
+pytestmark = pytest.mark.usefixtures("server")
+
 
 class Redirect(http.server.BaseHTTPRequestHandler):
     """Leads to whatever its path names."""
@@ -48,16 +50,9 @@ def redirect() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningCloudlet]:
+def server_options() -> list[str]:
     hosts = [part for spelling in SPELLINGS for part in ("--remote-host", spelling.strip("[]"))]
-    with running_cloudlet(options=["--host", "::", *hosts]) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def sdk(server: RunningCloudlet) -> None:
-    cloudinary.reset_config()
-    cloudinary.config(**server.sdk_config)
+    return ["--host", "::", *hosts]
 
 
 def port_of(server: RunningCloudlet) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import http.client
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import quote, unquote
 
 import cloudinary
@@ -12,7 +12,7 @@ from cloudinary.utils import cloudinary_url
 from deliveries import PHOTO, TIMEOUT, upload
 
 from cloudlet.assets.delivery_urls import escape_source
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 
 TOKEN_KEY = "00112233FF99"
 IDS = ["photo~1", "a b", "ümlaut/ß", "comma,semi;eq=at@", "(round) [square]'s", "star*bang!$", "a:b", "日本/東京~"]
@@ -49,21 +49,20 @@ SPELLINGS: list[Callable[[str], str]] = [
 ]  # fmt: skip
 
 
+pytestmark = pytest.mark.usefixtures("server")
+
+
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningCloudlet]:
-    with running_cloudlet(options=["--auth-token-key", TOKEN_KEY]) as running:
-        cloudinary.reset_config()
-        cloudinary.config(**running.sdk_config)
-        upload(PHOTO, "open~layer")
-        for public_id in IDS:
-            upload(PHOTO, public_id, type="authenticated")
-        yield running
+def server_options() -> list[str]:
+    return ["--auth-token-key", TOKEN_KEY]
 
 
-@pytest.fixture(autouse=True)
-def sdk(server: RunningCloudlet) -> None:
-    cloudinary.reset_config()
-    cloudinary.config(**server.sdk_config)
+@pytest.fixture(scope="module", autouse=True)
+def stored(started_server: RunningCloudlet) -> None:
+    cloudinary.config(**started_server.sdk_config)
+    upload(PHOTO, "open~layer")
+    for public_id in IDS:
+        upload(PHOTO, public_id, type="authenticated")
 
 
 def status(server: RunningCloudlet, path: str) -> tuple[int, str]:

@@ -2,24 +2,21 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
 
-import cloudinary
 import pytest
 import requests
 import urllib3
 from cloudinary import uploader
 from test_upload import png
 
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 
 TIMEOUT = 20
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningCloudlet]:
-    with running_cloudlet(options=["--tls", "--remote-host", "127.0.0.1"]) as running:
-        yield running
+def server_options() -> list[str]:
+    return ["--tls", "--remote-host", "127.0.0.1"]
 
 
 @pytest.fixture
@@ -28,13 +25,9 @@ def certificate(server: RunningCloudlet) -> str:
 
 
 @pytest.fixture(autouse=True)
-def sdk(server: RunningCloudlet, certificate: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def trust(certificate: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK brings its own list of authorities and takes no other, so its pool is replaced by one that trusts us."""
     monkeypatch.setattr(uploader, "_http", urllib3.PoolManager(ca_certs=certificate))
-    cloudinary.reset_config()
-    cloudinary.config(**server.sdk_config)
-    yield
-    cloudinary.reset_config()
 
 
 def test_url_is_http_and_secure_url_is_https_and_both_deliver(certificate: str) -> None:

@@ -32,6 +32,8 @@ from cloudlet.transformations import Limits, parse
 LONG_S = 40
 SERVER_MB, WORKER_MB = 250, 1600
 
+pytestmark = pytest.mark.usefixtures("server")
+
 
 def flat_png(width: int, height: int, declared: tuple[int, int] | None = None) -> bytes:
     """A black picture of one bit a pixel, which compresses a thousand times; its header may name another size."""
@@ -47,15 +49,8 @@ def flat_png(width: int, height: int, declared: tuple[int, int] | None = None) -
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningCloudlet]:
-    with running_cloudlet() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def sdk(server: RunningCloudlet) -> None:
-    cloudinary.reset_config()
-    cloudinary.config(**server.sdk_config)
+def server_options() -> list[str]:
+    return []
 
 
 def workers_of(server: RunningCloudlet) -> list[int]:
