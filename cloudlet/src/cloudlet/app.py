@@ -25,7 +25,7 @@ from cloudlet.web.cors import CorsMiddleware
 from cloudlet.web.files_only import FilesOnly
 from cloudlet.web.middleware import CallMiddleware, error_response
 from cloudlet.web.rate_limit import RateLimit
-from cloudlet.web.request_log import CallLog
+from cloudlet.web.request_log import RequestLog
 from cloudlet.web.unknown_routes import unknown_routes
 
 
@@ -50,7 +50,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 def create_app(settings: Settings) -> Starlette:
     """The ASGI application over ``settings.data``. The store is opened here and closed at shutdown."""
-    services = Services(settings, Store(settings.data), CallLog(), RateLimit(settings.rate_limit))
+    services = Services(settings, Store(settings.data), RequestLog(), RateLimit(settings.rate_limit))
     defaults.ensure(services.store)
 
     @asynccontextmanager

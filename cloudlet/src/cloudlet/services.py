@@ -12,14 +12,14 @@ from cloudlet.network.webhooks import Webhooks
 from cloudlet.store import Store
 from cloudlet.store.chunk_sessions import ChunkSessions
 from cloudlet.web.rate_limit import RateLimit
-from cloudlet.web.request_log import CallLog
+from cloudlet.web.request_log import RequestLog
 
 
 @dataclasses.dataclass(slots=True)
 class Services:
     settings: Settings
     store: Store
-    calls: CallLog
+    calls: RequestLog
     rate_limit: RateLimit
     renderer: Renderer = dataclasses.field(init=False)
     webhooks: Webhooks = dataclasses.field(init=False)

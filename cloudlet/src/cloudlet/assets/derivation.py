@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from starlette.concurrency import run_in_threadpool
 
 from cloudlet import pictures
-from cloudlet.assets.layer_loader import Authorise, LayerAssets
+from cloudlet.assets.layer_loader import Authorise, LayerLoader
 from cloudlet.config import Settings
 from cloudlet.errors import not_found
 from cloudlet.model import Asset, Derived
@@ -28,7 +28,7 @@ class Renderer:
 
     def __init__(self, settings: Settings, store: Store, workers: int | None = None) -> None:
         self._store = store
-        self.layers = LayerAssets(settings, store)
+        self.layers = LayerLoader(settings, store)
         self.limits = Limits(settings.max_pixels, settings.max_derived_pixels)
         self._slots = asyncio.Semaphore(workers or max(2, os.cpu_count() or 2))
         self._running: dict[_Key, asyncio.Task[Derived]] = {}

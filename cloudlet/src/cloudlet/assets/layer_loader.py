@@ -17,7 +17,7 @@ def signed_call(layer: ImageLayer, asset: Asset | None) -> None:
     """Authorise every layer: the call was signed with the API secret, or its preset was made by one that was."""
 
 
-class LayerAssets:
+class LayerLoader:
     """Finds and loads them. What has to be fetched is brought before rendering, which cannot wait for a network."""
 
     def __init__(self, settings: Settings, store: Store) -> None:

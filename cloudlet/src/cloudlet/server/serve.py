@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 from cloudlet.config import ConfigError, Settings
 from cloudlet.server.http_protocol import Protocol
-from cloudlet.server.tls_sniffing import BothSchemesServer
+from cloudlet.server.tls_sniffing import TlsSniffingServer
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -57,6 +57,6 @@ def run(app: Starlette, settings: Settings, listener: socket.socket) -> None:
         timeout_graceful_shutdown=5,
     )
     if settings.tls:
-        BothSchemesServer(config, listener).run()
+        TlsSniffingServer(config, listener).run()
     else:
         uvicorn.Server(config).run(sockets=[listener])

@@ -18,7 +18,7 @@ _BREATH_S = 0.1  # when no more connections can be opened
 log = logging.getLogger("cloudlet")
 
 
-class BothSchemesServer(uvicorn.Server):
+class TlsSniffingServer(uvicorn.Server):
     """uvicorn, but connections are accepted here, looked at, and then given to its protocol with or without TLS."""
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:

@@ -10,7 +10,7 @@ _SEVERAL = frozenset({"e", "r"})
 _NAMED = frozenset({"b", "c", "co", "g"})
 
 
-def read_deferred(key: str, value: str, part: str) -> Parameter | None:
+def read_late_bound(key: str, value: str, part: str) -> Parameter | None:
     """The parameter when it holds an expression, else None. Raises TransformationError for a wrong expression.
 
     Numbers may be computed; of words, such as colours and crop modes, variables may hold a whole one. Format, flags,

@@ -9,7 +9,7 @@ from cloudlet.transformations.conditions import Component, Mark, build
 from cloudlet.transformations.effects import BLEND_MODES
 from cloudlet.transformations.errors import TransformationError
 from cloudlet.transformations.expressions import Expression, parse_expression
-from cloudlet.transformations.late_binding import read_deferred
+from cloudlet.transformations.late_binding import read_late_bound
 from cloudlet.transformations.layer_syntax import parse_layer
 from cloudlet.transformations.model import (
     Assignment,
@@ -161,7 +161,7 @@ def _parse_step(parts: list[str], component: str) -> Step | _OpenLayer:
             if layer is not None:
                 raise TransformationError(part, "a component can hold one layer only")
             layer = (_read_layer(part, value), key == "u")
-        elif (parameter := read_deferred(key, value, part)) is not None:
+        elif (parameter := read_late_bound(key, value, part)) is not None:
             if key in deferred:
                 raise TransformationError(part, f"{key} is given twice in one component")
             deferred[key] = parameter

@@ -12,7 +12,7 @@ from cloudlet.errors import ApiError
 from cloudlet.randomness import random_hex
 from cloudlet.web.headers import header_text
 from cloudlet.web.paths import CONSOLE_PREFIX, is_delivery
-from cloudlet.web.request_log import CallLog
+from cloudlet.web.request_log import RequestLog
 
 log = logging.getLogger("cloudlet")
 
@@ -30,7 +30,7 @@ def error_response(error: ApiError, path: str) -> Response:
 class CallMiddleware:
     """ASGI layer around every call but preflights; plain ASGI because it sits in the path of every upload."""
 
-    def __init__(self, app: ASGIApp, calls: CallLog) -> None:
+    def __init__(self, app: ASGIApp, calls: RequestLog) -> None:
         self._app = app
         self._calls = calls
 

@@ -20,7 +20,7 @@ class Call:
     error: str
 
 
-class CallLog:
+class RequestLog:
     """The last ``size`` calls, newest last, and totals since the start."""
 
     def __init__(self, size: int = 500) -> None:
