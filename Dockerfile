@@ -20,9 +20,10 @@ COPY --from=build /opt/venv /opt/venv
 COPY cloudlet/src /app/cloudlet/src
 COPY ticketkit/src /app/ticketkit/src
 COPY backend /app/backend
+# A path file and not PYTHONPATH: the processes that read uploads get no environment.
+RUN printf '/app/cloudlet/src\n/app/ticketkit/src\n' > "$(/opt/venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/admit.pth"
 RUN chmod -R go=rX /app  # it may have been checked out under a strict umask
 ENV PATH=/opt/venv/bin:$PATH \
-    PYTHONPATH=/app/cloudlet/src:/app/ticketkit/src \
     PYTHONUNBUFFERED=1 \
     STATIC_ROOT=/app/static \
     ADMIT_VAR_DIR=/var/lib/admit \

@@ -20,6 +20,7 @@ from apps.core.telemetry.logs import FORMATS, logging_config
 from .cloudinary_settings import read_cloudinary
 from .email_settings import read_email
 from .kept_secret import kept_secret
+from .log_secrets import SECRET_FORMS
 from .private_files import close_data, close_sqlite, deny_others, make_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -66,6 +67,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.headless",
+    "config",
     "apps.core",
     "apps.core.telemetry",
     "apps.accounts",
@@ -331,6 +333,12 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)  # read when prometheu
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(FORMATS))
+# Of what the lines are about: what stands behind a line of text, and what stands first in a JSON object.
+LOG_LINE_CONTEXT = {"request_id": "request", "ticket_id": "ticket"}
+LOG_CONTEXT = ["request_id", "ticket_id", "event_id", "task", "task_id", "worker"]
+# Whose values no line shows, besides those of Django itself.
+LOG_SECRET_SETTINGS = ["CLOUDINARY_ACCOUNT.api_secret", "APPLE_WALLET_KEY_PASSWORD", "TICKET_SIGNING_KEYS"]
+LOG_SECRET_FORMS = SECRET_FORMS
 LOGGING = logging_config(LOG_FORMAT, LOG_LEVEL)
 LOGGING_CONFIG = "apps.core.telemetry.logs.configure"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.core import packages
+from config import packages
 
 BACKEND = Path(__file__).resolve().parents[1]
 REPOSITORY = BACKEND.parent

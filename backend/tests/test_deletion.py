@@ -20,8 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.events import issuing as tickets
-from apps.events import signals
+from apps.events import issuing, signals
 from apps.events.models import Event, EventTicket
 from apps.publishing import claims, deletions, publisher, requests
 from apps.publishing.models import StoredFileDeletion
@@ -70,7 +69,7 @@ def delete_event(ticket: EventTicket) -> None:
 
 
 def delete_many(ticket: EventTicket) -> None:
-    assert tickets.delete_many(EventTicket.objects.filter(pk=ticket.pk)) == 1
+    assert issuing.delete_many(EventTicket.objects.filter(pk=ticket.pk)) == 1
 
 
 @pytest.mark.parametrize("delete", [delete_instance, delete_queryset, delete_event, delete_many])
@@ -229,7 +228,7 @@ def test_an_event_takes_all_its_files_along_in_one_task(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = make_event()
-    issued = [ticket.pk for ticket in tickets.issue_many(event, [tickets.Holder(name=f"Guest {n}") for n in range(70)])]
+    issued = [ticket.pk for ticket in issuing.issue_many(event, [issuing.Holder(name=f"Guest {n}") for n in range(70)])]
     publisher.publish_many(issued)
     rows = list(EventTicket.objects.all())
     sent: list[str] = []
@@ -260,13 +259,13 @@ def told() -> Iterator[list[list[EventTicket]]]:
 def test_many_tickets_go_some_hundreds_a_transaction_with_a_few_statements_each(
     monkeypatch: pytest.MonkeyPatch, told: list[list[EventTicket]]
 ) -> None:
-    monkeypatch.setattr(tickets, "BATCH", 30)
+    monkeypatch.setattr(issuing, "BATCH", 30)
     event = make_event()
     make_endpoint(event.organiser)
     neighbour = make_ticket(event=make_event(organiser=event.organiser))
-    issued = tickets.issue_many(event, [tickets.Holder(name=f"Guest {n}") for n in range(70)])
+    issued = issuing.issue_many(event, [issuing.Holder(name=f"Guest {n}") for n in range(70)])
     with CaptureQueriesContext(connection) as captured:
-        assert tickets.delete_many(event.tickets.all()) == 70
+        assert issuing.delete_many(event.tickets.all()) == 70
 
     assert len(captured) < 3 * 10
     assert [len(chunk) for chunk in told] == [30, 30, 10]
@@ -283,7 +282,7 @@ def test_many_tickets_go_some_hundreds_a_transaction_with_a_few_statements_each(
 def test_a_deletion_of_many_that_ends_half_way_leaves_each_ticket_whole_or_owed(
     monkeypatch: pytest.MonkeyPatch, told: list[list[EventTicket]]
 ) -> None:
-    monkeypatch.setattr(tickets, "BATCH", 2)
+    monkeypatch.setattr(issuing, "BATCH", 2)
     event = make_event()
     issued = [make_ticket(event=event) for _ in range(5)]
 
@@ -294,7 +293,7 @@ def test_a_deletion_of_many_that_ends_half_way_leaves_each_ticket_whole_or_owed(
     signals.ticket_deleted.connect(killed)
     try:
         with pytest.raises(KeyboardInterrupt):
-            tickets.delete_many(event.tickets.all())
+            issuing.delete_many(event.tickets.all())
     finally:
         signals.ticket_deleted.disconnect(killed)
     assert list(EventTicket.objects.order_by("pk")) == issued[2:]
@@ -302,7 +301,7 @@ def test_a_deletion_of_many_that_ends_half_way_leaves_each_ticket_whole_or_owed(
 
     issued[2].delete()
     assert StoredFileDeletion.objects.count() == 6, "what was interrupted left nothing behind in the process"
-    assert tickets.delete_many(event.tickets.all()) == 2
+    assert issuing.delete_many(event.tickets.all()) == 2
     assert StoredFileDeletion.objects.count() == 10
 
 
@@ -311,15 +310,15 @@ def test_an_event_that_is_deleted_at_the_desk_keeps_other_writers_waiting_for_no
     monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
     """Django's own deletion is one transaction around all of it."""
-    delete_together, chunks = tickets._delete_together, []
+    delete_together, chunks = issuing._delete_together, []
 
     def observed(pks: list[int]) -> int:
         assert not connection.in_atomic_block, "the chunks before this one are committed"
         chunks.append(len(pks))
         return delete_together(pks)
 
-    monkeypatch.setattr(tickets, "BATCH", 2)
-    monkeypatch.setattr(tickets, "_delete_together", observed)
+    monkeypatch.setattr(issuing, "BATCH", 2)
+    monkeypatch.setattr(issuing, "_delete_together", observed)
     manager = make_user(is_staff=True)
     event = make_event(organiser=make_organiser(manager=manager))
     kind = make_ticket_type(event)

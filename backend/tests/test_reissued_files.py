@@ -16,7 +16,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.events import issuing as tickets
+from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
 from apps.events.ticket_service import ticket_service
@@ -69,7 +69,7 @@ def leases_run_out() -> None:
 
 
 def reissue(ticket: EventTicket) -> None:
-    tickets.reissue(EventTicket.objects.get(pk=ticket.pk))
+    issuing.reissue(EventTicket.objects.get(pk=ticket.pk))
 
 
 # -- Places ------------------------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def test_a_ticket_has_the_documented_place_until_it_is_reissued_and_then_a_new_o
     requests.rerender(ticket)
     assert public_ids(published(ticket)) == places[0]
     for _ in range(3):
-        tickets.reissue(ticket)
+        issuing.reissue(ticket)
         assert public_ids(ticket) == ["", ""], "what carries a dead code is given to nobody"
         assert not ticket.has_files
         places.append(public_ids(published(ticket)))
@@ -122,7 +122,7 @@ def test_a_reissue_that_is_rolled_back_changes_and_removes_nothing(
     def fails(*_: Any, **__: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(tickets.signals.ticket_reissued, "send", fails)
+    monkeypatch.setattr(issuing.signals.ticket_reissued, "send", fails)
     with pytest.raises(RuntimeError):
         reissue(ticket)
     assert deletions.delete_due() == (0, 0)
@@ -336,15 +336,15 @@ def test_what_a_worker_of_the_version_before_published_at_the_old_place_does_not
 def test_many_are_reissued_some_hundreds_a_transaction_with_a_few_statements_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tickets, "BATCH", 30)
+    monkeypatch.setattr(issuing, "BATCH", 30)
     event = make_event()
     make_endpoint(event.organiser)
-    issued = tickets.issue_many(event, [tickets.Holder(name=f"Guest {n}") for n in range(70)])
+    issued = issuing.issue_many(event, [issuing.Holder(name=f"Guest {n}") for n in range(70)])
     used, spent = issued[3], issued[50]
     EventTicket.objects.filter(pk=used.pk).update(used_at=timezone.now())
-    EventTicket.objects.filter(pk=spent.pk).update(code_generation=tickets.MAX_GENERATION)
+    EventTicket.objects.filter(pk=spent.pk).update(code_generation=issuing.MAX_GENERATION)
     with CaptureQueriesContext(connection) as captured:
-        done, refused = tickets.reissue_many(event.tickets.all())
+        done, refused = issuing.reissue_many(event.tickets.all())
 
     assert len(captured) < 3 * 12
     assert [ticket.pk for ticket in done] == [ticket.pk for ticket in issued if ticket not in (used, spent)]
@@ -356,18 +356,18 @@ def test_many_are_reissued_some_hundreds_a_transaction_with_a_few_statements_eac
     assert StoredFileDeletion.objects.count() == 2 * 68
     messages = WebhookMessage.objects.filter(event_type="ticket.reissued")
     assert [message.data["generation"] for message in messages] == [1] * 68
-    assert tickets.reissue_many(EventTicket.objects.none()) == ([], [])
+    assert issuing.reissue_many(EventTicket.objects.none()) == ([], [])
 
 
 def test_a_reissue_of_many_that_ends_half_way_leaves_each_ticket_whole(
     monkeypatch: pytest.MonkeyPatch, interrupted: list[int]
 ) -> None:
-    monkeypatch.setattr(tickets, "BATCH", 2)
+    monkeypatch.setattr(issuing, "BATCH", 2)
     event = make_event()
     issued = [make_ticket(event=event) for _ in range(5)]
     interrupted.append(issued[3].pk)
     with pytest.raises(KeyboardInterrupt):
-        tickets.reissue_many(event.tickets.all())
+        issuing.reissue_many(event.tickets.all())
     assert [row.code_generation for row in event.tickets.order_by("pk")] == [1, 1, 0, 0, 0]
     assert StoredFileDeletion.objects.count() == 4
 
@@ -381,6 +381,6 @@ def interrupted() -> Iterator[list[int]]:
         if {ticket.pk for ticket in tickets}.intersection(pks):
             raise KeyboardInterrupt
 
-    tickets.signals.ticket_reissued.connect(killed)
+    issuing.signals.ticket_reissued.connect(killed)
     yield pks
-    tickets.signals.ticket_reissued.disconnect(killed)
+    issuing.signals.ticket_reissued.disconnect(killed)

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from apps.core import checks
 from cloudlet.testing import RunningCloudlet
+from config import checks
 from config.kept_secret import kept_secret
 
 from .races import at_once

@@ -9,9 +9,8 @@ class CoreConfig(AppConfig):
     verbose_name = "Core"
 
     def ready(self) -> None:
-        from . import checks
+
         from .addresses import clean_addresses_in_all_forms
 
         clean_addresses_in_all_forms()
-        checks.register()
         register_converter(RowIdConverter, "row_id")

@@ -1,6 +1,6 @@
-"""Events, their tickets, and the work owed to storage. The database is the truth; storage follows it.
+"""Events and their tickets. The database is the truth; storage follows it.
 
-`tickets.py` and `publishing/` write the state of a ticket's files; everybody else reads it.
+`apps/publishing/` alone writes the state of a ticket's files.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Event(CheckedText):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
-    # Its tickets follow its changes (`publishing/cascades.py`): `face` is the digest of what they last had to show.
+    # Its tickets follow its changes (`publishing/invalidation.py`): `face` is the digest of what they last had to show.
     face = models.CharField(max_length=64, blank=True, default="", editable=False)
     republish_after = models.DateTimeField(null=True, editable=False, db_index=True)
 
@@ -113,7 +113,7 @@ class Event(CheckedText):
 
 
 class EventImage(models.Model):
-    """A picture of an event, small and already checked (see `images.py`), kept in the database.
+    """A picture of an event, small and already checked (see `event_images.py`), kept in the database.
 
     Workers on any machine must be able to draw it, and saving it must not touch the network.
     """
@@ -192,7 +192,8 @@ class EventTicket(CheckedText, PartiallySaved):
     """One ticket: who may enter what, the generation of its code, and the state of its two files.
 
     Saving a changed value that is printed has the files made anew after commit. `update()` and `bulk_update()` tell
-    nobody: call `tickets.rerender_many` on the same rows behind them. `ticket_doctor` finds what was forgotten.
+    nobody: call `publishing.requests.rerender_many` on the same rows behind them. `ticket_doctor` finds what was
+    forgotten.
     """
 
     # The columns of its own that a ticket shows.

@@ -1,6 +1,6 @@
 """The mission's service: makes a ticket's files, and puts them on Cloudinary.
 
-Tickets of the database go through `tickets.py`, which uses the same renderer and the same storage calls and keeps
+Tickets of the database go through `apps/publishing/`, which uses the same renderer and the same storage calls and keeps
 the rows' state. This is for scripts and shells, for a file made by hand. It asks the database for one thing only: where
 the files of a ticket belong that was re-issued.
 """

@@ -1,4 +1,4 @@
-"""The one error that `media.py` raises: what storage could not do, whether trying again helps, and what else does."""
+"""The one error that `gateway.py` raises: what storage could not do, whether trying again helps, and what else does."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """How a ticket's file fields reach their files: Cloudinary for what is published, the local disk for what is older.
 
 A name in one of the mission's folders is a public id with its extension; any other name is a file of the local
-storage of old. Writing to Cloudinary goes through `tickets.py` alone, so these fields read, and write only locally.
+storage of old. Writing to Cloudinary goes through `apps/publishing/` alone, so these fields read, and write only
+locally.
 The fields describe themselves to migrations as Django's own, so that no migration ever imports a storage.
 """
 
@@ -38,12 +39,12 @@ class TicketStorage(FileSystemStorage):
             local: File[Any] = super()._open(name, mode)  # type: ignore[misc]  # Django's stubs leave it out
             return local
         if mode != "rb":
-            raise ValueError("Published ticket files are read-only; apps.events.issuing makes them anew.")
+            raise ValueError("Published ticket files are read-only; apps.publishing.requests has them made anew.")
         return File(io.BytesIO(_call(gateway.fetch, name, *published)), name=name)
 
     def _save(self, name: str, content: File[Any]) -> str:
         if as_published(name) is not None:
-            raise NotImplementedError("Ticket files are published by apps.events.issuing alone.")
+            raise NotImplementedError("Ticket files are published by apps.publishing alone.")
         saved: str = super()._save(name, content)  # type: ignore[misc]  # Django's stubs leave it out
         return saved
 

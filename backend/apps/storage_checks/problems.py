@@ -57,7 +57,8 @@ REMEDY = {
     Problem.ORPHANED: _FIX + "deletes them, unless so many are orphans that this is likely the wrong database.",
     Problem.WRONG_TYPE: _FIX + "deletes those beside which the right files lie, or whose tickets are gone.",
     Problem.UNDELETABLE: _FIX + "tries again. The reason is told with each.",
-    Problem.OUTDATED: _FIX + "makes them again. After an `update()` call `tickets.rerender_many` on the same rows.",
+    Problem.OUTDATED: _FIX
+    + "makes them again. After an `update()` call `publishing.requests.rerender_many` on the same rows.",
     Problem.OLD_PLACE: _FIX + "deletes them, once their tickets have files at a place of their own.",
     Problem.FOREIGN: "Left alone, always. Keep other files out of the tickets' folders.",
     Problem.UNMARKED: "Uploaded by hand, or by a version that did not tag files. If no other deployment stores in this "

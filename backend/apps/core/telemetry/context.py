@@ -1,4 +1,4 @@
-"""What the lines of the log and the tasks that are sent have in common: the request, the task, the ticket at hand."""
+"""What the lines of the log and the tasks that are sent have in common: the request, the task, the row at hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
 
 def about(**what: object) -> AbstractContextManager[None]:
-    """Say in every line that is logged meanwhile what it is about, such as `ticket_id`. What is None is left out."""
+    """Say in every line that is logged meanwhile what it is about, such as `request_id`. What is None is left out."""
     return contextvars.bound_contextvars(**{name: str(value) for name, value in what.items() if value is not None})
 
 

@@ -1,7 +1,7 @@
 """How the log is written: a line for people, or a JSON object for programs. Settings.py asks for its configuration.
 
 The records of the standard library are all there are; structlog turns them into text. What a line is about (the
-request, the task, the ticket) comes from `context.py`. All records of the process leave by one handler, and every field
+request, the task, a row) comes from `context.py`. All records of the process leave by one handler, and every field
 passes `redaction.py` and `cleaning.py` on the way.
 """
 
@@ -23,9 +23,7 @@ from .redaction import redacted
 
 FORMATS: Final = ("text", "json")
 FIRST: Final = ("time", "level", "logger", "message")
-CONTEXT: Final = ("request_id", "ticket_id", "event_id", "task", "task_id", "worker")
 STACKS: Final = ("exception", "stack_info")  # texts of several lines
-SHORT: Final = {"request_id": "request", "ticket_id": "ticket", "event_id": "event", "task_id": "task"}
 
 
 def logging_config(form: str, level: str) -> dict[str, Any]:
@@ -118,13 +116,14 @@ def _redact_and_clean(_logger: Any, _method: str, event: EventDict) -> EventDict
 
 
 def _in_order(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    known = [name for name in (*FIRST, *CONTEXT) if name in event]
+    known = [name for name in (*FIRST, *settings.LOG_CONTEXT) if name in event]
     return {name: event[name] for name in known} | dict(event)
 
 
 def _as_line(_logger: Any, _method: str, event: EventDict) -> str:
     moment = datetime.fromisoformat(event["time"]).astimezone()
-    about = " ".join(f"{SHORT.get(name, name)}={event[name]}" for name in ("request_id", "ticket_id") if name in event)
+    shown = settings.LOG_LINE_CONTEXT.items()
+    about = " ".join(f"{label}={event[name]}" for name, label in shown if name in event)
     line = f"{moment:%Y-%m-%d %H:%M:%S} {event['level'].upper():<7} {event['logger']}: {event['message']}"
     # Indented, no line of an exception's text can pass for a line of the log.
     stacks = [textwrap.indent(event[name], "    ", lambda _: True) for name in STACKS if name in event]

@@ -37,7 +37,7 @@ class RequestMiddleware:
             route = _route(request)
             metrics.http_request_seconds.labels(method, route, f"{response.status_code // 100}xx").observe(seconds)
             if route not in MONITORS:
-                # The route and not the address, which may hold a ticket's code.
+                # The route and not the address, which may hold a secret.
                 logger.info("%s /%s %d in %.0f ms", method, route, response.status_code, seconds * 1000)
         response[HEADER] = request_id
         return response

@@ -1,7 +1,8 @@
 """What never reaches a log line, wherever it comes from: messages, their arguments, or the texts of exceptions.
 
 Two nets. The values of this deployment's own secrets are known, and replaced wherever they stand. What has the form of
-a secret is replaced too: somebody else's password in an address, a signature, a session's token, a ticket's code.
+a secret is replaced too: somebody else's password in an address, a signature, a
+session's token. LOG_SECRET_SETTINGS and LOG_SECRET_FORMS name those of the project.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
@@ -25,19 +27,14 @@ _NAMES: Final = (
 # Each form, what stands in its place, and words without which no text has it (in lower case): a quick look at those is
 # all that most lines need.
 _FORMS: Final[tuple[tuple[re.Pattern[str], str, tuple[str, ...]], ...]] = (
-    # A ticket's code (Base45, which has spaces), also as addresses spell it. 131 characters when it is whole.
-    (re.compile(r"AD1(?::|%3A)(?:%[0-9A-Fa-f]{2}|[0-9A-Z $%*+./:-]){8,400}"), f"AD1:{HIDDEN}", ("ad1",)),
-    # The signature in a delivery URL.
-    (re.compile(r"\bs--[\w-]{6,}--"), f"s--{HIDDEN}--", ("s--",)),
-    # A JSON Web Token, such as the one in a link to Google Wallet.
-    # From the start of a word on: tried at each "eyJ", a line full of them would take seconds.
+    # A JSON Web Token. From the start of a word on: tried at each "eyJ", a line full of them would take seconds.
     (re.compile(r"(?<![\w-])(?=[\w-]*eyJ[\w-]{8})[\w-]+\.[\w-]+\.[\w-]*"), HIDDEN, ("eyj",)),
     (
         re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
         HIDDEN,
         ("private key",),
     ),
-    # A webhook's secret and its signature, as Standard Webhooks spells them.
+    # A secret and a signature, as Standard Webhooks spells them.
     (re.compile(r"\bwhsec_[\w+/=-]{6,}"), f"whsec_{HIDDEN}", ("whsec_",)),
     (re.compile(r"\bv1a?,[\w+/=-]{16,}"), f"v1,{HIDDEN}", ("v1,", "v1a,")),
     # The password in an address: scheme://user:password@host
@@ -74,7 +71,7 @@ def redact(text: str) -> str:
         if secret in text:
             text = text.replace(secret, HIDDEN)
     lowered = text.lower()
-    for form, instead, hints in _FORMS:
+    for form, instead, hints in (*settings.LOG_SECRET_FORMS, *_FORMS):
         if any(hint in lowered for hint in hints):
             text = form.sub(instead, text)
     return text
@@ -108,10 +105,10 @@ def _spellings(values: tuple[str | None, ...]) -> list[str]:
 
 def _values() -> Iterator[str | None]:
     yield settings.SECRET_KEY
-    yield settings.CLOUDINARY_ACCOUNT.api_secret
     yield settings.METRICS_TOKEN
-    yield settings.APPLE_WALLET_KEY_PASSWORD
     yield settings.EMAIL_HOST_PASSWORD
-    yield from settings.TICKET_SIGNING_KEYS.values()
+    for name in settings.LOG_SECRET_SETTINGS:
+        value = attrgetter(name)(settings)
+        yield from value.values() if isinstance(value, dict) else (value,)
     for database in settings.DATABASES.values():
         yield database.get("PASSWORD")

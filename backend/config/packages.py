@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-VENV = Path(__file__).resolve().parents[3] / ".venv"  # where `make setup` installs
+VENV = Path(__file__).resolve().parents[2] / ".venv"  # where `make setup` installs
 
 # Import name -> the name that people know, which pip knows in lower case.
 REQUIRED = {

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
-from .packages import missing_packages
+from config.packages import missing_packages
 
 
 def register() -> None:
