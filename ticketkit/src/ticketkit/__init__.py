@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ticketkit.codes.tokens import is_signed_form as is_signed_form
     from ticketkit.codes.tokens import key_from_base64 as key_from_base64
     from ticketkit.codes.tokens import parse_legacy as parse_legacy
+    from ticketkit.picture_input import PictureError as PictureError
+    from ticketkit.picture_input import on_white as on_white
+    from ticketkit.picture_input import open_picture as open_picture
     from ticketkit.rendering import RENDERER_VERSION as RENDERER_VERSION
     from ticketkit.rendering import EventDetails as EventDetails
     from ticketkit.rendering import EventTemplate as EventTemplate
@@ -67,6 +70,11 @@ _NAMES = {
         "is_signed_form",
         "key_from_base64",
         "parse_legacy",
+    ),
+    "ticketkit.picture_input": (
+        "PictureError",
+        "on_white",
+        "open_picture",
     ),
     "ticketkit.rendering": (
         "RENDERER_VERSION",

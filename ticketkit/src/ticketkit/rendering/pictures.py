@@ -84,7 +84,7 @@ def prepare_logo(data: bytes, width: float, height: float) -> Picture:
 
 def _open(data: bytes, name: str, wanted: tuple[float, float] | None) -> "Image":
     """The picture upright, in RGB over white."""
-    from apps.core.picture_input import PictureError, on_white, open_picture
+    from ticketkit.picture_input import PictureError, on_white, open_picture
 
     try:
         return on_white(open_picture(data, sketch=(round(wanted[0]), round(wanted[1])) if wanted else None))

@@ -5,7 +5,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageOps
 
-from apps.core.picture_input import PictureError, on_white, open_picture
+from ticketkit.picture_input import PictureError, on_white, open_picture
 from ticketkit.rendering.colour import Colour
 from ticketkit.rendering.details import EventDetails
 from ticketkit.rendering.errors import RenderingError
