@@ -40,9 +40,10 @@ backend/.env:
 demo: $(VENV)/installed backend/.env ## A running system with an event and tickets, on this machine
 	@$(BIN)/python scripts/demo.py
 
-test: setup ## All tests: backend on SQLite, what races on PostgreSQL too, cloudlet
+test: setup ## All tests: ticketkit, backend on SQLite, what races on PostgreSQL too, cloudlet
 	@scripts/need-debian chromium pdftoppm:poppler-utils qpdf openssl redis-server rabbitmq-server
 	@mkdir -p -m 700 var
+	cd ticketkit && $(BIN)/python -m pytest -q -n 2
 	cd backend && $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist loadgroup --no-loadscope-reorder .
 	cd backend && TEST_DATABASE=postgres $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist loadgroup --no-loadscope-reorder -m databases .
 	@scripts/fuzz $(BIN)/python $(FUZZ_SECONDS)

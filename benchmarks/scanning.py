@@ -14,12 +14,12 @@ from io import BytesIO
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "backend")]
+sys.path[:0] = [str(ROOT), str(ROOT / "ticketkit/tests")]
 
 import numpy as np  # noqa: E402
 import zxingcpp  # noqa: E402
+from degradation import DEGRADATIONS, Degradation, Picture  # noqa: E402
 from PIL import Image  # noqa: E402
-from tests.rendering.degradation import DEGRADATIONS, Degradation, Picture  # noqa: E402
 
 from benchmarks.render_baseline import obvious_ticket  # noqa: E402
 from benchmarks.render_samples import sample_tickets  # noqa: E402

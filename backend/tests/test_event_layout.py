@@ -15,8 +15,10 @@ from django.utils import timezone
 from apps.core.jobs import dispatch
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import Event, EventTicket
+from apps.events.ticket_service import ticket_service
 from apps.publishing import fingerprints, invalidation, publisher, queues, sweep, ticket_rendering
 from cloudlet.testing import RunningCloudlet
+from ticketkit import RenderingError
 
 from .factories import make_event, make_organiser, make_ticket
 from .pictures import codes_in_pdf
@@ -168,3 +170,11 @@ def test_all_tickets_of_a_broken_event_cost_one_trial() -> None:
         publisher.publish_many(pks)
     assert built.call_count == 1
     assert set(event.tickets.values_list("state", flat=True)) == {EventTicket.State.FAILED}
+
+
+def test_a_ticket_made_by_hand_takes_a_layout_and_refuses_a_bad_one_with_its_path() -> None:
+    data = {"ticket_id": "7d1e", "event_title": "Concert Night", "layout": {"base": "letter"}}
+    page = pypdfium2.PdfDocument(ticket_service.generate_pdf_ticket(data))[0]
+    assert page.get_size() == (612, 792)
+    with pytest.raises(RenderingError, match="layout: elements/title/size: -3 is less than"):
+        ticket_service.generate_pdf_ticket(data | {"layout": {"elements": {"title": {"size": -3}}}})

@@ -21,10 +21,11 @@ from pytest_django.fixtures import Settings
 from apps.events.checks import check_wallets
 from apps.events.models import EventTicket
 from apps.wallets.passes import Wallet, WalletOffError, apple_pass, offered
+from ticketkit.testing import issue
 from ticketkit.wallet import credentials
 
 from .factories import make_user
-from .wallet_credentials import Authority, issue
+from .wallet_credentials import Authority
 
 APPLE = ("APPLE_WALLET_CERTIFICATE", "APPLE_WALLET_KEY", "APPLE_WALLET_INTERMEDIATE")
 GOOGLE = ("GOOGLE_WALLET_CREDENTIALS", "GOOGLE_WALLET_ISSUER_ID")

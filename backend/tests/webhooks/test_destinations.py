@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.core.exceptions import ValidationError
 
 from apps.webhooks import destinations, outbound
-from tests.wallet_credentials import name, pem
+from ticketkit.testing import name, pem
 
 from .receiver import Receiver, Reply, receiving
 

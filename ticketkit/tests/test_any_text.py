@@ -11,8 +11,7 @@ import pikepdf
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from tests.rendering.readers import (
+from readers import (
     comparable,
     pdfium_picture,
     pdfium_text,
@@ -20,7 +19,8 @@ from tests.rendering.readers import (
     qpdf_complaints,
     read_qr_codes,
 )
-from tests.rendering.samples import CODE, make_event, make_ticket
+from samples import CODE, make_event, make_ticket
+
 from ticketkit.rendering import EventTemplate
 from ticketkit.rendering.content import is_printed_as_written, printed_as
 from ticketkit.rendering.text import fitting, itemise, repair

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from conformance import findings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from readers import comparable, pdfium_text, poppler_text, qpdf_complaints
+from samples import NAMES, make_event, make_ticket
 
-from tests.rendering.conformance import findings
-from tests.rendering.readers import comparable, pdfium_text, poppler_text, qpdf_complaints
-from tests.rendering.samples import NAMES, make_event, make_ticket
 from ticketkit.rendering import EventTemplate
 
 

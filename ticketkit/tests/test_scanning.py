@@ -9,11 +9,10 @@ import cv2
 import numpy as np
 import pytest
 import zxingcpp
+from degradation import DEGRADATIONS, Picture
 from PIL import Image
+from readers import QR_CODES, pdfium_picture, poppler_picture
 
-from tests.pictures import QR_CODES
-from tests.rendering.degradation import DEGRADATIONS, Picture
-from tests.rendering.readers import pdfium_picture, poppler_picture
 from ticketkit.codes.tokens import SigningKey
 from ticketkit.rendering import EventDetails, EventTemplate, TicketDetails, render_qr_png
 

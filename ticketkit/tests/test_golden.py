@@ -12,14 +12,14 @@ from pathlib import Path
 import pikepdf
 import pytest
 from PIL import Image, ImageChops, ImageStat
+from readers import pdfium_picture
+from samples import NAMES, make_event, make_ticket
 
-from tests.rendering.readers import pdfium_picture
-from tests.rendering.samples import NAMES, make_event, make_ticket
 from ticketkit.gallery.__main__ import DPI
 from ticketkit.gallery.samples import OWN_LAYOUT, Sample, samples
 from ticketkit.rendering import EventTemplate
 
-_ROOT = Path(__file__).parents[3]
+_ROOT = Path(__file__).parents[2]
 _DATA = Path(__file__).parent / "data"
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pikepdf
 import pytest
+from conformance import findings
+from samples import NAMES, cover, logo, make_event, make_ticket
 
-from tests.rendering.conformance import findings
-from tests.rendering.samples import NAMES, cover, logo, make_event, make_ticket
 from ticketkit.rendering import EventTemplate
 
 

@@ -8,6 +8,7 @@ import pypdfium2  # type: ignore[import-untyped]
 import zxingcpp
 from PIL import Image
 
+QR_CODES = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCodeModel2)
 _INVISIBLE = {"\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\ufe0e", "\ufe0f", "\u00ad"}
 
 
@@ -36,9 +37,7 @@ def pdfium_picture(pdf: bytes, dpi: int) -> Image.Image:
 
 def read_qr_codes(picture: Image.Image) -> list[str]:
     """The texts of the QR codes that zxing-cpp finds."""
-    found = zxingcpp.read_barcodes(
-        picture.convert("L"), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCodeModel2)
-    )
+    found = zxingcpp.read_barcodes(picture.convert("L"), formats=QR_CODES)
     return [code.text for code in found]
 
 

@@ -11,9 +11,9 @@ import pikepdf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from readers import pdfium_picture, pdfium_text, poppler_picture, read_qr_codes
+from samples import CODE, NAMES, cover, logo, make_event, make_ticket
 
-from tests.rendering.readers import pdfium_picture, pdfium_text, poppler_picture, read_qr_codes
-from tests.rendering.samples import CODE, NAMES, cover, logo, make_event, make_ticket
 from ticketkit.rendering import EventTemplate, RenderingError
 from ticketkit.rendering.text.fitting import Style, fit
 
@@ -31,13 +31,13 @@ def test_the_same_ticket_is_the_same_bytes() -> None:
 def test_another_process_makes_the_same_bytes() -> None:
     program = (
         "import hashlib; from ticketkit import EventTemplate;"
-        "from tests.rendering.samples import *; t = EventTemplate(make_event());"
+        "from samples import *; t = EventTemplate(make_event());"
         "print(hashlib.sha256(b''.join(t.render_pdf(make_ticket(holder=n)) for n in NAMES.values())).hexdigest())"
     )
     runs = {
         subprocess.run(
             [sys.executable, "-c", program],
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parent,
             env={"PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin"},
             capture_output=True,
             text=True,

@@ -5,8 +5,8 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import make_event, make_ticket
 
-from tests.rendering.samples import make_event, make_ticket
 from ticketkit.rendering import EventTemplate, filling
 from ticketkit.rendering.pdf.fonts import SharedFont
 from ticketkit.rendering.pdf.text import KernedText, draw_line

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from conformance import findings
 from PIL import Image
+from readers import pdfium_picture, read_qr_codes
 
-from tests.rendering.conformance import findings
-from tests.rendering.readers import pdfium_picture, read_qr_codes
 from ticketkit.gallery.__main__ import write_gallery
 from ticketkit.gallery.samples import Sample, samples
 from ticketkit.rendering import EventTemplate

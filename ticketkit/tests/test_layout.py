@@ -5,13 +5,11 @@ import re
 from typing import Any
 from unittest import mock
 
-import pypdfium2
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from readers import pdfium_text
+from samples import make_event, make_ticket
 
-from apps.events.ticket_service import ticket_service
-from tests.rendering.readers import pdfium_text
-from tests.rendering.samples import make_event, make_ticket
 from ticketkit.rendering import EventTemplate, RenderingError
 from ticketkit.rendering.colour import contrast, parse_colour
 from ticketkit.rendering.layout.loading import layout_schema, load_layout
@@ -146,11 +144,3 @@ def test_texts_can_be_read_on_any_paper(paper: str, accent: str) -> None:
     surface = parse_colour(paper)
     for colour in (palette.ink, palette.muted, palette.accent, palette.text("#abcdef")):
         assert contrast(colour, surface) >= 4.5
-
-
-def test_a_ticket_made_by_hand_takes_a_layout_and_refuses_a_bad_one_with_its_path() -> None:
-    data = {"ticket_id": "7d1e", "event_title": "Concert Night", "layout": {"base": "letter"}}
-    page = pypdfium2.PdfDocument(ticket_service.generate_pdf_ticket(data))[0]
-    assert page.get_size() == (612, 792)
-    with pytest.raises(RenderingError, match="layout: elements/title/size: -3 is less than"):
-        ticket_service.generate_pdf_ticket(data | {"layout": {"elements": {"title": {"size": -3}}}})

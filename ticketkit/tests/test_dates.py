@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import available_timezones
 
 import pytest
+from readers import pdfium_text
+from samples import make_event, make_ticket
 
-from tests.rendering.readers import pdfium_text
-from tests.rendering.samples import make_event, make_ticket
 from ticketkit.rendering import EventTemplate
 from ticketkit.rendering.dates import format_date_and_time, format_time_of_day, local_iso
 

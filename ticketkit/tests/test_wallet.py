@@ -17,8 +17,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 
-from tests.wallet_credentials import Authority, name, pem
 from ticketkit.rendering import EventDetails, RenderingError, TicketDetails
+from ticketkit.testing import Authority, name, pem
 from ticketkit.wallet import (
     AppleCredentials,
     ApplePassTemplate,
