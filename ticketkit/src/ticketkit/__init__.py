@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from ticketkit.rendering.raster import first_page_png as first_page_png
     from ticketkit.rendering.selfcheck import check_ticket as check_ticket
     from ticketkit.rendering.selfcheck import read_codes as read_codes
+    from ticketkit.rendering.text.coverage import uncovered_scripts as uncovered_scripts
+    from ticketkit.rendering.text.fonts import use_fonts as use_fonts
     from ticketkit.wallet import AppleCredentials as AppleCredentials
     from ticketkit.wallet import ApplePassTemplate as ApplePassTemplate
     from ticketkit.wallet import GoogleCredentials as GoogleCredentials
@@ -116,6 +118,8 @@ _NAMES = {
         "check_ticket",
         "read_codes",
     ),
+    "ticketkit.rendering.text.coverage": ("uncovered_scripts",),
+    "ticketkit.rendering.text.fonts": ("use_fonts",),
     "ticketkit.wallet": (
         "AppleCredentials",
         "ApplePassTemplate",

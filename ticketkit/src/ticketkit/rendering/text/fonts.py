@@ -1,13 +1,17 @@
 """Which font draws which script, and the font files as HarfBuzz objects.
 
-The fonts are Noto (SIL Open Font License), taken from the packages ``manimgx-fonts`` and ``manimgx-fonts-cjk``. All are
-variable in weight. Lengths in this package are in thousandths of an em, the unit of PDF's glyph widths.
+The fonts are Noto (SIL Open Font License), from the folder that ``use_fonts`` or ``TICKETKIT_FONTS`` names, else from
+the packages ``manimgx-fonts`` and ``manimgx-fonts-cjk``. All are variable in weight. Lengths in this package are in
+thousandths of an em, the unit of PDF's glyph widths.
 """
 
+import os
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
+from typing import Final
 
 import uharfbuzz as hb
 
@@ -18,7 +22,7 @@ EM = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FontFile:
-    """Where a font lies: a file of an installed package, and the face's index inside a collection.
+    """Where a font lies: a file of a folder or an installed package, and the face's index inside a collection.
 
     There is one object for each font, so that looking something up by it is quick.
     """
@@ -69,20 +73,73 @@ SCRIPT_FONTS = {
     "Thai": _noto("Thai"),
 }
 CJK_SCRIPTS = frozenset(("Hani", "Hira", "Kana", "Hang", "Bopo"))
+FONTS_VARIABLE: Final = "TICKETKIT_FONTS"
+_chosen: Path | None = None  # by `use_fonts`
 
 
-def open_face(package: str, filename: str, index: int) -> hb.Face:
-    """A face of a font file in an installed package."""
-    return hb.Face(_blob(package, filename), index)
+def use_fonts(folder: str | PathLike[str]) -> None:
+    """Take the fonts from a folder, where they have the file names that Noto gives them.
+
+    A file that is not there is taken from the installed packages. Fonts are loaded once a process, so call this before
+    the first ticket is drawn. The environment variable `TICKETKIT_FONTS` names a folder without any call; this function
+    overrides it. Raises RenderingError for what is no folder, and when other fonts are in use already.
+    """
+    global _chosen
+    path = _existing(folder, "the folder of fonts")
+    if typeface.cache_info().currsize and path != fonts_folder():
+        raise RenderingError(f"other fonts than those in {path} are in use: choose the folder before the first ticket")
+    _chosen = path
+
+
+def fonts_folder() -> Path | None:
+    """Return the folder that fonts are looked for in first, if there is one. Raises RenderingError for no folder."""
+    if _chosen is not None:
+        return _chosen
+    named = os.environ.get(FONTS_VARIABLE)
+    return _existing(named, FONTS_VARIABLE) if named else None
+
+
+def _existing(folder: str | PathLike[str], name: str) -> Path:
+    path = Path(folder).absolute()
+    if not path.is_dir():
+        raise RenderingError(f"{name}: {path} is no folder: name the one that the font files are in")
+    return path
+
+
+def font_path(source: FontFile) -> Path | None:
+    """Return the file of a font: in the chosen folder, else in its package, None if neither has it."""
+    folder = fonts_folder()
+    if folder is not None and (own := folder / source.filename).is_file():
+        return own
+    package = find_spec(source.package)
+    if package is None or package.origin is None:
+        return None
+    installed = Path(package.origin).with_name(source.filename)
+    return installed if installed.is_file() else None
+
+
+def _open_face(source: FontFile) -> hb.Face:
+    """Return the face of a font file that varies in weight alone. Raises RenderingError, which says what is wrong."""
+    path = font_path(source)
+    if path is None:
+        distribution, folder = source.package.replace("_", "-"), fonts_folder()
+        where = f"put the file into {folder}" if folder else f"set {FONTS_VARIABLE} to a folder that has the file"
+        raise RenderingError(f"the font {source.filename} is missing: install {distribution}, or {where}")
+    try:
+        face = hb.Face(_blob(path), source.index)
+    except hb.HarfBuzzError as error:
+        raise RenderingError(f"the font {path} cannot be read: {error}") from error
+    if not face.glyph_count:
+        raise RenderingError(f"{path} is not the font of this name: download it again")
+    if [axis.tag for axis in face.axis_infos] != ["wght"]:
+        raise RenderingError(f"the font {path} does not vary in weight alone: take Noto's variable font of this name")
+    return face
 
 
 @cache
-def _blob(package: str, filename: str) -> hb.Blob:
-    """The file, mapped into memory once for all its faces."""
-    found = find_spec(package)
-    if found is None or found.origin is None:
-        raise RenderingError(f"the font package {package} is missing: install the project's requirements")
-    return hb.Blob.from_file_path(str(Path(found.origin).with_name(filename)))
+def _blob(path: Path) -> hb.Blob:
+    """Return the file, mapped into memory once for all its faces."""
+    return hb.Blob.from_file_path(str(path))
 
 
 class Typeface:
@@ -90,9 +147,9 @@ class Typeface:
 
     def __init__(self, source: FontFile) -> None:
         self.source = source
-        self.face = open_face(source.package, source.filename, source.index)
+        self.face = _open_face(source)
         self.coverage = self.face.unicodes
-        axis = next(axis for axis in self.face.axis_infos if axis.tag == "wght")
+        (axis,) = self.face.axis_infos
         self._lightest, self._heaviest = axis.min_value, axis.max_value
         self._instances: dict[int, FontInstance] = {}
 
@@ -150,6 +207,12 @@ class FontInstance:
 def typeface(source: FontFile) -> Typeface:
     """The typeface of a font file, loaded once a process."""
     return Typeface(source)
+
+
+@cache
+def find_typeface(source: FontFile) -> Typeface | None:
+    """Return the typeface of a font file; None if the file is missing, so that other fonts are asked."""
+    return typeface(source) if font_path(source) else None
 
 
 def cjk_region(text: str, language: str) -> str:

@@ -18,7 +18,7 @@ from ticketkit.rendering.text.fonts import (
     SYMBOLS,
     FontFile,
     cjk_region,
-    typeface,
+    find_typeface,
 )
 
 _SHARED_SCRIPTS = frozenset(("Zyyy", "Zinh", "Zzzz"))
@@ -115,15 +115,15 @@ def _script_font(script: str, cjk: FontFile) -> FontFile:
 
 @lru_cache(maxsize=8192)
 def _font_for(cluster: str, script: str, previous: FontFile | None, cjk: FontFile) -> FontFile:
-    """The first font with every visible character of the cluster."""
+    """The first font, of those that are there, with every visible character of the cluster."""
     visible = [ord(char) for char in cluster if not is_ignorable(char) and char not in "\t\n\r"]
     first = _script_font(script, cjk)
     order = [first, *([previous] if previous else []), LATIN, SYMBOLS, EMOJI, cjk, *SCRIPT_FONTS.values()]
     if _is_emoji(cluster):
         order.insert(0, EMOJI)
     for source in order:
-        coverage = typeface(source).coverage
-        if all(point in coverage for point in visible):
+        found = find_typeface(source)
+        if found and all(point in found.coverage for point in visible):
             return source
     raise UndrawableTextError
 
