@@ -77,8 +77,6 @@ def sample_tickets(script: str, keys: KeyRing) -> Iterator[TicketDetails]:
             ticket_type="Standing",
             price="€ 42.00",
             order_reference=f"{chooser.getrandbits(40):010X}",
-            number=number % 4 + 1,
-            of=4,
         )
 
 

@@ -65,8 +65,6 @@ def make_ticket(**changes: Any) -> TicketDetails:
         "price": "€48.00",
         "quantity": 2,
         "order_reference": "LUM-20931",
-        "number": 1,
-        "of": 2,
     }
     return TicketDetails(**(details | changes))
 

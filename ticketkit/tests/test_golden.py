@@ -49,7 +49,7 @@ def test_the_documented_layout_is_accepted() -> None:
 
 
 def test_threads_share_a_template() -> None:
-    tickets = [make_ticket(holder=name, number=n % 3 + 1) for n, name in enumerate(NAMES.values())] * 4
+    tickets = [make_ticket(holder=name, quantity=n % 3 + 1) for n, name in enumerate(NAMES.values())] * 4
     alone = EventTemplate(make_event())
     expected = [alone.render_pdf(ticket) for ticket in tickets]
     shared = EventTemplate(make_event())

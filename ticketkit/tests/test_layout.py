@@ -111,7 +111,22 @@ def test_the_schema_is_valid_and_describes_every_element() -> None:
     document = layout_schema()
     Draft202012Validator.check_schema(document)
     built_in = {*load_layout().texts, *load_layout().pictures}
-    assert set(document["properties"]["elements"]["properties"]) == built_in
+    assert set(document["properties"]["elements"]["properties"]) == {*built_in, "number"}
+
+
+@pytest.mark.parametrize("base", ["a4", "letter", "phone"])
+def test_a_layout_of_an_earlier_version_that_names_the_number_draws_the_same_ticket(base: str) -> None:
+    rows: list[list[Any]] = [["holder"], ["ticket_type", "price"], ["quantity", "order_reference"]]
+    named = {"show": True, "size": 20, "label": True, "colour": "accent"}
+    layouts = [
+        {"base": base, "stacks": {"admission": {"rows": rows}}},
+        {"base": base, "stacks": {"admission": {"rows": rows[:2] + [["quantity", "order_reference", "number"]]}}},
+        {"base": base, "stacks": {"admission": {"rows": [["number"], *rows]}}, "elements": {"number": named}},
+        {"base": base, "stacks": {"admission": {"rows": rows}}, "elements": {"number": {"show": False}}},
+    ]
+    templates = [EventTemplate(make_event(), layout) for layout in layouts]
+    assert len({template.render_pdf(make_ticket()) for template in templates}) == 1
+    assert not any(template.complaints for template in templates)
 
 
 @pytest.mark.parametrize("base", ["a4", "letter", "phone"])

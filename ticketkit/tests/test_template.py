@@ -52,8 +52,8 @@ def test_another_process_makes_the_same_bytes() -> None:
 def test_files_of_two_tickets_have_different_ids() -> None:
     template = EventTemplate(make_event())
     ids = set()
-    for number in (1, 2):
-        with pikepdf.open(io.BytesIO(template.render_pdf(make_ticket(number=number)))) as pdf:
+    for quantity in (1, 2):
+        with pikepdf.open(io.BytesIO(template.render_pdf(make_ticket(quantity=quantity)))) as pdf:
             ids.add(bytes(pdf.trailer.ID[0]))
     assert len(ids) == 2
 

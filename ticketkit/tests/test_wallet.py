@@ -36,8 +36,6 @@ TICKET = TicketDetails(
     ticket_type="Standing",
     price="€ 42.00",
     order_reference="A1B2",
-    number=2,
-    of=4,
 )
 
 
@@ -128,7 +126,7 @@ class TestApple:
         shown = {field["key"]: field["value"] for fields in content["eventTicket"].values() for field in fields}
         assert shown["title"] == "Concert Night"
         assert "19:30" in shown["date"] or "7:30" in shown["date"]  # Lisbon's time
-        assert (shown["holder"], shown["number"], shown["terms"]) == ("Zoë Müller", "2 of 4", "No refunds.")
+        assert (shown["holder"], shown["terms"]) == ("Zoë Müller", "No refunds.")
 
     def test_ink_is_readable_on_a_pale_accent(self, apple: AppleCredentials) -> None:
         content = json.loads(opened(ApplePassTemplate(EVENT, apple).render(TICKET))["pass.json"])
@@ -156,7 +154,7 @@ class TestApple:
         assert content["organizationName"] == "Fête"
         assert content["barcodes"][0]["messageEncoding"] == "utf-8"
         assert content["eventTicket"]["secondaryFields"][0]["value"] == "2026-01-15 19:00"
-        assert content["eventTicket"]["auxiliaryFields"] == []  # no "1 of 1" where there is nothing to count
+        assert content["eventTicket"]["auxiliaryFields"] == []
 
     def test_a_broken_logo_is_refused(self, apple: AppleCredentials) -> None:
         with pytest.raises(RenderingError, match="logo cannot be read"):
@@ -260,7 +258,7 @@ class TestGoogle:
         )
         ticket = TicketDetails(
             ticket_id=TICKET_ID, code=code, holder=text(200), ticket_type=text(100), price=text(20), quantity=500,
-            order_reference=text(40), number=500, of=500,
+            order_reference=text(40),
         )  # fmt: skip
         template = GooglePassTemplate(event, google, f"event-{2**31}")
         link = template.link(ticket, class_exists=class_exists)

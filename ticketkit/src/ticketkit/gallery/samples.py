@@ -25,7 +25,7 @@ OWN_LAYOUT: Mapping[str, Any] = {
         "title": {"size": 36, "weight": 900},
         "logo": {"frame": [508, 24, 60, 60]},
     },
-    "stacks": {"admission": {"rows": [["holder"], ["ticket_type", "quantity"], ["order_reference", "number"]]}},
+    "stacks": {"admission": {"rows": [["holder"], ["ticket_type", "quantity"], ["order_reference"]]}},
 }
 _STAGE = ("#120a08", "#40140d", "#ffb238", "#ff6b35", "#ffe3b3")
 
@@ -64,8 +64,6 @@ def _ticket(n: int, holder: str, ticket_type: str, price: str) -> TicketDetails:
         price=price,
         quantity=1 + n % 2,
         order_reference=f"ORD-{48210 + 37 * n}",
-        number=1 + n % 3,
-        of=3,
     )
 
 

@@ -10,7 +10,7 @@ from ticketkit.rendering.text.itemise import is_ignorable
 from ticketkit.rendering.text.repair import PLACEHOLDER, as_drawn
 
 # Elements whose text is the ticket's own; all others are the same on every ticket of an event.
-TICKET_ELEMENTS = ("holder", "ticket_type", "price", "quantity", "number", "order_reference", "ticket_id")
+TICKET_ELEMENTS = ("holder", "ticket_type", "price", "quantity", "order_reference", "ticket_id")
 
 # Control characters that are no white space, and byte order marks: nothing is drawn of them, and no document may hold
 # them. Forms refuse them; rows of the database may hold anything.
@@ -35,7 +35,7 @@ def event_texts(event: EventDetails, labels: Labels) -> dict[str, str]:
         doors = format_time_of_day(event.doors_at, event.time_zone, event.language, event.starts_at)
         texts["doors"] = f"{labels['doors']}: {doors}"
     cleaned = {name: clean_text(text, name in ("address", "terms")) for name, text in texts.items()}
-    cleaned["title"] = cleaned["title"] or labels["number"]  # the word for a ticket, where an event has no title
+    cleaned["title"] = cleaned["title"] or labels["ticket"]  # the word for a ticket, where an event has no title
     return {name: text for name, text in cleaned.items() if text}
 
 
@@ -48,7 +48,6 @@ def ticket_texts(ticket: TicketDetails, labels: Labels, dated: bool) -> dict[str
         "ticket_type": ticket.ticket_type,
         "price": ticket.price,
         "quantity": str(ticket.quantity),
-        "number": labels["number_of"].format(number=ticket.number, of=ticket.of) if ticket.of > 1 else "",
         "order_reference": ticket.order_reference,
         "ticket_id": ticket.ticket_id,
     }

@@ -39,8 +39,6 @@ class TicketDetails:
     price: str = ""
     quantity: int = 1
     order_reference: str = ""
-    number: int = 1
-    of: int = 1
     event_date: str = ""
 
 

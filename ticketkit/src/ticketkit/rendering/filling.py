@@ -13,7 +13,7 @@ from ticketkit.rendering.text.fonts import LATIN, FontInstance, typeface
 from ticketkit.rendering.text.shaping import GlyphRun
 
 # Texts of these come again and again, those of others hardly ever.
-_RECURRING = frozenset(("ticket_type", "price", "quantity", "number", "date"))
+_RECURRING = frozenset(("ticket_type", "price", "quantity", "date"))
 _REMEMBERED = 256
 
 

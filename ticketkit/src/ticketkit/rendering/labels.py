@@ -38,8 +38,8 @@ def is_right_to_left(language: str) -> bool:
 def labels_for(language: str) -> Labels:
     """The words by element name; English where a language has none yet.
 
-    Besides: ``presents`` with the place {organiser}, ``number_of`` with the places {number} and {of}, and what the
-    pictures ``qr``, ``cover`` and ``logo`` show.
+    Besides: ``ticket``, ``presents`` with the place {organiser}, and what the pictures ``qr``, ``cover`` and ``logo``
+    show.
     """
     languages = _languages()
     if language.lower().replace("_", "-").startswith(_TRADITIONAL_CHINESE):

@@ -127,10 +127,8 @@ class EventTemplate:
         """Fonts for the event's texts and for the common characters at the weights of a ticket's texts."""
         lines = [line for block in blocks if block.fitted for line in block.fitted.lines]
         weights = {block.style.weight for block in blocks if block.fitted is None}
-        counting = self._labels["number_of"].format(number=12, of=12)
         for weight in sorted(weights):
             lines.append(shape_line(_COMMON_CHARACTERS, weight, "en", False))
-            lines.append(shape_line(counting, weight, self._event.language, self._setting.right_to_left))
         uses: dict[FontInstance, dict[GlyphUse, int]] = {}
         for line in lines:
             for run in line.runs:

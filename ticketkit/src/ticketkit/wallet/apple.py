@@ -22,7 +22,7 @@ from ticketkit.wallet.credentials import AppleCredentials
 _FIELDS: Final = {
     "primaryFields": ("title",),
     "secondaryFields": ("date", "venue"),
-    "auxiliaryFields": ("holder", "ticket_type", "number"),
+    "auxiliaryFields": ("holder", "ticket_type"),
     "backFields": ("doors", "address", "price", "quantity", "order_reference", "ticket_id", "terms"),
 }
 
@@ -61,7 +61,7 @@ class ApplePassTemplate:
             "passTypeIdentifier": self._credentials.pass_type_identifier,
             "teamIdentifier": self._credentials.team_identifier,
             "organizationName": organiser or title,
-            "description": f"{self._labels['number']}: {title}",
+            "description": f"{self._labels['ticket']}: {title}",
             "backgroundColor": _rgb(accent),
             "foregroundColor": ink,
             "labelColor": ink,

@@ -24,7 +24,7 @@ _LINK_LIMIT: Final = 1799
 _UNLIMITED: Final = 10**6
 _OBJECT_BYTES: Final = 430  # what a ticket with a signed code needs, with a name of some 60 bytes
 _TEXT_BYTES: Final = (1000, 120, 80, 60, 40, 24)  # lengths that texts are shortened to, in UTF-8
-_MODULES: Final = ("quantity", "number", "date", "price")  # the most important first
+_MODULES: Final = ("quantity", "date", "price")  # the most important first
 
 
 def shortened(text: str, limit: int) -> str:

@@ -17,6 +17,7 @@ from ticketkit.rendering.layout.model import Frame, Layout, build_layout
 # The code's frame with its quiet zone: 45 mm, so that a phone reads it at arm's length and a 60 dpi print still scans.
 MINIMUM_CODE_EDGE = 128.0
 MINIMUM_PICTURE_EDGE = 16.0
+_RETIRED = "number"  # an element of earlier versions: layouts that name it are kept, and nothing is drawn of it
 LONGEST_MESSAGE = 300  # what is wrong may be quoted, and a document can be of any length
 
 
@@ -32,6 +33,7 @@ def load_layout(changes: Mapping[str, Any] | None = None) -> Layout:
         for key in ("frame", "gap", "rows"):
             if key not in stack:
                 raise RenderingError(f"layout: stacks/{name}/{key} is missing: a new stack needs frame, gap and rows")
+    document["elements"].pop(_RETIRED, None)
     layout = build_layout(document)
     _check_placement(layout)
     return layout
