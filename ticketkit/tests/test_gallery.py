@@ -1,5 +1,8 @@
 """The gallery is made by one command, and every ticket in it is as good as any other."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from ticketkit.gallery.samples import Sample, samples
 from ticketkit.rendering import EventTemplate
 from ticketkit.rendering.labels import labels_for, languages
 
+DOCS = Path(__file__).parents[2] / "docs"
+
 
 def test_one_command_writes_a_page_with_a_picture_of_every_sample(tmp_path: Path) -> None:
     page, *pictures = write_gallery(tmp_path)
@@ -21,6 +26,17 @@ def test_one_command_writes_a_page_with_a_picture_of_every_sample(tmp_path: Path
         assert picture.name in text
         with Image.open(picture) as opened:
             assert opened.width > 300
+
+
+def test_the_page_of_the_documentation_is_what_its_command_writes(tmp_path: Path) -> None:
+    """But for the sizes of the files, which differ a little with the versions of libraries."""
+    shown = (DOCS / "explanation/ticket-gallery.md").read_text("utf-8")
+    command = re.findall(r"`\.venv/bin/python (-m [\w.]+) docs`", shown)[0].split()
+    subprocess.run([sys.executable, *command, str(tmp_path)], timeout=60, check=True)
+    written = (tmp_path / "explanation/ticket-gallery.md").read_text("utf-8")
+    assert re.sub(r"\d+ KB", "", written) == re.sub(r"\d+ KB", "", shown)
+    pictures = {path.name for path in (DOCS / "images/tickets").iterdir()}
+    assert {path.name for path in (tmp_path / "images/tickets").iterdir()} == pictures
 
 
 @pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.name)

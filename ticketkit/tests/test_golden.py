@@ -1,7 +1,7 @@
 """Tickets look and are built as they were when a person last looked at them.
 
-After a wanted change: ``python -m ticketkit.gallery ../docs``, look at the pictures, commit them; and copy
-what the structure test prints into its file.
+After a wanted change: ``.venv/bin/python -m ticketkit.gallery docs`` in the repository's root folder, look at the
+pictures, commit them; and copy what the structure test prints into its file.
 """
 
 import io

@@ -18,7 +18,7 @@ _INTRODUCTION = """# Tickets in ten languages
 Each is drawn from the same data that the API takes: an event, a ticket, and in some cases a few changes of the layout
 (Letter instead of A4, a phone's page, dark paper, no cover). Labels, dates and directions follow the event's language;
 names keep their own script. The last one has the [layout of its own](../reference/ticket-layout.md) that the reference
-shows. `python -m ticketkit.gallery docs`, run in `backend/`, draws them anew.
+shows. `.venv/bin/python -m ticketkit.gallery docs`, run in the repository's root folder, draws them anew.
 """
 
 
