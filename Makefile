@@ -63,7 +63,7 @@ lint: setup ## Style, types, import contracts, migrations, API document
 
 lock: ## Choose the newest versions that the requirements allow
 	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-header \
-		--group pyproject.toml:dev --group cloudlet/pyproject.toml:dev \
+		--group pyproject.toml:dev --group ticketkit/pyproject.toml:dev --group cloudlet/pyproject.toml:dev \
 		backend/requirements.txt ticketkit/pyproject.toml cloudlet/pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --constraints requirements.lock \
 		backend/requirements.txt ticketkit/pyproject.toml cloudlet/pyproject.toml -o requirements-image.lock

@@ -1,0 +1,106 @@
+"""What is installed: no framework is asked for, the public names are there, and the README's lines run."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ticketkit
+from ticketkit import read_codes
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+OPTIONS = {"timeout": 60, "check": True, "capture_output": True, "text": True}
+IMPORTING = """
+import json, sys
+from importlib import import_module
+from pkgutil import walk_packages
+import ticketkit
+names = [module.name for module in walk_packages(ticketkit.__path__, "ticketkit.")]
+for name in names:
+    import_module(name)
+print(json.dumps([len(names), sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def run(program: str, *path: Path) -> Any:
+    """What a process prints as JSON that finds these folders first."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, path))}
+    command = [sys.executable, "-W", "error", "-c", program]
+    return json.loads(subprocess.run(command, env=environment, **OPTIONS).stdout)  # type: ignore[call-overload]
+
+
+def test_importing_every_module_imports_neither_a_framework_nor_the_rest_of_the_repository() -> None:
+    """They could be imported: Django is installed, and the backend lies on the path."""
+    backend = ROOT.parent / "backend"
+    modules, imported = run(IMPORTING, backend, ROOT.parent / "cloudlet/src")
+    assert modules > 50
+    assert not {"django", "apps", "config", "cloudlet", "celery", "cloudinary"} & set(imported)
+    program = "import json, sys, django, apps, config, cloudlet; print(json.dumps(sorted(sys.modules)))"
+    assert {"django", "apps", "config", "cloudlet"} <= set(run(program, backend, ROOT.parent / "cloudlet/src"))
+
+
+def test_every_public_name_is_there_and_known_to_type_checkers() -> None:
+    assert ticketkit.__all__ == sorted(ticketkit.__all__) == dir(ticketkit)
+    for name in ticketkit.__all__:
+        assert getattr(ticketkit, name) is not None
+    typed = {
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(Path(str(ticketkit.__file__)).read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("ticketkit.")
+        for alias in node.names
+        if alias.asname == alias.name
+    }
+    assert typed == {(module, name) for name, module in ticketkit._MODULES.items()}
+    with pytest.raises(AttributeError, match="has no attribute 'draw'"):
+        _ = ticketkit.draw
+
+
+def test_signing_codes_loads_no_fonts() -> None:
+    program = "import json, sys; from ticketkit import KeyRing; print(json.dumps(sorted(sys.modules)))"
+    assert not {"uharfbuzz", "PIL", "fontTools", "ticketkit.rendering"} & set(run(program))
+
+
+def test_the_readme_names_everything_that_is_public() -> None:
+    assert set(ticketkit.__all__) - set(re.findall(r"`(\w+)(?:\(\w+\))?`", README)) == set()
+
+
+def test_the_ticket_of_the_readme_takes_ten_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(BLOCKS[0].splitlines()) == 10
+    exec(BLOCKS[0], names := {})  # type: ignore[var-annotated] # noqa: S102 # our own lines
+    for file in ("ticket.png", "ticket.pdf"):
+        assert read_codes((tmp_path / file).read_bytes()) == [names["details"].code]
+
+
+def test_all_lines_of_the_readme_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec("".join(BLOCKS), {})  # noqa: S102 # our own lines
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "preview.png", "ticket.pdf", "ticket.pkpass", "ticket.png",
+    ]  # fmt: skip
+
+
+def test_the_wheel_holds_all_that_a_ticket_needs(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, **OPTIONS)  # type: ignore[call-overload]
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    source, installed = ROOT / "src/ticketkit", tmp_path / "installed/ticketkit"
+    files = {path.relative_to(source) for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert {path.relative_to(installed) for path in installed.rglob("*") if path.is_file()} == files
+    assert {path.suffix for path in files} == {".py", ".json", ".icc", ".typed"}
+    assert [path.name for path in (tmp_path / "installed").rglob("LICENSE")] == ["LICENSE"]
+    program = f"import os; os.chdir({str(tmp_path)!r})\n{BLOCKS[0]}\nimport json, ticketkit\n"
+    found = run(f"{program}print(json.dumps([ticketkit.__file__, details.code]))", tmp_path / "installed")
+    assert found[0] == str(installed / "__init__.py")
+    assert read_codes((tmp_path / "ticket.pdf").read_bytes()) == [found[1]]
