@@ -8,7 +8,6 @@ ratios. Every ticket has another holder, id and code, and making its signed code
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -18,12 +17,12 @@ from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "backend")]
+sys.path.insert(0, str(ROOT))
 
 from benchmarks.render_baseline import obvious_ticket  # noqa: E402
 from benchmarks.render_samples import GIVEN_NAMES, sample_apple_credentials, sample_event, sample_tickets  # noqa: E402
 from ticketkit import (  # noqa: E402
-    ApplePassTemplate,  # noqa: E402
+    ApplePassTemplate,
     EventTemplate,
     KeyRing,
     SigningKey,
@@ -42,7 +41,7 @@ TARGETS = {
 STARTUP = """
 import time
 begin = time.perf_counter()
-from ticketkit.rendering import render_qr_png
+from ticketkit import render_qr_png
 render_qr_png("AD1:" + "0" * 131)
 print(time.perf_counter() - begin)
 """
@@ -152,10 +151,7 @@ def _time(job: Callable[[], object]) -> float:
 
 
 def _python(*arguments: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "backend")}
-    return subprocess.run(
-        [sys.executable, *arguments], env=environment, check=True, capture_output=True, text=True
-    ).stdout
+    return subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def _print(figures: dict[str, Any]) -> None:

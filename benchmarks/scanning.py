@@ -23,11 +23,7 @@ from PIL import Image  # noqa: E402
 
 from benchmarks.render_baseline import obvious_ticket  # noqa: E402
 from benchmarks.render_samples import sample_tickets  # noqa: E402
-from ticketkit import (  # noqa: E402
-    KeyRing,
-    SigningKey,
-    render_qr_png,  # noqa: E402
-)
+from ticketkit import KeyRing, SigningKey, render_qr_png  # noqa: E402
 
 STEPS = 8
 
