@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from apps.events import font_checks
+from apps.publishing import checks
 from ticketkit import RenderingError
 
 from .workers import BACKEND, environment
@@ -19,13 +19,13 @@ THAI, CJK = "NotoSansThai[wght].ttf", "NotoSansCJK-VF.otf.ttc"
 
 
 def test_the_installed_fonts_leave_nothing_to_tell() -> None:
-    assert font_checks.check_fonts(None) == []
+    assert checks.check_fonts(None) == []
 
 
 def test_a_font_is_told_once_with_all_the_scripts_that_it_is_for() -> None:
     told = {"Thai": "the font A is missing", "Han": "the font B is missing", "Hangul": "the font B is missing"}
-    with mock.patch.object(font_checks, "uncovered_scripts", return_value=told):
-        warnings = font_checks.check_fonts(None)
+    with mock.patch.object(checks, "uncovered_scripts", return_value=told):
+        warnings = checks.check_fonts(None)
     assert [(warning.id, warning.msg) for warning in warnings] == [
         ("events.W011", "Tickets cannot show Thai: the font A is missing."),
         ("events.W011", "Tickets cannot show Han, Hangul: the font B is missing."),
@@ -34,8 +34,8 @@ def test_a_font_is_told_once_with_all_the_scripts_that_it_is_for() -> None:
 
 def test_a_setting_that_names_no_folder_is_told() -> None:
     error = RenderingError("TICKETKIT_FONTS: /fonts is no folder: name the one that the font files are in")
-    with mock.patch.object(font_checks, "uncovered_scripts", side_effect=error):
-        (warning,) = font_checks.check_fonts(None)
+    with mock.patch.object(checks, "uncovered_scripts", side_effect=error):
+        (warning,) = checks.check_fonts(None)
     assert (warning.id, warning.msg) == ("events.W011", f"No ticket can be drawn: {error}.")
 
 

@@ -6,8 +6,7 @@ class EventsConfig(AppConfig):
     verbose_name = "Events and tickets"
 
     def ready(self) -> None:
-        from . import checks, font_checks, receivers  # registering them needs the models, which are loaded by now
+        from . import checks, receivers  # registering them needs the models, which are loaded by now
 
         checks.register()
-        font_checks.register()
         receivers.connect()

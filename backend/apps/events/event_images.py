@@ -11,7 +11,7 @@ from apps.core import sandbox
 from .models import Event, EventImage
 
 MAX_BYTES = 10 * 1024 * 1024
-WORKER = "apps.core.picture_worker"
+WORKER = "apps.events.picture_worker"
 MEMORY_BYTES = 640 * 1024 * 1024
 CPU_SECONDS = 20
 STORED = {EventImage.Kind.COVER: ("JPEG", 1600), EventImage.Kind.LOGO: ("PNG", 600)}  # the format, the longest side
@@ -31,7 +31,7 @@ def save_event_image(event: Event, kind: EventImage.Kind, content: bytes) -> Eve
 def prepare(kind: EventImage.Kind, content: bytes) -> tuple[bytes, str]:
     """Return the picture as JPEG (covers) or PNG (logos, which keep their transparency), and its media type.
 
-    `picture_input.py` says what becomes of which picture. Raises ValidationError, which says why it is not taken.
+    `ticketkit` says what becomes of which picture (`picture_input.py`). Raises ValidationError, which says why it is not taken.
     """
     if len(content) > MAX_BYTES:
         raise ValidationError(f"The picture is larger than {MAX_BYTES // 1024 // 1024} MB. Upload a smaller one.")

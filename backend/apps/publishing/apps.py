@@ -6,6 +6,7 @@ class PublishingConfig(AppConfig):
     verbose_name = "Publishing"
 
     def ready(self) -> None:
-        from . import receivers  # registering them needs the models, which are loaded by now
+        from . import checks, receivers  # registering them needs the models, which are loaded by now
 
+        checks.register()
         receivers.connect()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 
 from apps.core.sandbox import RefusedError, serve
-
-from .picture_input import PictureError, on_white, open_picture
+from ticketkit import PictureError, on_white, open_picture
 
 
 def prepare(content: bytes, image_format: str, longest_side: str) -> bytes:
