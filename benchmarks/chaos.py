@@ -1,4 +1,4 @@
-"""Is anything lost when everything goes wrong at once? The long form of backend/tests/test_chaos.py.
+"""Is anything lost when everything goes wrong at once? The long form of backend/tests/system/test_chaos.py.
 
     python benchmarks/chaos.py [--tickets 5000] [--minutes 3] [--seed N] [--broker rabbitmq|redis] [--json FILE]
     python benchmarks/chaos.py --without-sweep
@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 
 from harness import parser, say, system, write  # first: it reads the settings
-from tests.chaos.run import Chaos
+from tests.system.chaos.run import Chaos
 
 EXAMPLES = 10
 

@@ -31,7 +31,8 @@ def save_event_image(event: Event, kind: EventImage.Kind, content: bytes) -> Eve
 def prepare(kind: EventImage.Kind, content: bytes) -> tuple[bytes, str]:
     """Return the picture as JPEG (covers) or PNG (logos, which keep their transparency), and its media type.
 
-    `ticketkit` says what becomes of which picture (`picture_input.py`). Raises ValidationError, which says why it is not taken.
+    `picture_input.py` of ticketkit says what becomes of which picture. Raises ValidationError, which says why it is
+    not taken.
     """
     if len(content) > MAX_BYTES:
         raise ValidationError(f"The picture is larger than {MAX_BYTES // 1024 // 1024} MB. Upload a smaller one.")

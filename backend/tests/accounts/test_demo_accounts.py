@@ -1,0 +1,192 @@
+"""Accounts of the demo, whose password anybody can read, open nothing where others than this machine reach the site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth import authenticate
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import ConnectionHandler
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from apps.accounts import checks
+from apps.accounts.models import User
+from apps.demo.content import DOOR, HOLDERS, LOCAL_PASSWORD, MANAGER, make_demo
+from tests.factories import make_user
+
+from .test_app_sign_in import App
+
+ORGANISER = MANAGER[0]
+EVERYBODY = {ORGANISER, DOOR[0], *(email for email, *_ in HOLDERS)}
+
+
+@pytest.fixture
+def in_production(settings: Settings) -> None:
+    """Where the demo's database, which was made on one machine, is taken."""
+    make_demo()
+    settings.PUBLIC_URL = "https://tickets.example.org"
+
+
+def sign_in(client: Client, email: str = ORGANISER, password: str = LOCAL_PASSWORD) -> Any:
+    return client.post("/accounts/login/", {"login": email, "password": password})
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("in_production")
+@pytest.mark.parametrize("email", sorted(EVERYBODY))
+def test_the_password_opens_nothing(email: str) -> None:
+    browser, app = Client(), App()
+    assert "account of the demo" in sign_in(browser, email).content.decode()
+    assert not browser.session.get("_auth_user_id")
+
+    answer = app.sign_in(email, LOCAL_PASSWORD)
+    assert answer.status_code == 400
+    assert "account of the demo" in answer.json()["errors"][0]["message"]
+    assert app.call("GET", "/api/events/tickets/").status_code == 401
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("change", [{"PUBLIC_URL": "https://tickets.example.org"}, {}])
+def test_a_session_from_before_is_none_any_more(settings: Settings, change: dict[str, str]) -> None:
+    make_demo()
+    browser, app = Client(), App()
+    sign_in(browser)
+    app.sign_in(ORGANISER, LOCAL_PASSWORD)
+    for name, value in change.items():
+        setattr(settings, name, value)
+
+    status = 401 if change else 200
+    assert browser.get("/admin/").status_code == (302 if change else 200)
+    assert app.call("GET", "/api/events/tickets/").status_code == status
+    assert browser.get("/api/events/tickets/").status_code == status
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("in_production")
+def test_signing_in_past_the_form_opens_nothing() -> None:
+    user = User.objects.get(email=ORGANISER)
+    assert authenticate(email=ORGANISER, password=LOCAL_PASSWORD) == user
+    client = Client()
+    client.force_login(user)
+    assert client.get("/admin/").status_code == 302
+    assert client.get("/api/events/tickets/").status_code == 401
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("in_production")
+def test_a_confirmed_code_opens_nothing() -> None:
+    """A code that is sent to the address signs in without the password."""
+    user = make_user("nina@example.org", confirmed=False)
+    client = Client()
+    sign_in(client, user.email, "correct horse battery staple")
+    User.objects.filter(pk=user.pk).update(is_demo=True)
+    code = client.session["account_email_verification_code"]["code"]
+    client.post("/accounts/confirm-email/", {"code": code})
+    assert client.get("/api/events/tickets/").status_code == 401
+
+
+@pytest.mark.django_db
+def test_others_sign_in_as_ever(settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://tickets.example.org"
+    client = Client()
+    assert sign_in(client, make_user().email, "correct horse battery staple").status_code == 302
+    assert client.get("/api/events/tickets/").status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "where", [{"PUBLIC_URL": "http://localhost:8000"}, {"PUBLIC_URL": "https://tickets.example.org", "DEBUG": True}]
+)
+def test_on_one_machine_and_while_debugging_they_sign_in(settings: Settings, where: dict[str, Any]) -> None:
+    make_demo()
+    for name, value in where.items():
+        setattr(settings, name, value)
+    client = Client()
+    assert sign_in(client).status_code == 302
+    assert client.get("/admin/").status_code == 200
+
+
+def warnings() -> list[str]:
+    found = run_checks(include_deployment_checks=True)
+    return [str(message.msg) for message in found if message.id == "accounts.W002"]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("in_production")
+def test_a_check_names_them_until_they_have_passwords_of_their_own() -> None:
+    (warning,) = warnings()
+    assert all(email in warning for email in EVERYBODY)
+
+    output = StringIO()
+    call_command("make_demo", stdout=output)
+    assert warnings() == []
+    assert LOCAL_PASSWORD not in output.getvalue()
+    (password,) = [line.split()[2] for line in output.getvalue().splitlines() if ORGANISER in line]
+    client = Client()
+    assert sign_in(client).status_code == 200
+    assert sign_in(client, ORGANISER, password).status_code == 302
+    assert client.get("/admin/").status_code == 200
+
+    make_user("nina@example.org")
+    User.objects.filter(is_demo=True).delete()
+    assert warnings() == []
+
+
+@pytest.mark.django_db
+def test_without_a_database_the_check_says_so(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PUBLIC_URL = "https://tickets.example.org"
+    nowhere = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "gone" / "db.sqlite3")}
+    monkeypatch.setattr(checks, "connection", ConnectionHandler({"default": nowhere})["default"])
+    (warning,) = checks.check_demo_accounts(None)
+    assert (warning.id, "unable to open database file" in warning.msg) == ("accounts.W003", True)
+
+
+# -- Databases of earlier releases -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def before() -> Iterator[Any]:
+    yield _migrated([("accounts", "0001_initial")])
+    _migrated([key for key in MigrationExecutor(connection).loader.graph.leaf_nodes() if key[0] == "accounts"])
+
+
+def _migrated(targets: list[tuple[str, str]]) -> Any:
+    executor = MigrationExecutor(connection)
+    executor.migrate(targets)
+    return MigrationExecutor(connection).loader.project_state(targets).apps
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.databases
+def test_accounts_of_earlier_demos_are_marked(before: Any, settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://tickets.example.org"
+    assert warnings() == [], "check --deploy comes before migrate"
+    model = before.get_model("accounts", "User")
+    for email in EVERYBODY:
+        model.objects.create(email=email, password=_hashed(LOCAL_PASSWORD))
+    model.objects.filter(email=DOOR[0]).update(password=_hashed("something of its own"))
+    model.objects.create(email="nina@example.org", password=_hashed(LOCAL_PASSWORD))
+
+    _migrated([("accounts", "0002_demo_and_mailed_codes")])
+    assert set(User.objects.filter(is_demo=True).values_list("email", flat=True)) == EVERYBODY - {DOOR[0]}
+    assert len(warnings()) == 1
+
+    # Processes of the previous release know nothing of the column.
+    previous = model.objects.create(email="otto@example.org", password="!")
+    assert not User.objects.get(pk=previous.pk).is_demo
+
+
+def _hashed(password: str) -> str:
+    user = User()
+    user.set_password(password)
+    return user.password

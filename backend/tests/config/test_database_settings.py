@@ -1,0 +1,66 @@
+"""How the settings connect to the database."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+import psycopg.conninfo
+import pytest
+
+from config import settings as module
+from tests.environment import own_postgres_url
+from tests.workers import BACKEND, python_command, url_of
+
+
+def test_connections_to_a_server_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making a connection takes longer than all the statements of a request."""
+    monkeypatch.setenv("DATABASE_URL", "postgres://admit:password@db.example.org:5432/admit")
+    database = module._database()
+    assert database["CONN_MAX_AGE"] == 60
+    assert database["CONN_HEALTH_CHECKS"]
+
+
+def test_on_sqlite_a_commit_is_on_the_disk_when_it_returns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'db.sqlite3'}")
+    with contextlib.closing(sqlite3.connect(tmp_path / "db.sqlite3")) as connection:
+        connection.executescript(module._database()["OPTIONS"]["init_command"])
+        modes = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    assert modes == ["wal", 2]  # 2 is FULL
+
+
+@pytest.mark.parametrize("folder", ["plain", "with space", "100%", "my #1 project", "what?", "a%20b", "Zoë"])
+def test_sqlite_may_lie_in_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str) -> None:
+    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.setattr(module, "VAR_DIR", tmp_path / folder)
+    assert module._database()["NAME"] == str(tmp_path / folder / "db.sqlite3")
+
+
+@pytest.mark.parametrize("host", ["db.example.org", "127.0.0.1", "::1", "/run/postgresql", "/tmp/a b/100%", ""])  # noqa: S108
+@pytest.mark.parametrize(("user", "password", "port"), [("ann", "", ""), ("a@b", "p/w:1?#%", 5433)])
+def test_the_url_of_a_database_means_the_same_to_django_and_to_postgresql(
+    host: str, user: str, password: str, port: Any
+) -> None:
+    """What the tests hand to other processes, also where the server's host is the folder of its socket."""
+    parts = {"USER": user, "PASSWORD": password, "HOST": host, "PORT": port, "NAME": "one two"}
+    url = url_of({"ENGINE": "django.db.backends.postgresql", "OPTIONS": {}, **parts})
+    assert urlsplit(url).port == (port or None)
+    database = dj_database_url.parse(url)
+    assert {name: database[name] for name in parts} == parts  # type: ignore[literal-required]
+    names = {"USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port", "NAME": "dbname"}
+    assert psycopg.conninfo.conninfo_to_dict(url) == {names[key]: str(value) for key, value in parts.items() if value}
+
+
+def test_another_process_reaches_a_server_without_a_port() -> None:
+    database = dj_database_url.parse(own_postgres_url())
+    assert not database["HOST"]
+    assert database["OPTIONS"]["host"].startswith("/")
+    env = os.environ | {"DATABASE_URL": url_of(database)}  # type: ignore[arg-type]
+    command = python_command("django", "migrate", "--plan")
+    subprocess.run(command, cwd=BACKEND, env=env, check=True, timeout=60, stdout=subprocess.DEVNULL)

@@ -1,0 +1,79 @@
+"""The account that stands in for Cloudinary on this machine: its secret is this machine's own."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env
+
+from apps.storage import gateway
+from cloudlet.testing import running_cloudlet
+from config.cloudinary_settings import CloudinaryAccount, read_cloudinary
+from tests.environment import free_port
+from tests.workers import BACKEND
+
+
+def account(folder: Path) -> CloudinaryAccount:
+    return read_cloudinary(Env(), cloudlet_port=9000, cloudlet_data=folder)
+
+
+def test_every_machine_has_a_secret_of_its_own_which_only_its_owner_reads(tmp_path: Path) -> None:
+    here, there = account(tmp_path / "here"), account(tmp_path / "there")
+    assert here.api_secret != there.api_secret
+    assert here.api_secret == account(tmp_path / "here").api_secret
+    assert stat.S_IMODE((tmp_path / "here").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "here" / "api-secret").stat().st_mode) == 0o600
+    assert here.api_secret not in repr(here)
+
+
+@pytest.mark.parametrize("cloudlet_first", [True, False])
+def test_cloudlet_and_the_backend_agree_whichever_starts_first(cloudlet_first: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "cloudlet"
+    if not cloudlet_first:
+        account(folder)
+    with running_cloudlet(data=folder) as server:
+        assert account(folder).api_secret == server.api_secret
+
+
+def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDLET_SECRET", "from-outside")
+    assert account(tmp_path / "cloudlet").api_secret == "from-outside"
+    assert not (tmp_path / "cloudlet").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "cloudlet").touch()
+    with pytest.raises(ImproperlyConfigured, match=r"cloudlet.*ADMIT_VAR_DIR"):
+        account(tmp_path / "cloudlet")
+
+
+def test_on_a_fresh_clone_the_tables_are_made_and_checks_pass(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "ADMIT_VAR_DIR": str(tmp_path / "var"),
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "CLOUDLET_PORT": str(free_port()),
+    }
+    for arguments in (["migrate", "--verbosity", "0"], ["check"]):
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, cwd=BACKEND, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_cloudlet_with_another_secret_is_told_apart_from_wrong_credentials(settings: Any) -> None:
+    port = str(free_port())
+    with running_cloudlet(cloud_name="demo", api_key="cloudlet", options=["--port", port]):
+        settings.CLOUDINARY_ACCOUNT = CloudinaryAccount(
+            "demo", "cloudlet", "of-another-folder", False, f"http://localhost:{port}", f"localhost:{port}", True
+        )
+        with pytest.raises(gateway.MediaError) as caught:
+            gateway.upload(gateway.QR_CODE, "tickets/qr_codes/0/ticket_x", b"x")
+    assert "another data folder" in caught.value.hint
+    assert "CLOUDINARY_URL" in caught.value.hint

@@ -1,0 +1,71 @@
+"""Mail goes where EMAIL_URL says, encrypted where there is a password; what is not understood is refused."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env
+
+from config.email_settings import read_email
+from tests.workers import BACKEND, environment
+
+ROOT = BACKEND.parent
+PAGES = ("backend/.env.example", "docs/reference/settings.md", "docs/how-to/deploy-with-containers.md")
+URL = re.compile(r"(?:EMAIL_URL=|`)(\w[\w+]*://user:password@[^\s`]+:(?:587|465)[^\s`]*)")
+DOCUMENTED = [url for page in PAGES for url in URL.findall((ROOT / page).read_text())]
+OUTBOX = "apps.mail.outbox.OutboxBackend"
+SEND = "from django.core.mail import send_mail; send_mail('A code', 'is 4711', None, ['ann@example.org'])"
+
+
+def settings_of(url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setenv("EMAIL_URL", url)
+    return read_email(Env())
+
+
+def test_every_page_that_speaks_of_mail_servers_was_found() -> None:
+    assert len(DOCUMENTED) == len(PAGES) + 1
+
+
+@pytest.mark.parametrize("url", DOCUMENTED)
+def test_what_the_documentation_shows_is_encrypted(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = settings_of(url, monkeypatch)
+    assert found["EMAIL_BACKEND"] == OUTBOX
+    assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("user", "password")
+    assert found["EMAIL_USE_TLS"] == (found["EMAIL_PORT"] == 587)
+    assert found["EMAIL_USE_SSL"] == (found["EMAIL_PORT"] == 465)
+
+
+@pytest.mark.parametrize(
+    "url", ["smtp+tls://user:password@host:587", "smtps://host", "consolemail://", "host:587", "x"]
+)
+def test_what_is_not_understood_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match="EMAIL_URL begins with .* submission:// is a mail server") as error:
+        settings_of(url, monkeypatch)
+    assert "password" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["", "console://"])
+def test_without_a_mail_server_mail_is_in_the_log(url: str) -> None:
+    variables = environment("filesystem://") | {"EMAIL_URL": url}
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", SEND]
+    said = subprocess.run(command, cwd=BACKEND, env=variables, capture_output=True, text=True, check=True, timeout=60)
+    assert "is 4711" in said.stdout
+
+
+def test_a_deployment_is_warned_of_mail_that_is_read_by_others_or_never_sent(settings: Any) -> None:
+    def warnings() -> set[str | None]:
+        return {message.id for message in run_checks(include_deployment_checks=True)} & {"events.W004", "events.W005"}
+
+    settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    assert warnings() == {"events.W005"}
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST_PASSWORD = OUTBOX, "password"
+    settings.EMAIL_USE_TLS = False
+    assert warnings() == {"events.W004"}
+    settings.EMAIL_USE_TLS = True
+    assert warnings() == set()

@@ -1,0 +1,157 @@
+"""A list is issued once, however fast and often the button is pressed."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core import signing
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from apps.events import issuing, tasks
+from apps.events.issuing import (
+    CHECKED_LISTS_GOOD,
+    ISSUED_LISTS_KEPT,
+    Holder,
+    IssuedAlreadyError,
+    forget_issued_lists,
+    issue_many,
+    issue_once,
+)
+from apps.events.models import Event, EventTicket, IssuedList
+from tests.factories import make_event, make_organiser, make_user
+from tests.races import at_once
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+PRESSES = 6
+GUESTS = "Amélie Laurent, amelie@example.org\n王小明"
+
+
+@pytest.fixture
+def event() -> Event:
+    return make_event(organiser=make_organiser(manager=make_user("jonas@example.org", is_staff=True)))
+
+
+@pytest.fixture
+def desk(event: Event) -> Client:
+    client = Client()
+    client.force_login(event.organiser.memberships.get().user)
+    return client
+
+
+def checked(desk: Client, event: Event) -> dict[str, str]:
+    """What the button of a list that was checked sends."""
+    page = desk.post(reverse("admin:events_event_issue", args=[event.pk]), {"holders": GUESTS}).content.decode()
+    found = re.search(r'name="key" value="([^"]+)"', page)
+    assert found, page
+    return {"holders": GUESTS, "key": found[1], "issue": "1"}
+
+
+def press_at_once(desk: Client, event: Event) -> list[str]:
+    form, session = checked(desk, event), desk.cookies["sessionid"].value
+
+    def press() -> str:
+        browser = Client()
+        browser.cookies["sessionid"] = session
+        return browser.post(reverse("admin:events_event_issue", args=[event.pk]), form, follow=True).content.decode()
+
+    return at_once([press] * PRESSES)
+
+
+def test_six_presses_at_once_issue_once(desk: Client, event: Event) -> None:
+    pages = press_at_once(desk, event)
+
+    assert EventTicket.objects.count() == 2
+    assert sum("2 tickets were issued" in page for page in pages) == 1
+    assert sum("issued already" in page for page in pages) == PRESSES - 1
+
+
+def test_the_presses_above_do_meet(desk: Client, event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: with a key that is read first and written later, every press issues."""
+    used: set[str] = set()
+    all_have_read = threading.Barrier(PRESSES)
+
+    def read_then_write(key: str, *about: Any) -> list[EventTicket]:
+        known = key in used
+        all_have_read.wait(10)
+        used.add(key)
+        if known:
+            raise IssuedAlreadyError
+        return issue_many(*about)
+
+    monkeypatch.setattr(issuing, "issue_once", read_then_write)
+    press_at_once(desk, event)
+
+    assert EventTicket.objects.count() == 2 * PRESSES
+
+
+def test_a_list_that_could_not_be_issued_leaves_its_key_free(event: Event) -> None:
+    with pytest.raises(Exception, match="valid email"):
+        issuing.issue_once("one key", event, [Holder(email="no address")])
+
+    assert len(issuing.issue_once("one key", event, [Holder(email="ana@example.org")])) == 1
+
+
+def test_two_lists_that_were_checked_in_two_tabs_are_both_issued(desk: Client, event: Event) -> None:
+    for form in (checked(desk, event), checked(desk, event)):
+        desk.post(reverse("admin:events_event_issue", args=[event.pk]), form)
+
+    assert EventTicket.objects.count() == 4
+
+
+@pytest.mark.parametrize("key", ["", "guess", "guess:signature"])
+def test_a_list_that_was_not_checked_is_not_issued(desk: Client, event: Event, key: str) -> None:
+    address = reverse("admin:events_event_issue", args=[event.pk])
+    page = desk.post(address, {"holders": GUESTS, "key": key, "issue": "1"}, follow=True).content.decode()
+
+    assert "was not checked on this page" in page
+    assert not EventTicket.objects.exists()
+
+
+def test_a_key_is_good_for_its_own_event_only(desk: Client, event: Event) -> None:
+    other = make_event(organiser=event.organiser)
+    desk.post(reverse("admin:events_event_issue", args=[other.pk]), checked(desk, event))
+
+    assert not EventTicket.objects.exists()
+
+
+# -- A key is remembered for as long as its form can be sent, and no longer ----------------------------------------
+
+
+def test_a_key_is_forgotten_after_a_week(event: Event) -> None:
+    issue_once("old", event, [Holder("Ana")])
+    issue_once("new", event, [Holder("Ben")])
+    IssuedList.objects.filter(key="old").update(issued_at=timezone.now() - timedelta(days=7, minutes=1))
+    IssuedList.objects.filter(key="new").update(issued_at=timezone.now() - timedelta(days=6, hours=23))
+    forget_issued_lists()
+
+    assert list(IssuedList.objects.values_list("key", flat=True)) == ["new"]
+    assert EventTicket.objects.count() == 2
+
+
+def test_beat_forgets_keys_every_day(settings: Settings) -> None:
+    scheduled = [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
+    assert tasks.forget_issued_lists.name in scheduled
+
+
+def test_a_form_whose_key_may_be_forgotten_issues_nothing(
+    desk: Client, event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = checked(desk, event)
+    address = reverse("admin:events_event_issue", args=[event.pk])
+    for age, issued in ((ISSUED_LISTS_KEPT, 0), (CHECKED_LISTS_GOOD - timedelta(minutes=5), 2)):
+        later = SimpleNamespace(time=lambda age=age: time.time() + age.total_seconds())
+        with monkeypatch.context() as patch:
+            patch.setattr(signing, "time", later)
+            desk.post(address, form)
+        assert EventTicket.objects.count() == issued
+    assert CHECKED_LISTS_GOOD < ISSUED_LISTS_KEPT

@@ -1,0 +1,355 @@
+"""What processes count: real publishing, deleting, admitting and asking, as one scrape of the machine shows it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from django.contrib.auth.models import Permission
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from apps.checkin import admission
+from apps.checkin import metrics as checkin_metrics
+from apps.core.telemetry import process_files
+from apps.events import issuing
+from apps.events.codes import code_of
+from apps.publishing import deletions, publisher, requests
+from apps.publishing import metrics as publishing_metrics
+from apps.storage import gateway
+from apps.storage import metrics as storage_metrics
+from cloudlet.testing import RunningCloudlet
+from tests.factories import make_event, make_organiser, make_ticket, make_user
+from tests.workers import BACKEND, environment, faults, publish
+
+pytestmark = pytest.mark.django_db
+
+TOKEN = {"Authorization": "Bearer only-for-monitors"}
+
+
+@pytest.fixture(autouse=True)
+def _token(settings: Any, request: pytest.FixtureRequest) -> None:
+    if request.function is not test_without_a_token_nothing_is_served:
+        settings.METRICS_TOKEN = "only-for-monitors"
+
+
+def read(name: str, **labels: str) -> float:
+    """The number as a scrape of this machine tells it, 0 when it does not."""
+    registry = CollectorRegistry()
+    process_files.register(registry)
+    return registry.get_sample_value(name, labels) or 0.0
+
+
+@pytest.fixture
+def rise() -> Callable[..., Callable[[], float]]:
+    """`rise(name, **labels)` answers a function that tells by how much the number has risen since."""
+
+    def since_now(name: str, **labels: str) -> Callable[[], float]:
+        before = read(name, **labels)
+        return lambda: read(name, **labels) - before
+
+    return since_now
+
+
+Rise = Callable[..., Callable[[], float]]
+
+
+def test_a_published_ticket_is_counted_at_every_step(cloudlet: RunningCloudlet, rise: Rise) -> None:
+    uploads = [
+        rise("admit_storage_calls_total", operation="upload", kind=kind, outcome="ok")
+        for kind in storage_metrics.FILE_KINDS
+    ]
+    seconds = rise("admit_storage_call_seconds_count", operation="upload", kind="pdf_ticket")
+    renders, ready = rise("admit_render_seconds_count", outcome="ok"), rise("admit_attempts_total", outcome="ready")
+    publish(make_ticket().pk)
+
+    assert [upload() for upload in uploads] == [1, 1]
+    assert (seconds(), ready()) == (1, 1)
+    assert renders() >= 1
+    assert read("admit_storage_calls_in_flight") == 0
+    assert read("admit_storage_call_limit") == gateway.gate.limit
+
+
+@pytest.mark.parametrize("lane", publishing_metrics.LANES)
+def test_the_time_from_wish_to_files_is_told_by_lane(cloudlet: RunningCloudlet, rise: Rise, lane: str) -> None:
+    number, total = rise("admit_publish_seconds_count", lane=lane), rise("admit_publish_seconds_sum", lane=lane)
+    ticket = make_ticket(in_bulk=lane == "bulk", wished_at=timezone.now() - timedelta(minutes=10))
+    publisher.publish_many([ticket.pk])
+
+    assert number() == 1
+    assert 600 <= total() < 700
+
+
+def test_a_new_wish_is_timed_from_itself_and_not_from_the_first(cloudlet: RunningCloudlet, rise: Rise) -> None:
+    ticket = make_ticket(wished_at=timezone.now() - timedelta(days=9))
+    publish(ticket.pk)
+    requests.rerender(ticket)
+    total = rise("admit_publish_seconds_sum", lane="interactive")
+    publish(ticket.pk)
+
+    assert total() < 600
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "tries"),
+    [
+        ({"kind": "error", "status": 503, "message": "Service unavailable"}, "server_error", 3),
+        ({"kind": "error", "status": 400, "message": "Invalid image file"}, "refused", 1),
+        ({"kind": "error", "status": 420, "message": "Rate Limit Exceeded"}, "rate_limited", 1),
+    ],
+)
+def test_a_failed_upload_is_counted_by_what_came_of_it(
+    cloudlet: RunningCloudlet, rise: Rise, fault: dict[str, object], outcome: str, tries: int
+) -> None:
+    calls = rise("admit_storage_calls_total", operation="upload", kind="qr_code", outcome=outcome)
+    retried = rise("admit_attempts_total", outcome="retried")
+    with faults(cloudlet, [{"call": "upload", **fault}]):
+        publish(make_ticket().pk)
+
+    assert (calls(), retried()) == (tries, 1)
+
+
+def test_storage_that_is_away_is_unreachable(settings: Any, rise: Rise) -> None:
+    settings.CLOUDINARY_ACCOUNT = dataclasses.replace(settings.CLOUDINARY_ACCOUNT, upload_prefix="http://localhost:1")
+    calls = rise("admit_storage_calls_total", operation="upload", kind="qr_code", outcome="unreachable")
+    publish(make_ticket().pk)
+
+    assert calls() == 3
+
+
+def test_a_silence_is_a_timeout(cloudlet: RunningCloudlet, rise: Rise, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "TIMEOUT", urllib3.Timeout(connect=5, read=0.2))
+    calls = rise("admit_storage_calls_total", operation="upload", kind="qr_code", outcome="timeout")
+    with faults(cloudlet, [{"call": "upload", "kind": "latency", "ms": 3000}]):
+        publish(make_ticket().pk)
+
+    assert calls() == 3
+
+
+def test_calls_that_a_closed_gate_holds_back_are_told_apart(cloudlet: RunningCloudlet, rise: Rise) -> None:
+    with faults(cloudlet, [{"call": "upload", "kind": "error", "status": 420, "message": "Rate Limit Exceeded"}]):
+        publish(make_ticket().pk)
+    gateway.gate._open_at = gateway.gate._clock() + 1000
+    held = rise("admit_storage_calls_total", operation="upload", kind="qr_code", outcome="held_back")
+    with pytest.raises(gateway.MediaError):
+        gateway.upload(gateway.QR_CODE, "tickets/qr_codes/1/ticket", b"bytes")
+
+    assert held() == 1
+    assert read("admit_storage_held_until_seconds") > 0
+
+
+def test_the_last_failure_is_given_up(settings: Any, cloudlet: RunningCloudlet, rise: Rise) -> None:
+    settings.TICKET_MAX_ATTEMPTS = 1
+    given_up = rise("admit_attempts_total", outcome="given_up")
+    with faults(cloudlet, [{"call": "upload", "kind": "error", "status": 400, "message": "Invalid image file"}]):
+        publish(make_ticket().pk)
+
+    assert given_up() == 1
+
+
+def test_deletions_are_counted(cloudlet: RunningCloudlet, rise: Rise) -> None:
+    removed, failed = (rise("admit_deletions_total", outcome=outcome) for outcome in ("removed", "failed"))
+    ticket = make_ticket()
+    publish(ticket.pk)
+    ticket.delete()
+    with faults(cloudlet, [{"call": "destroy", "kind": "error", "status": 503, "message": "Service unavailable"}]):
+        deletions.delete_due()
+    assert (removed(), failed()) == (0, 2)
+    make_ticket().delete()
+    deletions.delete_due()
+
+    assert (removed(), failed()) == (2, 2)
+
+
+def test_admissions_are_counted_by_their_verdict(rise: Rise) -> None:
+    counts = {result: rise("admit_admissions_total", result=result) for result in checkin_metrics.ADMISSION_RESULTS}
+    door = make_user()
+    event = make_event(organiser=make_organiser(door=door))
+    ticket, reissued, other = (make_ticket(event=event) for _ in range(3))
+    viewer = make_user(is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_eventticket"))
+    old = code_of(reissued)
+    issuing.reissue(reissued)
+    admission.admit(code_of(ticket), door)
+    admission.admit(code_of(ticket), door)
+    admission.admit(old, door)
+    admission.admit("nonsense", door)
+    admission.admit(code_of(other), door, make_event(organiser=event.organiser))
+    with pytest.raises(admission.PermissionDenied):
+        admission.admit(code_of(other), viewer)
+
+    assert {result: count() for result, count in counts.items()} == dict.fromkeys(checkin_metrics.ADMISSION_RESULTS, 1)
+
+
+def test_requests_are_told_by_route_and_class_and_never_by_address(client: Client, rise: Rise) -> None:
+    def requests(route: str, status: str, method: str = "GET") -> Callable[[], float]:
+        return rise("admit_http_request_seconds_count", method=method, route=route, status=status)
+
+    detail = requests("api/events/ticket/<ticket_id>/", "4xx")
+    unmatched, odd = requests("unmatched", "4xx"), requests("unmatched", "4xx", "other")
+    alive = requests("healthz", "2xx")
+    for number in range(3):
+        client.get(f"/api/events/ticket/{number}/")
+        client.get(f"/nothing/{number}")
+    client.generic("BREW", "/nothing")
+    client.get("/healthz")
+
+    assert (detail(), unmatched(), odd(), alive()) == (3, 3, 1, 1)
+
+
+def test_no_label_names_a_ticket_or_an_event(client: Client, cloudlet: RunningCloudlet) -> None:
+    ticket = make_ticket()
+    publish(ticket.pk)
+    client.get(f"/tickets/{ticket.ticket_id}/")
+    client.get(f"/api/events/ticket/{ticket.ticket_id}/")
+    page = client.get("/metrics", headers=TOKEN).content.decode()
+
+    assert str(ticket.ticket_id) not in page
+    allowed = {
+        "lane", "outcome", "operation", "kind", "result", "method", "route", "status", "task", "state", "le", "queue",
+        "measure", "problem", "wallet",
+    }  # fmt: skip
+    labels = {
+        label
+        for family in text_string_to_metric_families(page)
+        if family.name.startswith("admit_")
+        for sample in family.samples
+        for label in sample.labels
+    }
+    assert labels <= allowed
+
+
+def test_what_may_happen_is_told_before_it_does(client: Client) -> None:
+    page = client.get("/metrics", headers=TOKEN).content.decode()
+    for outcome in storage_metrics.CALL_OUTCOMES:
+        labels = f'kind="pdf_ticket",operation="upload",outcome="{outcome}"'
+        assert re.search(rf"^admit_storage_calls_total{{{labels}}} \d", page, re.MULTILINE), outcome
+    assert "admit_oldest_wish 0.0" in page
+
+
+# -- Many processes ----------------------------------------------------------------------------------------------
+
+
+COUNT = """
+import django
+django.setup()
+from apps.publishing.metrics import deletions
+from apps.storage.metrics import calls_in_flight
+deletions.labels("removed").inc(7)
+calls_in_flight.inc(5)
+"""
+
+
+def count_elsewhere(before_the_end: str = "") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", COUNT + "print('counted', flush=True)\n" + before_the_end],
+        cwd=BACKEND,
+        env=environment("filesystem://"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_one_scrape_shows_every_process_and_keeps_what_dead_ones_counted(rise: Rise) -> None:
+    removed, in_flight = rise("admit_deletions_total", outcome="removed"), rise("admit_storage_calls_in_flight")
+    with count_elsewhere("input()") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "counted\n"
+        assert (removed(), in_flight()) == (7, 5)
+        process.kill()  # without a chance to say goodbye
+    assert removed() == 7
+    assert in_flight() == 0, "what a dead process had under way is under way no more"
+
+
+def test_files_of_dead_processes_become_one(settings: Any, rise: Rise) -> None:
+    removed = rise("admit_deletions_total", outcome="removed")
+    for _ in range(3):
+        assert count_elsewhere().communicate(timeout=60)[0] == "counted\n"
+    assert removed() == 21
+    left = [path.name for path in Path(settings.METRICS_DIR).glob("*.db")]
+    assert set(left) <= {f"{kind}_{who}.db" for kind in ("counter", "histogram", "gauge_livesum", "gauge_livemax")
+                         for who in ("ended", os.getpid())}  # fmt: skip
+    assert removed() == 21, "reading does not add them up again"
+
+
+def test_a_process_with_the_id_of_a_dead_one_does_not_inherit_its_gauges(tmp_path: Path, settings: Any) -> None:
+    settings.METRICS_DIR = tmp_path
+    stale = tmp_path / f"gauge_livesum_{os.getpid()}.db"
+    stale.touch()
+    counter = tmp_path / f"counter_{os.getpid()}.db"
+    counter.touch()
+    process_files.forget_own_gauges()
+
+    assert not stale.exists()
+    assert counter.exists()
+
+
+def test_folders_of_machines_that_are_long_gone_are_forgotten(tmp_path: Path, settings: Any) -> None:
+    settings.VAR_DIR = tmp_path
+    long_ago = timezone.now().timestamp() - 31 * 24 * 3600
+    for name, age in (("this", None), ("gone", long_ago), ("there", None)):
+        folder = tmp_path / "metrics" / name
+        folder.mkdir(parents=True)
+        for file in (folder / ".lock", folder / "counter_1.db"):
+            file.touch()
+            if age is not None:
+                os.utime(file, (age, age))
+    settings.METRICS_DIR = tmp_path / "metrics" / "this"
+    process_files.tidy()
+
+    assert sorted(path.name for path in (tmp_path / "metrics").iterdir()) == ["there", "this"]
+
+
+# -- A machine without a web server ------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[str]:
+    """`manage.py serve_metrics` on a port of its own, as its address."""
+    command = [sys.executable, "manage.py", "serve_metrics", "--port", "0"]
+    env = environment("filesystem://") | {"METRICS_TOKEN": "only-for-monitors", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=BACKEND, env=env, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://\S+", process.stdout.readline())
+            assert found
+            yield found[0]
+        finally:
+            process.terminate()
+
+
+def test_a_machine_of_workers_only_is_scraped_too(rise: Rise) -> None:
+    publishing_metrics.deletions.labels("removed").inc()
+    removed = read("admit_deletions_total", outcome="removed")
+    with serving() as address:
+        answers = {
+            headers.get("Authorization", ""): urllib3.request(
+                "GET", address, headers=headers, timeout=30, retries=False
+            )
+            for headers in (TOKEN, {}, {"Authorization": "Bearer wrong"})
+        }
+        nothing = urllib3.request("GET", address.replace("/metrics", "/admin/"), headers=TOKEN, timeout=30)
+    assert [answer.status for answer in answers.values()] == [200, 404, 404]
+    page = answers[TOKEN["Authorization"]].data.decode()
+    assert f'admit_deletions_total{{outcome="removed"}} {removed}' in page
+    assert "admit_pending" not in page, "what the database knows is told once, by the web servers"
+    assert nothing.status == 404
+
+
+def test_without_a_token_nothing_is_served() -> None:
+    with pytest.raises(CommandError, match="METRICS_TOKEN"):
+        call_command("serve_metrics")

@@ -1,0 +1,146 @@
+"""Signing in, in Chromium, on the way to what another site holds: a ticket's PDF on storage, a pass at Google."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page
+from pytest_django.fixtures import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from apps.events.models import EventTicket
+from apps.pages import onward
+from cloudlet.testing import RunningCloudlet
+from tests.accounts.test_app_sign_in import confirmation_code
+from tests.events.test_permissions import ROWS, _address, wallets, world
+from tests.factories import PASSWORD, make_ticket, make_user
+from tests.wallet_credentials import Authority
+from tests.workers import publish
+from ticketkit.wallet import google
+
+from .test_pages_in_a_browser import _no_proxy, chromium
+
+__all__ = ["_no_proxy", "chromium", "wallets", "world"]  # fixtures
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
+EMAIL = "holder@example.org"
+WORTH_WAITING_FOR = 20_000  # milliseconds, on a busy machine
+
+
+@pytest.fixture
+def ticket(cloudlet: RunningCloudlet) -> EventTicket:
+    ticket = make_ticket(holder_email=EMAIL, holder=None)
+    assert publish(ticket.pk) == EventTicket.State.READY
+    ticket.refresh_from_db()
+    return ticket
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(accept_downloads=True)
+    yield context
+    context.close()
+
+
+def sign_in(page: Page) -> None:
+    page.fill("input[name=login]", EMAIL)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("main form button[type=submit]", no_wait_after=True)
+
+
+def sign_up(page: Page) -> None:
+    page.goto(page.url.replace("/login/", "/signup/"))
+    page.fill("input[name=email]", EMAIL)
+    for name in ("password1", "password2"):
+        page.fill(f"input[name={name}]", PASSWORD)
+    page.click("main form button[type=submit]")
+    page.fill("input[name=code]", confirmation_code())
+    page.locator("main form").first.locator("button").first.click(no_wait_after=True)
+
+
+@pytest.mark.parametrize("enter", [sign_in, sign_up])
+def test_the_pdf_arrives_after_signing_in(
+    context: BrowserContext, live_server: LiveServer, ticket: EventTicket, enter: Callable[[Page], None]
+) -> None:
+    if enter is sign_in:
+        make_user(EMAIL)
+    page = context.new_page()
+    page.goto(f"{live_server.url}/tickets/{ticket.ticket_id}/pdf/")
+    with page.expect_download(timeout=WORTH_WAITING_FOR) as download:
+        enter(page)
+    assert Path(download.value.path()).read_bytes().startswith(b"%PDF-")
+    assert page.get_by_role("link", name="Your tickets").is_visible()
+
+
+def test_the_pass_is_saved_after_signing_in(
+    context: BrowserContext, live_server: LiveServer, ticket: EventTicket, settings: Settings, tmp_path: Path
+) -> None:
+    for setting, value in Authority().settings(tmp_path).items():
+        setattr(settings, setting, value)
+    make_user(EMAIL)
+    page = context.new_page()
+    page.goto(f"{live_server.url}/tickets/{ticket.ticket_id}/google-wallet/")
+    elsewhere = f"{settings.CLOUDINARY_ACCOUNT.upload_prefix}/save/"  # in Google's place: another site
+    with (
+        mock.patch.object(google, "_SAVE_URL", elsewhere),
+        page.expect_response(lambda answer: answer.url.startswith(elsewhere), timeout=WORTH_WAITING_FOR),
+    ):
+        sign_in(page)
+
+
+def test_without_a_page_between_the_browser_refuses(
+    context: BrowserContext, live_server: LiveServer, ticket: EventTicket
+) -> None:
+    """The negative control: that the browser holds the redirect to storage against the form."""
+    make_user(EMAIL)
+    page = context.new_page()
+    page.goto(f"{live_server.url}/tickets/{ticket.ticket_id}/pdf/")
+    with (
+        mock.patch.object(onward, "_ends_elsewhere", return_value=False),
+        page.expect_console_message(lambda message: "form-action" in message.text, timeout=WORTH_WAITING_FOR),
+    ):
+        sign_in(page)
+    assert "/accounts/login/" in page.url
+
+
+def test_every_route_that_leads_to_another_site_is_known(world: Any) -> None:
+    """By its answer to those who may open it. A new one belongs to `onward.LEADING_ELSEWHERE`."""
+    client = Client()
+    client.force_login(world.users["holder"])
+    elsewhere = set()
+    for row in ROWS:
+        path = _address(row.route, world.of_account)
+        answer = client.get(path)
+        if answer.status_code == 302 and answer["Location"].startswith("http"):
+            elsewhere.add(answer.resolver_match.view_name)
+    assert {"ticket_pdf", "api:google_wallet"} <= elsewhere <= onward.LEADING_ELSEWHERE
+
+
+def test_other_forms_end_as_they_did() -> None:
+    make_user(EMAIL)
+    form = {"login": EMAIL, "password": PASSWORD}
+    for target, status in (
+        ("/", 302),
+        ("/tickets/", 302),
+        ("http://evil.example.org/", 302),
+        ("//evil.example.org", 302),
+    ):
+        answer = Client().post(f"/accounts/login/?next={target}", form)
+        assert answer.status_code == status
+        assert "evil" not in answer["Location"]
+
+
+def test_an_allowed_site_is_led_to_by_a_page(settings: Settings) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["https://shop.example.org"]
+    make_user(EMAIL)
+    answer = Client().post(
+        "/accounts/login/?next=https://shop.example.org/basket?a=1%26b=%22", {"login": EMAIL, "password": PASSWORD}
+    )
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert 'content="0; url=https://shop.example.org/basket?a=1&amp;b=%22"' in page
+    assert answer["Cache-Control"] == "private, no-store"

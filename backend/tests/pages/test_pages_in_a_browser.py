@@ -1,0 +1,221 @@
+"""The pages as headless Chromium draws them: the code on a screenshot scans, whatever the screen and the scheme."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from django.test import Client
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from apps.accounts.models import User
+from apps.events.codes import code_of
+from apps.events.event_images import save_event_image
+from apps.events.models import EventImage, EventTicket
+from tests.factories import make_event, make_picture, make_ticket, make_user
+from tests.pictures import codes_in_png
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]  # one browser for all
+
+PHONE, DESKTOP = (390, 844), (1280, 900)
+NAMES = ["Amélie Laurent", "ليلى حدّاد", "王小明", "प्रिया शर्मा"]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    assert program, "Chromium is missing. Install it: apt-get install chromium"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright keeps an event loop in this thread
+        with sync_playwright() as playwright:
+            flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            browser = playwright.chromium.launch(executable_path=program, args=flags)
+            yield browser
+            browser.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[Open]:
+    """Opens a path as a signed-in user. Fails the test when the page breaks its own security policy."""
+    contexts = []
+    complaints: list[str] = []
+
+    def go(path: str, user: User | None, size: tuple[int, int] = PHONE, scheme: str = "light", js: bool = True) -> Page:
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, java_script_enabled=js
+        )
+        contexts.append(context)
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            context.add_cookies(
+                [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
+            )
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.goto(live_server.url + path)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+@pytest.fixture
+def holder() -> User:
+    return make_user("holder@example.org")
+
+
+def own_ticket(name: str = NAMES[0]) -> EventTicket:
+    event = make_event(title="Lanterns on the River", terms="Bring a warm coat.")
+    save_event_image(event, EventImage.Kind.COVER, make_picture())
+    return make_ticket(event=event, holder_name=name, holder_email="holder@example.org")
+
+
+def wide(page: Page) -> bool:
+    """Whether the page is wider than its window."""
+    return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("name", "size"), [*((name, PHONE) for name in NAMES), (NAMES[0], DESKTOP)])
+def test_the_code_scans_from_the_screen(
+    open_page: Open, holder: User, name: str, size: tuple[int, int], scheme: str
+) -> None:
+    ticket = own_ticket(name)
+    page = open_page(ticket.get_absolute_url(), holder, size, scheme)
+
+    assert codes_in_png(page.screenshot(full_page=True)) == [code_of(ticket)]
+    assert page.inner_text(".holder") == name
+    assert not wide(page)
+
+
+def test_the_code_scans_from_a_phone_without_scrolling(open_page: Open, holder: User) -> None:
+    ticket = own_ticket()
+    page = open_page(ticket.get_absolute_url(), holder)
+
+    assert codes_in_png(page.screenshot()) == [code_of(ticket)]
+
+
+def test_dark_mode_leaves_the_code_black_on_white(open_page: Open, holder: User) -> None:
+    page = open_page(own_ticket().get_absolute_url(), holder, scheme="dark")
+    box = Image.open(io.BytesIO(page.locator(".qr").screenshot())).convert("RGB")
+    page_colour = Image.open(io.BytesIO(page.screenshot())).convert("RGB").getpixel((1, 400))
+
+    assert box.getpixel((box.width // 2, 12)) == (255, 255, 255)  # the quiet zone
+    assert {colour for _, colour in box.getcolors(100_000) or []} >= {(0, 0, 0), (255, 255, 255)}
+    assert page_colour == (22, 20, 28)
+
+
+@pytest.mark.parametrize("state", ["failed", "used", "reissued", "ready"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_code_scans_in_every_state(open_page: Open, holder: User, state: str, scheme: str) -> None:
+    ticket = own_ticket()
+    change = {
+        "failed": {"state": "failed", "reason": "Storage was away.", "next_attempt_at": None},
+        "used": {"used_at": datetime(2030, 7, 1, 18, 5, tzinfo=UTC)},
+        "reissued": {"code_generation": 3},
+        "ready": {
+            "state": "ready",
+            "published_generation": 0,
+            "qr_code_cloudinary_id": "tickets/qr_codes/1/ticket_1",
+            "pdf_ticket_cloudinary_id": "tickets/pdf/1/ticket_1",
+        },
+    }[state]
+    EventTicket.objects.filter(pk=ticket.pk).update(**change)
+    ticket.refresh_from_db()
+    page = open_page(ticket.get_absolute_url(), holder, scheme=scheme)
+
+    assert codes_in_png(page.screenshot(full_page=True)) == [code_of(ticket)]
+
+
+def test_the_page_needs_no_javascript_and_prints_the_code(open_page: Open, holder: User) -> None:
+    ticket = own_ticket()
+    page = open_page(ticket.get_absolute_url(), holder, js=False)
+    page.emulate_media(media="print")
+
+    assert codes_in_png(page.screenshot(full_page=True)) == [code_of(ticket)]
+    assert not page.locator(".site").is_visible()
+
+
+@pytest.mark.parametrize("size", [PHONE, (320, 640), DESKTOP])
+@pytest.mark.parametrize("path", ["/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"])
+def test_no_page_is_wider_than_its_window(open_page: Open, path: str, size: tuple[int, int]) -> None:
+    assert not wide(open_page(path, None, size))
+
+
+def test_long_words_do_not_break_a_small_screen(open_page: Open, holder: User) -> None:
+    ticket = own_ticket("W" * 200)
+    assert not wide(open_page(ticket.get_absolute_url(), holder, (320, 640)))
+
+
+@pytest.mark.parametrize("address", ["zoe\u200b@example.org", "\ufeffzoe@example.org", "zoe@example.org\u200b"])
+def test_an_invisible_character_stops_nobody_from_signing_up(open_page: Open, address: str) -> None:
+    """Nor does the browser's own check, which names a symbol that cannot be seen: the server takes it out."""
+    page = open_page("/accounts/signup/", None)
+    page.fill("input[name=email]", address)
+    for name in ("password1", "password2"):
+        page.fill(f"input[name={name}]", "lantern-river-47")
+    page.click("main form button[type=submit]")
+    page.wait_for_selector("input[name=code]")
+    assert User.objects.get(email="zoe@example.org")
+
+
+def contrast(page: Page, selector: str) -> float:
+    """The contrast of an element's text with what lies under it, by the formula of WCAG 2."""
+    return float(page.locator(selector).first.evaluate(CONTRAST))
+
+
+CONTRAST = """element => {
+  const channels = text => text.match(/[\\d.]+/g).map(Number)
+  const luminance = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0)
+  let ground = element
+  while (ground.parentElement && (channels(getComputedStyle(ground).backgroundColor)[3] ?? 1) === 0)
+    ground = ground.parentElement
+  const [a, b] = [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor]
+    .map(text => luminance(channels(text))).sort((x, y) => y - x)
+  return (a + .05) / (b + .05)
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_as_wcag_aa_asks(open_page: Open, holder: User, scheme: str) -> None:
+    ticket = own_ticket()
+    EventTicket.objects.update(state="failed", code_generation=1, next_attempt_at=None)
+    page = open_page(ticket.get_absolute_url(), holder, scheme=scheme)
+    assert contrast(page, ".hint") >= 4.5
+    EventTicket.objects.update(used_at=datetime(2030, 7, 1, tzinfo=UTC))
+    page.reload()
+    texts = [
+        "h1",
+        ".when .muted",
+        ".reissued",
+        ".code .mark",
+        "dt",
+        "dd",
+        ".terms",
+        ".state",
+        ".button",
+        "nav a",
+    ]
+
+    assert {selector: ratio for selector in texts if (ratio := contrast(page, selector)) < 4.5} == {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_proxy() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+            patch.delenv(name)
+        yield

@@ -1,0 +1,79 @@
+"""The backend uses ticketkit as any other program would: by its public names, installed by the same requirements."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import ticketkit
+from tests.workers import BACKEND
+
+ROOT = BACKEND.parent
+# What reaches below the public names: tests that patch internals, or measure them.
+INSIDE = {
+    "test_onward_in_a_browser.py": {"ticketkit.wallet"},
+    "test_picture_input.py": {"ticketkit.rendering.pictures", "ticketkit.wallet.artwork"},
+    "test_wallet_settings.py": {"ticketkit.wallet"},
+}
+SELF_CHECK = BACKEND / "test_ticket_service.py"
+# Also in programs that are written as text, for another process.
+IMPORT = re.compile(r"\b(?:from|import) (ticketkit(?:\.\w+)*)(?: import (\([^)]*\)|[^\n;#]*))?")
+
+
+def sources(*folders: str) -> list[Path]:
+    """Every Python file of these folders of the repository."""
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> list[tuple[str, list[str]]]:
+    """The modules of ticketkit that a file imports, each with the names that it takes from there."""
+    found = IMPORT.findall(path.read_text())
+    return [
+        (module, re.findall(r"\w+", re.sub(r"#[^\n]*| as \w+", "", names)) if names else []) for module, names in found
+    ]
+
+
+def test_the_backend_and_the_benchmarks_import_public_names_alone() -> None:
+    users = {path: imports(path) for path in [*sources("backend/apps", "backend/config", "benchmarks"), SELF_CHECK]}
+    below = {path.name for path, found in users.items() for module, _ in found if module != "ticketkit"}
+    unknown = {name for found in users.values() for _, names in found for name in names} - set(ticketkit.__all__)
+    assert (below, unknown) == (set(), set())
+    assert sum(bool(found) for found in users.values()) > 20
+
+
+def test_tests_reach_below_the_public_names_only_where_it_is_said() -> None:
+    public = {"ticketkit", "ticketkit.testing"}
+    inside = {
+        str(path.relative_to(BACKEND / "tests")): {module for module, _ in imports(path)} - public
+        for path in sources("backend/tests")
+        if path != Path(__file__)
+    }
+    assert {name: modules for name, modules in inside.items() if modules} == INSIDE
+
+
+def test_cloudlet_knows_nothing_of_tickets() -> None:
+    assert [path.name for path in sources("cloudlet/src", "cloudlet/tests") if imports(path)] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("from ticketkit import render_qr_png  # why", [("ticketkit", ["render_qr_png"])]),
+        ("from ticketkit import (\n    Code,  # why\n    KeyRing as Keys,\n)", [("ticketkit", ["Code", "KeyRing"])]),
+        ("    import ticketkit.rendering.png as png", [("ticketkit.rendering.png", [])]),
+        ('"from ticketkit.codes.tokens import Code; Code()"', [("ticketkit.codes.tokens", ["Code"])]),
+        ("ticketkit.Code()", []),
+    ],
+)
+def test_an_import_is_seen_however_it_is_written(line: str, found: list[tuple[str, list[str]]], tmp_path: Path) -> None:
+    (tmp_path / "module.py").write_text(line)
+    assert imports(tmp_path / "module.py") == found
+
+
+def test_the_requirements_name_what_ticketkit_needs_with_the_same_bounds() -> None:
+    needed = tomllib.loads((ROOT / "ticketkit/pyproject.toml").read_text())["project"]["dependencies"]
+    named = (BACKEND / "requirements.txt").read_text().splitlines()
+    assert sorted(set(needed) - set(named)) == []

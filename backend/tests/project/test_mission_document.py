@@ -1,0 +1,237 @@
+"""What docs/reference/ticket-system.md prints does what it says: its examples, its troubleshooting, its debug mode."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.utils.log import configure_logging
+from packaging.requirements import Requirement
+from packaging.version import Version
+from PIL import Image
+
+from apps.events.ticket_service import ticket_service
+from apps.storage import gateway
+from cloudlet.testing import RunningCloudlet
+from tests.pictures import codes_in_pdf, codes_in_png
+
+ROOT = Path(__file__).resolve().parents[3]
+BACKEND = ROOT / "backend"
+DOCUMENT = (ROOT / "docs/reference/ticket-system.md").read_text()
+
+
+def section(title: str) -> str:
+    """The text below a heading of any level, up to the next heading of that level or above."""
+    heading = re.search(rf"^(#+) [^\n]*{re.escape(title)}[^\n]*\n", DOCUMENT, re.MULTILINE)
+    assert heading, f"the document has no section “{title}”"
+    rest = DOCUMENT[heading.end() :]
+    end = re.search(rf"^#{{1,{len(heading[1])}}} ", re.sub(r"```.*?```", _blank, rest, flags=re.DOTALL), re.MULTILINE)
+    return rest[: end.start()] if end else rest
+
+
+def _blank(block: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", ".", block[0])
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+# -- Usage Examples ----------------------------------------------------------------------------------------------
+
+
+def test_every_usage_example_runs_as_printed(cloudlet: RunningCloudlet, capsys: pytest.CaptureFixture[str]) -> None:
+    snippets = blocks(section("Usage Examples"), "python")
+    assert len(snippets) == 3
+    names: dict[str, Any] = {}
+    results = []
+    for snippet in snippets:
+        exec(compile(snippet, "ticket-system.md", "exec"), names)  # noqa: S102 # that is the test
+        results.append(dict(names))
+
+    first, second, third = results
+    assert f"QR code uploaded: {first['result']['url']}\n" == capsys.readouterr().out
+    assert first["result"]["public_id"] == "tickets/qr_codes/1/ticket_ticket-123"
+    assert second["result"]["public_id"] == "tickets/pdf/1/ticket_ticket-123"
+    assert first["result"]["url"].endswith("/tickets/qr_codes/1/ticket_ticket-123.png")
+    assert second["result"]["url"].endswith("/tickets/pdf/1/ticket_ticket-123.pdf")
+
+    png, pdf = first["qr_buffer"].read(), second["pdf_buffer"].read()
+    assert codes_in_png(png) == codes_in_pdf(pdf) == ["ticket-123"], "buffers can be read again after an upload"
+    for kind, result, content in ((gateway.QR_CODE, first["result"], png), (gateway.PDF_TICKET, second["result"], pdf)):
+        assert gateway.fetch(kind, result["public_id"], result["version"]) == content
+    assert "/w_200,h_200,c_fill/" in third["qr_url"]
+    assert "w_200" not in third["pdf_url"]
+
+
+def test_a_custom_transformation_is_delivered(cloudlet: RunningCloudlet) -> None:
+    buffer = ticket_service.generate_qr_code("ticket-123", "Event Name")
+    public_id = ticket_service.upload_qr_code_to_cloudinary(buffer, "ticket-123", 1)["public_id"]
+    url = ticket_service.get_ticket_url(public_id, "w_200,h_200,c_fill")
+    answer = gateway._downloads.request("GET", url)
+    assert answer.status == 200
+    assert Image.open(io.BytesIO(answer.data)).size == (200, 200)
+
+
+# -- Installing --------------------------------------------------------------------------------------------------
+
+
+def test_requirements_keep_the_documents_lower_bounds_and_are_installed() -> None:
+    lines = (BACKEND / "requirements.txt").read_text().splitlines()
+    ours = {r.name.lower(): r for r in (Requirement(line) for line in lines if line and not line.startswith("#"))}
+    wanted = [Requirement(text) for text in re.findall(r"^- `([^`]+>=[^`]+)` - ", DOCUMENT, re.MULTILINE)]
+    assert {r.name for r in wanted} == {"qrcode", "reportlab", "cloudinary", "django-cloudinary-storage"}
+    for requirement in wanted:
+        if requirement.name == "django-cloudinary-storage":  # replaced; docs/adr/0002 says by what and why
+            assert requirement.name not in ours
+            continue
+        assert ours[requirement.name].specifier == requirement.specifier
+        assert Version(version(requirement.name)) in requirement.specifier
+
+
+def test_every_requirement_is_locked() -> None:
+    locked = (ROOT / "requirements.lock").read_text().lower()
+    for line in (BACKEND / "requirements.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            assert f"\n{Requirement(line).name.lower()}==" in "\n" + re.sub(r"\[[^]]*\]==", "==", locked), line
+
+
+# -- Troubleshooting ---------------------------------------------------------------------------------------------
+
+
+def printed_message(title: str) -> str:
+    (block,) = re.findall(r"```\n(.*?)\n```", section(title), re.DOTALL)
+    return block
+
+
+def test_wrong_cloud_name_gives_the_printed_message_and_its_cure(cloudlet: RunningCloudlet, settings: Any) -> None:
+    account = settings.CLOUDINARY_ACCOUNT
+    settings.CLOUDINARY_ACCOUNT = type(account)(
+        "another-cloud", account.api_key, account.api_secret, False, account.upload_prefix, account.cname
+    )
+    buffer = ticket_service.generate_qr_code("ticket-123", "Event Name")
+    with pytest.raises(gateway.MediaError) as caught:
+        ticket_service.upload_qr_code_to_cloudinary(buffer, "ticket-123", 1)
+    message = printed_message("Cloudinary Configuration Error")
+    assert message == "❌ Error uploading QR code to Cloudinary: Invalid cloud_name"
+    assert str(caught.value).startswith(message)
+    assert ".env has the right CLOUDINARY_* credentials" in str(caught.value)
+
+
+WITHOUT = """
+import runpy, sys
+from importlib.machinery import PathFinder
+
+find_spec = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] == {package!r} else find_spec(name, *rest)
+sys.argv = {arguments!r}
+sys.path.insert(0, {folder!r})
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("command", [["manage.py", "check"], ["test_ticket_service.py"]])
+@pytest.mark.parametrize("package", ["reportlab", "cloudinary", "django"])
+def test_a_missing_package_gives_the_printed_message(command: list[str], package: str) -> None:
+    script = WITHOUT.format(package=package, arguments=command, folder=str(BACKEND))
+    done = subprocess.run([sys.executable, "-c", script], cwd=BACKEND, capture_output=True, text=True, timeout=60)
+    name = {"reportlab": "ReportLab", "django": "Django"}.get(package, package)
+    message = f"⚠️ {name} not installed. Install with: pip install {package}"
+    assert done.returncode == 1
+    assert (done.stdout + done.stderr).strip() == message
+    if package == "reportlab":
+        assert message == printed_message("ReportLab Import Error")
+
+
+# -- Debug Mode --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _logging_restored() -> Iterator[None]:
+    yield
+    logging.getLogger("apps.events").handlers.clear()
+    logging.getLogger("apps.events").setLevel(logging.NOTSET)
+    configure_logging(django_settings.LOGGING_CONFIG, django_settings.LOGGING)
+
+
+@pytest.mark.usefixtures("_logging_restored")
+def test_debug_mode_as_printed_shows_what_happens(
+    cloudlet: RunningCloudlet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (printed,) = blocks(section("Debug Mode"), "python")
+    names: dict[str, Any] = {}
+    exec(compile(printed, "ticket-system.md", "exec"), names)  # noqa: S102 # that is the test
+    configure_logging(django_settings.LOGGING_CONFIG, names["LOGGING"])
+
+    buffer = ticket_service.generate_qr_code("ticket-123", "Event Name")
+    public_id = ticket_service.upload_qr_code_to_cloudinary(buffer, "ticket-123", 1)["public_id"]
+    ticket_service.delete_ticket_from_cloudinary(public_id)
+
+    lines = capsys.readouterr().err
+    assert f"Uploaded {public_id}, version" in lines
+    assert f"Deleted {public_id}: ok" in lines
+    assert django_settings.CLOUDINARY_ACCOUNT.api_secret not in lines
+
+
+# -- The smoke script --------------------------------------------------------------------------------------------
+
+
+def run_script(**environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "test_ticket_service.py"]
+    return subprocess.run(
+        command, cwd=BACKEND, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_script_ends_with_zero_when_all_is_well(cloudlet: RunningCloudlet) -> None:
+    done = run_script()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line[0] for line in done.stdout.splitlines()] == ["✅"] * 8 + ["🎉"]
+
+
+def test_the_script_says_what_is_wrong_and_what_to_do(cloudlet: RunningCloudlet) -> None:
+    account = {"CLOUDINARY_CLOUD_NAME": "another-cloud", "CLOUDINARY_API_KEY": "1", "CLOUDINARY_API_SECRET": "s3cret"}
+    done = run_script(**account, CLOUDINARY_UPLOAD_PREFIX=cloudlet.url)
+    assert done.returncode == 1
+    assert printed_message("Cloudinary Configuration Error") in done.stdout
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"CLOUDINARY_CLOUD_NAME": "only-half"}, "half configured"),
+        (
+            {"CLOUDINARY_CLOUD_NAME": "your_cloud_name", "CLOUDINARY_API_KEY": "k", "CLOUDINARY_API_SECRET": "s"},
+            "still the examples",
+        ),
+        ({"CLOUDLET_PORT": "1"}, "Nothing answers on http://localhost:1. Is cloudlet running?"),
+        ({"CLOUDLET_PORT": "1"}, "If it runs with another CLOUDLET_PORT, set that here too."),
+    ],
+)
+def test_the_script_explains_every_mistake_of_configuration(environment: dict[str, str], words: str) -> None:
+    done = run_script(**environment)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert words in done.stdout
+
+
+def test_importing_the_script_does_nothing() -> None:
+    code = textwrap.dedent("""
+        import sys
+        before = set(sys.modules)
+        import test_ticket_service
+        print(sorted(name for name in set(sys.modules) - before if name.split(".")[0] in ("apps", "config", "django")))
+    """)
+    done = subprocess.run([sys.executable, "-c", code], cwd=BACKEND, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,377 @@
+"""A ticket that goes takes both files with it, whatever storage is doing at that moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+import cloudinary.uploader
+import pytest
+import urllib3
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.core.jobs import dispatch
+from apps.events import issuing, signals
+from apps.events.models import Event, EventTicket
+from apps.publishing import claims, deletions, publisher, requests
+from apps.publishing.models import StoredFileDeletion
+from apps.storage import gateway
+from apps.webhooks.models import WebhookMessage
+from cloudlet.testing import RunningCloudlet
+from tests.factories import make_endpoint, make_event, make_organiser, make_ticket, make_ticket_type, make_user
+from tests.races import at_once
+from tests.workers import publish
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+
+def published_ticket(**overrides: Any) -> EventTicket:
+    ticket = make_ticket(**overrides)
+    assert publish(ticket.pk) == EventTicket.State.READY
+    ticket.refresh_from_db()
+    return ticket
+
+
+def on_storage(ticket: EventTicket) -> list[bool]:
+    found = []
+    for kind in gateway.KINDS:
+        try:
+            gateway.fetch(kind, kind.public_id(ticket.event_id, ticket.ticket_id), version=1)
+        except gateway.MediaError as error:
+            if error.status != 404:
+                raise
+            found.append(False)
+        else:
+            found.append(True)
+    return found
+
+
+def delete_instance(ticket: EventTicket) -> None:
+    ticket.delete()
+
+
+def delete_queryset(ticket: EventTicket) -> None:
+    EventTicket.objects.filter(pk=ticket.pk).delete()
+
+
+def delete_event(ticket: EventTicket) -> None:
+    ticket.event.delete()
+
+
+def delete_many(ticket: EventTicket) -> None:
+    assert issuing.delete_many(EventTicket.objects.filter(pk=ticket.pk)) == 1
+
+
+@pytest.mark.parametrize("delete", [delete_instance, delete_queryset, delete_event, delete_many])
+def test_both_files_go_with_the_ticket(cloudlet: RunningCloudlet, delete: Any) -> None:
+    ticket, neighbour = published_ticket(), published_ticket()
+    delete(ticket)
+    assert StoredFileDeletion.objects.count() == 2
+    assert deletions.delete_due() == (2, 0)
+    assert not StoredFileDeletion.objects.exists()
+    assert on_storage(ticket) == [False, False]
+    assert on_storage(neighbour) == [True, True]
+
+
+def test_a_deletion_that_is_rolled_back_removes_nothing(cloudlet: RunningCloudlet) -> None:
+    ticket = published_ticket()
+    with pytest.raises(RuntimeError), transaction.atomic():
+        EventTicket.objects.filter(pk=ticket.pk).delete()
+        raise RuntimeError
+    assert deletions.delete_due() == (0, 0)
+    assert on_storage(ticket) == [True, True]
+
+
+def test_storage_that_is_down_is_asked_again(cloudlet: RunningCloudlet, settings: Any) -> None:
+    ticket = published_ticket()
+    account = settings.CLOUDINARY_ACCOUNT
+    settings.CLOUDINARY_ACCOUNT = type(account)(
+        account.cloud_name, account.api_key, account.api_secret, False, "http://localhost:1", "localhost:1"
+    )
+    ticket.delete()
+    assert deletions.delete_due() == (0, 2)
+    row = StoredFileDeletion.objects.all()[0]
+    assert row.attempts == 1
+    assert "localhost:1" in row.reason
+    assert row.next_attempt_at > timezone.now()
+
+    settings.CLOUDINARY_ACCOUNT = account
+    StoredFileDeletion.objects.update(next_attempt_at=timezone.now())
+    assert deletions.delete_due() == (2, 0)
+    assert on_storage(ticket) == [False, False]
+
+
+def test_a_rate_limit_is_waited_out_and_does_not_count(cloudlet: RunningCloudlet) -> None:
+    make_ticket().delete()
+    limited = gateway.MediaError("deleting QR code", "x", 420, "Rate limit exceeded", retry_after=1)
+    with mock.patch.object(gateway, "destroy", side_effect=limited):
+        for _ in range(6):
+            StoredFileDeletion.objects.update(next_attempt_at=timezone.now())
+            assert deletions.delete_due() == (0, 2)
+    for row in StoredFileDeletion.objects.all():
+        assert (row.attempts, "Rate limit exceeded" in row.reason) == (0, True)
+        assert timedelta(seconds=10) < row.next_attempt_at - timezone.now() < timedelta(seconds=25)
+
+    limited = gateway.MediaError("deleting QR code", "x", 420, "Rate limit exceeded", retry_after=1800)
+    StoredFileDeletion.objects.update(next_attempt_at=timezone.now())
+    with mock.patch.object(gateway, "destroy", side_effect=limited):
+        deletions.delete_due()
+    assert StoredFileDeletion.objects.all()[0].next_attempt_at - timezone.now() > timedelta(minutes=29)
+
+
+def test_files_that_never_were_are_no_failure(cloudlet: RunningCloudlet) -> None:
+    make_ticket().delete()
+    assert deletions.delete_due() == (2, 0)
+
+
+@pytest.mark.parametrize(("before", "after"), [("authenticated", "upload"), ("upload", "authenticated")])
+def test_files_from_before_a_change_of_the_delivery_type_go_too(
+    cloudlet: RunningCloudlet, settings: Any, before: str, after: str
+) -> None:
+    settings.CLOUDINARY_DELIVERY_TYPE = before
+    ticket = published_ticket()
+    urls = [ticket.qr_code.url, ticket.pdf_ticket.url]
+    assert statuses(urls) == [200, 200]
+
+    settings.CLOUDINARY_DELIVERY_TYPE = after
+    ticket.delete()
+    assert deletions.delete_due() == (2, 0)
+    assert statuses(urls) == [404, 404]
+    assert not StoredFileDeletion.objects.exists()
+
+
+def test_files_that_were_published_under_both_delivery_types_all_go(cloudlet: RunningCloudlet, settings: Any) -> None:
+    settings.CLOUDINARY_DELIVERY_TYPE = "upload"
+    ticket = published_ticket()
+    urls = [ticket.qr_code.url, ticket.pdf_ticket.url]
+    settings.CLOUDINARY_DELIVERY_TYPE = "authenticated"
+    requests.rerender(ticket)
+    publish(ticket.pk)
+    ticket.refresh_from_db()
+    urls += [ticket.qr_code.url, ticket.pdf_ticket.url]
+    assert statuses(urls) == [200, 200, 200, 200]
+
+    ticket.delete()
+    assert deletions.delete_due() == (2, 0)
+    assert statuses(urls) == [404, 404, 404, 404]
+
+
+def statuses(urls: list[str]) -> list[int]:
+    return [urllib3.request("GET", url, timeout=10, retries=False).status for url in urls]
+
+
+def test_a_deletion_is_not_done_while_one_delivery_type_does_not_answer(
+    cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = make_ticket()
+    destroy = cloudinary.uploader.destroy
+
+    def down_for_public_files(public_id: str, **options: Any) -> Any:
+        if options["type"] == "upload":
+            raise OSError("down")
+        return destroy(public_id, **options)
+
+    monkeypatch.setattr(cloudinary.uploader, "destroy", down_for_public_files)
+    ticket.delete()
+    assert deletions.delete_due() == (0, 2)
+    assert StoredFileDeletion.objects.count() == 2
+
+
+def test_a_ticket_deleted_while_its_files_are_made_leaves_no_orphan(
+    cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = make_ticket()
+    upload = gateway.upload
+
+    def deleted_meanwhile(kind: gateway.FileKind, public_id: str, content: bytes, tag: str) -> gateway.StoredFile:
+        EventTicket.objects.filter(pk=ticket.pk).delete()
+        return upload(kind, public_id, content, tag)
+
+    monkeypatch.setattr(gateway, "upload", deleted_meanwhile)
+    assert publish(ticket.pk) is None
+    assert on_storage(ticket) == [True, True]
+    StoredFileDeletion.objects.update(next_attempt_at=timezone.now())
+    deletions.delete_due()
+    assert on_storage(ticket) == [False, False]
+
+
+@pytest.mark.parametrize("delete", [delete_instance, delete_queryset, delete_event, delete_many])
+def test_removal_waits_for_a_worker_that_may_be_uploading(cloudlet: RunningCloudlet, delete: Any) -> None:
+    """Also for a worker that began after the ticket was read: should it die, nobody else remembers its upload."""
+    ticket = make_ticket()
+    claims.claim([ticket.pk])
+    delete(ticket)
+    assert deletions.delete_due() == (0, 0)
+    row = StoredFileDeletion.objects.all()[0]
+    assert row.next_attempt_at > timezone.now() + timedelta(minutes=2)
+
+
+def test_the_local_file_of_old_goes_too(cloudlet: RunningCloudlet) -> None:
+    name = default_storage.save("qr_codes/old.png", ContentFile(b"png"))
+    ticket = make_ticket(event=make_event(), qr_code=name, next_attempt_at=None)
+    ticket.delete()
+    assert deletions.delete_due() == (3, 0)
+    assert not default_storage.exists(name)
+
+
+def test_an_event_takes_all_its_files_along_in_one_task(
+    cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = make_event()
+    issued = [ticket.pk for ticket in issuing.issue_many(event, [issuing.Holder(name=f"Guest {n}") for n in range(70)])]
+    publisher.publish_many(issued)
+    rows = list(EventTicket.objects.all())
+    sent: list[str] = []
+    monkeypatch.setattr(dispatch, "send", lambda task, arguments, queue: sent.append(task))
+    event.delete()
+    assert sent == ["apps.events.tasks.delete_due"]
+    monkeypatch.setattr(deletions, "ROUND", 100)
+    deletions.work_off_outbox()
+    assert sent == ["apps.events.tasks.delete_due"] * 2, "there was more than one task's worth"
+    deletions.work_off_outbox()
+    assert not StoredFileDeletion.objects.exists()
+    assert {found for ticket in rows for found in on_storage(ticket)} == {False}
+
+
+@pytest.fixture
+def told() -> Iterator[list[list[EventTicket]]]:
+    """The tickets of each telling that tickets were deleted."""
+    heard: list[list[EventTicket]] = []
+
+    def hear(tickets: list[EventTicket], **_: Any) -> None:
+        heard.append(list(tickets))
+
+    signals.ticket_deleted.connect(hear)
+    yield heard
+    signals.ticket_deleted.disconnect(hear)
+
+
+def test_many_tickets_go_some_hundreds_a_transaction_with_a_few_statements_each(
+    monkeypatch: pytest.MonkeyPatch, told: list[list[EventTicket]]
+) -> None:
+    monkeypatch.setattr(issuing, "BATCH", 30)
+    event = make_event()
+    make_endpoint(event.organiser)
+    neighbour = make_ticket(event=make_event(organiser=event.organiser))
+    issued = issuing.issue_many(event, [issuing.Holder(name=f"Guest {n}") for n in range(70)])
+    with CaptureQueriesContext(connection) as captured:
+        assert issuing.delete_many(event.tickets.all()) == 70
+
+    assert len(captured) < 3 * 10
+    assert [len(chunk) for chunk in told] == [30, 30, 10]
+    assert [ticket.ticket_id for chunk in told for ticket in chunk] == [ticket.ticket_id for ticket in issued]
+    names = {kind.public_id(event.pk, ticket.ticket_id) for kind in gateway.KINDS for ticket in issued}
+    assert set(StoredFileDeletion.objects.values_list("name", flat=True)) == names
+    assert StoredFileDeletion.objects.count() == 140
+    messages = WebhookMessage.objects.filter(event_type="ticket.deleted")
+    assert set(messages.values_list("ticket_id", flat=True)) == {ticket.ticket_id for ticket in issued}
+    assert messages.count() == 70
+    assert list(EventTicket.objects.all()) == [neighbour]
+
+
+def test_a_deletion_of_many_that_ends_half_way_leaves_each_ticket_whole_or_owed(
+    monkeypatch: pytest.MonkeyPatch, told: list[list[EventTicket]]
+) -> None:
+    monkeypatch.setattr(issuing, "BATCH", 2)
+    event = make_event()
+    issued = [make_ticket(event=event) for _ in range(5)]
+
+    def killed(tickets: list[EventTicket], **_: Any) -> None:
+        if issued[3].ticket_id in [ticket.ticket_id for ticket in tickets]:
+            raise KeyboardInterrupt
+
+    signals.ticket_deleted.connect(killed)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            issuing.delete_many(event.tickets.all())
+    finally:
+        signals.ticket_deleted.disconnect(killed)
+    assert list(EventTicket.objects.order_by("pk")) == issued[2:]
+    assert StoredFileDeletion.objects.count() == 4
+
+    issued[2].delete()
+    assert StoredFileDeletion.objects.count() == 6, "what was interrupted left nothing behind in the process"
+    assert issuing.delete_many(event.tickets.all()) == 2
+    assert StoredFileDeletion.objects.count() == 10
+
+
+@pytest.mark.parametrize("page", ["delete", "changelist"])
+def test_an_event_that_is_deleted_at_the_desk_keeps_other_writers_waiting_for_no_more_than_a_chunk(
+    monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    """Django's own deletion is one transaction around all of it."""
+    delete_together, chunks = issuing._delete_together, []
+
+    def observed(pks: list[int]) -> int:
+        assert not connection.in_atomic_block, "the chunks before this one are committed"
+        chunks.append(len(pks))
+        return delete_together(pks)
+
+    monkeypatch.setattr(issuing, "BATCH", 2)
+    monkeypatch.setattr(issuing, "_delete_together", observed)
+    manager = make_user(is_staff=True)
+    event = make_event(organiser=make_organiser(manager=manager))
+    kind = make_ticket_type(event)
+    for _ in range(3):
+        make_ticket(event=event, ticket_type=kind)
+    desk = Client()
+    desk.force_login(manager)
+    arguments, sent = [event.pk], {}
+    if page == "changelist":
+        arguments, sent = [], {"action": "delete_selected", "_selected_action": [event.pk]}
+    address = reverse(f"admin:events_event_{page}", args=arguments)
+    desk.post(address, sent)
+    assert not chunks, "a question deletes nothing"
+
+    desk.post(address, sent | {"post": "yes"})
+    assert chunks == [2, 1]
+    assert not Event.objects.exists()
+    assert StoredFileDeletion.objects.count() == 6
+
+
+def _delete_at_once(workers: int = 4) -> list[tuple[int, int]]:
+    return at_once([deletions.delete_due] * workers)
+
+
+def _owe(number: int) -> None:
+    StoredFileDeletion.objects.bulk_create(
+        StoredFileDeletion(kind="qr_code", name=f"tickets/qr_codes/0/ticket_{n}") for n in range(number)
+    )
+
+
+def test_workers_at_once_remove_each_file_once(cloudlet: RunningCloudlet) -> None:
+    _owe(120)
+    with mock.patch.object(gateway, "destroy", side_effect=gateway.destroy) as destroy:
+        outcomes = _delete_at_once()
+    assert sum(gone for gone, _ in outcomes) == destroy.call_count == 120
+
+
+def test_without_the_claim_they_remove_it_many_times(
+    cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control."""
+    reading = threading.Barrier(4, timeout=20)
+    first = threading.local()
+
+    def read_only(number: int) -> list[StoredFileDeletion]:
+        if hasattr(first, "done"):
+            return []
+        first.done = True
+        rows = list(StoredFileDeletion.objects.all())
+        reading.wait()
+        return rows
+
+    monkeypatch.setattr(deletions, "_claim", read_only)
+    _owe(10)
+    with mock.patch.object(gateway, "destroy", side_effect=gateway.destroy) as destroy:
+        _delete_at_once()
+    assert destroy.call_count == 40

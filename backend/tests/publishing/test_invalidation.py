@@ -1,0 +1,260 @@
+"""An event changes, and its tickets follow: all of them, once, with their codes, and never without a file."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.utils import timezone
+
+from apps.core.jobs import dispatch
+from apps.events import event_images, issuing
+from apps.events.codes import code_of
+from apps.events.issuing import Holder
+from apps.events.models import Event, EventImage, EventTicket, TicketType
+from apps.publishing import claims, fingerprints, invalidation, outcomes, publisher, queues, sweep, ticket_rendering
+from apps.storage import gateway
+from cloudlet.testing import RunningCloudlet
+from tests.factories import make_event, make_picture, make_ticket, make_ticket_type
+from tests.pictures import codes_in_pdf
+from tests.workers import publish
+from ticketkit import RenderingError
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+State = EventTicket.State
+LATER = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "send", lambda *_: None)
+    monkeypatch.setattr(queues, "queue_length", lambda *, bulk: 0)
+
+
+@pytest.fixture
+def event(cloudlet: RunningCloudlet) -> Event:
+    """An event with 6 published tickets, half of them of a type, that the sweep has looked at."""
+    event = make_event(title="Before")
+    kind = make_ticket_type(event)
+    issuing.issue_many(event, [Holder(name=f"Guest {n}") for n in range(3)])
+    issuing.issue_many(event, [Holder(name=f"Guest {n}") for n in range(3)], kind)
+    publish_all()
+    invalidation.notice_changes()
+    assert invalidation.republish_changed(timezone.now() + LATER) == 0
+    return Event.objects.get(pk=event.pk)
+
+
+def publish_all() -> None:
+    publisher.publish_many(sweep.owed_pks())
+
+
+def follow() -> int:
+    """What the sweep does a little later: how many tickets it has made anew."""
+    marked = invalidation.republish_changed(timezone.now() + LATER)
+    publish_all()
+    return marked
+
+
+def test_a_new_title_reaches_every_ticket_with_the_same_code(event: Event) -> None:
+    before = {ticket.pk: (ticket.pdf_ticket.url, code_of(ticket)) for ticket in event.tickets.all()}
+    Event.objects.filter(pk=event.pk).update(title="After")
+    invalidation.event_changed(event.pk)
+    assert invalidation.republish_changed() == 0, "quick edits are gathered first"
+
+    assert invalidation.republish_changed(timezone.now() + LATER) == 6
+    for ticket in event.tickets.all():
+        assert (ticket.state, ticket.in_bulk) == (State.PENDING, True)
+        assert ticket.has_files
+        assert ticket.pdf_ticket.url == before[ticket.pk][0], "the old files stay until the new ones are there"
+        assert codes_in_pdf(ticket.pdf_ticket.read()) == [code_of(ticket)]
+    publish_all()
+    for ticket in event.tickets.all():
+        assert ticket.state == State.READY
+        assert ticket.pdf_ticket.url != before[ticket.pk][0], "a new version, so that no copy is stale"
+        assert code_of(ticket) == before[ticket.pk][1]
+    assert follow() == 0
+
+
+def test_edits_in_quick_succession_are_published_once(event: Event) -> None:
+    for title in ("A", "B", "C"):
+        Event.objects.filter(pk=event.pk).update(title=title)
+        invalidation.event_changed(event.pk)
+    assert follow() == 6
+    assert follow() == 0
+
+
+def test_an_edit_that_is_taken_back_costs_nothing(event: Event) -> None:
+    for title in ("Typo", "Before"):
+        Event.objects.filter(pk=event.pk).update(title=title)
+        invalidation.event_changed(event.pk)
+    assert follow() == 0
+
+
+def change_title(event: Event) -> None:
+    Event.objects.filter(pk=event.pk).update(title="After")
+
+
+def change_start(event: Event) -> None:
+    event.starts_at += timedelta(hours=1)
+    event.save()
+
+
+def change_cover(event: Event) -> None:
+    event_images.save_event_image(event, EventImage.Kind.COVER, make_picture())
+
+
+def change_organiser(event: Event) -> None:
+    event.organiser.name = "Day Shift Concerts"
+    event.organiser.save()
+
+
+@pytest.mark.parametrize("change", [change_title, change_start, change_cover, change_organiser])
+def test_changes_that_nobody_reported_are_noticed(event: Event, change: Any) -> None:
+    change(event)
+    assert invalidation.notice_changes() == 1
+    assert follow() == 6
+
+
+def test_after_an_upgrade_that_draws_tickets_differently_all_are_made_anew_behind_all_others(
+    event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = make_event(starts_at=timezone.now() - timedelta(days=9), doors_at=None)
+    past = make_ticket(event=over)
+    publish_all()
+    monkeypatch.setattr(fingerprints, "RENDERER_VERSION", fingerprints.RENDERER_VERSION + 1)
+    assert invalidation.notice_changes() == 1
+    assert invalidation.republish_changed(timezone.now() + LATER) == 6
+    assert set(event.tickets.values_list("state", "in_bulk")) == {(State.PENDING, True)}
+    publish_all()
+    assert invalidation.notice_changes() == 0
+    past.refresh_from_db()
+    assert past.revision == 0, "nobody needs a ticket of last week"
+
+
+def test_what_is_not_printed_changes_nothing(event: Event) -> None:
+    Event.objects.filter(pk=event.pk).update(description="A longer text")
+    assert invalidation.notice_changes() == 0
+
+
+def test_a_ticket_types_new_price_concerns_its_own_tickets_only(event: Event) -> None:
+    TicketType.objects.filter(event=event).update(price="30.00")
+    assert invalidation.notice_changes() == 1
+    assert follow() == 3
+
+
+def test_a_ticket_that_was_being_made_while_the_event_changed_is_made_again(event: Event) -> None:
+    late = make_ticket(event=event)
+    [claimed] = claims.claim([late.pk])
+    assert claimed.event.title == "Before"
+    Event.objects.filter(pk=event.pk).update(title="After")
+    invalidation.event_changed(event.pk)
+    invalidation.republish_changed(timezone.now() + LATER)
+    files = outcomes.Files(*(media_file(claimed, kind) for kind in gateway.KINDS))
+    assert outcomes.record([(claimed, files)])[late.pk].state == State.PENDING
+    publish_all()
+    assert len(shown_of_the_event(event)) == 1
+
+
+def test_without_overtaking_the_worker_a_stale_ticket_would_pass_for_ready(
+    event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control."""
+    monkeypatch.setattr(invalidation, "_overtake_workers", lambda event: None)
+    late = make_ticket(event=event)
+    [claimed] = claims.claim([late.pk])
+    Event.objects.filter(pk=event.pk).update(title="After")
+    invalidation.event_changed(event.pk)
+    invalidation.republish_changed(timezone.now() + LATER)
+    files = outcomes.Files(*(media_file(claimed, kind) for kind in gateway.KINDS))
+    assert outcomes.record([(claimed, files)])[late.pk].state == State.READY
+    publish_all()
+    assert len(shown_of_the_event(event)) == 2
+
+
+def shown_of_the_event(event: Event) -> set[str]:
+    """What the files of tickets without a type show of the event, as digests."""
+    kept = event.tickets.filter(ticket_type=None).values_list("published_face", flat=True)
+    return {face[: fingerprints.HALF] for face in kept}
+
+
+def media_file(ticket: EventTicket, kind: gateway.FileKind) -> gateway.StoredFile:
+    return gateway.StoredFile(ticket.public_id_of(kind), 1, "")
+
+
+def test_a_sweep_that_dies_half_way_is_finished_by_the_next(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invalidation, "CHUNK", 2)
+    Event.objects.filter(pk=event.pk).update(title="After")
+    invalidation.event_changed(event.pk)
+    mark, calls = invalidation._mark, []
+
+    def die_later(pks: list[int]) -> int:
+        calls.append(pks)
+        if len(calls) == 2:
+            raise SystemExit
+        return mark(pks)
+
+    monkeypatch.setattr(invalidation, "_mark", die_later)
+    with pytest.raises(SystemExit):
+        invalidation.republish_changed(timezone.now() + LATER)
+    assert event.tickets.filter(state=State.PENDING).count() == 2
+    assert follow() == 4
+    assert set(event.tickets.values_list("state", flat=True)) == {State.READY}
+
+
+def test_tickets_from_before_faces_were_kept_wait_for_a_real_change(event: Event) -> None:
+    EventTicket.objects.update(published_face="")
+    Event.objects.update(face="")
+    assert invalidation.notice_changes() == 1
+    assert follow() == 0
+    Event.objects.filter(pk=event.pk).update(title="After")
+    assert invalidation.notice_changes() == 1
+    assert follow() == 6
+
+
+def test_a_change_gives_tickets_that_could_not_be_printed_another_chance(event: Event) -> None:
+    poison = make_ticket(event=event)
+    with mock.patch.object(ticket_rendering, "render", side_effect=RenderingError("no glyph for U+E000")):
+        publish(poison.pk)
+    Event.objects.filter(pk=event.pk).update(title="After")
+    invalidation.event_changed(event.pk)
+    assert follow() == 7
+    poison.refresh_from_db()
+    assert poison.state == State.READY
+
+
+def test_an_edit_in_the_middle_of_a_run_is_not_lost_with_it(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of an event that is over, at which no later look at current events would find it."""
+    Event.objects.update(starts_at=timezone.now() - timedelta(days=30), doors_at=None)
+    Event.objects.update(title="Second", republish_after=timezone.now() - timedelta(seconds=1))
+    mark = invalidation._mark
+
+    def edit_once(pks: list[int]) -> int:
+        if Event.objects.filter(title="Second").update(title="Third"):
+            invalidation.event_changed(event.pk)
+        return mark(pks)
+
+    monkeypatch.setattr(invalidation, "_mark", edit_once)
+    invalidation.republish_changed()
+    publish_all()
+    assert Event.objects.get().republish_after is not None, "it is still due"
+    follow()
+    third = fingerprints.ticket_faces(Event.objects.get())
+    for ticket in EventTicket.objects.all():
+        assert ticket.published_face.startswith(third[ticket.ticket_type_id])
+
+
+def test_workers_of_an_older_version_keep_no_run_busy(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a new version is deployed, they make tickets that are stale again as soon as they are marked."""
+    mark = invalidation._mark
+
+    def mark_and_undo(pks: list[int]) -> int:
+        marked = mark(pks)
+        EventTicket.objects.filter(pk__in=pks).update(state=State.READY, published_face="0" * 64)
+        return marked
+
+    monkeypatch.setattr(invalidation, "_mark", mark_and_undo)
+    Event.objects.update(title="After", republish_after=timezone.now())
+    assert invalidation.republish_changed() == 6

@@ -1,0 +1,385 @@
+"""A re-issue kills every link to the ticket's earlier files, whatever workers and storage are doing at that moment."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import urllib3
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apps.events import issuing
+from apps.events.codes import code_of
+from apps.events.models import EventTicket
+from apps.events.ticket_service import ticket_service
+from apps.publishing import claims, deletions, outcomes, requests, sweep
+from apps.publishing.models import StoredFileDeletion
+from apps.storage import gateway
+from apps.webhooks.models import WebhookMessage
+from cloudlet.testing import RunningCloudlet
+from tests.factories import make_endpoint, make_event, make_ticket
+from tests.faults import faults
+from tests.pictures import codes_in_pdf, codes_in_png
+from tests.workers import publish
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+State = EventTicket.State
+SUFFIXED = re.compile(r"tickets/(qr_codes|pdf)/\d+/ticket_[0-9a-f-]{36}_[0-9a-f]{16,}")
+SLOW = {"call": "upload", "kind": "latency", "ms": 1500}
+
+
+def published(ticket: EventTicket | None = None, **overrides: Any) -> EventTicket:
+    ticket = ticket or make_ticket(**overrides)
+    assert publish(ticket.pk) == State.READY
+    ticket.refresh_from_db()
+    return ticket
+
+
+def public_ids(ticket: EventTicket) -> list[str]:
+    return [ticket.qr_code_cloudinary_id, ticket.pdf_ticket_cloudinary_id]
+
+
+def links(ticket: EventTicket) -> list[str]:
+    """Both files, with and without their version, and pictures that were derived from them."""
+    found = [ticket.qr_code.url, ticket.pdf_ticket.url]
+    for kind, public_id in zip(gateway.KINDS, public_ids(ticket), strict=True):
+        found.append(gateway.delivery_url(kind, public_id))
+        found.append(gateway.delivery_url(kind, public_id, transformation="w_200", page=kind is gateway.PDF_TICKET))
+    return found
+
+
+def statuses(urls: list[str]) -> set[int]:
+    return {urllib3.request("GET", url, timeout=10, retries=False).status for url in urls}
+
+
+def leases_run_out() -> None:
+    """As if three minutes had gone by."""
+    EventTicket.objects.exclude(lease=None).update(lease_until=timezone.now())
+    StoredFileDeletion.objects.update(next_attempt_at=timezone.now())
+
+
+def reissue(ticket: EventTicket) -> None:
+    issuing.reissue(EventTicket.objects.get(pk=ticket.pk))
+
+
+# -- Places ------------------------------------------------------------------------------------------------------
+
+
+def test_a_ticket_has_the_documented_place_until_it_is_reissued_and_then_a_new_one_each_time(
+    cloudlet: RunningCloudlet,
+) -> None:
+    ticket = published()
+    places = [public_ids(ticket)]
+    assert places[0] == [kind.public_id(ticket.event_id, ticket.ticket_id) for kind in gateway.KINDS]
+    requests.rerender(ticket)
+    assert public_ids(published(ticket)) == places[0]
+    for _ in range(3):
+        issuing.reissue(ticket)
+        assert public_ids(ticket) == ["", ""], "what carries a dead code is given to nobody"
+        assert not ticket.has_files
+        places.append(public_ids(published(ticket)))
+        assert all(SUFFIXED.fullmatch(place) for place in places[-1])
+        assert codes_in_png(ticket.qr_code.read()) == codes_in_pdf(ticket.pdf_ticket.read()) == [code_of(ticket)]
+    assert len({place for both in places for place in both}) == 8
+
+
+def test_every_link_from_before_is_dead_and_the_new_ones_work(cloudlet: RunningCloudlet) -> None:
+    ticket, neighbour = published(), published()
+    before = links(ticket)
+    assert statuses(before) == {200}
+    reissue(ticket)
+    assert StoredFileDeletion.objects.count() == 2, "in the same transaction"
+    assert deletions.delete_due() == (2, 0)
+    assert statuses(before) == {404}
+    published(ticket)
+    assert statuses(before) == {404}, "the new files are elsewhere"
+    assert statuses(links(ticket)) == statuses(links(neighbour)) == {200}
+
+    second = links(ticket)
+    reissue(ticket)
+    published(ticket)
+    deletions.delete_due()
+    assert statuses(before + second) == {404}
+    assert statuses(links(ticket)) == {200}
+
+
+def test_a_reissue_that_is_rolled_back_changes_and_removes_nothing(
+    cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = published()
+    before = links(ticket)
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(issuing.signals.ticket_reissued, "send", fails)
+    with pytest.raises(RuntimeError):
+        reissue(ticket)
+    assert deletions.delete_due() == (0, 0)
+    ticket.refresh_from_db()
+    assert (ticket.code_generation, links(ticket)) == (0, before)
+    assert statuses(before) == {200}
+
+
+@pytest.mark.parametrize("is_stale", [False, True], ids=["fresh", "read before the re-issue"])
+def test_a_deleted_ticket_takes_the_files_at_all_its_places_along(cloudlet: RunningCloudlet, is_stale: bool) -> None:
+    ticket = published()
+    stale = EventTicket.objects.get(pk=ticket.pk)
+    before = links(ticket)
+    reissue(ticket)
+    published(ticket)
+    before += links(ticket)
+    (stale if is_stale else ticket).delete()
+    deletions.delete_due()
+    assert statuses(before) == {404}
+    assert not StoredFileDeletion.objects.exists()
+
+
+def test_files_made_by_hand_go_to_the_place_that_the_row_names(cloudlet: RunningCloudlet) -> None:
+    ticket = published()
+    before = links(ticket)
+    reissue(ticket)
+    published(ticket)
+    deletions.delete_due()
+    for upload, content in (
+        (ticket_service.upload_qr_code_to_cloudinary, ticket.qr_code.read()),
+        (ticket_service.upload_pdf_ticket_to_cloudinary, ticket.pdf_ticket.read()),
+    ):
+        assert upload(content, ticket.ticket_id, ticket.event_id)["public_id"] in public_ids(ticket)
+    assert statuses(before) == {404}
+
+
+# -- Races -------------------------------------------------------------------------------------------------------
+
+
+def upload_in_flight(ticket: EventTicket) -> threading.Thread:
+    """A worker that renders the ticket anew with the code of before, and is about to upload it."""
+    requests.rerender(ticket)
+
+    def work() -> None:
+        try:
+            with contextlib.suppress(SystemExit):  # it dies, see below
+                publish(ticket.pk)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while EventTicket.objects.filter(pk=ticket.pk, lease=None).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return thread
+
+
+def reissue_during_a_slow_upload(cloudlet: RunningCloudlet, ticket: EventTicket) -> None:
+    with faults(cloudlet, SLOW):
+        worker = upload_in_flight(ticket)
+        reissue(ticket)
+        deletions.delete_due()
+        worker.join()
+
+
+def test_a_slow_upload_does_not_bring_a_leaked_file_back(cloudlet: RunningCloudlet) -> None:
+    ticket = published()
+    before = links(ticket)
+    reissue_during_a_slow_upload(cloudlet, ticket)
+    leases_run_out()
+    deletions.delete_due()
+    published(ticket)
+    assert statuses(before) == {404}
+    assert statuses(links(ticket)) == {200}
+    assert not StoredFileDeletion.objects.exists()
+
+
+def dies(outcomes: Any) -> Any:
+    raise SystemExit
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["guarded", "negative control"])
+def test_a_worker_that_dies_after_its_slow_upload_leaves_no_leaked_file(
+    cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """Without waiting for the lease the file is deleted first and uploaded then, and nobody knows of it."""
+    if not waits:
+        monkeypatch.setattr(deletions, "_calls_end_at", lambda ticket, now: now)
+    ticket = published()
+    before = links(ticket)
+    with monkeypatch.context() as dying:
+        dying.setattr(outcomes, "record", dies)
+        reissue_during_a_slow_upload(cloudlet, ticket)
+    leases_run_out()
+    deletions.delete_due()
+    published(ticket)
+    assert statuses(before) == ({404} if waits else {200})
+    assert statuses(links(ticket)) == {200}
+
+
+def put_all(sleeper: EventTicket) -> outcomes.Files | Exception:
+    return outcomes.Files(*(gateway.upload(kind, sleeper.public_id_of(kind), PNG) for kind in gateway.KINDS))
+
+
+def put_one_and_fail(sleeper: EventTicket) -> outcomes.Files | Exception:
+    gateway.upload(gateway.QR_CODE, sleeper.public_id_of(gateway.QR_CODE), PNG)
+    return gateway.MediaError("uploading", "x", 503, "down")
+
+
+PNG = bytes(ticket_service.generate_qr_code("a sleeper's").getvalue())
+
+
+@pytest.mark.parametrize("wake_up", [put_all, put_one_and_fail])
+def test_a_worker_that_sleeps_longer_than_its_lease_cleans_up(
+    cloudlet: RunningCloudlet, wake_up: Callable[[EventTicket], outcomes.Files | Exception]
+) -> None:
+    ticket = published()
+    before = links(ticket)
+    requests.rerender(ticket)
+    (sleeper,) = claims.claim([ticket.pk])
+    leases_run_out()
+    reissue(ticket)
+    deletions.delete_due()
+    published(ticket)
+    assert statuses(before) == {404}
+
+    outcomes.record([(sleeper, wake_up(sleeper))])
+    assert 200 in statuses(before)
+    leases_run_out()
+    deletions.delete_due()
+    assert statuses(before) == {404}
+    publish(ticket.pk)  # for a worker that overwrote what it did not know
+    ticket.refresh_from_db()
+    assert statuses(links(ticket)) == {200}
+
+
+def test_a_call_that_got_no_answer_may_still_take_effect(
+    cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = published()
+    before = links(ticket)
+    requests.rerender(ticket)
+    monkeypatch.setattr(gateway, "TIMEOUT", urllib3.Timeout(connect=5, read=0.2))
+    with faults(cloudlet, SLOW):
+        assert publish(ticket.pk) == State.FAILED
+        monkeypatch.undo()
+        reissue(ticket)
+        assert deletions.delete_due() == (0, 0)
+    due = StoredFileDeletion.objects.values_list("next_attempt_at", flat=True)
+    assert all(moment > timezone.now() + timedelta(minutes=2) for moment in due)
+    time.sleep(SLOW["ms"] / 1000 + 0.5)  # the call takes effect now
+    leases_run_out()
+    deletions.delete_due()
+    assert statuses(before) == {404}
+
+
+# -- While a new version is deployed -----------------------------------------------------------------------------
+
+
+def publish_as_the_version_before(pk: int) -> None:
+    """A worker that knows one place only, and none of the columns that came since."""
+    (ticket,) = claims.claim([pk])
+    files: dict[str, Any] = {}
+    for kind, content in zip(gateway.KINDS, (PNG, PNG), strict=True):
+        stored = gateway.upload(kind, kind.public_id(ticket.event_id, ticket.ticket_id), content)
+        files |= {
+            kind.name: f"{stored.public_id}.{kind.extension}",
+            f"{kind.name}_cloudinary_id": stored.public_id,
+            f"{kind.name}_version": stored.version,
+            f"{kind.name}_etag": stored.etag,
+        }
+    row = EventTicket.objects.filter(pk=pk, lease=ticket.lease)
+    row.update(
+        **files,
+        published_generation=ticket.code_generation,
+        state=State.READY,
+        next_attempt_at=None,
+        lease=None,
+        lease_until=None,
+    )
+
+
+def test_what_a_worker_of_the_version_before_published_at_the_old_place_does_not_stay(
+    cloudlet: RunningCloudlet,
+) -> None:
+    ticket = published()
+    before = links(ticket)
+    reissue(ticket)
+    deletions.delete_due()
+    publish_as_the_version_before(ticket.pk)
+    ticket.refresh_from_db()
+    assert statuses(before[2:]) == {200}, "the leaked links work again"
+    assert not ticket.has_files, "and are given to nobody"
+
+    sweep.requeue_due()
+    published(ticket)
+    assert ticket.has_files
+    deletions.delete_due()
+    assert statuses(before) == {404}
+    assert statuses(links(ticket)) == {200}
+    sweep.requeue_due()
+    ticket.refresh_from_db()
+    assert ticket.state == State.READY, "once is enough"
+
+
+# -- Many --------------------------------------------------------------------------------------------------------
+
+
+def test_many_are_reissued_some_hundreds_a_transaction_with_a_few_statements_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(issuing, "BATCH", 30)
+    event = make_event()
+    make_endpoint(event.organiser)
+    issued = issuing.issue_many(event, [issuing.Holder(name=f"Guest {n}") for n in range(70)])
+    used, spent = issued[3], issued[50]
+    EventTicket.objects.filter(pk=used.pk).update(used_at=timezone.now())
+    EventTicket.objects.filter(pk=spent.pk).update(code_generation=issuing.MAX_GENERATION)
+    with CaptureQueriesContext(connection) as captured:
+        done, refused = issuing.reissue_many(event.tickets.all())
+
+    assert len(captured) < 3 * 12
+    assert [ticket.pk for ticket in done] == [ticket.pk for ticket in issued if ticket not in (used, spent)]
+    assert [ticket.pk for ticket, _ in refused] == [used.pk, spent.pk]
+    assert ["used already" in str(error) for _, error in refused] == [True, False]
+    rows = list(event.tickets.exclude(pk__in=[used.pk, spent.pk]))
+    assert {(row.code_generation, row.state, row.in_bulk) for row in rows} == {(1, State.PENDING, True)}
+    assert len({row.public_id_suffix for row in rows}) == 68
+    assert StoredFileDeletion.objects.count() == 2 * 68
+    messages = WebhookMessage.objects.filter(event_type="ticket.reissued")
+    assert [message.data["generation"] for message in messages] == [1] * 68
+    assert issuing.reissue_many(EventTicket.objects.none()) == ([], [])
+
+
+def test_a_reissue_of_many_that_ends_half_way_leaves_each_ticket_whole(
+    monkeypatch: pytest.MonkeyPatch, interrupted: list[int]
+) -> None:
+    monkeypatch.setattr(issuing, "BATCH", 2)
+    event = make_event()
+    issued = [make_ticket(event=event) for _ in range(5)]
+    interrupted.append(issued[3].pk)
+    with pytest.raises(KeyboardInterrupt):
+        issuing.reissue_many(event.tickets.all())
+    assert [row.code_generation for row in event.tickets.order_by("pk")] == [1, 1, 0, 0, 0]
+    assert StoredFileDeletion.objects.count() == 4
+
+
+@pytest.fixture
+def interrupted() -> Iterator[list[int]]:
+    """Tickets during whose re-issue the program is killed."""
+    pks: list[int] = []
+
+    def killed(tickets: list[EventTicket], **_: Any) -> None:
+        if {ticket.pk for ticket in tickets}.intersection(pks):
+            raise KeyboardInterrupt
+
+    issuing.signals.ticket_reissued.connect(killed)
+    yield pks
+    issuing.signals.ticket_reissued.disconnect(killed)

@@ -1,0 +1,207 @@
+"""Storage is not there: commands say so once, with the cure, and end within seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from apps.events.issuing import Holder, issue_many
+from apps.events.models import EventTicket
+from apps.local_migration import importer
+from apps.publishing import publisher
+from apps.publishing.models import StoredFileDeletion
+from apps.storage import gateway
+from apps.storage.cli.causes import Causes
+from apps.storage_checks.models import Examination
+from cloudlet.testing import RunningCloudlet
+from tests.environment import free_port
+from tests.factories import make_event, make_ticket
+from tests.faults import faults
+from tests.local_tickets import make_local_ticket
+from tests.workers import publish
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SECONDS = 25.0  # on a machine with a lot to do; the probe itself waits for 5
+COMMANDS = {
+    "migrate": ["migrate_tickets_to_cloudinary"],
+    "migrate and delete": ["migrate_tickets_to_cloudinary", "--delete-local"],
+    "migrate back": ["migrate_tickets_to_cloudinary", "--to-local"],
+    "publish": ["publish_tickets"],
+    "publish what was given up": ["publish_tickets", "--given-up"],
+    "doctor": ["ticket_doctor"],
+    "doctor that repairs": ["ticket_doctor", "--fix"],
+}
+
+
+@contextlib.contextmanager
+def closed_port() -> Iterator[int]:
+    yield free_port()
+
+
+@contextlib.contextmanager
+def silent_port() -> Iterator[int]:
+    """A port that takes every connection and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def run(capsys: pytest.CaptureFixture[str], *command: str) -> tuple[list[str], str]:
+    """All lines that an operator sees, logs included, and the error that ends the command."""
+    capsys.readouterr()
+    out = io.StringIO()
+    with pytest.raises(CommandError) as caught:
+        call_command(*command, stdout=out, stderr=out)
+    written = capsys.readouterr()
+    return (out.getvalue() + written.out + written.err).splitlines(), str(caught.value)
+
+
+@pytest.fixture
+def work(settings: Any, tmp_path: Path, cloudlet: RunningCloudlet) -> None:
+    """Something to do for each command."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    event = make_event()
+    publish(make_ticket(event=event).pk)
+    for _ in range(3):
+        make_local_ticket(event=event)
+        make_ticket(event=event)
+    given_up = make_ticket(event=event)
+    EventTicket.objects.filter(pk=given_up.pk).update(state=EventTicket.State.FAILED, next_attempt_at=None)
+
+
+@pytest.mark.usefixtures("work")
+@pytest.mark.parametrize("port", [closed_port, silent_port])
+@pytest.mark.parametrize("is_cloudlet", [True, False])
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
+def test_an_unreachable_storage_is_one_line_within_seconds(
+    command: list[str], is_cloudlet: bool, port: Any, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = list(EventTicket.objects.order_by("pk").values())
+    with port() as number:
+        address = f"http://127.0.0.1:{number}"
+        settings.CLOUDINARY_ACCOUNT = dataclasses.replace(
+            settings.CLOUDINARY_ACCOUNT, upload_prefix=address, is_cloudlet=is_cloudlet
+        )
+        began = time.monotonic()
+        said, error = run(capsys, *command)
+        assert time.monotonic() - began < SECONDS
+    assert said == []
+    assert len(error.splitlines()) == 1
+    assert error.startswith("❌ Error reaching Cloudinary: ")
+    assert re.search("Connection refused|Read timed out", error)
+    assert f"Nothing answers on {address}." in error
+    assert ("`make demo` starts it" in error) == is_cloudlet
+    assert "object at 0x" not in error
+    assert len(error) < 400
+    assert list(EventTicket.objects.order_by("pk").values()) == columns, "no ticket was even begun"
+    if command[0] == "ticket_doctor":
+        assert [found["problem"] for found in Examination.objects.get().findings] == ["unreachable"]
+
+
+@pytest.mark.parametrize("command", [["migrate_tickets_to_cloudinary"], ["publish_tickets"]])
+def test_who_has_nothing_to_do_needs_no_storage(command: list[str], settings: Any) -> None:
+    settings.CLOUDINARY_ACCOUNT = dataclasses.replace(
+        settings.CLOUDINARY_ACCOUNT, upload_prefix=f"http://127.0.0.1:{free_port()}"
+    )
+    call_command(*command, stdout=io.StringIO(), stderr=io.StringIO())
+
+
+def test_any_answer_is_one(cloudlet: RunningCloudlet) -> None:
+    """Also a refusal: what is wrong then is for the calls themselves to say."""
+    gateway.check_reachable()
+
+
+@pytest.mark.usefixtures("work")
+@pytest.mark.parametrize("command", [["migrate_tickets_to_cloudinary"], ["publish_tickets"]])
+def test_a_storage_that_goes_away_on_the_way_is_told_once_with_a_count(
+    command: list[str], cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.01)
+    event = make_event()
+    issue_many(event, [Holder(f"Guest {number}") for number in range(12)])
+    for _ in range(12):
+        make_local_ticket(event=event)
+    with faults(cloudlet, {"call": "upload", "kind": "drop_before"}):
+        said, error = run(capsys, *command)
+    told = [line for line in said if "❌" in line or "Tried" in line or "waits for storage" in line]
+    assert len(told) == 2, told
+    assert re.match("Ticket [0-9a-f-]{36}: ❌ Error uploading QR code to Cloudinary", told[0])
+    assert re.match(r"\d+ more for the same reason: ❌ Error uploading QR code to Cloudinary", told[1])
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("work")
+def test_a_storage_that_is_gone_for_good_ends_the_publishing_of_a_long_list(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.01)
+    issue_many(make_event(), [Holder(f"Guest {number}") for number in range(80)])
+    there, away = settings.CLOUDINARY_ACCOUNT, f"http://127.0.0.1:{free_port()}"
+    publish_each = publisher.publish_each
+
+    def go_away(*args: Any, **options: Any) -> Any:
+        settings.CLOUDINARY_ACCOUNT = dataclasses.replace(there, upload_prefix=away)
+        return publish_each(*args, **options)
+
+    monkeypatch.setattr(publisher, "publish_each", go_away)
+    said, error = run(capsys, "publish_tickets")
+    assert error.startswith("❌ Error reaching Cloudinary: ")
+    assert len(said) == 2, said
+    assert EventTicket.objects.filter(attempts=0, state="pending", next_attempt_at__isnull=False).count() > 20
+
+
+@pytest.mark.usefixtures("work")
+def test_files_that_cannot_be_deleted_are_one_line_for_each_reason(
+    cloudlet: RunningCloudlet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        make_ticket().delete()
+    with faults(cloudlet, {"call": "destroy", "kind": "error", "status": 503, "message": "Down for maintenance"}):
+        said, _ = run(capsys, "publish_tickets")
+    assert StoredFileDeletion.objects.count() == 6
+    told = [line for line in said if "Down for maintenance" in line]
+    assert len(told) == 2, told  # QR codes and PDF files
+    assert all(re.match(" +3 files are still there: ❌ Error deleting", line) for line in told)
+
+
+def test_causes_are_told_apart_by_what_is_wrong_not_by_whose_it_is() -> None:
+    lines: list[str] = []
+    with Causes(lines.append) as causes:
+        for number in range(4):
+            suffix = f"_{number:024x}" if number > 1 else ""  # of a ticket that was re-issued
+            ticket = f"{number}e0f6b0a-0000-4000-8000-000000000000{suffix}"
+            causes.tell(f"Ticket {ticket}", f"qr_codes/ticket_{ticket}.png: No space left")
+        causes.tell("Ticket x", "no glyph")
+    assert lines == [
+        "Ticket 0e0f6b0a-0000-4000-8000-000000000000: qr_codes/ticket_0e0f6b0a-0000-4000-8000-000000000000.png: "
+        "No space left",
+        "Ticket x: no glyph",
+        "3 more for the same reason: qr_codes/ticket_….png: No space left",
+    ]
+
+
+def test_the_run_that_stops_itself_says_why_once(
+    cloudlet: RunningCloudlet, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.0)
+    monkeypatch.setattr(importer, "HOPELESS", 3)
+    event = make_event()
+    for _ in range(6):
+        make_local_ticket(event=event)
+    with faults(cloudlet, {"call": "upload", "kind": "error", "status": 503, "message": "Down for maintenance"}):
+        said, error = run(capsys, "migrate_tickets_to_cloudinary", "--workers=1")
+    assert sum("Down for maintenance" in line for line in said) == 2
+    assert "Stopped early" in error

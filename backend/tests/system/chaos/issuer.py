@@ -1,0 +1,40 @@
+"""One of several processes that sell tickets at once. Writes the id of every ticket that it has issued for certain.
+
+python -m tests.system.chaos.issuer EVENT_PK TICKETS SECONDS SEED
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+
+SALES = (1, 1, 1, 5, 20, 50)  # tickets at once
+MEAN_SALE = sum(SALES) / len(SALES)
+
+
+def sell(event_pk: int, number: int, seconds: float, seed: str) -> None:
+    """So many tickets, in sales of different sizes, over about so many seconds."""
+    from apps.events import issuing
+    from apps.events.models import Event
+
+    chance = random.Random(seed)  # noqa: S311 # reproducible, no secret
+    event = Event.objects.get(pk=event_pk)
+    pause = 2 * seconds * MEAN_SALE / number
+    while number:
+        size = min(number, chance.choice(SALES))
+        sold = issuing.issue_many(event, [issuing.Holder(name=f"Guest {number - n}") for n in range(size)])
+        sys.stdout.write("".join(f"{ticket.ticket_id}\n" for ticket in sold))
+        sys.stdout.flush()
+        number -= size
+        time.sleep(chance.random() * pause)
+
+
+if __name__ == "__main__":
+    import django
+
+    from .haste import make_haste
+
+    make_haste()
+    django.setup()
+    sell(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4])

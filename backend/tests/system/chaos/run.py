@@ -1,0 +1,175 @@
+"""One run: sellers, workers, beat and cloudlet in processes of their own, and the trouble that they are put through."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Any
+from unittest import mock
+from uuid import UUID
+
+from apps.core.jobs import timing
+from apps.events.models import EventTicket
+from apps.publishing import deletions
+from cloudlet.testing import RunningCloudlet
+from tests.brokers import Broker
+from tests.factories import make_event
+from tests.storage_calls import StorageCalls
+from tests.workers import set_faults, start_python, stop, wait_until, worker_arguments
+
+from . import haste, verdict
+from .haste import LEASE_SECONDS, LEASE_VARIABLE
+from .people import People
+
+FAULTS: list[dict[str, object]] = [
+    {"call": "upload_api", "kind": "error", "status": 500, "rate": 0.10},
+    {"call": "upload_api", "kind": "drop_after", "rate": 0.05},
+    {"call": "upload_api", "kind": "latency", "p50": 30, "p99": 200},
+]
+OUTAGE: list[dict[str, object]] = [{"call": "upload_api", "kind": "drop_before"}]
+NEVER = 10 * 365 * 24 * 3600.0  # seconds, of a lease that does not run out
+SALE = 0.7  # of the time of trouble; the rest of it meets tickets that are on their way or ready
+QUEUES = "interactive,bulk"
+
+
+@dataclass
+class Chaos:
+    """One run. `report` counts what was done to the system, `uploads` what cloudlet saw of it.
+
+    The negative controls: without `has_sweep` there is no beat, without `has_lease` no lease runs out.
+    """
+
+    server: RunningCloudlet
+    broker: Broker
+    seed: int
+    tickets: int = 100
+    issuers: int = 2
+    workers: int = 2
+    pool: str = "solo"
+    seconds: float = 8.0  # of trouble
+    kills: int = 2
+    restarts: int = 1
+    edits: int = 1
+    changes: int = 2  # times that people change their minds ...
+    some: int = 4  # ... about so many tickets each
+    outage_seconds: float = 2.0
+    lease_seconds: float = LEASE_SECONDS
+    has_sweep: bool = True
+    has_lease: bool = True
+    tell: Callable[[str], None] = lambda line: None
+    log: IO[bytes] | None = None  # where the processes complain; here by default
+    report: Counter[str] = field(default_factory=Counter)
+    uploads: Counter[str] = field(default_factory=Counter)
+
+    def run(self, patience: float) -> list[str]:
+        """Let it all happen, wait until nothing is owed any more, and answer what is wrong then."""
+        self._chance = random.Random(self.seed)  # noqa: S311 # reproducible, no secret
+        self._event = make_event(title="Concert")
+        self._people = People(self._event, self._chance, self.some)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            strangers = verdict.listed(folder / "before.sqlite3")
+            with StorageCalls(self.server).watching() as calls:
+                issued = self._live_through(folder, patience)
+                self.uploads = calls.outcomes("upload")
+            expected = issued - self._people.deleted
+            self.report.update(self._people.counts, issued=len(issued), deleted=len(self._people.deleted))
+            self.tell("examining every ticket and every file")
+            return list(verdict.findings(self._event, expected, strangers, folder / "after.sqlite3"))
+
+    def _live_through(self, folder: Path, patience: float) -> set[UUID]:
+        lease = self.lease_seconds if self.has_lease else NEVER
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(mock.patch.dict(os.environ, {LEASE_VARIABLE: str(lease)}))
+            # people who change their minds do so in this process
+            stack.enter_context(mock.patch.object(timing, "DISPATCH_GRACE", haste.grace(timedelta(seconds=lease))))
+            stack.enter_context(mock.patch.object(deletions, "LEASE", timedelta(seconds=lease)))
+            stack.callback(set_faults, self.server, [])
+            set_faults(self.server, FAULTS, self.seed)
+            self._crew = [self._hire() for _ in range(self.workers)]
+            stack.callback(lambda: [stop(worker) for worker in self._crew])
+            if self.has_sweep:
+                options = ("--quiet", "beat", "--schedule", str(folder / "schedule"), "--pidfile=")
+                stack.callback(stop, self._start("tests.system.chaos.haste", *options))
+            papers = [folder / f"sold-{number}" for number in range(self.issuers)]
+            sellers = [self._send_seller(number, paper) for number, paper in enumerate(papers)]
+            stack.callback(lambda: [stop(seller) for seller in sellers])
+            self._make_trouble()
+            wait_until(lambda: all(seller.poll() is not None for seller in sellers), patience, "the end of the sale")
+            assert not any(seller.returncode for seller in sellers), "a seller gave up"
+            self._wait(patience)
+            return {UUID(line) for paper in papers for line in paper.read_text().split()}
+
+    def _hire(self) -> subprocess.Popen[bytes]:
+        return self._start("tests.system.chaos.haste", "--quiet", *worker_arguments(QUEUES, self.pool))
+
+    def _send_seller(self, number: int, paper: Path) -> subprocess.Popen[bytes]:
+        share = self.tickets // self.issuers + (number < self.tickets % self.issuers)
+        arguments = map(str, (self._event.pk, share, self.seconds * SALE, f"{self.seed} {number}"))
+        with paper.open("wb") as file:
+            return self._start("tests.system.chaos.issuer", *arguments, stdout=file)
+
+    def _start(self, module: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+        return start_python(self.broker.url, module, *arguments, stderr=self.log, **options)
+
+    # -- Trouble ---------------------------------------------------------------------------------------------------
+
+    def _make_trouble(self) -> None:
+        ready = EventTicket.objects.filter(event=self._event, state=EventTicket.State.READY)
+        wait_until(ready.exists, 60, "a first ticket ready")
+        began = time.monotonic()
+        for moment, happen in self._schedule():
+            time.sleep(max(0.0, began + moment - time.monotonic()))
+            happen()
+
+    def _schedule(self) -> Sequence[tuple[float, Callable[[], None]]]:
+        """What happens when, in seconds: mishaps at random, the outage in the middle of the sale."""
+        deeds = [self._kill] * self.kills + [self._restart_broker] * self.restarts
+        deeds += [self._people.change_minds] * self.changes + [self._people.edit_event] * self.edits
+        planned = [(self._chance.uniform(0, self.seconds), deed) for deed in deeds]
+        outage = self.seconds * SALE / 3
+        planned += [(outage, self._begin_outage), (outage + self.outage_seconds, self._end_outage)]
+        return sorted(planned, key=lambda plan: plan[0])
+
+    def _kill(self) -> None:
+        """A whole worker, or the process of it that does the work, as the kernel does when memory runs out."""
+        victim = self._chance.randrange(len(self._crew))
+        worker = self._crew[victim]
+        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+        if children and self._chance.random() < 0.5:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(children[0]), signal.SIGKILL)
+        else:
+            stop(worker, signal.SIGKILL)
+            self._crew[victim] = self._hire()
+        self.report["kills"] += 1
+        self.tell("a worker was killed")
+
+    def _restart_broker(self) -> None:
+        self.broker.kill()
+        self.broker.start()
+        self.report["restarts"] += 1
+        self.tell("the broker was killed and started again")
+
+    def _begin_outage(self) -> None:
+        set_faults(self.server, OUTAGE)
+        self.tell("storage is away")
+
+    def _end_outage(self) -> None:
+        set_faults(self.server, FAULTS, self.seed + 1)
+        self.tell("storage is back")
+
+    def _wait(self, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and verdict.owed():
+            time.sleep(0.2)

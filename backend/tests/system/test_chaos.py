@@ -1,0 +1,42 @@
+"""Nothing is lost, doubled or left over, whatever dies. The long form is benchmarks/chaos.py."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from apps.events.models import EventTicket
+from cloudlet.testing import RunningCloudlet
+from tests.brokers import Broker, redis
+from tests.workers import sending_to
+
+from .chaos.run import Chaos
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    with redis(tmp_path) as server, sending_to(server.url):
+        yield server
+
+
+def test_every_ticket_is_ready_exactly_once_and_nothing_is_left_over(cloudlet: RunningCloudlet, broker: Broker) -> None:
+    seed = random.randrange(1_000_000)  # noqa: S311 # no secret
+    chaos = Chaos(cloudlet, broker, seed)
+    findings = chaos.run(patience=90)
+    assert findings == [], f"seed {seed}"
+    assert chaos.report["issued"] == 100
+    assert chaos.report["deleted"] > 0
+    assert EventTicket.objects.count() == 100 - chaos.report["deleted"]
+    assert chaos.uploads["refused"] > 0
+    assert chaos.uploads["cut off"] > 0
+
+
+def test_without_the_sweep_tickets_are_lost(cloudlet: RunningCloudlet, broker: Broker) -> None:
+    """The negative control: a broker that dies takes along what nobody else remembers."""
+    chaos = Chaos(cloudlet, broker, seed=1, tickets=40, seconds=4, has_sweep=False)
+    assert chaos.run(patience=5) != []

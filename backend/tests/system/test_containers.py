@@ -1,0 +1,221 @@
+"""compose.yaml and the Dockerfile say what is so: files are there, settings are read, commands start."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+import yaml
+
+from apps.publishing import publisher
+from apps.storage import gateway, retry
+from tests.brokers import running_redis
+from tests.environment import free_port
+from tests.workers import BACKEND, environment, stop, wait_until
+
+ROOT = BACKEND.parent
+COMPOSE = (ROOT / "compose.yaml").read_text()
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"] == "admit:local"}
+DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+SECRETS = re.compile(r"KEY|SECRET|PASS|CLOUDINARY_URL|DATABASE_URL|BROKER_URL")
+
+
+def instructions(name: str) -> list[str]:
+    return re.findall(rf"^{name} (.+)$", DOCKERFILE, re.MULTILINE)
+
+
+def seconds(duration: str) -> int:
+    return sum(int(n) * {"m": 60, "s": 1}[unit] for n, unit in re.findall(r"(\d+)([ms])", duration))
+
+
+# -- What they name is there ---------------------------------------------------------------------------------------
+
+
+def test_everything_that_is_copied_is_in_the_build_context() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    let_through = {line[1:] for line in ignored if line.startswith("!")}
+    copied = {source for line in instructions("COPY") if "--from" not in line for source in line.split()[:-1]}
+    assert copied == let_through
+    assert all((ROOT / source).exists() for source in copied)
+    assert {"*", "backend/.env", "backend/.env.*", "backend/tests"} <= set(ignored)
+
+
+def test_every_setting_that_is_given_is_documented() -> None:
+    documented = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/reference/settings.md").read_text()))
+    image = {assignment.partition("=")[0] for line in instructions("ENV") for assignment in line.split()}
+    assert set(SERVICES["web"]["environment"]) <= documented
+    assert image <= documented | {"PATH", "PYTHONUNBUFFERED"}
+
+
+def test_every_variable_of_compose_is_explained() -> None:
+    guide = (ROOT / "docs/how-to/deploy-with-containers.md").read_text()
+    required = set(re.findall(r"\$\{(\w+):\?", COMPOSE))
+    assert {name for name in required if f"\n   {name}=" not in guide} == set()
+
+
+def test_the_image_has_the_versions_that_the_tests_have() -> None:
+    def locked(name: str) -> dict[str, str]:
+        return dict(re.findall(r"^([\w.-]+)==([^ ]+)", (ROOT / name).read_text(), re.MULTILINE))
+
+    image, tested = locked("requirements-image.lock"), locked("requirements.lock")
+    assert image.items() <= tested.items()
+    wanted = re.findall(r"^([\w-]+)[\[\w,-]*\]?>=", (ROOT / "backend/requirements.txt").read_text(), re.MULTILINE)
+    assert {name.lower() for name in wanted} <= set(image), "run `make lock`"
+    assert not {"pytest", "mypy", "playwright"} & set(image)
+
+
+# -- Nothing is open that needn't be -------------------------------------------------------------------------------
+
+
+def test_no_secret_has_a_default() -> None:
+    for name, service in SERVICES.items():
+        for variable, value in service["environment"].items():
+            if SECRETS.search(variable):
+                given = re.findall(r"\$\{\w+(:[?-])([^}]*)\}", value)
+                assert given, f"{name}: {variable}"
+                assert all(kind == ":?" or text == "" for kind, text in given), f"{name}: {variable}"
+
+
+def test_only_this_machine_is_listened_to() -> None:
+    published = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(published) == 2
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_the_image_runs_as_nobody_in_particular() -> None:
+    assert instructions("USER") == ["admit"]
+    for service in OURS.values():
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert "user" not in service
+
+
+# -- Ports, patience, order ----------------------------------------------------------------------------------------
+
+
+def test_the_ports_are_the_same_everywhere() -> None:
+    web, cloudlet = OURS["web"], OURS["cloudlet"]
+    assert "--port 8000" in web["command"]
+    assert instructions("EXPOSE") == ["8000"]
+    assert web["ports"][0].endswith(":8000")
+    assert "localhost:8000/readyz" in web["healthcheck"]["test"][-1]
+    assert "--port 9000" in cloudlet["command"]
+    assert cloudlet["ports"][0].endswith(":9000")
+
+
+def test_the_image_starts_the_web_server_by_itself() -> None:
+    assert yaml.safe_load(instructions("CMD")[0]) == shlex.split(OURS["web"]["command"])
+
+
+def test_a_worker_may_end_its_task_before_it_is_killed() -> None:
+    for name in ("interactive", "bulk"):
+        most = publisher.TASK_SECONDS + retry.PATIENCE + gateway.PATIENCE + 35  # a last upload's time-outs
+        assert seconds(OURS[name]["stop_grace_period"]) > most
+
+
+def test_nobody_starts_before_what_he_needs() -> None:
+    for name, service in OURS.items():
+        for other, how in service["depends_on"].items():
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in SERVICES[other], f"{name} waits for {other}"
+            else:
+                assert (how["condition"], SERVICES[other]["restart"]) == ("service_completed_successfully", "no")
+
+
+def test_the_commands_are_those_of_the_guide() -> None:
+    guide = (ROOT / "docs/how-to/from-one-machine-to-many.md").read_text()
+    for name in ("web", "interactive", "bulk", "webhooks", "beat"):
+        assert f"`{OURS[name]['command'].removesuffix(' --pidfile=')}`" in guide.replace("nice -n 19 ", ""), name
+
+
+# -- The commands start --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[str]:
+    with running_redis(tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def started(
+    command: str, broker: str, tmp_path: Path, patience: float = 30, **variables: str
+) -> Iterator[Callable[[], str]]:
+    """The command, on a database and folders of this test; gives what it has said so far. It ends within `patience`."""
+    # as on the image's PATH: the programs of the environment that the tests run in
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    variables |= {"PATH": path, "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
+    variables |= {"ADMIT_VAR_DIR": str(tmp_path), "CLOUDLET_SECRET": "secret"}
+    words = tmp_path / "words"
+    with words.open("wb") as log:
+        process = subprocess.Popen(
+            shlex.split(command),
+            cwd=BACKEND,
+            env=environment(broker) | variables,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield words.read_text
+        os.kill(process.pid, signal.SIGTERM)  # what `docker stop` sends, to the first process alone
+        process.wait(patience)
+    finally:
+        stop(process, signal.SIGKILL if process.poll() is None else signal.SIGTERM)
+    assert process.returncode in (0, -signal.SIGTERM), words.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "sign"),
+    [("interactive", r"interactive@.* ready\."), ("bulk", r"bulk@.* ready\."), ("beat", "beat: Ticking")],
+)
+def test_celery_starts_and_ends_when_told(name: str, sign: str, broker: str, tmp_path: Path) -> None:
+    with started(f"{OURS[name]['command']} --loglevel DEBUG", broker, tmp_path) as words:
+        wait_until(lambda: re.search(sign, words()) is not None, 90, f"{sign} in the log")
+
+
+@pytest.mark.parametrize(("name", "port", "path"), [("web", 8000, "healthz"), ("cloudlet", 9000, "")])
+def test_servers_start_and_end_when_told(name: str, port: int, path: str, broker: str, tmp_path: Path) -> None:
+    free = free_port()
+    command = OURS[name]["command"].replace(str(port), str(free)).replace("/var/lib/cloudlet", str(tmp_path / "files"))
+    with started(command, broker, tmp_path):
+        wait_until(lambda: _answers(f"http://localhost:{free}/{path}"), 90, f"{name} answers")
+
+
+def test_a_server_that_is_still_starting_ends_when_told(broker: str, tmp_path: Path) -> None:
+    importing = tmp_path / "importing"
+    lines = ("import pathlib, time", f"pathlib.Path({str(importing)!r}).touch()", "time.sleep(600)")
+    (tmp_path / "slow.py").write_text("\n".join(lines))
+    command = OURS["web"]["command"].replace("8000", str(free_port())).replace("config.wsgi", "slow")
+    assert "--workers-kill-timeout 10 " in command
+
+    def end(command: str) -> None:
+        importing.unlink(missing_ok=True)
+        with started(command, broker, tmp_path, patience=8, PYTHONPATH=str(tmp_path)):
+            wait_until(importing.exists, 60, "a worker imports the application")
+
+    end(command.replace("--workers-kill-timeout 10 ", "--workers-kill-timeout 1 "))
+    with pytest.raises(subprocess.TimeoutExpired):  # the control: granian's workers ignore signals until they serve
+        end(command.replace("--workers-kill-timeout 10 ", ""))
+
+
+def _answers(url: str) -> bool:
+    try:
+        return urllib3.request("GET", url, timeout=10, retries=False).status in (200, 401)
+    except urllib3.exceptions.HTTPError:
+        return False
+
+
+def test_the_database_is_prepared_by_the_one_that_goes_first(broker: str, tmp_path: Path) -> None:
+    with started(OURS["migrate"]["command"], broker, tmp_path) as words:
+        wait_until(lambda: "Applying events." in words(), 120, "migrations applied")

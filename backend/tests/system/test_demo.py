@@ -1,0 +1,269 @@
+"""The demo: what it makes, and that its launcher starts everything, says where it is, and stops all of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from apps.accounts.models import User
+from apps.demo.content import LOCAL_PASSWORD, make_demo
+from apps.events.models import Event, EventImage, EventTicket
+from tests.environment import free_port
+
+LAUNCHER = Path(__file__).resolve().parents[3] / "scripts" / "demo.py"
+START_TIMEOUT_S = 120
+
+
+# -- What it makes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_making_it_twice_makes_it_once() -> None:
+    first, again = make_demo(), make_demo()
+
+    assert [ticket.pk for ticket in first.tickets] == [ticket.pk for ticket in again.tickets]
+    assert Event.objects.count() == 1
+    assert set(EventImage.objects.values_list("kind", flat=True)) == {"cover", "logo"}
+    assert {"Amélie Laurent", "ليلى حدّاد", "王小明", "प्रिया शर्मा"} == set(
+        EventTicket.objects.values_list("holder_name", flat=True)
+    )
+
+
+@pytest.mark.django_db
+def test_everybody_can_sign_in_and_sees_what_is_theirs() -> None:
+    for sign_in in make_demo().sign_ins:
+        client = Client()
+        form = {"login": sign_in.email, "password": sign_in.password}
+        page = client.post(reverse("account_login"), form, follow=True).content.decode()
+
+        assert ("Lanterns on the River" in page) == (sign_in.role != "door staff")
+        desk = client.get(reverse("admin:events_eventticket_changelist"))
+        assert desk.status_code == (200 if sign_in.role == "organiser" else 302)
+
+
+@pytest.mark.django_db
+def test_where_others_can_reach_it_passwords_are_random_and_shown_once(settings: Any) -> None:
+    settings.PUBLIC_URL = "https://tickets.example.org"
+    first, again = make_demo(), make_demo()
+
+    passwords = {sign_in.password for sign_in in first.sign_ins}
+    assert len(passwords) == len(first.sign_ins)
+    assert LOCAL_PASSWORD not in passwords
+    assert {sign_in.password for sign_in in again.sign_ins} == {""}
+    assert all(User.objects.get(email=sign_in.email).check_password(sign_in.password) for sign_in in first.sign_ins)
+
+
+@pytest.mark.django_db
+def test_the_command_prints_the_sign_ins_and_the_tickets() -> None:
+    output = StringIO()
+    call_command("make_demo", stdout=output)
+
+    assert re.search(rf"organiser +organiser@example.org +{LOCAL_PASSWORD}", output.getvalue())
+    for ticket in EventTicket.objects.all():
+        assert ticket.get_absolute_url() in output.getvalue()
+
+
+# -- The launcher ------------------------------------------------------------------------------------------------
+
+
+class Demo:
+    """A launcher in a process of its own, with ports and a folder of its own."""
+
+    def __init__(self, folder: Path, stdout: IO[bytes] | None = None, **environment: str) -> None:
+        self.port, self.cloudlet_port = free_port(), free_port()
+        self.marker = f"ADMIT_VAR_DIR={folder}"
+        self.log = folder / "demo.log"
+        ports = {"PORT": str(self.port), "CLOUDLET_PORT": str(self.cloudlet_port)}
+        own = {"ADMIT_VAR_DIR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3", "EMAIL_URL": ""}
+        own |= {**ports, **environment}
+        output = stdout if stdout is not None else self.log.open("wb")
+        self.process = subprocess.Popen(
+            [sys.executable, str(LAUNCHER)], stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **own}
+        )
+        if stdout is None:
+            output.close()
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, words: str) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while words not in self.output:
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.2)
+
+    def end(self) -> int:
+        return self.process.wait(timeout=30)
+
+    def processes(self) -> dict[int, str]:
+        """Everything that runs for this demo, the launcher included: process id -> command line."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if self.marker.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:  # it ended meanwhile
+                continue
+        return {pid: command for pid, command in found.items() if command}
+
+    def wait_until_all_are_gone(self) -> None:
+        deadline = time.monotonic() + 10
+        while self.processes():
+            assert time.monotonic() < deadline, self.processes()
+            time.sleep(0.1)
+
+    def clean_up(self) -> None:
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    demo = Demo(tmp_path)
+    yield demo
+    demo.clean_up()
+
+
+def test_it_starts_shows_the_way_and_stops_completely(demo: Demo) -> None:
+    demo.wait_for("Ctrl-C stops everything.")
+    assert "tickets ready: 5 of 5" in demo.output
+    addresses = re.findall(r"http://localhost:\d+/\S*", demo.output)
+    for address in dict.fromkeys(addresses):
+        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 # http, this machine
+            assert answer.status == 200, address
+    assert any("/tickets/" in address for address in addresses)
+    assert f"organiser         organiser@example.org   {LOCAL_PASSWORD}" in demo.output
+    assert "127.0.0.1" not in demo.output
+    pasted = re.findall(r"^    (cd .*|export .*|.*test_ticket_service.*)$", demo.output, re.MULTILINE)
+    assert len(pasted) == 3
+    assert f"export PORT={demo.port} CLOUDLET_PORT={demo.cloudlet_port} ADMIT_VAR_DIR=" in pasted[1]
+    subprocess.run(["/bin/sh", "-ec", "\n".join(pasted)], check=True, timeout=60)
+
+    form = json.dumps({"email": "new@example.org", "password": "a long enough passphrase"}).encode()
+    sign_up = f"http://localhost:{demo.port}/_allauth/app/v1/auth/signup"
+    request = urllib.request.Request(sign_up, form, {"Content-Type": "application/json"})  # noqa: S310
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(request, timeout=10)  # noqa: S310
+    answer.value.close()
+    assert answer.value.code == 401, "the address has to be confirmed"
+    demo.wait_for("To: new@example.org")
+
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.end() == 0, demo.output
+    assert "Everything is stopped." in demo.output
+    demo.wait_until_all_are_gone()
+
+
+def test_it_can_be_stopped_while_it_starts(demo: Demo) -> None:
+    demo.wait_for("cloudlet answers")
+    demo.process.send_signal(signal.SIGTERM)
+
+    assert demo.end() == 0, demo.output
+    assert "Everything is stopped." in demo.output
+    assert "stopped by itself" not in demo.output
+    demo.wait_until_all_are_gone()
+
+
+def test_when_one_part_dies_it_says_so_and_stops_the_rest(demo: Demo) -> None:
+    demo.wait_for("cloudlet answers")
+    cloudlet = next(pid for pid, command in demo.processes().items() if "-m cloudlet" in command)
+    os.kill(cloudlet, signal.SIGKILL)
+
+    assert demo.end() == 1
+    assert "✗ cloudlet stopped by itself, with exit code -9. Stopping the rest." in demo.output
+    demo.wait_until_all_are_gone()
+
+
+def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        demo = Demo(tmp_path, CLOUDLET_PORT=str(port))
+        try:
+            assert demo.end() == 1
+        finally:
+            demo.clean_up()
+    assert demo.output == (
+        f"✗ Port {port}, for cloudlet, is taken by another program. "
+        f"Choose another: make demo PORT={demo.port} CLOUDLET_PORT={port + 1}\n"
+    )
+
+
+def test_one_port_for_both_servers_is_refused(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, PORT="8311", CLOUDLET_PORT="8311")
+    assert demo.end() == 1
+    assert demo.output == (
+        "✗ PORT and CLOUDLET_PORT are both 8311, but each server needs its own. "
+        "Try: make demo PORT=8311 CLOUDLET_PORT=8312\n"
+    )
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "abc"])
+def test_what_is_no_port_is_refused_in_one_line(port: str, tmp_path: Path) -> None:
+    demo = Demo(tmp_path, PORT=port)
+    assert demo.end() == 1
+    (line,) = demo.output.splitlines()
+    assert line.startswith("✗ ")
+    assert "PORT" in line
+
+
+def test_another_web_server_is_not_taken_for_one_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "cloudlet").mkdir()  # which its listing names
+    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "0", "--directory", str(tmp_path)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    try:
+        assert server.stdout is not None
+        port = server.stdout.readline().partition("port ")[2].split()[0]
+        demo = Demo(tmp_path, CLOUDLET_PORT=port)
+        assert demo.end() == 1
+        assert "is taken by another web server" in demo.output
+    finally:
+        server.terminate()
+        server.wait(10)
+        server.stdout.close()
+
+
+def test_with_an_account_no_cloudlet_is_started_and_its_port_is_nobodys_business(tmp_path: Path) -> None:
+    account = {"CLOUDINARY_CLOUD_NAME": "demo", "CLOUDINARY_API_KEY": "1", "CLOUDINARY_API_SECRET": "not-a-secret"}
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as account_server:
+        account["CLOUDINARY_UPLOAD_PREFIX"] = f"http://127.0.0.1:{account_server.getsockname()[1]}"
+        demo = Demo(tmp_path, CLOUDLET_PORT=str(taken.getsockname()[1]), **account)
+        try:
+            demo.wait_for("web answers")
+            assert "cloudlet" not in demo.output
+            demo.process.send_signal(signal.SIGINT)
+            assert demo.end() == 0, demo.output
+        finally:
+            demo.clean_up()
+
+
+def test_when_nobody_reads_its_output_it_stops(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    with open(reader, "rb") as output:
+        with open(writer, "wb") as end:
+            demo = Demo(tmp_path, stdout=end)
+        output.readline()
+    try:
+        demo.process.wait(timeout=60)
+        demo.wait_until_all_are_gone()
+    finally:
+        demo.clean_up()
