@@ -24,7 +24,7 @@ from tests.storage_calls import StorageCalls
 
 from apps.events import event_images, issuing
 from apps.events.models import Event, EventImage, EventTicket
-from apps.publishing import deletions, publisher, requests
+from apps.publishing import deletions, pipeline, requests
 from apps.storage import gateway
 
 GB = 2**30
@@ -50,7 +50,7 @@ def _live(servers: System, calls: StorageCalls, event: Event, number: int) -> di
     """What each step of a ticket's life cost, for one ticket on average."""
     issued = [issuing.Holder(name=f"Guest {n}") for n in range(number)]
     steps: dict[str, Any] = {
-        "issued": lambda: publisher.publish_many([t.pk for t in issuing.issue_many(event, issued)], seconds=3600),
+        "issued": lambda: pipeline.publish_many([t.pk for t in issuing.issue_many(event, issued)], seconds=3600),
         "opened": lambda: _open(event),
         "made anew": lambda: _make_anew(event),
         "opened again": lambda: _open(event),
@@ -95,7 +95,7 @@ def _open(event: Event) -> None:
 
 def _make_anew(event: Event) -> None:
     requests.rerender_many(event.tickets.all())
-    publisher.publish_many(list(event.tickets.values_list("pk", flat=True)), seconds=3600)
+    pipeline.publish_many(list(event.tickets.values_list("pk", flat=True)), seconds=3600)
 
 
 def _usage(servers: System) -> dict[str, int]:

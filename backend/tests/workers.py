@@ -22,7 +22,7 @@ from django.db import connection
 
 from apps.core.jobs import dispatch
 from apps.events.models import EventTicket
-from apps.publishing import publisher
+from apps.publishing import pipeline
 from cloudlet.testing import RunningCloudlet
 
 _numbers = itertools.count(1)
@@ -119,7 +119,7 @@ def sending_to(broker_url: str) -> Iterator[None]:
 
 def publish(pk: int) -> EventTicket.State | None:
     """Do what a worker does for one ticket. Return the state afterwards, or None when there was nothing to do."""
-    attempt = publisher.publish_many([pk]).get(pk)
+    attempt = pipeline.publish_many([pk]).get(pk)
     return None if attempt is None else attempt.state
 
 

@@ -347,6 +347,13 @@ class EventTicket(CheckedText, PartiallySaved):
         return bool(self.code_generation) and not self.public_id_suffix
 
     @property
+    def lies_elsewhere(self) -> bool:
+        """Whether a file was published at another place than the one where the ticket's files belong today."""
+        return any(
+            getattr(self, f"{kind.name}_cloudinary_id") not in ("", self.public_id_of(kind)) for kind in gateway.KINDS
+        )
+
+    @property
     def has_files(self) -> bool:
         """Whether both files on storage carry the code that is valid today, where no link from before leads to."""
         return (

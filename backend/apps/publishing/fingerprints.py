@@ -55,7 +55,12 @@ def ticket_faces(event: Event) -> dict[int | None, str]:
 
 def ticket_face(event: Event, kind: TicketType | None) -> str:
     """The digest of what a ticket of this type shows of its event, as this version of the renderer draws it."""
-    values = [
+    return _digest([*event_values(event), *((kind.name, str(kind.price), kind.currency) if kind else ())])[:HALF]
+
+
+def event_values(event: Event) -> list[str]:
+    """Return everything that its tickets show of the event, pictures by their digest, and the renderer's version."""
+    return [
         str(RENDERER_VERSION),
         *(str(getattr(event, name)) for name in PRINTED_FIELDS),
         *(moment.isoformat() if moment else "" for moment in (event.starts_at, event.ends_at, event.doors_at)),
@@ -64,7 +69,6 @@ def ticket_face(event: Event, kind: TicketType | None) -> str:
         *sorted(f"{image.kind} {image.sha256}" for image in event.images.all()),
         *([f"layout {layout}"] if (layout := canonical_layout(event)) else []),
     ]
-    return _digest([*values, *((kind.name, str(kind.price), kind.currency) if kind else ())])[:HALF]
 
 
 def _has_two_offsets(event: Event) -> bool:

@@ -156,7 +156,8 @@ def _record_successes(outcomes: Sequence[tuple[EventTicket, Files | Exception]])
         lease_until=None,
         reason="",
     )
-    owe_deletion_of_replaced_files([ticket for ticket, _ in made if ticket.pk in done])
+    if moved := [ticket for ticket, _ in made if ticket.pk in done and ticket.lies_elsewhere]:
+        owe_deletion_of_replaced_files(moved)
     for ticket, _ in made:
         if ticket.pk in done:
             with about(ticket_id=ticket.ticket_id):

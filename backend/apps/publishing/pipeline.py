@@ -1,4 +1,9 @@
-"""Many tickets on their way at once: claimed and rendered here, uploaded by threads, written down in groups.
+"""From committed rows to files on storage, many tickets at once: claimed and rendered here, uploaded by threads, and
+written down in groups.
+
+A wish for files is a row in state `pending`; whoever claims it (see `claims.py`) makes the files. Anything may die at
+any point: the lease runs out, and the sweep (see `sweep.py`) finds the row again. Uploading twice does no harm, since
+the row says where the files belong.
 
 Whoever has tickets to publish begins as many as there is `room()` for, and collects what became of them. All of the
 database is the caller's thread's; the threads only call storage. Memory is bounded by the gate's limit: as many
@@ -9,7 +14,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from queue import Empty, SimpleQueue
 
@@ -18,9 +24,9 @@ from apps.events.models import EventTicket
 from apps.storage import gateway
 from apps.storage.models import deployment_tag
 from apps.storage.retry import keep_trying
-from ticketkit import EventTemplate, RenderedTicket, RenderingError
+from ticketkit import EventTemplate, RenderingError
 
-from . import claims, metrics, outcomes, ticket_rendering
+from . import claims, metrics, outcomes, queues, ticket_rendering
 from .outcomes import Attempt, Files
 
 logger = logging.getLogger("apps.events.publishing.pipeline")
@@ -29,11 +35,10 @@ logger = logging.getLogger("apps.events.publishing.pipeline")
 Check = Callable[[EventTicket, gateway.FileKind, bytes, gateway.StoredFile], None]
 Answer = tuple[int, gateway.FileKind, gateway.StoredFile | Exception]
 
+# A task ends after so many seconds and hands what is left back to the queue: brokers take a task that runs for much
+# longer for dead, and a worker that shuts down waits for its tasks.
+TASK_SECONDS = 60.0
 LINGER = 0.1  # seconds that a finished ticket waits at most for others to be written down with
-
-
-def contents(rendered: RenderedTicket) -> tuple[tuple[gateway.FileKind, bytes], tuple[gateway.FileKind, bytes]]:
-    return (gateway.QR_CODE, rendered.qr_png), (gateway.PDF_TICKET, rendered.pdf)
 
 
 class Pipeline:
@@ -78,7 +83,7 @@ class Pipeline:
                 self._finished.append((ticket, error))
                 continue
             self._under_way[ticket.pk] = ticket
-            for kind, content in contents(rendered):
+            for kind, content in ((gateway.QR_CODE, rendered.qr_png), (gateway.PDF_TICKET, rendered.pdf)):
                 self._crew.submit(self._store, ticket, kind, content)
         return [ticket.pk for ticket in claimed]
 
@@ -110,24 +115,21 @@ class Pipeline:
 
     def _store(self, ticket: EventTicket, kind: gateway.FileKind, content: bytes) -> None:
         """In a thread: one file to its place. Whatever happens, there is an answer."""
+        result: gateway.StoredFile | Exception
         try:
             with about(ticket_id=ticket.ticket_id):
-                result: gateway.StoredFile | Exception = self._stored(ticket, kind, content)
+                stored = result = keep_trying(
+                    lambda: gateway.upload(kind, ticket.public_id_of(kind), content, self._tag),
+                    metrics.upload_retries.labels(kind.name).inc,
+                )
+                if (check := self._check) is not None:
+                    keep_trying(lambda: check(ticket, kind, content, stored))
         except gateway.MediaError as error:
             result = error
         except Exception as error:
             logger.exception("Ticket %s: an error in the program", ticket.ticket_id)
             result = error
         self._answers.put((ticket.pk, kind, result))
-
-    def _stored(self, ticket: EventTicket, kind: gateway.FileKind, content: bytes) -> gateway.StoredFile:
-        stored = keep_trying(
-            lambda: gateway.upload(kind, ticket.public_id_of(kind), content, self._tag),
-            metrics.upload_retries.labels(kind.name).inc,
-        )
-        if (check := self._check) is not None:
-            keep_trying(lambda: check(ticket, kind, content, stored))
-        return stored
 
 
 def _both(arrived: dict[str, gateway.StoredFile | Exception]) -> Files | Exception:
@@ -137,3 +139,49 @@ def _both(arrived: dict[str, gateway.StoredFile | Exception]) -> Files | Excepti
     if isinstance(pdf_ticket, Exception):
         return pdf_ticket
     return Files(qr_code, pdf_ticket)
+
+
+def publish_many(pks: Sequence[int], seconds: float = TASK_SECONDS) -> dict[int, Attempt]:
+    """Make and store both files of the tickets that are owed and that nobody else is at, in bounded memory.
+
+    Safe to run any number of times at once. Failures of rendering and of storage end in the row (state, reason, next
+    attempt), not in an exception. Answers what became of the tickets that were claimed. Those that `seconds` don't
+    suffice for go back to the queue. An error in the program spoils its own ticket only; the first one is raised when
+    all the others are done.
+    """
+    attempts = dict(publish_each(pks, seconds))
+    for attempt in attempts.values():
+        if attempt.error is not None and not isinstance(attempt.error, (RenderingError, gateway.MediaError)):
+            raise attempt.error
+    return attempts
+
+
+def publish_each(
+    pks: Sequence[int], seconds: float = float("inf"), at_once: int | None = None
+) -> Iterator[tuple[int, Attempt]]:
+    """As `publish_many`, answering each ticket that was claimed as soon as it is done, and raising nothing.
+
+    What is under way when the caller loses interest is finished.
+    """
+    ends_at = time.monotonic() + seconds
+    waiting = deque(pks)
+    line = Pipeline(at_once=at_once)
+    try:
+        while waiting or line.is_busy:
+            held = gateway.gate.held_for()
+            if waiting and (held > gateway.PATIENCE or time.monotonic() > ends_at):
+                _hand_back(list(waiting), held)
+                waiting.clear()
+            if waiting and (room := line.room()):
+                line.begin([waiting.popleft() for _ in range(min(room, len(waiting)))])
+            yield from line.collect().items()
+    finally:
+        while line.is_busy:
+            line.collect()
+
+
+def _hand_back(pks: Sequence[int], held: float) -> None:
+    if held > 0:
+        claims.put_off(pks, held)
+    else:
+        queues.publish_soon(pks, bulk=True)

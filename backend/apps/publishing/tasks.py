@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from . import deletions, invalidation, publisher, sweep
+from . import deletions, invalidation, pipeline, sweep
 
 
 @shared_task(name="apps.events.tasks.publish")
 def publish(ticket_pks: list[int]) -> None:
-    publisher.publish_many(ticket_pks)
+    pipeline.publish_many(ticket_pks)
 
 
 @shared_task(name="apps.events.tasks.notice_changes")

@@ -20,7 +20,7 @@ from django.utils import timezone
 from apps.core.db.chunks import in_chunks
 from apps.core.parallel import in_parallel
 from apps.events.models import EventTicket
-from apps.publishing import deletions, fingerprints, publisher, requests, verification
+from apps.publishing import deletions, fingerprints, pipeline, requests, verification
 from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
 from apps.storage.models import TAG_PREFIX, deployment_tag
@@ -257,7 +257,7 @@ def _make_anew(broken: dict[int, Finding], workers: int) -> Iterator[Repair]:
     wanted = requests.owe_files(EventTicket.objects.filter(pk__in=broken))
     for pk in broken.keys() - wanted:
         yield Repair(broken[pk])  # deleted or re-issued meanwhile: its files are somebody else's work already
-    for pk, attempt in publisher.publish_each(sorted(wanted), at_once=workers):
+    for pk, attempt in pipeline.publish_each(sorted(wanted), at_once=workers):
         wanted.remove(pk)
         yield Repair(broken[pk], "" if attempt.error is None else str(attempt.error))
     for pk in wanted:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
+
 from apps.events import signals
 from apps.events.models import EventTicket
 
@@ -16,5 +18,7 @@ def connect() -> None:
 
 
 def on_ready(tickets: Sequence[EventTicket], **_: Any) -> None:
+    if not settings.GOOGLE_WALLET_CREDENTIALS:
+        return
     for event_pk in {ticket.event_id for ticket in tickets}:
         passes.prepare_google_class(event_pk)

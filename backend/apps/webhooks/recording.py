@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from django.utils import timezone
 
@@ -19,7 +20,7 @@ BATCH = 500
 deliver_soon = partial(dispatch.send_once, "apps.webhooks.tasks.deliver_due", QUEUE)
 
 
-def record(event_type: EventType, tickets: Sequence[EventTicket], reason: str = "") -> int:
+def record(event_type: EventType, tickets: Sequence[EventTicket], reason: str = "", **_: Any) -> int:
     """Owe a message about each of the tickets to each endpoint that listens. Answers how many.
 
     One query where nobody listens; two, for any number of tickets, where somebody does. Must be called inside the

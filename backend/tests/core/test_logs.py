@@ -23,7 +23,7 @@ from apps.core.telemetry.context import about, current, request_id_from
 from apps.core.telemetry.logs import CarefulHandler, formatter
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
-from apps.publishing import publisher
+from apps.publishing import pipeline
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.brokers import running_redis
@@ -178,7 +178,7 @@ def test_a_request_is_logged_with_its_route_and_never_its_address(client: Client
 def test_lines_of_the_uploading_threads_name_request_and_ticket(cloudlet: RunningCloudlet, as_json: Written) -> None:
     ticket = make_ticket()
     with about(request_id="follow-me-123"):
-        publisher.publish_many([ticket.pk])
+        pipeline.publish_many([ticket.pk])
     uploads = [line for line in as_json.objects if line["message"].startswith("Uploaded ")]
     assert len(uploads) == 2
     published = [line for line in as_json.objects if line["message"].startswith("Published ")]

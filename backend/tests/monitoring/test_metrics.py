@@ -27,7 +27,7 @@ from apps.checkin import metrics as checkin_metrics
 from apps.core.telemetry import process_files
 from apps.events import issuing
 from apps.events.codes import code_of
-from apps.publishing import deletions, publisher, requests
+from apps.publishing import deletions, pipeline, requests
 from apps.publishing import metrics as publishing_metrics
 from apps.storage import gateway
 from apps.storage import metrics as storage_metrics
@@ -87,7 +87,7 @@ def test_a_published_ticket_is_counted_at_every_step(cloudlet: RunningCloudlet, 
 def test_the_time_from_wish_to_files_is_told_by_lane(cloudlet: RunningCloudlet, rise: Rise, lane: str) -> None:
     number, total = rise("admit_publish_seconds_count", lane=lane), rise("admit_publish_seconds_sum", lane=lane)
     ticket = make_ticket(in_bulk=lane == "bulk", wished_at=timezone.now() - timedelta(minutes=10))
-    publisher.publish_many([ticket.pk])
+    pipeline.publish_many([ticket.pk])
 
     assert number() == 1
     assert 600 <= total() < 700

@@ -22,7 +22,7 @@ from django.utils import timezone
 from apps.core.jobs import dispatch
 from apps.events import issuing, signals
 from apps.events.models import Event, EventTicket
-from apps.publishing import claims, deletions, publisher, requests
+from apps.publishing import claims, deletions, pipeline, requests
 from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
@@ -228,7 +228,7 @@ def test_an_event_takes_all_its_files_along_in_one_task(
 ) -> None:
     event = make_event()
     issued = [ticket.pk for ticket in issuing.issue_many(event, [issuing.Holder(name=f"Guest {n}") for n in range(70)])]
-    publisher.publish_many(issued)
+    pipeline.publish_many(issued)
     rows = list(EventTicket.objects.all())
     sent: list[str] = []
     monkeypatch.setattr(dispatch, "send", lambda task, arguments, queue: sent.append(task))

@@ -16,7 +16,7 @@ from apps.core.jobs import dispatch
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import Event, EventTicket
 from apps.events.ticket_service import ticket_service
-from apps.publishing import fingerprints, invalidation, publisher, queues, sweep, ticket_rendering
+from apps.publishing import fingerprints, invalidation, pipeline, queues, sweep, ticket_rendering
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_organiser, make_ticket
 from tests.pictures import codes_in_pdf
@@ -105,7 +105,7 @@ def test_the_digest_does_not_depend_on_how_a_layout_is_written() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_changed_layout_has_the_tickets_made_anew_with_their_codes(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
-    publisher.publish_many([ticket.pk])
+    pipeline.publish_many([ticket.pk])
     invalidation.notice_changes()
     invalidation.republish_changed(timezone.now() + timedelta(minutes=1))
     ticket.refresh_from_db()
@@ -115,7 +115,7 @@ def test_a_changed_layout_has_the_tickets_made_anew_with_their_codes(cloudlet: R
     Event.objects.update(layout=LETTER)
     assert invalidation.notice_changes() == 1
     assert invalidation.republish_changed(timezone.now() + timedelta(minutes=1)) == 1
-    publisher.publish_many(sweep.owed_pks())
+    pipeline.publish_many(sweep.owed_pks())
 
     ticket = EventTicket.objects.get()
     assert ticket.state == EventTicket.State.READY
@@ -134,7 +134,7 @@ def test_a_layout_broken_behind_every_check_fails_its_own_tickets_with_a_reason(
 ) -> None:
     broken, fine = make_ticket(), make_ticket()
     Event.objects.filter(pk=broken.event_id).update(layout=layout)
-    publisher.publish_many([broken.pk, fine.pk])
+    pipeline.publish_many([broken.pk, fine.pk])
 
     broken.refresh_from_db(), fine.refresh_from_db()
     assert (broken.state, fine.state) == (EventTicket.State.FAILED, EventTicket.State.READY)
@@ -144,7 +144,7 @@ def test_a_layout_broken_behind_every_check_fails_its_own_tickets_with_a_reason(
     Event.objects.update(layout={})
     invalidation.event_changed(broken.event_id)
     invalidation.republish_changed(timezone.now() + timedelta(minutes=1))
-    publisher.publish_many(sweep.owed_pks())
+    pipeline.publish_many(sweep.owed_pks())
     broken.refresh_from_db()
     assert broken.state == EventTicket.State.READY, "a good layout is their next chance"
 
@@ -154,7 +154,7 @@ def test_a_layout_broken_behind_every_check_fails_its_own_tickets_with_a_reason(
 def test_a_frame_that_is_too_small_for_its_texts_costs_no_ticket(cloudlet: RunningCloudlet) -> None:
     """The form refuses it while it is written; a title that grows later, or a row that no form saw, is printed."""
     ticket = make_ticket(event=make_event(layout=TINY))
-    publisher.publish_many([ticket.pk])
+    pipeline.publish_many([ticket.pk])
     ticket.refresh_from_db()
     assert ticket.state == EventTicket.State.READY
     assert codes_in_pdf(ticket.pdf_ticket.read(), 100) == [code_of(ticket)]
@@ -166,7 +166,7 @@ def test_all_tickets_of_a_broken_event_cost_one_trial() -> None:
     event = make_event(layout=BROKEN[0], title="One trial")
     pks = [make_ticket(event=event).pk for _ in range(5)]
     with mock.patch.object(ticket_rendering, "EventTemplate", side_effect=ticket_rendering.EventTemplate) as built:
-        publisher.publish_many(pks)
+        pipeline.publish_many(pks)
     assert built.call_count == 1
     assert set(event.tickets.values_list("state", flat=True)) == {EventTicket.State.FAILED}
 

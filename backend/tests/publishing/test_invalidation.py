@@ -14,7 +14,7 @@ from apps.events import event_images, issuing
 from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import Event, EventImage, EventTicket, TicketType
-from apps.publishing import claims, fingerprints, invalidation, outcomes, publisher, queues, sweep, ticket_rendering
+from apps.publishing import claims, fingerprints, invalidation, outcomes, pipeline, queues, sweep, ticket_rendering
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_picture, make_ticket, make_ticket_type
@@ -48,7 +48,7 @@ def event(cloudlet: RunningCloudlet) -> Event:
 
 
 def publish_all() -> None:
-    publisher.publish_many(sweep.owed_pks())
+    pipeline.publish_many(sweep.owed_pks())
 
 
 def follow() -> int:

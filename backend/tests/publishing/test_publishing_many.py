@@ -16,7 +16,7 @@ from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import EventTicket
-from apps.publishing import claims, publisher, queues, sweep, ticket_rendering
+from apps.publishing import claims, pipeline, queues, sweep, ticket_rendering
 from apps.publishing import outcomes as publishing_outcomes
 from apps.storage import gateway
 from apps.storage.concurrency_limit import Signal
@@ -56,7 +56,7 @@ def states(attempts: dict[int, publishing_outcomes.Attempt]) -> dict[int, State 
 
 def test_each_of_many_gets_its_own_two_files(cloudlet: RunningCloudlet) -> None:
     pks = issue(30)
-    assert states(publisher.publish_many(pks)) == dict.fromkeys(pks, State.READY)
+    assert states(pipeline.publish_many(pks)) == dict.fromkeys(pks, State.READY)
     codes = set()
     for ticket in EventTicket.objects.all():
         assert ticket.has_files
@@ -64,7 +64,7 @@ def test_each_of_many_gets_its_own_two_files(cloudlet: RunningCloudlet) -> None:
         codes.add(code_of(ticket))
     assert len(codes) == 30
     assert codes_in_pdf(ticket.pdf_ticket.read()) == [code_of(ticket)]
-    assert publisher.publish_many(pks) == {}, "nothing is owed any more"
+    assert pipeline.publish_many(pks) == {}, "nothing is owed any more"
 
 
 def test_issuing_many_asks_once_for_what_they_share(django_assert_max_num_queries: Any, sent: list[Any]) -> None:
@@ -77,7 +77,7 @@ def test_issuing_many_asks_once_for_what_they_share(django_assert_max_num_querie
 def test_few_statements_for_many_tickets(cloudlet: RunningCloudlet, django_assert_max_num_queries: Any) -> None:
     pks = issue(40)
     with django_assert_max_num_queries(20 * 9 + 20 * 3):  # a claim, and one UPDATE in a transaction, for 2 at least
-        publisher.publish_many(pks)
+        pipeline.publish_many(pks)
 
 
 def test_a_poison_ticket_and_a_bug_spoil_only_themselves(
@@ -95,7 +95,7 @@ def test_a_poison_ticket_and_a_bug_spoil_only_themselves(
 
     monkeypatch.setattr(ticket_rendering, "render", fail_for_two)
     with pytest.raises(KeyError):
-        publisher.publish_many(pks)
+        pipeline.publish_many(pks)
     rows = {ticket.pk: ticket for ticket in EventTicket.objects.all()}
     assert (rows[pks[3]].state, rows[pks[3]].next_attempt_at) == (State.FAILED, None)
     assert rows[pks[7]].next_attempt_at is not None
@@ -116,7 +116,7 @@ def test_one_error_in_passing_is_not_even_seen(cloudlet: RunningCloudlet, monkey
         return upload(kind, public_id, content, tag)
 
     monkeypatch.setattr(gateway, "upload", fail_first)
-    assert states(publisher.publish_many(pks)) == dict.fromkeys(pks, State.READY)
+    assert states(pipeline.publish_many(pks)) == dict.fromkeys(pks, State.READY)
     assert len(failed) == 10
 
 
@@ -132,22 +132,22 @@ def test_a_rate_limit_puts_off_the_rest_and_uses_up_no_attempt(
         raise limited
 
     with mock.patch.object(gateway, "upload", side_effect=meet_the_limit):
-        publisher.publish_many(pks[:1])
+        pipeline.publish_many(pks[:1])
     with mock.patch.object(gateway, "upload") as upload:
-        publisher.publish_many(pks)
+        pipeline.publish_many(pks)
     upload.assert_not_called()
     for ticket in EventTicket.objects.all():
         assert (ticket.attempts, ticket.lease) == (0, None)
         assert ticket.next_attempt_at is not None
         assert ticket.next_attempt_at > timezone.now() + timedelta(minutes=29)
     gateway.gate.reset()
-    assert states(publisher.publish_many(pks)) == dict.fromkeys(pks, State.READY)
+    assert states(pipeline.publish_many(pks)) == dict.fromkeys(pks, State.READY)
 
 
 def test_what_a_task_has_no_time_for_goes_back_to_the_queue(cloudlet: RunningCloudlet, sent: list[Any]) -> None:
     pks = issue(20)
     sent.clear()
-    assert publisher.publish_many(pks, seconds=-1) == {}
+    assert pipeline.publish_many(pks, seconds=-1) == {}
     assert sent == [(pks, "bulk")]
     assert not EventTicket.objects.exclude(lease=None).exists()
 
@@ -163,7 +163,7 @@ def test_never_more_uploads_at_once_than_configured(cloudlet: RunningCloudlet, m
         return call(*args, **kwargs)
 
     monkeypatch.setattr(gateway.cloudinary.uploader, "upload", watch)
-    publisher.publish_many(issue(20))
+    pipeline.publish_many(issue(20))
     assert most == 3
 
 
@@ -172,7 +172,7 @@ def test_never_more_uploads_at_once_than_configured(cloudlet: RunningCloudlet, m
 
 def _at_once(pks: list[int], workers: int = 4) -> list[dict[int, publishing_outcomes.Attempt]]:
     lists = [pks, pks[::-1], pks[10:] + pks[:10], pks[::2] + pks[1::2]]
-    return at_once([partial(publisher.publish_many, mine) for mine in lists[:workers]])
+    return at_once([partial(pipeline.publish_many, mine) for mine in lists[:workers]])
 
 
 def test_workers_whose_lists_overlap_upload_each_file_once(cloudlet: RunningCloudlet) -> None:

@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from apps.events.issuing import Holder, issue_many
 from apps.events.models import EventTicket
 from apps.local_migration import importer
-from apps.publishing import publisher
+from apps.publishing import pipeline
 from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
 from apps.storage.cli.causes import Causes
@@ -148,13 +148,13 @@ def test_a_storage_that_is_gone_for_good_ends_the_publishing_of_a_long_list(
     monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.01)
     issue_many(make_event(), [Holder(f"Guest {number}") for number in range(80)])
     there, away = settings.CLOUDINARY_ACCOUNT, f"http://127.0.0.1:{free_port()}"
-    publish_each = publisher.publish_each
+    publish_each = pipeline.publish_each
 
     def go_away(*args: Any, **options: Any) -> Any:
         settings.CLOUDINARY_ACCOUNT = dataclasses.replace(there, upload_prefix=away)
         return publish_each(*args, **options)
 
-    monkeypatch.setattr(publisher, "publish_each", go_away)
+    monkeypatch.setattr(pipeline, "publish_each", go_away)
     said, error = run(capsys, "publish_tickets")
     assert error.startswith("❌ Error reaching Cloudinary: ")
     assert len(said) == 2, said

@@ -12,7 +12,7 @@ import urllib3
 
 from apps.events import issuing
 from apps.events.models import EventTicket
-from apps.publishing import deletions, publisher, requests
+from apps.publishing import deletions, pipeline, requests
 from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
 from apps.storage.models import Deployment, deployment_tag
@@ -191,7 +191,7 @@ def test_most_of_what_is_there_goes_only_when_that_is_asked_for_marked_or_not(em
 
 def test_every_way_of_publishing_leaves_the_mark(empty: RunningCloudlet) -> None:
     published()
-    publisher.publish_many([make_ticket().pk, make_ticket().pk])
+    pipeline.publish_many([make_ticket().pk, make_ticket().pk])
     assert marks() == [{deployment_tag()}] * 6
 
 

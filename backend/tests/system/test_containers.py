@@ -17,7 +17,7 @@ import pytest
 import urllib3
 import yaml
 
-from apps.publishing import publisher
+from apps.publishing import pipeline
 from apps.storage import gateway, retry
 from tests.brokers import running_redis
 from tests.environment import free_port
@@ -119,7 +119,7 @@ def test_the_image_starts_the_web_server_by_itself() -> None:
 
 def test_a_worker_may_end_its_task_before_it_is_killed() -> None:
     for name in ("interactive", "bulk"):
-        most = publisher.TASK_SECONDS + retry.PATIENCE + gateway.PATIENCE + 35  # a last upload's time-outs
+        most = pipeline.TASK_SECONDS + retry.PATIENCE + gateway.PATIENCE + 35  # a last upload's time-outs
         assert seconds(OURS[name]["stop_grace_period"]) > most
 
 

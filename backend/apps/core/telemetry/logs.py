@@ -2,7 +2,7 @@
 
 The records of the standard library are all there are; structlog turns them into text. What a line is about (the
 request, the task, a row) comes from `context.py`. All records of the process leave by one handler, and every field
-passes `redaction.py` and `cleaning.py` on the way.
+passes `redaction.py` on the way.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import structlog
 from django.conf import settings
 from structlog.typing import EventDict
 
-from .cleaning import clean, clean_lines, cleaned
-from .redaction import redacted
+from .redaction import clean, clean_lines, presentable, redact
 
 FORMATS: Final = ("text", "json")
 FIRST: Final = ("time", "level", "logger", "message")
@@ -78,8 +77,7 @@ def formatter(form: str) -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("message"),
-            _without_tracebacks_of_refusals,
-            _redact_and_clean,
+            _without_secrets_and_noise,
             _in_order,
             structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else _as_line,
         ],
@@ -103,16 +101,12 @@ def _add_time_and_process(_logger: Any, _method: str, event: EventDict) -> Event
     return event
 
 
-def _without_tracebacks_of_refusals(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """What a client did is no error of ours: its line says enough, and the client chooses how many there are."""
+def _without_secrets_and_noise(_logger: Any, _method: str, event: EventDict) -> EventDict:
     if event["logger"].startswith("django.security"):
+        # What a client did is no error of ours: its line says enough, and the client chooses how many there are.
         event.pop("exception", None)
-    return event
-
-
-def _redact_and_clean(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    fields = redacted(event)
-    return {name: clean_lines(text) if name in STACKS else cleaned(text) for name, text in fields.items()}
+    stacks = {name: clean_lines(redact(event.pop(name))) for name in STACKS if name in event}
+    return {**presentable(event), **stacks}
 
 
 def _in_order(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -1,8 +1,12 @@
-"""What never reaches a log line, wherever it comes from: messages, their arguments, or the texts of exceptions.
+"""What a line of the log may show, wherever its text comes from: messages, their arguments, or the texts of exceptions.
 
-Two nets. The values of this deployment's own secrets are known, and replaced wherever they stand. What has the form of
-a secret is replaced too: somebody else's password in an address, a signature, a
-session's token. LOG_SECRET_SETTINGS and LOG_SECRET_FORMS name those of the project.
+No secrets, by two nets. The values of this deployment's own secrets are known, and replaced wherever they stand. What
+has the form of a secret is replaced too: somebody else's password in an address, a signature, a session's token.
+LOG_SECRET_SETTINGS and LOG_SECRET_FORMS name those of the project.
+
+And nothing but plain text. Line ends would forge a line of the log, escape sequences would drive the operator's
+terminal, bidirectional and invisible characters would hide what a line says, and half a surrogate pair would keep it
+from being written at all.
 """
 
 from __future__ import annotations
@@ -61,6 +65,11 @@ _FORMS: Final[tuple[tuple[re.Pattern[str], str, tuple[str, ...]], ...]] = (
         ("pass", "pwd", "secret", "token", "key", "signature", "session", "csrf", "cookie", "credential"),
     ),
 )
+# Control characters (C0, DEL, C1), line separators, invisible and bidirectional characters, tags, surrogates.
+_UNSAFE: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f]"
+)
 
 
 def redact(text: str) -> str:
@@ -77,18 +86,26 @@ def redact(text: str) -> str:
     return text
 
 
-def redacted(value: Any) -> Any:
-    """As `redact`, for whatever stands in a log record; what is no text, number or container is made one."""
+def clean(text: str) -> str:
+    """Write every character that is not plain text as its escape, as in Python: a line end becomes ``\\n``."""
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def clean_lines(text: str) -> str:
+    """Clean each line of a text of several, such as a traceback."""
+    return "\n".join(map(clean, text.split("\n")))
+
+
+def presentable(value: Any) -> Any:
+    """Redact and clean a value of a log record, at any depth; what is no text, number or container is made text."""
     match value:
-        case str():
-            return redact(value)
         case None | bool() | int() | float():
             return value
         case dict():
-            return {redact(str(key)): redacted(item) for key, item in value.items()}
+            return {clean(redact(str(key))): presentable(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [redacted(item) for item in value]
-    return redact(str(value))
+            return [presentable(item) for item in value]
+    return clean(redact(str(value)))
 
 
 @lru_cache(maxsize=2)

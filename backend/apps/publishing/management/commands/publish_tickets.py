@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.core.cli.progress import Progress
 from apps.events.models import EventTicket
-from apps.publishing import deletions, publisher, sweep
+from apps.publishing import deletions, pipeline, sweep
 from apps.publishing.outcomes import Attempt, failures_told_by_caller
 from apps.storage.cli.arguments import add_workers, positive
 from apps.storage.cli.causes import Causes, cause_of, require_storage
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         outcomes: Counter[str] = Counter()
         in_a_row = 0
         with Progress(len(owed), "ticket", self.stderr) as progress, Causes(progress.say) as causes:
-            for pk, attempt in publisher.publish_each(owed, at_once=workers):
+            for pk, attempt in pipeline.publish_each(owed, at_once=workers):
                 outcomes[_outcome(attempt)] += 1
                 if isinstance(attempt.error, RenderingError | MediaError):
                     causes.tell(f"Ticket {_ticket_id(pk)}", str(attempt.error))
