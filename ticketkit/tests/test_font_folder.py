@@ -34,13 +34,13 @@ TOLD = "import json; from ticketkit import uncovered_scripts; print(json.dumps(u
 
 
 def files() -> dict[str, Path]:
-    """The installed fonts by their file names."""
+    """Return the installed fonts by their file names."""
     folders = [Path(str(spec.origin)).parent for package in PACKAGES if (spec := find_spec(package))]
     return {path.name: path for folder in folders for path in folder.iterdir() if path.suffix in (".ttf", ".ttc")}
 
 
 def folder_of(tmp_path: Path, *names: str) -> Path:
-    """A folder with these fonts, each as a link."""
+    """Make a folder with these fonts, each as a link."""
     folder = tmp_path / "fonts"
     folder.mkdir()
     for name in names:
@@ -49,7 +49,7 @@ def folder_of(tmp_path: Path, *names: str) -> Path:
 
 
 def run(program: str, folder: Path | None = None) -> Any:
-    """What a process prints as JSON, with ``TICKETKIT_FONTS`` as its only setting."""
+    """Return what a process prints as JSON, with ``TICKETKIT_FONTS`` as its only setting."""
     environment = {"PATH": os.environ["PATH"]} | ({"TICKETKIT_FONTS": str(folder)} if folder else {})
     command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(
@@ -136,7 +136,7 @@ def test_a_file_that_is_no_such_font_is_told_and_not_passed_over(
 
 
 def static_font(path: Path) -> bytes:
-    """The font at its lightest weight, without the axis."""
+    """Return the font at one weight, without the axis."""
     import io
 
     from fontTools.ttLib import TTFont  # type: ignore[import-untyped]

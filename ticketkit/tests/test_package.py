@@ -32,7 +32,7 @@ print(json.dumps([len(names), sorted({name.partition(".")[0] for name in sys.mod
 
 
 def run(program: str, *path: Path) -> Any:
-    """What a process prints as JSON that finds these folders first."""
+    """Return what a process prints as JSON that finds these folders first."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, path))}
     command = [sys.executable, "-W", "error", "-c", program]
     return json.loads(subprocess.run(command, env=environment, **OPTIONS).stdout)  # type: ignore[call-overload]

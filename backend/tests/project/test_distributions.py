@@ -24,12 +24,12 @@ IMPORT = re.compile(r"\b(?:from|import) (ticketkit(?:\.\w+)*)(?: import (\([^)]*
 
 
 def sources(*folders: str) -> list[Path]:
-    """Every Python file of these folders of the repository."""
+    """Return every Python file of these folders of the repository."""
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
 def imports(path: Path) -> list[tuple[str, list[str]]]:
-    """The modules of ticketkit that a file imports, each with the names that it takes from there."""
+    """Return the modules of ticketkit that a file imports, each with the names that it takes from there."""
     found = IMPORT.findall(path.read_text())
     return [
         (module, re.findall(r"\w+", re.sub(r"#[^\n]*| as \w+", "", names)) if names else []) for module, names in found

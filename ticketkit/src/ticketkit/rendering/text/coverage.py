@@ -59,9 +59,9 @@ _SIGNS: Final[_Ranges] = ((0x2300, 0x2304), (0x2643, 0x2647), (0x26B2, 0x26BC))
 def uncovered_scripts() -> dict[str, str]:
     """Return what no font draws, by the English name of its script: the missing font, or the missing characters.
 
-    Empty if all is well. Looked at are the scripts that tickets have fonts for, `Emoji` and `Symbols`. Tickets show a
-    placeholder for each character that is told here; without the Latin font there are no tickets at all. Fonts that are
-    opened here count as not in use yet for `use_fonts`. Raises RenderingError if `TICKETKIT_FONTS` names no folder.
+    Empty if all is well. The scripts are those that tickets have fonts for, and `Emoji` and `Symbols`. Tickets show a
+    placeholder for each character that no font has; without the Latin font there are no tickets at all. `use_fonts` may
+    still be called afterwards. Raises RenderingError if `TICKETKIT_FONTS` names no folder.
     """
     fonts_folder()
     opened = {font: _opened(font) for font in (LATIN, *SCRIPT_FONTS.values(), *CJK.values(), EMOJI, SYMBOLS)}
