@@ -14,9 +14,9 @@ from tests.workers import BACKEND
 ROOT = BACKEND.parent
 # What reaches below the public names: tests that patch internals, or measure them.
 INSIDE = {
-    "test_onward_in_a_browser.py": {"ticketkit.wallet"},
-    "test_picture_input.py": {"ticketkit.rendering.pictures", "ticketkit.wallet.artwork"},
-    "test_wallet_settings.py": {"ticketkit.wallet"},
+    "events/test_picture_input.py": {"ticketkit.rendering.pictures", "ticketkit.wallet.artwork"},
+    "pages/test_onward_in_a_browser.py": {"ticketkit.wallet"},
+    "wallets/test_settings.py": {"ticketkit.wallet"},
 }
 SELF_CHECK = BACKEND / "test_ticket_service.py"
 # Also in programs that are written as text, for another process.
