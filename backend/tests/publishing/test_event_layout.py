@@ -86,7 +86,7 @@ def test_only_events_during_which_the_clocks_change_have_their_tickets_made_anew
     starts_at = datetime(2027, 10, day, 21, tzinfo=UTC)
     event = make_event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=8), doors_at=None)
     face = fingerprints.ticket_face(event, None)
-    monkeypatch.setattr(ticket_rendering, "_has_two_offsets", lambda event: False)
+    monkeypatch.setattr(fingerprints, "_has_two_offsets", lambda event: False)
     assert (fingerprints.ticket_face(event, None) != face) == is_anew
 
 
@@ -95,9 +95,7 @@ def test_only_events_during_which_the_clocks_change_have_their_tickets_made_anew
 def test_the_digest_does_not_depend_on_how_a_layout_is_written() -> None:
     event = make_event(layout={"fold": False, "base": "letter"})
     other = Event(layout={"base": "letter", "fold": False})
-    assert ticket_rendering._canonical_layout(Event.objects.get(pk=event.pk)) == ticket_rendering._canonical_layout(
-        other
-    )
+    assert fingerprints.canonical_layout(Event.objects.get(pk=event.pk)) == fingerprints.canonical_layout(other)
 
 
 @pytest.mark.databases

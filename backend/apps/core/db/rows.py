@@ -34,8 +34,7 @@ def update_each(model: type[models.Model], rows: Sequence[Row], **common: Any) -
     if not rows:
         return set()
     connection = connections[router.db_for_write(model)]
-    # PostgreSQL, and SQLite since 3.35, which brought `RETURNING`.
-    if connection.vendor not in ("postgresql", "sqlite") or not connection.features.can_return_rows_from_bulk_insert:
+    if not _can_update_from_values(connection):
         return {
             row.pk
             for row in rows
@@ -47,6 +46,11 @@ def update_each(model: type[models.Model], rows: Sequence[Row], **common: Any) -
     for start in range(0, len(rows), chunk):
         updated |= _update_from_values(connection, model, rows[start : start + chunk], common)
     return updated
+
+
+def _can_update_from_values(connection: BaseDatabaseWrapper) -> bool:
+    """PostgreSQL, and SQLite since 3.35, which brought `RETURNING`."""
+    return connection.vendor in ("postgresql", "sqlite") and connection.features.can_return_rows_from_bulk_insert
 
 
 def _update_from_values(
