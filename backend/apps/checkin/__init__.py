@@ -1,0 +1,1 @@
+"""The door: check a code, and admit its holder once."""

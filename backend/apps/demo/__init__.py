@@ -1,0 +1,1 @@
+"""The event, tickets and people of the demo."""

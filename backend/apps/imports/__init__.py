@@ -1,0 +1,1 @@
+"""Attendee lists from files: read, headings understood, every line checked."""

@@ -1,0 +1,1 @@
+"""For monitors: health, readiness and metrics."""

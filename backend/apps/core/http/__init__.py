@@ -1,0 +1,1 @@
+"""What addresses and requests share."""

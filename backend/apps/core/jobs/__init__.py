@@ -1,0 +1,1 @@
+"""Background work: how it is sent, and when it is tried again."""

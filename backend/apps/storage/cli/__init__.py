@@ -1,0 +1,1 @@
+"""What management commands that call storage share."""
