@@ -4,7 +4,7 @@
 import os
 import sys
 
-from config.packages import missing_packages
+from apps.core.packages import missing_packages
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ Say = Callable[[str], object]
 
 def main(say: Say) -> int:
     """Set Django up and go through the steps. Answers the exit code."""
-    from config.packages import missing_packages
+    from apps.core.packages import missing_packages
 
     if missing := missing_packages():
         for line in missing:

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
-from config.packages import missing_packages
+from apps.core.packages import missing_packages
 
 
 def register() -> None:

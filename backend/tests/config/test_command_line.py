@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from config import packages
+from apps.core import packages
 
 BACKEND = Path(__file__).resolve().parents[2]
 REPOSITORY = BACKEND.parent

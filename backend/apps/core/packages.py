@@ -1,4 +1,4 @@
-"""Which packages tickets need, and what to tell people who lack one. Imports the standard library alone."""
+"""Which packages the project needs, and what to tell people who lack one. Imports the standard library alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-VENV = Path(__file__).resolve().parents[2] / ".venv"  # where `make setup` installs
+VENV = Path(__file__).resolve().parents[3] / ".venv"  # where `make setup` installs
 
 # Import name -> the name that people know, which pip knows in lower case.
 REQUIRED = {
