@@ -17,8 +17,7 @@ from PIL import Image
 from qrcode.util import QRData
 from segno import encoder as segno_encoder
 
-from ticketkit.codes.base45 import ALPHABET
-from ticketkit.codes.tokens import SigningKey
+from ticketkit.codes.tokens import BASE45_ALPHABET, SigningKey
 from ticketkit.rendering.errors import RenderingError
 from ticketkit.rendering.png import render_qr_png, symbol_png
 from ticketkit.rendering.qr import QrSymbol, qr_matrix
@@ -28,7 +27,7 @@ from ticketkit.rendering.qr.penalty import penalty
 
 KEY = SigningKey(1, bytes(range(32)))
 CODE = KEY.sign(1, UUID(int=1), 0)
-ALPHANUMERIC = st.text(alphabet=ALPHABET, min_size=1, max_size=160)
+ALPHANUMERIC = st.text(alphabet=BASE45_ALPHABET, min_size=1, max_size=160)
 
 
 def text_for(version: int, alphanumeric: bool) -> str:
@@ -37,14 +36,14 @@ def text_for(version: int, alphanumeric: bool) -> str:
     bits = 8 * data_codewords(version) - 4
     if alphanumeric:
         bits -= 9 if version < 10 else 11 if version < 27 else 13
-        return "".join(chooser.choices(ALPHABET, k=bits // 11 * 2 + (bits % 11 >= 6)))
+        return "".join(chooser.choices(BASE45_ALPHABET, k=bits // 11 * 2 + (bits % 11 >= 6)))
     bits -= 8 if version < 10 else 16
     return "".join(chooser.choices("abcdefghij{}", k=bits // 8))
 
 
 def modules_of_qrcode(text: str, version: int, mask: int) -> list[list[bool]]:
     code = qrcode.QRCode(version, qrcode.ERROR_CORRECT_M, border=0, mask_pattern=mask)
-    alphanumeric = set(text) <= set(ALPHABET)
+    alphanumeric = set(text) <= set(BASE45_ALPHABET)
     code.add_data(QRData(text.encode(), 2 if alphanumeric else 4))
     code.make(fit=False)
     return [[bool(module) for module in row] for row in code.get_matrix()]
@@ -52,7 +51,7 @@ def modules_of_qrcode(text: str, version: int, mask: int) -> list[list[bool]]:
 
 def modules_of_segno(text: str, version: int, mask: int) -> list[list[bool]]:
     """Return segno's modules; for a text that fills its version: else segno may pad one zero codeword too many."""
-    mode = "alphanumeric" if set(text) <= set(ALPHABET) else "byte"
+    mode = "alphanumeric" if set(text) <= set(BASE45_ALPHABET) else "byte"
     code = segno.make_qr(text, error="m", version=version, mask=mask, mode=mode, encoding="utf-8", boost_error=False)
     return [[bool(module) for module in row] for row in code.matrix]
 

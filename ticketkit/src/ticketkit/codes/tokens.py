@@ -30,8 +30,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from ticketkit.codes.base45 import base45_decode, base45_encode
-
 PREFIX: Final = "AD1:"
 MAX_EVENT_ID: Final = 0xFFFF_FFFF
 MAX_GENERATION: Final = 0xFF
@@ -48,6 +46,11 @@ _DOMAIN: Final = b"admit ticket code 1\x00"
 _MAX_SCANNED_CHARACTERS: Final = 4096
 
 MAX_QR_CHARACTERS: Final = 7089  # digits in the largest QR code, which holds fewer of anything else
+
+# Base45 (RFC 9285): binary data in the 45 characters that a QR code holds at 5.5 bits each.
+BASE45_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+_BASE45_PAIRS: Final = [first + second for second in BASE45_ALPHABET for first in BASE45_ALPHABET]
+_BASE45_VALUES: Final = {character: value for value, character in enumerate(BASE45_ALPHABET)}
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
@@ -199,6 +202,35 @@ def _unpack(text: str) -> bytes:
         return base45_decode(text[len(PREFIX) :].upper())
     except ValueError as error:
         raise InvalidCode("malformed", f"this code is damaged: {error}") from None
+
+
+def base45_encode(data: bytes) -> str:
+    """Encode `data`: three characters for every two bytes, two characters for an odd last byte."""
+    words = struct.unpack_from(f">{len(data) // 2}H", data)
+    text = "".join([_BASE45_PAIRS[word % 2025] + BASE45_ALPHABET[word // 2025] for word in words])
+    return text + _BASE45_PAIRS[data[-1]] if len(data) % 2 else text
+
+
+def base45_decode(text: str) -> bytes:
+    """Decode `text`.
+
+    Raises ValueError for a character outside the alphabet, a dangling character, or a group worth more than
+    the bytes it stands for (RFC 9285, section 6, asks for all three to be refused).
+    """
+    try:
+        values = [_BASE45_VALUES[character] for character in text]
+    except KeyError as error:
+        raise ValueError(f"{error.args[0]!r} is not a Base45 character") from None
+    whole = len(values) // 3 * 3
+    try:
+        words = [values[i] + 45 * values[i + 1] + 2025 * values[i + 2] for i in range(0, whole, 3)]
+        data = struct.pack(f">{len(words)}H", *words)
+        if len(values) == whole:
+            return data
+        low, high = values[whole:]
+        return data + bytes([low + 45 * high])
+    except (struct.error, ValueError):
+        raise ValueError("a Base45 group is cut off, or stands for more than its bytes can hold") from None
 
 
 def _public_key(key_id: int, raw: bytes) -> Ed25519PublicKey:
