@@ -21,9 +21,9 @@ from ticketkit.codes.tokens import BASE45_ALPHABET, SigningKey
 from ticketkit.rendering.errors import RenderingError
 from ticketkit.rendering.png import render_qr_png, symbol_png
 from ticketkit.rendering.qr import QrSymbol, qr_matrix
-from ticketkit.rendering.qr.codewords import encode_text
 from ticketkit.rendering.qr.geometry import data_codewords, geometry_of
 from ticketkit.rendering.qr.penalty import penalty
+from ticketkit.rendering.qr.symbol import encode_text
 
 KEY = SigningKey(1, bytes(range(32)))
 CODE = KEY.sign(1, UUID(int=1), 0)
