@@ -21,7 +21,7 @@ _FIELD_POLYNOMIAL: Final = 0x11D
 _TABULATED_VERSION: Final = 6
 _DIGIT_VALUES: Final = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
 
-Codewords = TypeVar("Codewords", bytes, range)
+_Codewords = TypeVar("_Codewords", bytes, range)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,11 @@ def qr_matrix(text: str, mask: int | None = None) -> QrSymbol:
     version, data = encode_text(text)
     geometry = geometry_of(version)
     if version == _TABULATED_VERSION:
-        codewords = _tabulated(data)
+        # Reed-Solomon codes, interleaving and placement are linear over GF(2): the symbols of all halves add up.
+        nibbles = data.hex().encode().translate(_DIGIT_VALUES)
+        codewords = reduce(xor, map(getitem, _table(), nibbles))
     else:
-        codewords = _place(add_error_correction(data, geometry), geometry)
+        codewords = _place(_add_error_correction(data, geometry), geometry)
     symbol = lowest_penalty(codewords, geometry) if mask is None else codewords ^ geometry.backgrounds[mask]
     return QrSymbol(geometry.size, symbol.to_bytes(geometry.size * geometry.stride // 8, "big"))
 
@@ -65,7 +67,10 @@ def encode_text(text: str) -> tuple[int, bytes]:
     Alphanumeric mode if every character allows it, else byte mode in UTF-8, which readers detect by themselves.
     Raises RenderingError if no version holds it.
     """
-    encoded = _utf8(text)
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        raise RenderingError("a code with half a surrogate pair cannot be drawn: pass well-formed text") from None
     if encoded.translate(None, _ALPHANUMERIC):
         value, bits = int.from_bytes(encoded, "big"), 8 * len(encoded)
         mode, count_widths = 0b0100, (8, 16, 16)
@@ -112,33 +117,26 @@ def _joining(pairs: int) -> tuple[tuple[int, int], ...]:
     return tuple(steps)
 
 
-def add_error_correction(data: bytes, geometry: Geometry) -> bytes:
+def _add_error_correction(data: bytes, geometry: Geometry) -> bytes:
     """Return the whole codeword stream: the data in blocks, each with its Reed-Solomon codewords, interleaved."""
-    blocks = split(data, geometry.blocks)
-    return bytes(interleave(blocks, [remainder(block, geometry.ec_codewords_per_block) for block in blocks]))
+    blocks = _split(data, geometry.blocks)
+    return bytes(_interleave(blocks, [_remainder(block, geometry.ec_codewords_per_block) for block in blocks]))
 
 
-def interleave(blocks: Iterable[Iterable[int]], corrections: Iterable[Iterable[int]]) -> list[int]:
+def _interleave(blocks: Iterable[Iterable[int]], corrections: Iterable[Iterable[int]]) -> list[int]:
     """Return the order of ISO/IEC 18004:2015, 7.6: the first codeword of each block, the second of each, and so on."""
     columns = chain(zip_longest(*blocks), zip_longest(*corrections))
     return [codeword for column in columns for codeword in column if codeword is not None]
 
 
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise RenderingError("a code with half a surrogate pair cannot be drawn: pass well-formed text") from None
-
-
-def split(data: Codewords, count: int) -> list[Codewords]:
+def _split(data: _Codewords, count: int) -> list[_Codewords]:
     """Return `data` in `count` blocks, the longer ones last."""
     size, longer = divmod(len(data), count)
     ends = [size * i + max(0, i - count + longer) for i in range(count + 1)]
     return [data[start:end] for start, end in pairwise(ends)]
 
 
-def remainder(block: bytes, length: int) -> bytes:
+def _remainder(block: bytes, length: int) -> bytes:
     """Return the `length` Reed-Solomon codewords of a block."""
     multiples = _generator_multiples(length)
     shift = 8 * (length - 1)
@@ -187,15 +185,6 @@ def _placement(version: int) -> Callable[[str], tuple[str, ...]]:
     return itemgetter(*source)
 
 
-def _tabulated(data: bytes) -> int:
-    """Return what _place() returns for these data codewords and their error correction, by adding up table entries.
-
-    Reed-Solomon codes, interleaving and placement are linear over GF(2): the symbol of a sum is the sum of symbols.
-    """
-    nibbles = data.hex().encode().translate(_DIGIT_VALUES)
-    return reduce(xor, map(getitem, _table(), nibbles))
-
-
 @lru_cache
 def _table() -> list[tuple[int, ...]]:
     """Return, for every half codeword of data, the symbols that its 16 values contribute."""
@@ -204,7 +193,7 @@ def _table() -> list[tuple[int, ...]]:
     block_length = geometry.data_codewords // geometry.blocks
     corrections = [
         [
-            _bits(remainder(bytes([0x80 >> bit]).ljust(length, b"\0"), geometry.ec_codewords_per_block))
+            _bits(_remainder(bytes([0x80 >> bit]).ljust(length, b"\0"), geometry.ec_codewords_per_block))
             for bit in range(8)
         ]
         for length in range(block_length, 0, -1)
@@ -224,11 +213,11 @@ def _table() -> list[tuple[int, ...]]:
 def _modules_by_block(geometry: Geometry) -> tuple[list[list[int]], list[list[int]]]:
     """Return the modules, each as a symbol, of every data codeword, and of every block's error correction."""
     total = geometry.data_codewords + geometry.blocks * geometry.ec_codewords_per_block
-    blocks = split(range(geometry.data_codewords), geometry.blocks)
-    corrections = split(range(geometry.data_codewords, total), geometry.blocks)
+    blocks = _split(range(geometry.data_codewords), geometry.blocks)
+    corrections = _split(range(geometry.data_codewords, total), geometry.blocks)
     last = geometry.size * geometry.stride - 1
     modules: list[list[int]] = [[]] * total
-    for place, codeword in enumerate(interleave(blocks, corrections)):
+    for place, codeword in enumerate(_interleave(blocks, corrections)):
         modules[codeword] = [1 << last - module for module in geometry.order[8 * place : 8 * place + 8]]
     return modules[: blocks[-1].stop], [[one for i in block for one in modules[i]] for block in corrections]
 
