@@ -19,8 +19,8 @@ from segno import encoder as segno_encoder
 
 from ticketkit.codes.tokens import BASE45_ALPHABET, SigningKey
 from ticketkit.rendering.errors import RenderingError
-from ticketkit.rendering.png import render_qr_png, symbol_png
 from ticketkit.rendering.qr import QrSymbol, qr_matrix
+from ticketkit.rendering.qr.drawing import render_qr_png, symbol_png
 from ticketkit.rendering.qr.geometry import data_codewords, geometry_of
 from ticketkit.rendering.qr.penalty import penalty
 from ticketkit.rendering.qr.symbol import encode_text

@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 from ticketkit.codes.tokens import SigningKey
 from ticketkit.rendering import EventDetails, EventTemplate, RenderedTicket, RenderingError, TicketDetails
-from ticketkit.rendering.png import render_qr_png
+from ticketkit.rendering.qr.drawing import render_qr_png
 from ticketkit.rendering.selfcheck import check_ticket, read_codes
 
 CODE = SigningKey(1, bytes(32)).sign(1, UUID(int=7), 0)

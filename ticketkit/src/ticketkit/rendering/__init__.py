@@ -7,8 +7,8 @@ ticket.qr_png, ticket.pdf
 
 from ticketkit.rendering.details import EventDetails, RenderedTicket, TicketDetails
 from ticketkit.rendering.errors import RenderingError
-from ticketkit.rendering.png import render_qr_png
 from ticketkit.rendering.qr import qr_matrix
+from ticketkit.rendering.qr.drawing import render_qr_png
 from ticketkit.rendering.template import EventTemplate
 
 # Raise it with every change to how a ticket of the same values looks or reads: tickets that are published already are

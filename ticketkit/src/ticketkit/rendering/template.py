@@ -15,8 +15,8 @@ from ticketkit.rendering.palette import Palette
 from ticketkit.rendering.pdf.document import Document, DocumentSource, build_document
 from ticketkit.rendering.pdf.fonts import GlyphUse, SharedFont
 from ticketkit.rendering.pictures import Picture, prepare_cover, prepare_logo
-from ticketkit.rendering.png import symbol_png
 from ticketkit.rendering.qr import QrSymbol, qr_matrix
+from ticketkit.rendering.qr.drawing import symbol_png
 from ticketkit.rendering.text.fonts import FontInstance
 from ticketkit.rendering.text.shaping import shape_line
 
