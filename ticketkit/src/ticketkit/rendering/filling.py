@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from ticketkit.rendering.layout.placing import Compromise, Setting, compromise
 from ticketkit.rendering.page import END, CodePlace, Page, Slot
 from ticketkit.rendering.pdf.fonts import EmbeddedFont, GlyphUse, TicketFont
-from ticketkit.rendering.pdf.qr_path import draw_qr
 from ticketkit.rendering.pdf.text import KernedText, PlainText, QuickText
 from ticketkit.rendering.qr import QrSymbol
+from ticketkit.rendering.qr.drawing import draw_qr
 from ticketkit.rendering.text.fitting import Fitted, fit
 from ticketkit.rendering.text.fonts import LATIN, FontInstance, typeface
 from ticketkit.rendering.text.shaping import GlyphRun

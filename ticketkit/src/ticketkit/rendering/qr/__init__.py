@@ -1,4 +1,4 @@
-"""A QR encoder for level M, fast enough to be forgotten: `qr_matrix(text)` gives a `QrSymbol`."""
+"""Encode and draw QR codes of level M, fast enough to be forgotten: `qr_matrix(text)` gives a `QrSymbol`."""
 
 from ticketkit.rendering.qr.symbol import QrSymbol, qr_matrix
 
