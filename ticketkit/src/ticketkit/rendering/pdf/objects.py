@@ -17,14 +17,9 @@ _STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED)  # the second suits som
 HEADER = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 
 
-def number(value: float) -> bytes:
-    """A number with at most two decimals."""
-    return b"%d" % value if value == int(value) else b"%.2f" % value
-
-
 def numbers(*values: float) -> bytes:
-    """Numbers separated by spaces."""
-    return b" ".join(map(number, values))
+    """Return numbers of at most two decimals, separated by spaces."""
+    return b" ".join([b"%d" % value if value == int(value) else b"%.2f" % value for value in values])
 
 
 def text_string(text: str) -> bytes:

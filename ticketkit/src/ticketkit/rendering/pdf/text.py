@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from ticketkit.rendering.pdf.fonts import EmbeddedFont, GlyphUse
-from ticketkit.rendering.pdf.objects import number, numbers
+from ticketkit.rendering.pdf.objects import numbers
 from ticketkit.rendering.text.shaping import GlyphRun, ShapedLine
 
 FindFont = Callable[[GlyphRun], EmbeddedFont]
@@ -20,7 +20,7 @@ def draw_line(line: ShapedLine, x: float, y: float, size: float, find_font: Find
     parts = [b"BT %s Td" % numbers(x, y)]
     for run in line.runs:
         font = find_font(run)
-        parts.append(b"/%s %s Tf" % (font.name, number(size)))
+        parts.append(b"/%s %s Tf" % (font.name, numbers(size)))
         parts.append(_show(run, font, size).encode("ascii"))
     parts.append(b"ET")
     return b" ".join(parts)
@@ -91,7 +91,7 @@ class KernedText:
 
 
 def _line(font: bytes, codes: str, x: float, y: float, size: float) -> bytes:
-    return b"BT %s Td /%s %s Tf %s ET" % (numbers(x, y), font, number(size), _shown(codes).encode("ascii"))
+    return b"BT %s Td /%s %s Tf %s ET" % (numbers(x, y), font, numbers(size), _shown(codes).encode("ascii"))
 
 
 def _show(run: GlyphRun, font: EmbeddedFont, size: float) -> str:
