@@ -12,8 +12,9 @@ from ticketkit.rendering.layout.loading import load_layout
 from ticketkit.rendering.layout.placing import Block, Compromise, Setting, place_texts
 from ticketkit.rendering.page import Page
 from ticketkit.rendering.palette import Palette
-from ticketkit.rendering.pdf.document import Document, DocumentSource, build_document
+from ticketkit.rendering.pdf.document import DocumentSource, build_beginning
 from ticketkit.rendering.pdf.fonts import GlyphUse, SharedFont
+from ticketkit.rendering.pdf.objects import Beginning
 from ticketkit.rendering.pictures import Picture, prepare_cover, prepare_logo
 from ticketkit.rendering.qr import QrSymbol, qr_matrix
 from ticketkit.rendering.qr.drawing import symbol_png
@@ -31,7 +32,7 @@ _COMMON_CHARACTERS = (
 class _Variant:
     """The template of those tickets that have the same elements."""
 
-    document: Document
+    beginning: Beginning
     filler: PageFiller
     complaints: list[str]
 
@@ -77,7 +78,7 @@ class EventTemplate:
         texts = ticket_texts(ticket, self._labels, "date" not in self._texts)
         variant = self._variant(frozenset(texts))
         content, fonts = variant.filler.fill(texts, symbol)
-        return variant.document.complete(content, fonts)
+        return variant.beginning.complete(content, fonts)
 
     def _variant(self, present: frozenset[str]) -> _Variant:
         found = self._variants.get(present)
@@ -116,7 +117,7 @@ class EventTemplate:
             fonts=fonts.values(),
             pictures=self._pictures,
         )
-        return _Variant(build_document(source), PageFiller(page, fonts, self._setting), complaints)
+        return _Variant(build_beginning(source), PageFiller(page, fonts, self._setting), complaints)
 
     def _alternatives(self) -> dict[str, str]:
         """What the pictures show, for those who cannot see them."""

@@ -11,7 +11,6 @@ from ticketkit.rendering.pdf.objects import (
     Beginning,
     BeginningWriter,
     numbers,
-    quick_stream,
     reference,
     small_stream,
     stream,
@@ -38,26 +37,8 @@ class DocumentSource:
     pictures: Mapping[str, Picture]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A PDF waiting for a ticket's own content."""
-
-    beginning: Beginning
-    page_head: bytes
-
-    def complete(self, content: bytes, fonts: Iterable[EmbeddedFont] = ()) -> bytes:
-        """The file with ``content`` amid the static content, and ``fonts`` besides those of the document."""
-        extra: list[bytes] = []
-        entries = b""
-        for font in fonts:
-            first = self.beginning.count + 1 + len(extra)
-            entries += b"/%s %s" % (font.name, reference(first))
-            extra += font.objects(first)
-        return self.beginning.complete(self.page_head + entries + b">>>>>>", quick_stream(b"", content), extra)
-
-
-def build_document(source: DocumentSource) -> Document:
-    """Serialises everything that all tickets share."""
+def build_beginning(source: DocumentSource) -> Beginning:
+    """Serialise everything that all tickets share."""
     writer = BeginningWriter()
     images = [
         b"/%s %s" % (name.encode("ascii"), reference(writer.add(stream(picture.dictionary, picture.data))))
@@ -75,7 +56,7 @@ def build_document(source: DocumentSource) -> Document:
         after,
     )
     resources = b"/Resources<</XObject<<%s>>/Font<<%s" % (b"".join(images), b"".join(fonts))
-    return Document(writer.finish(catalog), page_head + resources)
+    return writer.finish(catalog, page_head + resources)
 
 
 def _add_font(writer: BeginningWriter, font: EmbeddedFont) -> int:

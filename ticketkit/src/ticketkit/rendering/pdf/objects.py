@@ -6,11 +6,15 @@ cross-reference stream over both.
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import repeat
+from typing import TYPE_CHECKING
 
 from isal import isal_zlib
+
+if TYPE_CHECKING:
+    from ticketkit.rendering.pdf.fonts import EmbeddedFont
 
 _WORTH_COMPRESSING = 600  # bytes
 _STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED)  # the second suits some fonts better
@@ -62,18 +66,30 @@ PAGE, CONTENT = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """The shared objects, numbered 3 to ``count``, serialised; ``entries`` are theirs in the cross-reference stream."""
+    """The shared objects, numbered 3 to ``count``, serialised; ``entries`` are theirs in the cross-reference stream.
+
+    ``page_head`` is the page's dictionary up to the names of its fonts, to which a ticket may add.
+    """
 
     data: bytes
     entries: bytes
     count: int
     catalog: int
+    page_head: bytes
 
-    def complete(self, page: bytes, content: bytes, extra: Sequence[bytes]) -> bytes:
-        """The whole file with a ticket's page, its content stream and ``extra`` objects, numbered from ``count + 1``.
+    def complete(self, content: bytes, fonts: Iterable["EmbeddedFont"]) -> bytes:
+        """Return the whole file: ``content`` amid the static content, and ``fonts`` besides those of the beginning.
 
-        The file's ID is a digest of the ticket's own content.
+        The objects of ``fonts`` are numbered from ``count + 1``. The file's ID is a digest of the ticket's own content.
         """
+        page = self.page_head
+        extra: list[bytes] = []
+        for font in fonts:
+            first = self.count + 1 + len(extra)
+            page += b"/%s %s" % (font.name, reference(first))
+            extra += font.objects(first)
+        page += b">>>>>>"
+        content = quick_stream(b"", content)
         parts = [self.data]
         offset = len(self.data)
         offsets = []
@@ -114,7 +130,7 @@ class BeginningWriter:
         kept[object_number] = body
         return object_number
 
-    def finish(self, catalog: int) -> Beginning:
+    def finish(self, catalog: int, page_head: bytes) -> Beginning:
         """Serialises everything stored; every reserved number must have got its body."""
         pack_number = self.reserve()
         index, bodies, position = [], [], 0
@@ -134,4 +150,4 @@ class BeginningWriter:
             entries[object_number] = b"\x01" + offset.to_bytes(3, "big") + b"\0\0"
             offset += len(part)
         table = b"".join(entries[i] for i in range(CONTENT + 1, self.last + 1))
-        return Beginning(b"".join(parts), table, self.last, catalog)
+        return Beginning(b"".join(parts), table, self.last, catalog, page_head)
