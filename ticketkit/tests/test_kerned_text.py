@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import make_event, make_ticket
 
-from ticketkit.rendering import EventTemplate, filling
+from ticketkit.rendering import EventTemplate, page
 from ticketkit.rendering.pdf.fonts import SharedFont
 from ticketkit.rendering.pdf.text import KernedText, draw_line
 from ticketkit.rendering.template import _COMMON_CHARACTERS
@@ -67,7 +67,7 @@ def test_a_template_shapes_no_name_whose_pairs_it_knows(monkeypatch: pytest.Monk
     template = EventTemplate(make_event())
     for name in ("Anna B", "Banana", "ana"):
         template.render(make_ticket(holder=name))
-    monkeypatch.delattr(filling, "fit")
+    monkeypatch.delattr(page, "fit")
     assert template.render(ticket) == expected
 
 

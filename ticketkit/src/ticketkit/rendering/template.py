@@ -6,11 +6,10 @@ from typing import Any
 
 from ticketkit.rendering.content import TICKET_ELEMENTS, clean_text, event_texts, ticket_texts
 from ticketkit.rendering.details import EventDetails, RenderedTicket, TicketDetails
-from ticketkit.rendering.filling import PageFiller
 from ticketkit.rendering.labels import check_language, is_right_to_left, labels_for
 from ticketkit.rendering.layout.loading import load_layout
 from ticketkit.rendering.layout.placing import Block, Compromise, Setting, place_texts
-from ticketkit.rendering.page import Page
+from ticketkit.rendering.page import Page, PageFiller
 from ticketkit.rendering.palette import Palette
 from ticketkit.rendering.pdf.document import DocumentSource, build_beginning
 from ticketkit.rendering.pdf.fonts import GlyphUse, SharedFont
