@@ -22,7 +22,7 @@ from ticketkit.rendering.text.fitting import LINE_HEIGHT, Fitted, fit
 from ticketkit.rendering.text.fonts import LATIN, FontInstance, typeface
 from ticketkit.rendering.text.shaping import GlyphRun
 
-END = b"\nEMC"
+_END = b"\nEMC"
 _BASELINE = 0.98  # of the size, from the line's top: room for accents above capitals
 _SHARES = {"start": 0.0, "center": 0.5, "end": 1.0}
 
@@ -104,7 +104,7 @@ class Page:
             if block.fitted is None:
                 self._add_place(Slot(block, begin))
             else:
-                self._add(begin + self.draw(block, block.fitted, self._find_font) + END)
+                self._add(begin + self.draw(block, block.fitted, self._find_font) + _END)
 
     def add_code(self, alternative: str) -> None:
         """The white plate of the code, and the place for it."""
@@ -148,18 +148,18 @@ class Page:
         self.sequence.append(place)
 
     def _add_artifact(self, operators: bytes) -> None:
-        self._background.append(b"/Artifact BMC\n" + operators + END)
+        self._background.append(b"/Artifact BMC\n" + operators + _END)
 
     def _add_image(self, name: str, alternative: str, box: tuple[float, float, float, float]) -> None:
         left, bottom, width, height = box
         figure = self.structure.element("Figure", alternative, (left, bottom, left + width, bottom + height))
         place = b"%s 0 0 %s cm" % (numbers(width), numbers(height, left, bottom))
-        self._content.append(b"%s q %s /%s Do Q" % (self.structure.mark(figure), place, name.encode("ascii")) + END)
+        self._content.append(b"%s q %s /%s Do Q" % (self.structure.mark(figure), place, name.encode("ascii")) + _END)
 
     def _plate(self, box: tuple[float, float, float, float], radius: float) -> bytes:
         """A white plate with a thin edge: what stands on it can be read whatever lies around."""
         path = rounded_rectangle(*box, radius)
-        return b"/Artifact BMC\nq 1 g %s RG 0.75 w %s B Q" % (_rgb(self._palette.line), path) + END
+        return b"/Artifact BMC\nq 1 g %s RG 0.75 w %s B Q" % (_rgb(self._palette.line), path) + _END
 
     def _colour(self, block: Block) -> Colour:
         return self._palette.muted if block.is_label else self._palette.text(self.layout.texts[block.element].colour)
@@ -205,10 +205,11 @@ class PageFiller:
             if isinstance(piece, bytes):
                 parts.append(piece)
             elif isinstance(piece, CodePlace):
-                parts.append(b"%s %s%s" % (piece.begin, draw_qr(symbol, piece.area), END))
+                parts.append(b"%s %s%s" % (piece.begin, draw_qr(symbol, piece.area), _END))
             else:
-                text = texts[piece.block.element]
-                drawn = self._drawn.get((piece.block.element, text)) or self._draw_quickly(piece, text)
+                element = piece.block.element
+                text = texts[element]
+                drawn = self._drawn.get((element, text)) or self._draw_quickly(piece, text)
                 if drawn is None:
                     fitted = self._fit(piece, text)
                     self._learn(fitted, text)
@@ -217,8 +218,10 @@ class PageFiller:
                     except KeyError:  # a font or glyph that the page does not have
                         waiting.append((len(parts), piece, fitted))
                         drawn = b""
-                if drawn:
-                    self._remember(piece.block.element, text, drawn)
+                if drawn and element in _RECURRING:
+                    if len(self._drawn) >= _REMEMBERED:
+                        self._drawn.clear()
+                    self._drawn[element, text] = drawn
                 parts.append(drawn)
         extra = _embed([fitted for _, _, fitted in waiting]) if waiting else {}
         for place, slot, fitted in waiting:
@@ -246,7 +249,7 @@ class PageFiller:
             return None
         if width * style.size / 1000 > block.width:
             return None
-        return slot.begin + setter.draw(text, *self._page.place(block, width, style.size), style.size) + END
+        return slot.begin + setter.draw(text, *self._page.place(block, width, style.size), style.size) + _END
 
     def _learn(self, fitted: Fitted, text: str) -> None:
         for line in fitted.lines:
@@ -259,13 +262,7 @@ class PageFiller:
         def find(run: GlyphRun) -> EmbeddedFont:
             return fonts[run.font]
 
-        return slot.begin + self._page.draw(slot.block, fitted, find) + END
-
-    def _remember(self, element: str, text: str, drawn: bytes) -> None:
-        if element in _RECURRING:
-            if len(self._drawn) >= _REMEMBERED:
-                self._drawn.clear()
-            self._drawn[element, text] = drawn
+        return slot.begin + self._page.draw(slot.block, fitted, find) + _END
 
 
 def _embed(texts: list[Fitted]) -> dict[FontInstance, TicketFont]:
