@@ -57,7 +57,7 @@ class EventTemplate:
         self._variants: dict[frozenset[str], _Variant] = {}
         # Most tickets have all elements: building theirs now shows what is wrong with event or layout at once.
         dateless = set() if "date" in self._texts else {"date"}
-        self.complaints = self._variant(frozenset((*TICKET_ELEMENTS, *dateless))).complaints
+        self.complaints = self._build(frozenset((*TICKET_ELEMENTS, *dateless))).complaints
 
     def render(self, ticket: TicketDetails) -> RenderedTicket:
         """The ticket's PNG and PDF, both with the same code."""
@@ -71,19 +71,14 @@ class EventTemplate:
     def compromises(self, ticket: TicketDetails) -> list[Compromise]:
         """The ticket's own texts that its PDF shows otherwise than they are written."""
         texts = ticket_texts(ticket, self._labels, "date" not in self._texts)
-        return self._variant(frozenset(texts)).filler.compromises(texts)
+        variant = self._variants.get(frozenset(texts)) or self._build(frozenset(texts))
+        return variant.filler.compromises(texts)
 
     def _render_pdf(self, ticket: TicketDetails, symbol: QrSymbol) -> bytes:
         texts = ticket_texts(ticket, self._labels, "date" not in self._texts)
-        variant = self._variant(frozenset(texts))
+        variant = self._variants.get(frozenset(texts)) or self._build(frozenset(texts))
         content, fonts = variant.filler.fill(texts, symbol)
         return variant.beginning.complete(content, fonts)
-
-    def _variant(self, present: frozenset[str]) -> _Variant:
-        found = self._variants.get(present)
-        if found is None:
-            found = self._variants[present] = self._build(present)
-        return found
 
     def _prepare_pictures(self) -> dict[str, Picture]:
         pictures = {}
@@ -95,6 +90,7 @@ class EventTemplate:
         return pictures
 
     def _build(self, present: frozenset[str]) -> _Variant:
+        """Build the variant of the tickets that have these elements, and keep it."""
         blocks, complaints = place_texts(self._layout, self._texts, self._labels, present, self._setting)
         fonts = self._embed_fonts(blocks)
         page = Page(self._layout, self._palette, self._setting.right_to_left, lambda run: fonts[run.font])
@@ -116,7 +112,9 @@ class EventTemplate:
             fonts=fonts.values(),
             pictures=self._pictures,
         )
-        return _Variant(build_beginning(source), PageFiller(page, fonts, self._setting), complaints)
+        variant = _Variant(build_beginning(source), PageFiller(page, fonts, self._setting), complaints)
+        self._variants[present] = variant
+        return variant
 
     def _alternatives(self) -> dict[str, str]:
         """What the pictures show, for those who cannot see them."""
