@@ -98,7 +98,11 @@ def record(outcomes: Sequence[tuple[EventTicket, Files | Exception]]) -> dict[in
         for outcome in ordered:
             attempts |= _record_all([outcome])
     for ticket, _ in ordered:
-        _count(ticket, attempts[ticket.pk])
+        attempt = attempts[ticket.pk]
+        metrics.attempts.labels(attempt.outcome).inc()
+        if attempt.state == EventTicket.State.READY:
+            waited = (timezone.now() - ticket.wished_at).total_seconds()
+            metrics.publish_seconds.labels(dispatch.BULK if ticket.in_bulk else dispatch.INTERACTIVE).observe(waited)
     return attempts
 
 
@@ -109,13 +113,6 @@ def _record_all(outcomes: Sequence[tuple[EventTicket, Files | Exception]]) -> di
     if ready := [ticket for ticket, _ in outcomes if attempts[ticket.pk].state == EventTicket.State.READY]:
         signals.ticket_ready.send(EventTicket, tickets=ready)
     return attempts
-
-
-def _count(ticket: EventTicket, attempt: Attempt) -> None:
-    metrics.attempts.labels(attempt.outcome).inc()
-    if attempt.state == EventTicket.State.READY:
-        waited = (timezone.now() - ticket.wished_at).total_seconds()
-        metrics.publish_seconds.labels(dispatch.BULK if ticket.in_bulk else dispatch.INTERACTIVE).observe(waited)
 
 
 def _record(ticket: EventTicket, outcome: Files | Exception) -> Attempt:

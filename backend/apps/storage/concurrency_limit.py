@@ -105,7 +105,8 @@ class AdaptiveLimit:
                 self._changed.notify(free)  # no more than can come in: a crowd that wakes up for nothing costs a core
 
     def _learn(self, kind: str, entered: float, now: float) -> None:
-        latency = self._latencies.setdefault(kind, _Latency(now))
+        if (latency := self._latencies.get(kind)) is None:
+            latency = self._latencies[kind] = _Latency(now)
         latency.add(now - entered, now)
         self._hold = FIRST_HOLD
         if latency.is_slow():

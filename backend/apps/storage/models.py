@@ -20,9 +20,10 @@ class Deployment(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"{TAG_PREFIX}{self.uuid.hex}"
+        return self.uuid.hex
 
 
 def deployment_tag() -> str:
     """Return the tag of every file that this deployment uploads. Create the row on first use."""
-    return str(Deployment.objects.get_or_create(pk=1)[0])
+    deployment, _ = Deployment.objects.get_or_create(pk=1)
+    return f"{TAG_PREFIX}{deployment.uuid.hex}"

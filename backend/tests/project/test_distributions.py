@@ -63,7 +63,7 @@ def test_cloudlet_knows_nothing_of_tickets() -> None:
     [
         ("from ticketkit import render_qr_png  # why", [("ticketkit", ["render_qr_png"])]),
         ("from ticketkit import (\n    Code,  # why\n    KeyRing as Keys,\n)", [("ticketkit", ["Code", "KeyRing"])]),
-        ("    import ticketkit.rendering.png as png", [("ticketkit.rendering.png", [])]),
+        ("    import ticketkit.rendering.qr as qr", [("ticketkit.rendering.qr", [])]),
         ('"from ticketkit.codes.tokens import Code; Code()"', [("ticketkit.codes.tokens", ["Code"])]),
         ("ticketkit.Code()", []),
     ],

@@ -77,8 +77,7 @@ def formatter(form: str) -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("message"),
-            _without_secrets_and_noise,
-            _in_order,
+            _presentable,
             structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else _as_line,
         ],
     )
@@ -101,17 +100,15 @@ def _add_time_and_process(_logger: Any, _method: str, event: EventDict) -> Event
     return event
 
 
-def _without_secrets_and_noise(_logger: Any, _method: str, event: EventDict) -> EventDict:
+def _presentable(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Leave out secrets and what is no plain text, and put the fields in order."""
     if event["logger"].startswith("django.security"):
         # What a client did is no error of ours: its line says enough, and the client chooses how many there are.
         event.pop("exception", None)
     stacks = {name: clean_lines(redact(event.pop(name))) for name in STACKS if name in event}
-    return {**presentable(event), **stacks}
-
-
-def _in_order(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    known = [name for name in (*FIRST, *settings.LOG_CONTEXT) if name in event]
-    return {name: event[name] for name in known} | dict(event)
+    fields = {**presentable(event), **stacks}
+    known = {name: fields[name] for name in (*FIRST, *settings.LOG_CONTEXT) if name in fields}
+    return known | fields
 
 
 def _as_line(_logger: Any, _method: str, event: EventDict) -> str:
