@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, Prefetch
+from django.db.models import F
 from django.utils import timezone
 
 from apps.core.jobs.timing import LEASE
-from apps.events.models import EventImage, EventTicket
+from apps.events.models import EventTicket
 
 
 def claim(pks: Sequence[int]) -> list[EventTicket]:
@@ -30,9 +30,7 @@ def claim(pks: Sequence[int]) -> list[EventTicket]:
             return []
     # The events are read after the claim: a change of theirs that is missed here finds the lease, and has the ticket
     # made again. Tickets of one event share the object. A ticket may be missing: it was deleted in this very moment.
-    # Pictures come without their bytes, which are read only for a template that is not at hand.
-    pictures = Prefetch("event__images", EventImage.objects.defer("content"))
-    tickets = EventTicket.objects.prefetch_related("ticket_type", "event__organiser", pictures)
+    tickets = EventTicket.objects.prefetch_related("ticket_type", "event__organiser", "event__images")
     return list(tickets.filter(pk__in=rows, lease=lease))
 
 

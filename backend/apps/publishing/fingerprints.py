@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 
 from django.db.models import Prefetch, QuerySet
 
@@ -58,15 +59,18 @@ def ticket_face(event: Event, kind: TicketType | None) -> str:
     return _digest([*event_values(event), *((kind.name, str(kind.price), kind.currency) if kind else ())])[:HALF]
 
 
-def event_values(event: Event) -> list[str]:
-    """Return everything that its tickets show of the event, pictures by their digest, and the renderer's version."""
+def event_values(event: Event, images: Iterable[EventImage] | None = None) -> list[str]:
+    """Return everything that its tickets show of the event, pictures by their digest, and the renderer's version.
+
+    `images` are those of the event, for a caller who has them.
+    """
     return [
         str(RENDERER_VERSION),
         *(str(getattr(event, name)) for name in PRINTED_FIELDS),
         *(moment.isoformat() if moment else "" for moment in (event.starts_at, event.ends_at, event.doors_at)),
         *(["both distances from GMT"] if _has_two_offsets(event) else []),
         event.organiser.name,
-        *sorted(f"{image.kind} {image.sha256}" for image in event.images.all()),
+        *sorted(f"{image.kind} {image.sha256}" for image in (event.images.all() if images is None else images)),
         *([f"layout {layout}"] if (layout := canonical_layout(event)) else []),
     ]
 

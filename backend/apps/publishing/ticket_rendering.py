@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -56,7 +56,8 @@ def template_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> Ev
     `pictures` are drawn in place of those that are kept, for an event that is only being considered.
     """
     if pictures is None and event.pk:
-        tried = _template_of_saved(_SavedEvent(tuple(event_values(event)), event))
+        images = list(event.images.all())  # read once: their digests, which find the template, belong to their bytes
+        tried = _template_of_saved(_SavedEvent(tuple(event_values(event, images)), event, images))
     else:
         tried = _template(event_details(event, pictures), canonical_layout(event))
     if isinstance(tried, RenderingError):
@@ -82,15 +83,17 @@ def specimen_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> Re
 
 @dataclass(frozen=True, slots=True)
 class _SavedEvent:
-    """An event by the values that its tickets show, which are read much faster than its details, pictures above all."""
+    """An event by the values that its tickets show, which are compared much faster than its pictures."""
 
     values: tuple[str, ...]
     event: Event = field(compare=False)
+    images: Sequence[EventImage] = field(compare=False)
 
 
 @lru_cache(maxsize=TEMPLATES_KEPT)
 def _template_of_saved(saved: _SavedEvent) -> EventTemplate | RenderingError:
-    return _template(event_details(saved.event), canonical_layout(saved.event))
+    pictures = {image.kind: bytes(image.content) for image in saved.images}
+    return _template(event_details(saved.event, pictures), canonical_layout(saved.event))
 
 
 @lru_cache(maxsize=TEMPLATES_KEPT)
