@@ -61,15 +61,16 @@ class BackOfficeSite(UnfoldAdminSite):  # type: ignore[misc] # unfold has no typ
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """List the models that look after tickets' files among those of events and tickets."""
-        sections = super().get_app_list(request, app_label)
+        only_events = app_label == "events"
+        sections = super().get_app_list(request, None if only_events else app_label)
         events = next((section for section in sections if section["app_label"] == "events"), None)
         if events is None:
-            return list(sections)
+            return [] if only_events else list(sections)
         files = [section for section in sections if section["app_label"] in MOVED.values()]
         events["models"] = sorted(
             (model for section in (events, *files) for model in section["models"]), key=lambda model: model["name"]
         )
-        return [section for section in sections if section not in files]
+        return [events] if only_events else [section for section in sections if section not in files]
 
     def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Any:
         return _with_policy(super().admin_view(view, cacheable))

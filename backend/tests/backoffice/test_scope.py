@@ -245,3 +245,15 @@ def test_superusers_see_every_page() -> None:
     pages += [reverse("admin:accounts_organiser_add"), *pages_of(ticket)]
 
     assert {page: client.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
+
+
+def test_files_of_tickets_are_listed_with_events_and_tickets() -> None:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root@example.org", "correct horse battery staple"))
+
+    for page in (reverse("admin:index"), reverse("admin:app_list", args=["events"])):
+        sections = {section["app_label"]: section["models"] for section in client.get(page).context["app_list"]}
+        assert {"Events", "Event tickets", "Files to delete", "Storage checks"} <= {
+            model["name"] for model in sections["events"]
+        }
+        assert not sections.keys() & {"publishing", "storage_checks"}
