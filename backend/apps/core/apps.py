@@ -9,7 +9,6 @@ class CoreConfig(AppConfig):
     verbose_name = "Core"
 
     def ready(self) -> None:
-
         from .addresses import clean_addresses_in_all_forms
 
         clean_addresses_in_all_forms()

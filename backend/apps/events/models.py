@@ -367,7 +367,7 @@ class EventTicket(CheckedText, PartiallySaved):
 class IssuedList(models.Model):
     """A list of holders that was issued: the key of the form that did it, so that the same form can't do it again.
 
-    Kept for a week; a form that is older is refused for its age (see `timing.py`).
+    Kept for a week; a form that is older is refused for its age (see `issuing.py`).
     """
 
     key = models.CharField(max_length=32, unique=True)

@@ -1,4 +1,4 @@
-"""Makes an uploaded picture small enough to be kept. Runs in a confined process, without Django."""
+"""Makes an uploaded picture small enough to be kept. Runs in a sandbox, without Django."""
 
 from __future__ import annotations
 

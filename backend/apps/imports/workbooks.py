@@ -1,4 +1,4 @@
-"""The first sheet of a workbook (.xlsx, .xlsb, .xls, .ods) as text. Runs in a confined process, without Django."""
+"""The first sheet of a workbook (.xlsx, .xlsb, .xls, .ods) as text. Runs in a sandbox, without Django."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""manage.py migrate_tickets_to_cloudinary: a face of `relocation` and, with --to-local, of `retrieval`."""
+"""manage.py migrate_tickets_to_cloudinary: run `importer.py` or, with --to-local, `exporter.py`."""
 
 from __future__ import annotations
 
