@@ -27,7 +27,7 @@ from apps.events.models import EventTicket
 from apps.storage import gateway
 from apps.storage import retry as retrying
 from apps.storage.retry import TRIED_ONCE_MORE
-from ticketkit import RenderingError
+from ticketkit import FontError, RenderingError
 
 from . import fingerprints, metrics, queues
 from .deletions import (
@@ -124,6 +124,8 @@ def _record_outcome(ticket: EventTicket, outcome: Files | Exception) -> Attempt:
     match outcome:
         case Files():
             return _record_successes([(ticket, outcome)]).get(ticket.pk) or Attempt(_settle_overtaken(ticket))
+        case FontError():  # of this machine, which others may not share
+            return _record_failure(ticket, outcome, str(outcome))
         case RenderingError():
             return _record_failure(ticket, outcome, str(outcome), retry=False)
         case gateway.MediaError() if outcome.is_rate_limit:

@@ -15,6 +15,7 @@ from ticketkit import (
     Compromise,
     EventDetails,
     EventTemplate,
+    FontError,
     RenderedTicket,
     RenderingError,
     TicketDetails,
@@ -102,10 +103,13 @@ def _template(details: EventDetails, layout: str) -> EventTemplate | RenderingEr
 
     Before any ticket is made with it, a specimen is read back as a scanner would: what does not scan is not published.
     A refusal is kept as well: an event that can't be printed must not take the workers' time with each of its tickets.
+    Not so what is wrong with this machine's fonts, which is raised: it may be mended at any moment.
     """
     try:
         template = EventTemplate(details, json.loads(layout) if layout else None)
         check_ticket(template.render(SPECIMEN), SPECIMEN.code)
+    except FontError:
+        raise
     except RenderingError as error:
         return RenderingError(str(error))
     return template

@@ -27,7 +27,7 @@ from tests.factories import make_event, make_ticket
 from tests.pictures import EMPTY_PAGE, codes_in_pdf, codes_in_png
 from tests.races import at_once
 from tests.workers import publish
-from ticketkit import EventTemplate, RenderedTicket, RenderingError, TicketDetails
+from ticketkit import EventTemplate, FontError, RenderedTicket, RenderingError, TicketDetails
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -164,6 +164,16 @@ def test_a_ticket_that_cannot_be_printed_fails_for_good_and_says_why(cloudlet: R
     assert fine.state == EventTicket.State.READY
     requests.rerender(poison)
     assert publish(poison.pk) == EventTicket.State.READY
+
+
+def test_a_font_that_is_missing_on_this_machine_costs_no_ticket(cloudlet: RunningCloudlet) -> None:
+    ticket = make_ticket(event=make_event(title="Drawn without fonts at first"))
+    with mock.patch.object(ticket_rendering, "EventTemplate", side_effect=FontError("the font is missing")):
+        assert publish(ticket.pk) == EventTicket.State.FAILED
+    ticket.refresh_from_db()
+    assert ticket.next_attempt_at is not None
+    assert ticket.reason == "the font is missing"
+    assert publish(ticket.pk) == EventTicket.State.READY, "the worker tries anew, with the fonts of then"
 
 
 def test_attempts_end_at_the_configured_number(settings: Any) -> None:

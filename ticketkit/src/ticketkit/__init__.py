@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ticketkit.rendering.dates import gmt_offset as gmt_offset
     from ticketkit.rendering.dates import local_iso as local_iso
     from ticketkit.rendering.dates import local_time as local_time
+    from ticketkit.rendering.errors import FontError as FontError
     from ticketkit.rendering.labels import is_language as is_language
     from ticketkit.rendering.labels import is_right_to_left as is_right_to_left
     from ticketkit.rendering.labels import labels_for as labels_for
@@ -118,6 +119,7 @@ _NAMES = {
         "check_ticket",
         "read_codes",
     ),
+    "ticketkit.rendering.errors": ("FontError",),
     "ticketkit.rendering.text.coverage": ("uncovered_scripts",),
     "ticketkit.rendering.text.fonts": ("use_fonts",),
     "ticketkit.wallet": (

@@ -7,3 +7,7 @@ class UndrawableTextError(Exception):
 
 class RenderingError(ValueError):
     """A ticket cannot be drawn as asked. The text says what is wrong and what to do about it."""
+
+
+class FontError(RenderingError):
+    """A font of this machine is missing or broken: no fault of the ticket's, which can be drawn once that is mended."""

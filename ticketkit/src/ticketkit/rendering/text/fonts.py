@@ -15,7 +15,7 @@ from typing import Final
 
 import uharfbuzz as hb
 
-from ticketkit.rendering.errors import RenderingError
+from ticketkit.rendering.errors import FontError
 
 EM = 1000
 
@@ -82,17 +82,17 @@ def use_fonts(folder: str | PathLike[str]) -> None:
 
     A file that is not there is taken from the installed packages. Fonts are loaded once a process, so call this before
     the first ticket is drawn. The environment variable `TICKETKIT_FONTS` names a folder without any call; this function
-    overrides it. Raises RenderingError for what is no folder, and when other fonts are in use already.
+    overrides it. Raises FontError for what is no folder, and when other fonts are in use already.
     """
     global _chosen
     path = _existing(folder, "the folder of fonts")
     if typeface.cache_info().currsize and path != fonts_folder():
-        raise RenderingError(f"other fonts than those in {path} are in use: choose the folder before the first ticket")
+        raise FontError(f"other fonts than those in {path} are in use: choose the folder before the first ticket")
     _chosen = path
 
 
 def fonts_folder() -> Path | None:
-    """Return the folder that fonts are looked for in first, if there is one. Raises RenderingError for no folder."""
+    """Return the folder that fonts are looked for in first, if there is one. Raises FontError for no folder."""
     if _chosen is not None:
         return _chosen
     named = os.environ.get(FONTS_VARIABLE)
@@ -102,7 +102,7 @@ def fonts_folder() -> Path | None:
 def _existing(folder: str | PathLike[str], name: str) -> Path:
     path = Path(folder).absolute()
     if not path.is_dir():
-        raise RenderingError(f"{name}: {path} is no folder: name the one that the font files are in")
+        raise FontError(f"{name}: {path} is no folder: name the one that the font files are in")
     return path
 
 
@@ -119,20 +119,20 @@ def font_path(source: FontFile) -> Path | None:
 
 
 def _open_face(source: FontFile) -> hb.Face:
-    """Return the face of a font file that varies in weight alone. Raises RenderingError, which says what is wrong."""
+    """Return the face of a font file that varies in weight alone. Raises FontError, which says what is wrong."""
     path = font_path(source)
     if path is None:
         distribution, folder = source.package.replace("_", "-"), fonts_folder()
         where = f"put the file into {folder}" if folder else f"set {FONTS_VARIABLE} to a folder that has the file"
-        raise RenderingError(f"the font {source.filename} is missing: install {distribution}, or {where}")
+        raise FontError(f"the font {source.filename} is missing: install {distribution}, or {where}")
     try:
         face = hb.Face(_blob(path), source.index)
     except hb.HarfBuzzError as error:
-        raise RenderingError(f"the font {path} cannot be read: {error}") from error
+        raise FontError(f"the font {path} cannot be read: {error}") from error
     if not face.glyph_count:
-        raise RenderingError(f"{path} is not the font of this name: download it again")
+        raise FontError(f"{path} is not the font of this name: download it again")
     if [axis.tag for axis in face.axis_infos] != ["wght"]:
-        raise RenderingError(f"the font {path} does not vary in weight alone: take Noto's variable font of this name")
+        raise FontError(f"the font {path} does not vary in weight alone: take Noto's variable font of this name")
     return face
 
 
