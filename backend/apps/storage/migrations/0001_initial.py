@@ -1,13 +1,10 @@
 import uuid
 from django.db import migrations, models
 
-from apps.core.db.content_types import move_content_types
-
 
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('contenttypes', '0002_remove_content_type_name'),
         ('events', '0015_googlewalletclass'),
     ]
 
@@ -28,5 +25,4 @@ class Migration(migrations.Migration):
                 ),
             ]
         ),
-        move_content_types("events", "storage", "deployment"),
     ]

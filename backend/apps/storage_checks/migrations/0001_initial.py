@@ -3,13 +3,10 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-from apps.core.db.content_types import move_content_types
-
 
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('contenttypes', '0002_remove_content_type_name'),
         ('events', '0015_googlewalletclass'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -67,5 +64,4 @@ class Migration(migrations.Migration):
                 ),
             ]
         ),
-        move_content_types("events", "storage_checks", "usagesample", "examination"),
     ]
