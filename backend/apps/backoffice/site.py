@@ -10,9 +10,8 @@ from allauth.account.decorators import secure_admin_login
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import re_path
-from django.views.generic import RedirectView
 from unfold.sites import UnfoldAdminSite
 
 # Models whose pages had addresses below /admin/events/ once, by the app that they belong to.
@@ -42,6 +41,13 @@ def _with_policy(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
     return guarded
 
 
+def _redirect_to_moved_page(request: HttpRequest, app: str, model: str, rest: str) -> HttpResponseRedirect:
+    """Redirect to the page's address below its app. A form that was open during an upgrade is posted there again."""
+    query = request.META.get("QUERY_STRING")
+    address = f"/admin/{app}/{model}/{rest}" + (f"?{query}" if query else "")
+    return HttpResponseRedirect(address, preserve_request=request.method == "POST")
+
+
 class BackOfficeSite(UnfoldAdminSite):  # type: ignore[misc] # unfold has no types
     """Unfold's site, where signing in is signing in as everywhere, with the same limits on guessing."""
 
@@ -53,7 +59,8 @@ class BackOfficeSite(UnfoldAdminSite):  # type: ignore[misc] # unfold has no typ
         moved = [
             re_path(
                 rf"^events/{model}/(?P<rest>.*)$",
-                RedirectView.as_view(url=f"/admin/{app}/{model}/%(rest)s", query_string=True),
+                _redirect_to_moved_page,
+                {"app": app, "model": model},
             )
             for model, app in MOVED.items()
         ]
