@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-HIDDEN: Final = "[redacted]"
+from apps.core.telemetry.redaction import HIDDEN
 
 # Each form, what stands in its place, and words without which no text has it, in lower case.
 SECRET_FORMS: Final[tuple[tuple[re.Pattern[str], str, tuple[str, ...]], ...]] = (

@@ -11,7 +11,7 @@ from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
-from django.urls import re_path
+from django.urls import re_path, reverse
 from unfold.sites import UnfoldAdminSite
 
 # Models whose pages had addresses below /admin/events/ once, by the app that they belong to.
@@ -44,7 +44,7 @@ def _with_policy(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
 def _redirect_to_moved_page(request: HttpRequest, app: str, model: str, rest: str) -> HttpResponseRedirect:
     """Redirect to the page's address below its app. A form that was open during an upgrade is posted there again."""
     query = request.META.get("QUERY_STRING")
-    address = f"/admin/{app}/{model}/{rest}" + (f"?{query}" if query else "")
+    address = f"{reverse('admin:index')}{app}/{model}/{rest}" + (f"?{query}" if query else "")
     return HttpResponseRedirect(address, preserve_request=request.method == "POST")
 
 
