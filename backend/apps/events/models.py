@@ -347,11 +347,10 @@ class EventTicket(CheckedText, PartiallySaved):
         return bool(self.code_generation) and not self.public_id_suffix
 
     @property
-    def lies_elsewhere(self) -> bool:
-        """Whether a file was published at another place than the one where the ticket's files belong today."""
-        return any(
-            getattr(self, f"{kind.name}_cloudinary_id") not in ("", self.public_id_of(kind)) for kind in gateway.KINDS
-        )
+    def files_elsewhere(self) -> dict[str, str]:
+        """The public ids under which files were published that belong at another place today, by the kind of file."""
+        published = {kind: getattr(self, f"{kind.name}_cloudinary_id") for kind in gateway.KINDS}
+        return {kind.name: at for kind, at in published.items() if at not in ("", self.public_id_of(kind))}
 
     @property
     def has_files(self) -> bool:

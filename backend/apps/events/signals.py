@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
-# The row is new; its files follow. Receivers get `bulk` besides: whether nobody waits for one ticket in particular.
+# The row is new; its files follow. Receivers get `bulk` besides: whether single tickets go first.
 ticket_issued = Signal()
 # A value that is printed was changed by `save()`. Not told of `update()`.
 ticket_changed = Signal()

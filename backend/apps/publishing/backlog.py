@@ -1,4 +1,4 @@
-"""How much work is owed to storage, and since when."""
+"""The backlog of publishing: how much work is due or pending, and since when."""
 
 from __future__ import annotations
 

@@ -51,10 +51,9 @@ def owe_deletion_of_replaced_files(tickets: Sequence[EventTicket]) -> None:
     """
     now = timezone.now()
     _owe(
-        StoredFileDeletion(kind=kind.name, name=published, next_attempt_at=now)
+        StoredFileDeletion(kind=kind, name=published, next_attempt_at=now)
         for ticket in tickets
-        for kind in gateway.KINDS
-        if (published := getattr(ticket, f"{kind.name}_cloudinary_id")) not in ("", ticket.public_id_of(kind))
+        for kind, published in ticket.files_elsewhere.items()
     )
 
 

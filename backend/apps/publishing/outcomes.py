@@ -155,7 +155,7 @@ def _record_successes(outcomes: Sequence[tuple[EventTicket, Files | Exception]])
         lease_until=None,
         reason="",
     )
-    if moved := [ticket for ticket, _ in made if ticket.pk in done and ticket.lies_elsewhere]:
+    if moved := [ticket for ticket, _ in made if ticket.pk in done and ticket.files_elsewhere]:
         owe_deletion_of_replaced_files(moved)
     for ticket, _ in made:
         if ticket.pk in done:

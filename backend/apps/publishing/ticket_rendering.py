@@ -93,8 +93,7 @@ class _SavedEvent:
 
 @lru_cache(maxsize=TEMPLATES_KEPT)
 def _template_of_saved(saved: _SavedEvent) -> EventTemplate | RenderingError:
-    pictures = {image.kind: bytes(image.content) for image in saved.images}
-    return _template(event_details(saved.event, pictures), canonical_layout(saved.event))
+    return _template(event_details(saved.event, _contents(saved.images)), canonical_layout(saved.event))
 
 
 @lru_cache(maxsize=TEMPLATES_KEPT)
@@ -139,7 +138,11 @@ def event_details(event: Event, pictures: Mapping[str, bytes] | None = None) -> 
 
 def kept_pictures(event: Event) -> dict[str, bytes]:
     """The event's pictures by their kind."""
-    return {image.kind: bytes(image.content) for image in event.images.all()} if event.pk else {}
+    return _contents(event.images.all()) if event.pk else {}
+
+
+def _contents(images: Iterable[EventImage]) -> dict[str, bytes]:
+    return {image.kind: bytes(image.content) for image in images}
 
 
 def ticket_details(ticket: EventTicket) -> TicketDetails:
