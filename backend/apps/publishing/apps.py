@@ -6,7 +6,10 @@ class PublishingConfig(AppConfig):
     verbose_name = "Publishing"
 
     def ready(self) -> None:
-        from . import checks, receivers  # registering them needs the models, which are loaded by now
+        from apps.core.jobs import kinds
+
+        from . import checks, deletions, receivers  # registering them needs the models, which are loaded by now
 
         checks.register()
         receivers.connect()
+        kinds.register(deletions.DELETIONS)

@@ -11,15 +11,15 @@ from datetime import datetime
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import default_storage
-from django.db import transaction
-from django.db.models import Count, F
+from django.db.models import Count
 from django.utils import timezone
 
-from apps.core.jobs.timing import LEASE, backoff
+from apps.core.jobs.kinds import Blame, Failure, Kind, Result, Settled, Success
+from apps.core.jobs.models import LEASE
 from apps.events.models import EventTicket
 from apps.storage import gateway
 
-from . import metrics, queues
+from . import metrics
 from .models import StoredFileDeletion
 
 logger = logging.getLogger("apps.events.publishing.deletions")
@@ -59,7 +59,7 @@ def owe_deletion_of_replaced_files(tickets: Sequence[EventTicket]) -> None:
 
 def _owe(rows: Iterable[StoredFileDeletion]) -> None:
     if StoredFileDeletion.objects.bulk_create(rows, batch_size=1000):
-        queues.delete_soon()
+        DELETIONS.send()
 
 
 def _published_files(tickets: Sequence[EventTicket]) -> Iterator[StoredFileDeletion]:
@@ -84,7 +84,7 @@ def _calls_end_at(ticket: EventTicket, now: datetime) -> datetime:
 
 def are_due() -> bool:
     """Whether files have to go now."""
-    return StoredFileDeletion.objects.filter(next_attempt_at__lte=timezone.now()).exists()
+    return DELETIONS.jobs.due(timezone.now()).exists()
 
 
 def reasons() -> list[tuple[str, int]]:
@@ -93,64 +93,50 @@ def reasons() -> list[tuple[str, int]]:
     return list(failed.annotate(number=Count("pk")).values_list("reason", "number"))
 
 
-def delete_due(limit: int = 500) -> tuple[int, int]:
-    """Remove what is due. Answers how many files are gone for certain and how many must be tried again.
+class FileDeletions(Kind[StoredFileDeletion]):
+    """Files to remove from storage. They are tried until they are gone."""
 
-    Safe to run any number of times at once: a row is taken by whoever locks it first, and is then due no more.
-    """
-    gone = failed = 0
-    while (
-        gone + failed < limit and gateway.gate.held_for() == 0 and (rows := _claim(min(CHUNK, limit - gone - failed)))
-    ):
-        errors = list(gateway.crew().map(_remove, rows))
-        removed = [row.pk for row, error in zip(rows, errors, strict=True) if error is None]
-        StoredFileDeletion.objects.filter(pk__in=removed).delete()
-        for row, error in zip(rows, errors, strict=True):
-            if error is not None:
-                _put_off(row, error)
-        gone, failed = gone + len(removed), failed + len(rows) - len(removed)
-        metrics.deletions.labels("removed").inc(len(removed))
-        metrics.deletions.labels("failed").inc(len(rows) - len(removed))
-    return gone, failed
+    name = "file_deletion"
+    task = "apps.events.tasks.delete_due"
+
+    def settled(self, settled: Sequence[Settled[StoredFileDeletion]]) -> None:
+        for each in settled:
+            if isinstance(each.outcome, Failure):
+                level = logging.INFO if each.outcome.blame is Blame.NOTHING else logging.WARNING
+                logger.log(level, NOT_DELETED, each.job.name, each.outcome.reason)
+            metrics.deletions.labels("removed" if each.result is Result.DONE else "failed").inc()
+
+
+DELETIONS = FileDeletions(StoredFileDeletion)
+
+
+def delete_due(limit: int = 500) -> tuple[int, int]:
+    """Remove what is due. Return how many files are gone for certain, and how many must be tried again."""
+    gone = tried = 0
+    while tried < limit and gateway.gate.held_for() == 0 and (rows := DELETIONS.claim(min(CHUNK, limit - tried))):
+        settled = DELETIONS.settle(list(zip(rows, gateway.crew().map(_remove, rows), strict=True)))
+        gone += sum(each.result is Result.DONE for each in settled)
+        tried += len(rows)
+    return gone, tried - gone
 
 
 def work_off_outbox() -> None:
-    """Remove what is due, and call for more hands while there is more than one round's worth of it."""
+    """Remove what is due, and have another task go on while there is more than one task's worth of it."""
     if sum(delete_due(ROUND)) >= ROUND:
-        queues.delete_soon()
+        DELETIONS.send()
 
 
-def _claim(number: int) -> list[StoredFileDeletion]:
-    now = timezone.now()
-    due = StoredFileDeletion.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
-    with transaction.atomic():
-        rows = list(due.select_for_update(skip_locked=True)[:number])
-        taken = StoredFileDeletion.objects.filter(pk__in=[row.pk for row in rows])
-        taken.update(next_attempt_at=now + LEASE, attempts=F("attempts") + 1)
-    return rows
-
-
-def _remove(row: StoredFileDeletion) -> Exception | None:
-    """In a thread of its own, without the database: what keeps the file from being removed, if anything."""
+def _remove(row: StoredFileDeletion) -> Success | Failure:
+    """In a thread of its own, without the database: remove the file, or say why it can't be removed."""
     try:
         if row.kind == StoredFileDeletion.Kind.LOCAL_FILE:
             default_storage.delete(row.name)
         else:
             gateway.destroy(KINDS[row.kind], row.name)
-    except (gateway.MediaError, OSError, SuspiciousOperation) as error:  # the last for a path out of the media folder
-        return error
-    return None
-
-
-def _put_off(row: StoredFileDeletion, error: Exception) -> None:
-    attempts = row.attempts + 1
-    if isinstance(error, gateway.MediaError) and error.is_rate_limit:
-        # It says nothing about the file, so the attempt doesn't count: no limit makes a deletion look hopeless.
-        wait, attempts = backoff(1, error.retry_after), row.attempts
-        logger.info("The deletion of %s waits for the rate limit to be lifted, %s", row.name, wait)
-    else:
-        wait = backoff(attempts)
-        logger.warning(NOT_DELETED, row.name, error)
-    StoredFileDeletion.objects.filter(pk=row.pk).update(
-        next_attempt_at=timezone.now() + wait, attempts=attempts, reason=str(error)[:500]
-    )
+    except gateway.MediaError as error:
+        if error.is_rate_limit:
+            return Failure(str(error), Blame.NOTHING, error.retry_after)
+        return Failure(str(error))
+    except (OSError, SuspiciousOperation) as error:  # the last for a path out of the media folder
+        return Failure(str(error))
+    return Success()

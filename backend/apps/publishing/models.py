@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.utils import timezone
 
+from apps.core.jobs.models import Job, JobQuerySet
 
-class StoredFileDeletion(models.Model):
+
+class StoredFileDeletion(Job):
     """The outbox of deletions: a file on storage that no ticket has any more, kept until its removal is confirmed."""
 
     class Kind(models.TextChoices):
         QR_CODE = "qr_code", "QR code on Cloudinary"
         PDF_TICKET = "pdf_ticket", "PDF on Cloudinary"
-        LOCAL_FILE = "local_file", "file on the local storage of old"
+        LOCAL_FILE = "local_file", "file on the local storage"
 
     kind = models.CharField(max_length=10, choices=Kind)
     name = models.CharField("public id or path", max_length=255)
     created_at = models.DateTimeField(default=timezone.now)
-    attempts = models.PositiveIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(default=timezone.now, db_index=True)
-    reason = models.CharField(max_length=500, blank=True, default="")
+    next_attempt_at = models.DateTimeField(null=True, default=timezone.now, db_index=True)
+
+    objects: ClassVar[models.Manager[StoredFileDeletion]] = JobQuerySet.as_manager()
 
     class Meta:
         db_table = "events_storedfiledeletion"

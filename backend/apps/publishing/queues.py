@@ -16,11 +16,6 @@ def publish_soon(ticket_pks: Sequence[int], *, bulk: bool = False, a_task: int =
         dispatch.send_after_commit("apps.events.tasks.publish", [chunk], _queue(bulk))
 
 
-def delete_soon() -> None:
-    """Have the outbox of deletions emptied after commit: by one task, however many files the transaction owes it."""
-    dispatch.send_once("apps.events.tasks.delete_due", dispatch.BULK)
-
-
 def queue_length(*, bulk: bool) -> int | None:
     """How many tasks wait in the queue for a worker, or None when the broker does not answer."""
     return dispatch.tasks_waiting(_queue(bulk))

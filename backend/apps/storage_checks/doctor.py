@@ -10,12 +10,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
 
 from apps.core.db.chunks import in_chunks
 from apps.core.parallel import in_parallel
@@ -331,7 +329,7 @@ def _why_it_stays(owner: EventTicket, kind: gateway.FileKind) -> str:
 
 
 def _retry_deletion(finding: Finding) -> Repair:
-    StoredFileDeletion.objects.filter(pk=finding.deletion).update(next_attempt_at=timezone.now() - timedelta(seconds=1))
+    deletions.DELETIONS.hasten(deletions.DELETIONS.jobs.filter(pk=finding.deletion))
     deletions.delete_due()
     left = StoredFileDeletion.objects.filter(pk=finding.deletion).first()
     return Repair(finding, "" if left is None else left.reason)

@@ -362,7 +362,7 @@ def test_without_the_claim_they_remove_it_many_times(
     reading = threading.Barrier(4, timeout=20)
     first = threading.local()
 
-    def read_only(number: int) -> list[StoredFileDeletion]:
+    def read_only(self: object, number: int) -> list[StoredFileDeletion]:
         if hasattr(first, "done"):
             return []
         first.done = True
@@ -370,7 +370,7 @@ def test_without_the_claim_they_remove_it_many_times(
         reading.wait()
         return rows
 
-    monkeypatch.setattr(deletions, "_claim", read_only)
+    monkeypatch.setattr(deletions.FileDeletions, "claim", read_only)
     _owe(10)
     with mock.patch.object(gateway, "destroy", side_effect=gateway.destroy) as destroy:
         _delete_at_once()
