@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +12,8 @@ from environs import Env
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 OUTBOX = "apps.mail.outbox.OutboxBackend"
+ANYMAIL = "ANYMAIL_"
+SECRET_NAME = re.compile("KEY|TOKEN|SECRET|PASSWORD")
 SCHEMES = {
     "submission": "a mail server, over STARTTLS, on port 587",
     "smtp": "a mail server; with ?ssl=True over TLS from the start, without it for one on this machine",
@@ -21,20 +25,29 @@ SCHEMES = {
 
 
 def read_email(env: Env) -> dict[str, Any]:
-    """Django's EMAIL_* settings; mail goes to the console when nothing is said.
+    """Return Django's EMAIL_* settings, MAIL_TRANSPORT and ANYMAIL; mail goes to the console when nothing is set.
 
-    Mail for a server is written down first, so that no request waits for the network.
+    Mail for a server or a service is written to the outbox first, so that no request waits for the network.
+    MAIL_TRANSPORT is the back end that the outbox hands its mail to: SMTP, or one of Anymail's, whose settings are
+    read from the variables that begin with ANYMAIL_.
 
     Raises ImproperlyConfigured for a scheme that is not known, which the library behind this passes over in silence.
     """
-    url = env.str("EMAIL_URL", "")
+    url, transport = env.str("EMAIL_URL", ""), env.str("MAIL_TRANSPORT", SMTP)
+    service = {name.removeprefix(ANYMAIL): text for name, text in os.environ.items() if name.startswith(ANYMAIL)}
+    common: dict[str, Any] = {
+        "MAIL_TRANSPORT": transport,
+        "ANYMAIL": service,
+        "ANYMAIL_SECRETS": {name: text for name, text in service.items() if SECRET_NAME.search(name)},
+    }
     if not url:
-        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+        console = "django.core.mail.backends.console.EmailBackend"
+        return {**common, "EMAIL_BACKEND": console if transport == SMTP else OUTBOX}
     scheme = urlsplit(url).scheme
     if scheme not in SCHEMES:
         known = "; ".join(f"{name}:// is {where}" for name, where in SCHEMES.items())
         raise ImproperlyConfigured(f"EMAIL_URL begins with {scheme or 'no scheme'}://, which is not known. {known}.")
-    settings: dict[str, Any] = env.dj_email_url("EMAIL_URL")
-    if settings["EMAIL_BACKEND"] == SMTP:
+    settings: dict[str, Any] = common | env.dj_email_url("EMAIL_URL")
+    if settings["EMAIL_BACKEND"] == SMTP or transport != SMTP:
         settings["EMAIL_BACKEND"] = OUTBOX
     return settings

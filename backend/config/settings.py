@@ -292,7 +292,9 @@ HEADLESS_CLIENTS = ("app", "browser")
 HEADLESS_SERVE_SPECIFICATION = True
 HEADLESS_SPECIFICATION_TEMPLATE_NAME = None  # allauth's page about it loads scripts from elsewhere
 
-vars().update(read_email(env))
+_email = read_email(env)
+vars().update(_email)
+MAIL_TRANSPORT: str = _email["MAIL_TRANSPORT"]
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "tickets@localhost")
 
@@ -337,7 +339,12 @@ LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(FORMATS))
 LOG_LINE_CONTEXT = {"request_id": "request", "ticket_id": "ticket"}
 LOG_CONTEXT = ["request_id", "ticket_id", "event_id", "task", "task_id", "worker"]
 # Whose values no line shows, besides those of Django itself.
-LOG_SECRET_SETTINGS = ["CLOUDINARY_ACCOUNT.api_secret", "APPLE_WALLET_KEY_PASSWORD", "TICKET_SIGNING_KEYS"]
+LOG_SECRET_SETTINGS = [
+    "CLOUDINARY_ACCOUNT.api_secret",
+    "APPLE_WALLET_KEY_PASSWORD",
+    "TICKET_SIGNING_KEYS",
+    "ANYMAIL_SECRETS",
+]
 LOG_SECRET_FORMS = SECRET_FORMS
 LOGGING = logging_config(LOG_FORMAT, LOG_LEVEL)
 LOGGING_CONFIG = "apps.core.telemetry.logs.configure"

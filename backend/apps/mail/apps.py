@@ -6,6 +6,9 @@ class MailConfig(AppConfig):
     verbose_name = "Mail"
 
     def ready(self) -> None:
-        from . import checks
+        from apps.core.jobs import kinds
+
+        from . import checks, sending
 
         checks.register()
+        kinds.register(sending.MAIL)

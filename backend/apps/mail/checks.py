@@ -1,4 +1,4 @@
-"""System checks of the mail server, by `manage.py check --deploy`."""
+"""System checks of how mail is sent."""
 
 from __future__ import annotations
 
@@ -7,12 +7,29 @@ from typing import Any
 
 from django.conf import settings
 from django.core import checks
+from django.utils.module_loading import import_string
 
 MAIL_SERVER = "apps.mail.outbox.OutboxBackend"
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
 def register() -> None:
+    checks.register(check_transport)
     checks.register(check_mail_server, checks.Tags.security, deploy=True)
+
+
+def check_transport(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
+    try:
+        import_string(settings.MAIL_TRANSPORT)
+    except ImportError as error:
+        return [
+            checks.Error(
+                f"MAIL_TRANSPORT={settings.MAIL_TRANSPORT} is no back end for mail here: {error}",
+                hint="For one of Anymail's: pip install django-anymail; its documentation lists the names.",
+                id="events.E006",
+            )
+        ]
+    return []
 
 
 def check_mail_server(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
@@ -20,10 +37,12 @@ def check_mail_server(app_configs: Sequence[Any] | None, **_: Any) -> list[check
         return [
             checks.Warning(
                 "No mail leaves this machine, so nobody can confirm an address or set a new password.",
-                hint="Set EMAIL_URL=submission://user:password@host:587 in backend/.env.",
+                hint="Set EMAIL_URL=submission://user:password@host:587 in backend/.env, or MAIL_TRANSPORT.",
                 id="events.W005",
             )
         ]
+    if settings.MAIL_TRANSPORT != SMTP:
+        return []
     if settings.EMAIL_HOST_PASSWORD and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL):
         return [
             checks.Warning(

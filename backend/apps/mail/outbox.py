@@ -1,4 +1,4 @@
-"""Django's way to send mail, without the network: whoever sends mail in a request does not wait for a mail server."""
+"""Django's way to send mail, without the network: no request waits for a mail server."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import Any
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
-from apps.core.jobs import dispatch
-
 from .models import OutgoingMail
-
-QUEUE = dispatch.INTERACTIVE  # somebody waits for a code
+from .sending import MAIL
 
 
 class OutboxBackend(BaseEmailBackend):
@@ -25,13 +22,8 @@ class OutboxBackend(BaseEmailBackend):
         mails = [_written_down(message) for message in email_messages if message.recipients()]
         OutgoingMail.objects.bulk_create(mails)
         if mails:
-            send_soon()
+            MAIL.send()
         return len(mails)
-
-
-def send_soon() -> None:
-    """Have the outbox emptied after commit, by one task for all that the transaction wrote."""
-    dispatch.send_once("apps.mail.tasks.send_due", QUEUE)
 
 
 def _written_down(message: EmailMessage) -> OutgoingMail:

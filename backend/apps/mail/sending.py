@@ -1,6 +1,6 @@
-"""Gives the mail that is owed to the mail server. A message that was taken is forgotten; others are tried again.
+"""Sends the mail of the outbox. A message that was taken is deleted; others are tried again.
 
-A worker that dies between the server's answer and the row's deletion sends that message twice: the price of never
+A worker that dies between the server's answer and the deletion of the row sends that message twice: the price of never
 losing one.
 """
 
@@ -8,85 +8,105 @@ from __future__ import annotations
 
 import logging
 import smtplib
-import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import timedelta
+from http import HTTPStatus
 from typing import cast
 
-from django.core.mail.backends.smtp import EmailBackend
-from django.db.models import Count, F, Min
+from django.conf import settings
+from django.core.mail import get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
 from django.utils import timezone
 
-from apps.core.jobs.timing import LEASE, backoff
+from apps.core.jobs import dispatch
+from apps.core.jobs.kinds import Blame, Failure, Kind, Result, RetryPolicy, Settled, Success
+from apps.core.jobs.models import LEASE
 
 from .models import OutgoingMail
-from .outbox import send_soon
+from .parsing import as_email_message
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 50  # messages over one connection, before somebody else may have the worker
-LONGEST_WAIT = timedelta(minutes=5)  # between two attempts: somebody waits for the code
-GIVE_UP = timedelta(hours=24)
+AT_ONCE = 50  # messages over one connection, before another task may have the worker
 # So that a batch that a slow server drags out can't outlast its lease.
 BATCH_SECONDS = LEASE.total_seconds() / 2
+# What a mail service's API says of the message, rather than of itself.
+REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+class OutgoingMails(Kind[OutgoingMail]):
+    """Mail for the server of EMAIL_URL, or for the service of MAIL_TRANSPORT."""
+
+    name = "mail"
+    task = "apps.mail.tasks.send_due"
+    queue = dispatch.INTERACTIVE  # a person waits for a code
+    policy = RetryPolicy(longest=timedelta(minutes=3))
+
+    def settled(self, settled: Sequence[Settled[OutgoingMail]]) -> None:
+        for mail, outcome, result, wait in ((each.job, each.outcome, each.result, each.wait) for each in settled):
+            if isinstance(outcome, Failure) and result is Result.GIVEN_UP:
+                logger.error("Mail %s was given up after %d attempts: %s", mail.pk, mail.attempts, outcome.reason)
+            elif isinstance(outcome, Failure) and wait is not None:
+                seconds = wait.total_seconds()
+                logger.warning(
+                    "Mail %s was not sent (%s); it is tried again in %d s.", mail.pk, outcome.reason, seconds
+                )
+
+
+MAIL = OutgoingMails(OutgoingMail)
 
 
 def send_due() -> None:
     """Send up to `AT_ONCE` messages that are due, the oldest first, and have another task go on if there are more."""
     started = timezone.now()
-    connection = EmailBackend()  # to the server of EMAIL_URL
+    connection = get_connection(settings.MAIL_TRANSPORT)
     try:
         for _ in range(AT_ONCE):
             if (timezone.now() - started).total_seconds() > BATCH_SECONDS:
                 break
-            mail = _claim()
-            if mail is None:
+            if not (mails := MAIL.claim(1)):
                 return
-            try:
-                _send(connection, mail)
-            except OSError as error:  # smtplib's own are such, too
-                _put_off(mail, error)
-                if not _is_about_this_message(error):
-                    return  # the server is away: the sweep comes back when the others are due
-            else:
-                OutgoingMail.objects.filter(pk=mail.pk, lease=mail.lease).delete()
+            outcome = _send(connection, mails[0])
+            MAIL.settle([(mails[0], outcome)])
+            if isinstance(outcome, Failure) and outcome.blame is Blame.ENVIRONMENT:
+                return  # the server is away: the sweep comes back when the others are due
     finally:
         _close(connection)
-    send_soon()
+    MAIL.send()
 
 
-def sweep() -> None:
-    """Have what is due sent, whoever was to do it."""
-    if OutgoingMail.objects.due(timezone.now()).exists():
-        send_soon()
+def _send(connection: BaseEmailBackend, mail: OutgoingMail) -> Success | Failure:
+    """Hand one message on. The server's words stay out of the reason: they name addresses."""
+    try:
+        if isinstance(connection, SmtpBackend):
+            _send_by_smtp(connection, mail)
+        else:
+            connection.send_messages([as_email_message(mail)])
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = {code for code, _ in error.recipients.values()}
+        reason = "the server refused the recipient: " + ", ".join(map(str, sorted(codes)))
+        return Failure(reason, is_final=all(500 <= code < 600 for code in codes))
+    except smtplib.SMTPResponseException as error:
+        is_refusal = isinstance(error, smtplib.SMTPSenderRefused | smtplib.SMTPDataError)
+        return Failure(
+            f"the server answered {error.smtp_code}",
+            Blame.JOB if is_refusal else Blame.ENVIRONMENT,
+            is_final=is_refusal and error.smtp_code >= 500,
+        )
+    except Exception as error:  # noqa: BLE001 # of any library behind MAIL_TRANSPORT, told by its type alone
+        status = getattr(error, "status_code", None)
+        if status is not None:
+            return Failure(
+                f"the mail service answered {status}", Blame.JOB if status in REFUSALS else Blame.ENVIRONMENT
+            )
+        if isinstance(error, OSError):
+            return Failure(f"{type(error).__name__}: {error}", Blame.ENVIRONMENT)
+        return Failure(type(error).__name__)
+    return Success()
 
 
-@dataclass(frozen=True, slots=True)
-class MailBacklog:
-    """What the mail server has not taken yet, and for how many seconds the oldest has waited; or 0."""
-
-    mail_pending: int
-    mail_oldest: float
-
-
-def backlog() -> MailBacklog:
-    owed = OutgoingMail.objects.aggregate(number=Count("pk"), since=Min("created_at"))
-    age = (timezone.now() - owed["since"]).total_seconds() if owed["since"] else 0.0
-    return MailBacklog(mail_pending=owed["number"], mail_oldest=age)
-
-
-def _claim() -> OutgoingMail | None:
-    """The message that is due longest, for as long as a lease; of several workers one gets it."""
-    now = timezone.now()
-    for pk in OutgoingMail.objects.due(now).order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:AT_ONCE]:
-        lease = uuid.uuid4()
-        claimed = OutgoingMail.objects.due(now).filter(pk=pk)
-        if claimed.update(lease=lease, next_attempt_at=now + LEASE, attempts=F("attempts") + 1):
-            return OutgoingMail.objects.filter(pk=pk, lease=lease).first()
-    return None
-
-
-def _send(connection: EmailBackend, mail: OutgoingMail) -> None:
+def _send_by_smtp(connection: SmtpBackend, mail: OutgoingMail) -> None:
     connection.open()
     server = cast(smtplib.SMTP, connection.connection)
     refused = server.sendmail(mail.sender, mail.recipients, bytes(mail.message))
@@ -94,41 +114,8 @@ def _send(connection: EmailBackend, mail: OutgoingMail) -> None:
         logger.error("Mail %s was refused for %d of %d recipients.", mail.pk, len(refused), len(mail.recipients))
 
 
-def _close(connection: EmailBackend) -> None:
+def _close(connection: BaseEmailBackend) -> None:
     try:
         connection.close()
     except OSError as error:  # every message was answered by then
         logger.info("The mail server ended the connection before we did: %s", type(error).__name__)
-
-
-def _is_about_this_message(error: OSError) -> bool:
-    return isinstance(error, smtplib.SMTPRecipientsRefused | smtplib.SMTPSenderRefused | smtplib.SMTPDataError)
-
-
-def _is_final(error: OSError) -> bool:
-    """Whether the server said that it will never take this message (a 5xx answer about it)."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return all(500 <= code < 600 for code, _ in error.recipients.values())
-    return _is_about_this_message(error) and isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500
-
-
-def _put_off(mail: OutgoingMail, error: OSError) -> None:
-    """Write down when it is tried again, or give it up. The server's words stay out of the log: they name addresses."""
-    now = timezone.now()
-    ours = OutgoingMail.objects.filter(pk=mail.pk, lease=mail.lease)
-    what = _named(error)
-    if _is_final(error) or now - mail.created_at > GIVE_UP:
-        ours.delete()
-        logger.error("Mail %s was given up after %d attempts: %s", mail.pk, mail.attempts, what)
-        return
-    wait = min(backoff(mail.attempts), LONGEST_WAIT)
-    ours.update(lease=None, next_attempt_at=now + wait)
-    logger.warning("Mail %s was not sent (%s); it is tried again in %d s.", mail.pk, what, wait.total_seconds())
-
-
-def _named(error: OSError) -> str:
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return "the server refused the recipient: " + ", ".join(sorted({str(c) for c, _ in error.recipients.values()}))
-    if isinstance(error, smtplib.SMTPResponseException):
-        return f"the server answered {error.smtp_code}"
-    return f"{type(error).__name__}: {error}"

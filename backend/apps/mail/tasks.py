@@ -14,4 +14,4 @@ def send_due() -> None:
 
 @shared_task
 def sweep() -> None:
-    sending.sweep()
+    sending.MAIL.sweep()

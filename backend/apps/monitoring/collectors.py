@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from django.db import DatabaseError
 
-import apps.mail.metrics
 import apps.publishing.metrics
 import apps.storage_checks.metrics
 import apps.wallets.metrics
@@ -16,6 +15,8 @@ from apps.core.jobs import dispatch
 from apps.core.telemetry.metrics import GaugeMetricFamily, Metric
 from apps.publishing import queues
 from apps.webhooks.recording import QUEUE
+
+from . import backlog
 
 logger = logging.getLogger("apps.events.watching")
 
@@ -28,7 +29,7 @@ class Database:
             known = [
                 *apps.publishing.metrics.gauges(),
                 *apps.webhooks.metrics.gauges(),
-                *apps.mail.metrics.gauges(),
+                *backlog.gauges(),
                 _queue_lengths(),
                 *apps.storage_checks.metrics.gauges(),
             ]

@@ -10,8 +10,6 @@ from django.utils import timezone
 
 from apps.events.models import Event, EventTicket
 
-from .models import StoredFileDeletion
-
 State = EventTicket.State
 
 
@@ -25,13 +23,11 @@ class Backlog:
     leased: int
     oldest_wait: float
     oldest_wish: float
-    files_to_delete: int
-    oldest_deletion: float
     events_to_follow: int
 
 
 def backlog(now: datetime | None = None) -> Backlog:
-    """Three statements, each over the partial index of what is owed, or over a table that is usually empty."""
+    """Two statements, each over the partial index of what is owed."""
     now = now or timezone.now()
     owed = EventTicket.objects.owed().aggregate(
         pending=Count("pk", filter=Q(state=State.PENDING)),
@@ -40,7 +36,6 @@ def backlog(now: datetime | None = None) -> Backlog:
         since=Min("next_attempt_at"),
         wished_since=Min("wished_at"),
     )
-    deletions = StoredFileDeletion.objects.aggregate(number=Count("pk"), since=Min("created_at"))
     return Backlog(
         pending=owed["pending"],
         retrying=owed["retrying"],
@@ -48,8 +43,6 @@ def backlog(now: datetime | None = None) -> Backlog:
         leased=owed["leased"],
         oldest_wait=_age(owed["since"], now),
         oldest_wish=_age(owed["wished_since"], now),
-        files_to_delete=deletions["number"],
-        oldest_deletion=_age(deletions["since"], now),
         events_to_follow=Event.objects.exclude(republish_after=None).count(),
     )
 

@@ -44,8 +44,6 @@ HELP: Final = {
     "leased": "Tickets that a worker is at",
     "oldest_wait": "Seconds since the most overdue ticket should have been tried",
     "oldest_wish": "Seconds that the ticket that waits longest has waited for its files",
-    "files_to_delete": "Files of deleted tickets that are still on storage",
-    "oldest_deletion": "Seconds that the oldest of them has waited",
     "events_to_follow": "Changed events whose tickets are about to be made anew",
 }
 

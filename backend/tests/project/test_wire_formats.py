@@ -67,30 +67,31 @@ view_issuedlist view_mailedcode view_membership view_organiser view_outgoingmail
 view_tickettype view_user view_webhookendpoint view_webhookmessage
 """
 LOGGERS = """
-apps.events.api.errors apps.events.api.wallets apps.events.auditing.examinations apps.events.confined
-apps.events.media apps.events.publishing.cascades apps.events.publishing.claims apps.events.publishing.deletions
-apps.events.publishing.dispatch apps.events.publishing.pipeline apps.events.publishing.sweep apps.events.retrying
-apps.events.wallets apps.events.watching apps.mail.sending apps.telemetry.middleware apps.webhooks.claims
-apps.webhooks.delivery apps.webhooks.upkeep config.priority
+apps.core.jobs.kinds apps.events.api.errors apps.events.api.wallets apps.events.auditing.examinations
+apps.events.confined apps.events.media apps.events.publishing.cascades apps.events.publishing.claims
+apps.events.publishing.deletions apps.events.publishing.dispatch apps.events.publishing.pipeline
+apps.events.publishing.sweep apps.events.retrying apps.events.wallets apps.events.watching apps.mail.sending
+apps.telemetry.middleware apps.webhooks.claims apps.webhooks.delivery apps.webhooks.upkeep config.priority
 """
 METRICS = """
-admit_admissions:counter admit_attempts:counter admit_database_up:gauge admit_deletions:counter
-admit_events_to_follow:gauge admit_files_to_delete:gauge admit_findings:gauge admit_given_up:gauge
-admit_http_request_seconds:histogram admit_last_storage_check_seconds:gauge admit_leased:gauge
-admit_mail_oldest:gauge admit_mail_pending:gauge admit_oldest_deletion:gauge admit_oldest_wait:gauge
-admit_oldest_wish:gauge admit_pending:gauge admit_publish_seconds:histogram admit_queue_tasks:gauge
-admit_render_seconds:histogram admit_retrying:gauge admit_storage_call_limit:gauge
-admit_storage_call_seconds:histogram admit_storage_calls:counter admit_storage_calls_in_flight:gauge
-admit_storage_credits_limit:gauge admit_storage_held_until_seconds:gauge admit_storage_usage:gauge
-admit_task_seconds:histogram
-admit_upload_retries:counter admit_wallet_credentials_end_seconds:gauge admit_wallet_off:gauge
-admit_webhook_endpoints_troubled:gauge admit_webhook_seconds:histogram admit_webhooks_given_up:gauge
-admit_webhooks_oldest_wait:gauge admit_webhooks_pending:gauge
+admit_admissions:counter admit_attempts:counter admit_backlog:gauge admit_backlog_oldest_seconds:gauge
+admit_backlog_overdue_seconds:gauge admit_database_up:gauge admit_deletions:counter admit_events_to_follow:gauge
+admit_files_to_delete:gauge admit_findings:gauge admit_given_up:gauge admit_http_request_seconds:histogram
+admit_last_storage_check_seconds:gauge admit_leased:gauge admit_mail_oldest:gauge admit_mail_pending:gauge
+admit_oldest_deletion:gauge admit_oldest_wait:gauge admit_oldest_wish:gauge admit_pending:gauge
+admit_publish_seconds:histogram admit_queue_tasks:gauge admit_render_seconds:histogram admit_retrying:gauge
+admit_storage_call_limit:gauge admit_storage_call_seconds:histogram admit_storage_calls:counter
+admit_storage_calls_in_flight:gauge admit_storage_credits_limit:gauge admit_storage_held_until_seconds:gauge
+admit_storage_usage:gauge admit_task_seconds:histogram admit_upload_retries:counter
+admit_wallet_credentials_end_seconds:gauge admit_wallet_off:gauge admit_webhook_endpoints_troubled:gauge
+admit_webhook_seconds:histogram admit_webhooks_given_up:gauge admit_webhooks_oldest_wait:gauge
+admit_webhooks_pending:gauge
 """
 COMMANDS = "make_demo migrate_tickets_to_cloudinary publish_tickets replay_webhooks serve_metrics ticket_doctor"
 CHECKS = """
 accounts.W001 accounts.W002 accounts.W003 admit.W001 events.E001 events.E002 events.E003 events.E004 events.E005
-events.W001 events.W002 events.W003 events.W004 events.W005 events.W006 events.W010 events.W011 webhooks.W001
+events.E006 events.W001 events.W002 events.W003 events.W004 events.W005 events.W006 events.W010 events.W011
+webhooks.W001
 """
 ROUTES = {
     ("healthz", None),

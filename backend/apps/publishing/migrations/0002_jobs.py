@@ -20,21 +20,6 @@ class Migration(migrations.Migration):
             name='lease_until',
             field=models.DateTimeField(editable=False, null=True),
         ),
-        # With a default of the database: processes of the previous version insert rows without this column.
-        migrations.AddField(
-            model_name='storedfiledeletion',
-            name='revision',
-            field=models.PositiveIntegerField(db_default=0, editable=False),
-        ),
-        migrations.SeparateDatabaseAndState(
-            state_operations=[
-                migrations.AlterField(
-                    model_name='storedfiledeletion',
-                    name='revision',
-                    field=models.PositiveIntegerField(default=0, editable=False),
-                ),
-            ]
-        ),
         migrations.AlterField(
             model_name='storedfiledeletion',
             name='attempts',
@@ -54,5 +39,20 @@ class Migration(migrations.Migration):
             model_name='storedfiledeletion',
             name='reason',
             field=models.CharField(blank=True, default='', editable=False, max_length=500),
+        ),
+        # Last, so that SQLite keeps the default of the database: processes of the previous version insert rows without this column.
+        migrations.AddField(
+            model_name='storedfiledeletion',
+            name='revision',
+            field=models.PositiveIntegerField(db_default=0, editable=False),
+        ),
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.AlterField(
+                    model_name='storedfiledeletion',
+                    name='revision',
+                    field=models.PositiveIntegerField(default=0, editable=False),
+                ),
+            ]
         ),
     ]
