@@ -70,6 +70,7 @@ class Event(CheckedText):
 
     # Its tickets follow its changes (`publishing/invalidation.py`): `face` is the digest of what they last had to show.
     face = models.CharField(max_length=64, blank=True, default="", editable=False)
+    # Written by processes of the previous version, while a new one is deployed.
     republish_after = models.DateTimeField(null=True, editable=False, db_index=True)
 
     class Meta:

@@ -16,6 +16,7 @@ FORMER_NAMES: Final = {
     "mail_oldest": ("mail", ("oldest",), "Seconds that the oldest of them has waited"),
     "files_to_delete": ("file_deletion", ("waiting", "retrying"), "Files of deleted tickets that are still on storage"),
     "oldest_deletion": ("file_deletion", ("oldest",), "Seconds that the oldest of them has waited"),
+    "events_to_follow": ("changed_event", ("waiting", "retrying"), "Changed events whose tickets are about to follow"),
 }
 
 

@@ -8,8 +8,14 @@ class PublishingConfig(AppConfig):
     def ready(self) -> None:
         from apps.core.jobs import kinds
 
-        from . import checks, deletions, receivers  # registering them needs the models, which are loaded by now
+        from . import (  # registering them needs the models, which are loaded by now
+            checks,
+            deletions,
+            invalidation,
+            receivers,
+        )
 
         checks.register()
         receivers.connect()
         kinds.register(deletions.DELETIONS)
+        kinds.register(invalidation.CHANGED_EVENTS)

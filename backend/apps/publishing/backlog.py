@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
-from apps.events.models import Event, EventTicket
+from apps.events.models import EventTicket
 
 State = EventTicket.State
 
@@ -23,7 +23,6 @@ class Backlog:
     leased: int
     oldest_wait: float
     oldest_wish: float
-    events_to_follow: int
 
 
 def backlog(now: datetime | None = None) -> Backlog:
@@ -43,7 +42,6 @@ def backlog(now: datetime | None = None) -> Backlog:
         leased=owed["leased"],
         oldest_wait=_age(owed["since"], now),
         oldest_wish=_age(owed["wished_since"], now),
-        events_to_follow=Event.objects.exclude(republish_after=None).count(),
     )
 
 

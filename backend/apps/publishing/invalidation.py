@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 from django.utils import timezone
 
+from apps.core.jobs.kinds import Kind, Success, beat
 from apps.events.models import Event, EventTicket
 
 from . import fingerprints
+from .models import ChangedEvent
 
 logger = logging.getLogger("apps.events.publishing.cascades")
 
@@ -30,12 +32,25 @@ State = EventTicket.State
 SETTLED = Q(state=State.READY) | Q(state=State.FAILED, next_attempt_at=None)
 
 
-def event_changed(event_id: int) -> None:
+class ChangedEvents(Kind[ChangedEvent]):
+    """Events whose tickets have to follow a change."""
+
+    name = "changed_event"
+    task = "apps.events.tasks.republish_changed"
+
+
+CHANGED_EVENTS = ChangedEvents(ChangedEvent)
+
+
+def event_changed(event_id: int, due_at: datetime | None = None) -> None:
     """Have the event's tickets looked at soon, because it, its ticket types, its pictures or its organiser changed."""
-    event, now = Event.objects.filter(pk=event_id), timezone.now()
-    if not event.filter(republish_after=None).update(republish_after=now + QUIET):
-        # A run may be at it already, with what it read before this change: it must find another moment in the row.
-        event.filter(republish_after__lte=now).update(republish_after=now)
+    due_at = due_at or timezone.now() + QUIET
+    while True:
+        found, is_new = ChangedEvent.objects.get_or_create(event_id=event_id, defaults={"next_attempt_at": due_at})
+        # A run that has read the event before this change is overtaken. Of quick edits the first one sets the time.
+        when = Case(When(lease=None, then=F("next_attempt_at")), default=due_at)
+        if is_new or CHANGED_EVENTS.request(CHANGED_EVENTS.jobs.filter(pk=found.pk), when):
+            return
 
 
 def about_to_edit(event_id: int) -> None:
@@ -59,9 +74,7 @@ def notice_changes(now: datetime | None = None) -> int:
     Past events are left alone, except that a change reported by `event_changed` is always published.
     """
     now = now or timezone.now()
-    current = Event.objects.filter(
-        Q(ends_at__gte=now) | Q(starts_at__gte=now - timedelta(days=2)), republish_after=None
-    )
+    current = Event.objects.filter(Q(ends_at__gte=now) | Q(starts_at__gte=now - timedelta(days=2)), change=None)
     noticed = 0
     for event in fingerprints.with_what_is_printed(current).iterator(chunk_size=500):
         if event.face != fingerprints.face_of(event):
@@ -71,16 +84,24 @@ def notice_changes(now: datetime | None = None) -> int:
 
 
 def republish_changed(now: datetime | None = None) -> int:
-    """Mark the stale tickets of the events whose quiet time is over; the sweep sends the work. Answers how many.
+    """Mark the stale tickets of the events whose quiet time is over; the sweep sends the work. Return how many.
 
     Safe to run any number of times at once, and to be killed at any point: the event stays due until the last of its
     tickets is marked.
     """
-    due = Event.objects.filter(republish_after__lte=now or timezone.now())
-    return sum(_republish(event) for event in fingerprints.with_what_is_printed(due))
+    for pk, due_at in Event.objects.exclude(republish_after=None).values_list("pk", "republish_after"):
+        event_changed(pk, due_at)  # before the mark of the previous version is removed
+        Event.objects.filter(pk=pk).update(republish_after=None)
+    marked = 0
+    while claimed := CHANGED_EVENTS.claim(1, now):
+        (changed,) = claimed
+        for event in fingerprints.with_what_is_printed(Event.objects.filter(pk=changed.event_id)):
+            marked += _republish(event, changed)
+        CHANGED_EVENTS.settle([(changed, Success())])
+    return marked
 
 
-def _republish(event: Event) -> int:
+def _republish(event: Event, changed: ChangedEvent) -> int:
     _overtake_workers(event)
     marked = 0
     for stale in _stale(event):
@@ -88,9 +109,8 @@ def _republish(event: Event) -> int:
         while pks := list(stale.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
             marked += _mark(pks)
             last = pks[-1]
-    # If it was changed again meanwhile, `republish_after` is another, and it stays due.
-    done = Event.objects.filter(pk=event.pk, republish_after=event.republish_after)
-    done.update(republish_after=None, face=fingerprints.face_of(event))
+            beat(changed)
+    Event.objects.filter(pk=event.pk).update(face=fingerprints.face_of(event))
     if marked:
         logger.info("%d tickets of event %s are made anew, because it changed", marked, event.pk)
     return marked

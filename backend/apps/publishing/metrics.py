@@ -44,7 +44,6 @@ HELP: Final = {
     "leased": "Tickets that a worker is at",
     "oldest_wait": "Seconds since the most overdue ticket should have been tried",
     "oldest_wish": "Seconds that the ticket that waits longest has waited for its files",
-    "events_to_follow": "Changed events whose tickets are about to be made anew",
 }
 
 

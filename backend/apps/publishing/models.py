@@ -1,4 +1,4 @@
-"""The outbox of deletions: files on storage that must go, kept until their removal is confirmed."""
+"""Jobs of publishing besides the tickets themselves."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from apps.core.jobs.models import Job, JobQuerySet
+from apps.events.models import Event
 
 
 class StoredFileDeletion(Job):
@@ -33,3 +34,20 @@ class StoredFileDeletion(Job):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ChangedEvent(Job):
+    """An event that was changed, whose tickets have to follow (`invalidation.py`); deleted when they do."""
+
+    # Without a constraint of the database: an event that is deleted at this very moment must not fail the transaction
+    # of a change. A row that is left over is deleted by the next run.
+    event = models.OneToOneField(Event, on_delete=models.CASCADE, related_name="change", db_constraint=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[models.Manager[ChangedEvent]] = JobQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"change of event {self.event_id}"

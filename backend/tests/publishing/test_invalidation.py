@@ -15,6 +15,7 @@ from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import Event, EventImage, EventTicket, TicketType
 from apps.publishing import claims, fingerprints, invalidation, outcomes, pipeline, queues, sweep, ticket_rendering
+from apps.publishing.models import ChangedEvent
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_picture, make_ticket, make_ticket_type
@@ -49,6 +50,12 @@ def event(cloudlet: RunningCloudlet) -> Event:
 
 def publish_all() -> None:
     pipeline.publish_many(sweep.owed_pks())
+
+
+def due(event: Event) -> None:
+    """Let the quiet time after a change be over."""
+    invalidation.event_changed(event.pk)
+    ChangedEvent.objects.update(next_attempt_at=timezone.now())
 
 
 def follow() -> int:
@@ -200,6 +207,8 @@ def test_a_sweep_that_dies_half_way_is_finished_by_the_next(event: Event, monkey
     with pytest.raises(SystemExit):
         invalidation.republish_changed(timezone.now() + LATER)
     assert event.tickets.filter(state=State.PENDING).count() == 2
+    assert follow() == 0, "its lease still runs"
+    ChangedEvent.objects.update(lease_until=timezone.now(), next_attempt_at=timezone.now())
     assert follow() == 4
     assert set(event.tickets.values_list("state", flat=True)) == {State.READY}
 
@@ -228,7 +237,8 @@ def test_a_change_gives_tickets_that_could_not_be_printed_another_chance(event: 
 def test_an_edit_in_the_middle_of_a_run_is_not_lost_with_it(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also that of an event that is over, at which no later look at current events would find it."""
     Event.objects.update(starts_at=timezone.now() - timedelta(days=30), doors_at=None)
-    Event.objects.update(title="Second", republish_after=timezone.now() - timedelta(seconds=1))
+    Event.objects.update(title="Second")
+    due(event)
     mark = invalidation._mark
 
     def edit_once(pks: list[int]) -> int:
@@ -239,7 +249,7 @@ def test_an_edit_in_the_middle_of_a_run_is_not_lost_with_it(event: Event, monkey
     monkeypatch.setattr(invalidation, "_mark", edit_once)
     invalidation.republish_changed()
     publish_all()
-    assert Event.objects.get().republish_after is not None, "it is still due"
+    assert ChangedEvent.objects.exists(), "it is still due"
     follow()
     third = fingerprints.ticket_faces(Event.objects.get())
     for ticket in EventTicket.objects.all():
@@ -256,5 +266,6 @@ def test_workers_of_an_older_version_keep_no_run_busy(event: Event, monkeypatch:
         return marked
 
     monkeypatch.setattr(invalidation, "_mark", mark_and_undo)
-    Event.objects.update(title="After", republish_after=timezone.now())
+    Event.objects.update(title="After")
+    due(event)
     assert invalidation.republish_changed() == 6

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Generic
 
 from django.db import OperationalError, transaction
-from django.db.models import Count, F, Min, Q
+from django.db.models import Count, Expression, F, Min, Q
 from django.utils import timezone
 
 from . import dispatch
@@ -107,17 +107,16 @@ class Kind(Generic[J]):
 
     # -- The engine --
 
-    def claim(self, number: int) -> list[J]:
+    def claim(self, number: int, now: datetime | None = None) -> list[J]:
         """Take a lease on up to `number` jobs that are due. Of any number of workers one gets each job."""
-        return self._claim(lambda now: self.choose(self.jobs.due(now), number, now))
+        return self._claim(lambda now: self.choose(self.jobs.due(now), number, now), now or timezone.now())
 
     def claim_these(self, pks: Sequence[int]) -> list[J]:
         """Take a lease on those of the jobs that are pending, due or not, and that no other worker has a lease on."""
-        return self._claim(lambda now: self.jobs.pending().unclaimed(now).filter(pk__in=pks).locked())
+        return self._claim(lambda now: self.jobs.pending().unclaimed(now).filter(pk__in=pks).locked(), timezone.now())
 
-    def _claim(self, choose: Callable[[datetime], list[int]]) -> list[J]:
-        now, lease = timezone.now(), uuid.uuid4()
-        until = now + LEASE
+    def _claim(self, choose: Callable[[datetime], list[int]], now: datetime) -> list[J]:
+        lease, until = uuid.uuid4(), now + LEASE
         with transaction.atomic():
             if not (pks := choose(now)):
                 return []
@@ -170,7 +169,7 @@ class Kind(Generic[J]):
             row.update(next_attempt_at=None, **noted, **released, **self.given_up)
         return Settled(job, outcome, Result.GIVEN_UP)
 
-    def request(self, rows: JobQuerySet[J], due_at: datetime, **columns: Any) -> int:
+    def request(self, rows: JobQuerySet[J], due_at: datetime | Expression, **columns: Any) -> int:
         """Have the work of these rows done (again), with all attempts. Return how many rows there were.
 
         A worker that is at it has its outcome overtaken. The caller locks the rows if there are several.

@@ -10,7 +10,7 @@ from uuid import UUID
 from apps.events import codes
 from apps.events.models import Event, EventTicket
 from apps.publishing import fingerprints, invalidation
-from apps.publishing.models import StoredFileDeletion
+from apps.publishing.models import ChangedEvent, StoredFileDeletion
 from apps.storage import gateway
 from apps.storage_checks import doctor
 from apps.storage_checks.inventory import Inventory
@@ -23,7 +23,7 @@ CHUNK = 500
 def owed() -> bool:
     """Whether anything is left to do."""
     return bool(
-        Event.objects.exclude(republish_after=None).exists()
+        ChangedEvent.objects.exists()
         or StoredFileDeletion.objects.exists()
         or EventTicket.objects.exclude(state=State.READY).exists()
         or invalidation.notice_changes()
