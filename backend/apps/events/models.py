@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from apps.core.addresses import AddressField, strip_address
 from apps.core.db.partial_saves import PartiallySaved, PartiallySavedQuerySet
-from apps.core.jobs.timing import first_sweep
+from apps.core.jobs.models import Job, JobQuerySet, first_sweep
 from apps.core.validators import CheckedText, validate_time_zone
 from apps.storage import fields, gateway
 from ticketkit import RenderingError, clean_text, load_layout, local_time
@@ -160,28 +160,14 @@ class TicketType(CheckedText):
 CHANGED_EVENT = "A ticket stays with its event, which its code names. Delete it, and issue one for the other event."
 
 
-class EventTicketQuerySet(PartiallySavedQuerySet["EventTicket"]):
-    def owed(self) -> EventTicketQuerySet:
-        """Tickets whose files somebody has still to make, now or later."""
-        return self.filter(
-            state__in=(EventTicket.State.PENDING, EventTicket.State.FAILED), next_attempt_at__isnull=False
-        )
+class EventTicketQuerySet(PartiallySavedQuerySet["EventTicket"], JobQuerySet["EventTicket"]):  # type: ignore[override]
+    def pending(self) -> EventTicketQuerySet:
+        """Return the tickets whose files have to be made, by the partial index of those."""
+        return super().pending().filter(state__in=(EventTicket.State.PENDING, EventTicket.State.FAILED))
 
     def given_up(self) -> EventTicketQuerySet:
-        """Tickets that failed for good: nobody tries to make their files before a person asks for it."""
+        """Return the tickets that failed for good: their files are not tried again unless a person asks for it."""
         return self.filter(state=EventTicket.State.FAILED, next_attempt_at=None)
-
-    def unclaimed(self, now: datetime) -> EventTicketQuerySet:
-        """Tickets that no worker holds a running lease on."""
-        return self.filter(Q(lease_until=None) | Q(lease_until__lte=now))
-
-    def locked(self) -> list[int]:
-        """The keys of the tickets, whose rows are locked until the caller's transaction ends.
-
-        In the order of their keys: statements about many rows lock them as they happen to lie, and two that do would
-        wait for each other in a circle. Whoever changes several tickets at once locks them here first.
-        """
-        return list(self.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
     def held_by(self, user: User) -> EventTicketQuerySet:
         """The user's own tickets: those issued to the account, and those to an address the user has confirmed."""
@@ -189,7 +175,7 @@ class EventTicketQuerySet(PartiallySavedQuerySet["EventTicket"]):
         return self.filter(Q(holder=user) | Q(holder=None, holder_email__in=confirmed))
 
 
-class EventTicket(CheckedText, PartiallySaved):
+class EventTicket(CheckedText, PartiallySaved, Job):
     """One ticket: who may enter what, the generation of its code, and the state of its two files.
 
     Saving a changed value that is printed has the files made anew after commit. `update()` and `bulk_update()` tell
@@ -244,18 +230,14 @@ class EventTicket(CheckedText, PartiallySaved):
     public_id_suffix = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     published_suffix = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
-    # The work owed. `revision` counts the wishes for new files, so that an answer to an old wish is recognised.
+    # The job of making the files.
     state = models.CharField(max_length=8, choices=State, default=State.PENDING, editable=False)
-    revision = models.PositiveIntegerField(default=0, editable=False)
-    # How long the wish took is measured by it. The database knows the default too, as for `Event.layout`: while a new
-    # version is deployed, processes of the old one issue tickets.
+    # When files were last requested. The database knows the default too, as for `Event.layout`: while a new version is
+    # deployed, processes of the old one issue tickets.
     wished_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     next_attempt_at = models.DateTimeField(null=True, default=first_sweep, editable=False)
-    lease_until = models.DateTimeField(null=True, editable=False)
-    lease = models.UUIDField(null=True, editable=False)
-    in_bulk = models.BooleanField(default=False, editable=False)  # nobody waits for this ticket in particular
-    reason = models.CharField(max_length=500, blank=True, default="", editable=False)
+    in_bulk = models.BooleanField(default=False, editable=False)  # no one person waits for it
 
     objects: ClassVar[models.Manager[EventTicket]] = EventTicketQuerySet.as_manager()
 

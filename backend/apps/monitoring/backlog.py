@@ -12,6 +12,12 @@ from apps.core.telemetry.metrics import GaugeMetricFamily, Metric
 
 # The names of the previous release, which dashboards may still ask for: what they are called now, and their help texts.
 FORMER_NAMES: Final = {
+    "pending": ("ticket", ("waiting",), "Tickets whose files are on their way"),
+    "retrying": ("ticket", ("retrying",), "Tickets whose last attempt failed and that are tried again"),
+    "given_up": ("ticket", ("given_up",), "Tickets that failed for good and wait for a person"),
+    "leased": ("ticket", ("leased",), "Tickets that a worker is at"),
+    "oldest_wait": ("ticket", ("overdue",), "Seconds since the most overdue ticket should have been tried"),
+    "oldest_wish": ("ticket", ("oldest",), "Seconds that the ticket that waits longest has waited for its files"),
     "mail_pending": ("mail", ("waiting", "retrying"), "Messages that the mail server has not taken yet"),
     "mail_oldest": ("mail", ("oldest",), "Seconds that the oldest of them has waited"),
     "files_to_delete": ("file_deletion", ("waiting", "retrying"), "Files of deleted tickets that are still on storage"),

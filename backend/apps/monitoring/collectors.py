@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from django.db import DatabaseError
 
-import apps.publishing.metrics
 import apps.storage_checks.metrics
 import apps.wallets.metrics
 import apps.webhooks.metrics
@@ -27,7 +26,6 @@ class Database:
     def collect(self) -> Iterator[Metric]:
         try:
             known = [
-                *apps.publishing.metrics.gauges(),
                 *apps.webhooks.metrics.gauges(),
                 *backlog.gauges(),
                 _queue_lengths(),

@@ -8,14 +8,12 @@ class PublishingConfig(AppConfig):
     def ready(self) -> None:
         from apps.core.jobs import kinds
 
-        from . import (  # registering them needs the models, which are loaded by now
-            checks,
-            deletions,
-            invalidation,
-            receivers,
-        )
+        from . import checks, receivers  # registering them needs the models, which are loaded by now
+        from .deletions import DELETIONS
+        from .invalidation import CHANGED_EVENTS
+        from .outcomes import TICKETS
 
         checks.register()
         receivers.connect()
-        kinds.register(deletions.DELETIONS)
-        kinds.register(invalidation.CHANGED_EVENTS)
+        for kind in (TICKETS, DELETIONS, CHANGED_EVENTS):
+            kinds.register(kind)

@@ -22,6 +22,7 @@ from apps.events.models import Event, EventTicket
 
 from . import fingerprints
 from .models import ChangedEvent
+from .outcomes import TICKETS
 
 logger = logging.getLogger("apps.events.publishing.cascades")
 
@@ -128,17 +129,10 @@ def _overtake_workers(event: Event) -> None:
     """A worker that is at a ticket may have read the event before it changed: have it notice when it is done."""
     taken = EventTicket.objects.filter(event=event).exclude(lease=None).exclude(state=State.READY)
     with transaction.atomic():
-        taken.filter(pk__in=taken.locked()).update(revision=F("revision") + 1)
+        TICKETS.overtake(taken.filter(pk__in=taken.locked()))
 
 
 def _mark(pks: list[int]) -> int:
     with transaction.atomic():
-        return EventTicket.objects.filter(pk__in=EventTicket.objects.filter(SETTLED, pk__in=pks).locked()).update(
-            state=State.PENDING,
-            revision=F("revision") + 1,
-            wished_at=timezone.now(),
-            attempts=0,
-            next_attempt_at=timezone.now(),
-            in_bulk=True,
-            reason="",
-        )
+        settled = EventTicket.objects.filter(pk__in=EventTicket.objects.filter(SETTLED, pk__in=pks).locked())
+        return TICKETS.request_files(settled, bulk=True, due_at=timezone.now())

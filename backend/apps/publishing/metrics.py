@@ -1,15 +1,12 @@
-"""What counts about the files of tickets: attempts, rendering, deletions, and the backlog."""
+"""What counts about the files of tickets: attempts, rendering, and deletions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from apps.core.jobs.dispatch import BULK, INTERACTIVE
-from apps.core.telemetry.metrics import Counter, Histogram, Metric, gauges_of, initialises_series
+from apps.core.telemetry.metrics import Counter, Histogram, initialises_series
 from apps.storage.files import KINDS
-
-from .backlog import backlog
 
 LANES: Final = (INTERACTIVE, BULK)
 ATTEMPT_OUTCOMES: Final = ("ready", "overtaken", "retried", "given_up")
@@ -37,15 +34,6 @@ deletions = Counter(
     registry=None,
 )  # fmt: skip
 
-HELP: Final = {
-    "pending": "Tickets whose files are on their way",
-    "retrying": "Tickets whose last attempt failed and that are tried again",
-    "given_up": "Tickets that failed for good and wait for a person",
-    "leased": "Tickets that a worker is at",
-    "oldest_wait": "Seconds since the most overdue ticket should have been tried",
-    "oldest_wish": "Seconds that the ticket that waits longest has waited for its files",
-}
-
 
 @initialises_series
 def _initialise() -> None:
@@ -59,8 +47,3 @@ def _initialise() -> None:
         upload_retries.labels(kind.name)
     for outcome in ("removed", "failed"):
         deletions.labels(outcome)
-
-
-def gauges() -> Iterator[Metric]:
-    """Yield the backlog, as the database knows it."""
-    yield from gauges_of(backlog(), HELP)

@@ -1,8 +1,7 @@
 """From committed rows to files on storage, many tickets at once: claimed and rendered here, uploaded by threads, and
 written down in groups.
 
-A wish for files is a row in state `pending`; whoever claims it (see `claims.py`) makes the files. Anything may die at
-any point: the lease runs out, and the sweep (see `sweep.py`) finds the row again. Uploading twice does no harm, since
+A ticket is a job (see `outcomes.py`); the worker that claims it makes its files. Uploading twice does no harm, since
 the row says where the files belong.
 
 Whoever has tickets to publish begins as many as there is `room()` for, and collects what became of them. All of the
@@ -26,8 +25,8 @@ from apps.storage.models import deployment_tag
 from apps.storage.retry import keep_trying
 from ticketkit import EventTemplate, RenderingError
 
-from . import claims, metrics, outcomes, queues, ticket_rendering
-from .outcomes import Attempt, Files
+from . import metrics, outcomes, queues, ticket_rendering
+from .outcomes import TICKETS, Attempt, Files
 
 logger = logging.getLogger("apps.events.publishing.pipeline")
 
@@ -70,7 +69,7 @@ class Pipeline:
     def begin(self, pks: Sequence[int]) -> list[int]:
         """Claim the tickets and send their files on their way. Answers those that nobody else is at."""
         templates: dict[int, EventTemplate] = {}
-        claimed = claims.claim(pks)
+        claimed = TICKETS.claim_these(pks)
         self._tag = self._tag or deployment_tag()
         for ticket in claimed:
             try:
@@ -182,6 +181,6 @@ def publish_each(
 
 def _hand_back(pks: Sequence[int], held: float) -> None:
     if held > 0:
-        claims.put_off(pks, held)
+        TICKETS.postpone(pks, held)
     else:
         queues.publish_soon(pks, bulk=True)

@@ -11,17 +11,18 @@ from typing import Any
 
 from django.db import models, transaction
 from django.db.models import F
-from django.utils import timezone
 
-from apps.core.db.rows import Row, update_each
-from apps.core.jobs.timing import first_sweep
 from apps.events.models import EventTicket
 from apps.storage import fields, gateway
 
 from . import queues
 from .deletions import owe_deletion_of_published_files
+from .outcomes import TICKETS
 
 BATCH = 500
+NOTHING_PUBLISHED: dict[str, Any] = {}
+for _kind in gateway.KINDS:
+    NOTHING_PUBLISHED |= {f"{_kind.name}_cloudinary_id": "", f"{_kind.name}_version": None, f"{_kind.name}_etag": ""}
 
 
 def rerender(ticket: EventTicket) -> None:
@@ -33,7 +34,9 @@ def rerender(ticket: EventTicket) -> None:
 def follow_change(ticket: EventTicket) -> None:
     """As `rerender`, for a ticket that is being saved: nothing else that its object holds unsaved is lost."""
     _wish_for([ticket.pk])
-    ticket.refresh_from_db(fields=[*_wanted(), "in_bulk"])
+    ticket.refresh_from_db(
+        fields=["state", "revision", "wished_at", "attempts", "next_attempt_at", "reason", "in_bulk"]
+    )
 
 
 def rerender_many(tickets: models.QuerySet[EventTicket]) -> int:
@@ -51,16 +54,10 @@ def follow_reissue(before: Sequence[EventTicket], *, bulk: bool) -> None:
     they had is dead as soon as storage has deleted those.
     """
     owe_deletion_of_published_files(before)
-    now_empty: dict[str, Any] = {}
-    for kind in gateway.KINDS:
-        now_empty |= {f"{kind.name}_cloudinary_id": "", f"{kind.name}_version": None, f"{kind.name}_etag": ""}
-    update_each(
-        EventTicket,
-        [Row(row.pk, {}, {"public_id_suffix": gateway.new_suffix(), **_local_names(row)}) for row in before],
-        **now_empty,
-        **_wanted(),
-        in_bulk=bulk,
-    )
+    rows = EventTicket.objects.filter(pk__in=[row.pk for row in before])
+    TICKETS.request_files(rows, bulk=bulk, **NOTHING_PUBLISHED)
+    moved = [EventTicket(pk=row.pk, public_id_suffix=gateway.new_suffix(), **_local_names(row)) for row in before]
+    EventTicket.objects.bulk_update(moved, ["public_id_suffix", *(kind.name for kind in gateway.KINDS)])
     queues.publish_soon([row.pk for row in before], bulk=bulk)
 
 
@@ -74,7 +71,7 @@ def _wish_for(pks: Sequence[int], *, bulk: bool = False) -> None:
     """Note in the rows that new files are wanted, and send the work. A worker that is at it notices when it is done."""
     with transaction.atomic():
         there = EventTicket.objects.filter(pk__in=pks).locked()
-        EventTicket.objects.filter(pk__in=there).update(**_wanted(), in_bulk=bulk)
+        TICKETS.request_files(EventTicket.objects.filter(pk__in=there), bulk=bulk)
         queues.publish_soon(pks, bulk=bulk)
 
 
@@ -87,27 +84,13 @@ def owe_files(found: Collection[EventTicket]) -> set[int]:
     generations = {ticket.pk: ticket.code_generation for ticket in found}
     with transaction.atomic():
         there = EventTicket.objects.filter(pk__in=EventTicket.objects.filter(pk__in=generations).locked())
-        rows = [
-            Row(
-                ticket.pk,
-                {},
-                {"public_id_suffix": gateway.new_suffix() if ticket.is_at_old_place else ticket.public_id_suffix},
-            )
-            for ticket in there.only("code_generation", "public_id_suffix")
-            if ticket.code_generation == generations[ticket.pk]
-        ]
-        return update_each(EventTicket, rows, **_wanted(), in_bulk=True)
-
-
-def _wanted() -> dict[str, Any]:
-    return {
-        "state": EventTicket.State.PENDING,
-        "revision": F("revision") + 1,
-        "wished_at": timezone.now(),
-        "attempts": 0,
-        "next_attempt_at": first_sweep(),
-        "reason": "",
-    }
+        same = [row for row in there if row.code_generation == generations[row.pk]]
+        for row in same:
+            if row.is_at_old_place:
+                EventTicket.objects.filter(pk=row.pk).update(public_id_suffix=gateway.new_suffix())
+        pks = {row.pk for row in same}
+        TICKETS.request_files(EventTicket.objects.filter(pk__in=pks), bulk=True)
+    return pks
 
 
 # -- Files on the local storage ----------------------------------------------------------------------------------

@@ -10,16 +10,15 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from apps.core.jobs.timing import DISPATCH_GRACE, first_sweep
-from apps.events import signals
+from apps.core.jobs.models import DISPATCH_GRACE
 from apps.events.models import EventTicket
 
 from . import queues, requests
+from .outcomes import TICKETS
 
 logger = logging.getLogger("apps.events.publishing.sweep")
 
@@ -34,14 +33,17 @@ def requeue_due(now: datetime | None = None) -> int:
     Each is put off by a grace period in the same UPDATE, so that sweeps that overlap don't flood the queue.
     """
     now = now or timezone.now()
-    _give_up_on_killers(now)
+    if stuck := TICKETS.give_up_stuck(
+        now, "Every worker that made this ticket died on the way. See the workers' logs."
+    ):
+        logger.error("Gave up on %d tickets, whose workers died with every attempt.", len(stuck))
     _renew_misplaced()
     return _requeue(now, in_bulk=False) + _requeue(now, in_bulk=True)
 
 
 def owed_pks() -> Sequence[int]:
     """Every ticket whose files are owed, oldest first, whether its next attempt is due or not."""
-    return list(EventTicket.objects.owed().order_by("pk").values_list("pk", flat=True))
+    return list(EventTicket.objects.pending().order_by("pk").values_list("pk", flat=True))
 
 
 def given_up() -> int:
@@ -52,9 +54,8 @@ def given_up() -> int:
 def take_up_given_up() -> int:
     """Owe the files of the tickets that were given up once more, with all their attempts. Answers how many."""
     with transaction.atomic():
-        EventTicket.objects.given_up().locked()
-        return EventTicket.objects.given_up().update(
-            next_attempt_at=first_sweep(), attempts=0, wished_at=timezone.now()
+        return TICKETS.request_files(
+            EventTicket.objects.filter(pk__in=EventTicket.objects.given_up().locked()), bulk=True
         )
 
 
@@ -64,7 +65,7 @@ def _requeue(now: datetime, *, in_bulk: bool) -> int:
         logger.warning("The broker does not answer; what is due stays in the database until it does.")
         return 0
     room = max(0, TASKS_IN_QUEUE - waiting) * queues.TICKETS_A_TASK
-    due = EventTicket.objects.owed().unclaimed(now).filter(next_attempt_at__lte=now, in_bulk=in_bulk)
+    due = EventTicket.objects.due(now).filter(in_bulk=in_bulk)
     found = list(due.order_by("next_attempt_at").values_list("pk", "lease", "attempts")[:room])
     alone = [pk for pk, lease, attempts in found if lease is not None and attempts >= SUSPICIOUS_DEATHS]
     together = sorted({pk for pk, _, _ in found}.difference(alone))
@@ -72,7 +73,7 @@ def _requeue(now: datetime, *, in_bulk: bool) -> int:
         for start in range(0, len(pks), CHUNK):
             chunk = pks[start : start + CHUNK]
             with transaction.atomic():
-                due.filter(pk__in=due.filter(pk__in=chunk).locked()).update(next_attempt_at=now + DISPATCH_GRACE)
+                TICKETS.postpone(chunk, DISPATCH_GRACE.total_seconds(), now)
                 queues.publish_soon(chunk, bulk=in_bulk, a_task=a_task)
     return len(found)
 
@@ -84,18 +85,3 @@ def _renew_misplaced() -> None:
     misplaced = EventTicket.objects.filter(~Q(published_suffix=F("public_id_suffix")), state=EventTicket.State.READY)
     if renewed := requests.rerender_many(misplaced):
         logger.warning("%d re-issued tickets were published at their old places; their files are made anew.", renewed)
-
-
-def _give_up_on_killers(now: datetime) -> None:
-    """Tickets whose workers died with every attempt: what can't be tried without harm is not tried for ever."""
-    killers = EventTicket.objects.owed().filter(lease_until__lte=now, attempts__gte=settings.TICKET_MAX_ATTEMPTS)
-    reason = "Every worker that made this ticket died on the way. The workers' own logs say why."
-    with transaction.atomic():
-        given_up = list(killers.select_for_update(no_key=True).order_by("pk"))
-        if not given_up:
-            return
-        EventTicket.objects.filter(pk__in=[ticket.pk for ticket in given_up]).update(
-            state=EventTicket.State.FAILED, next_attempt_at=None, lease=None, lease_until=None, reason=reason
-        )
-        signals.ticket_failed.send(EventTicket, tickets=given_up, reason=reason)
-    logger.error("Gave up on %d tickets, whose workers died with every attempt.", len(given_up))

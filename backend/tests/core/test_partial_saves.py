@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.events import issuing
 from apps.events.issuing import Holder
 from apps.events.models import EventTicket
-from apps.publishing import claims
+from apps.publishing.outcomes import TICKETS
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_ticket
 from tests.workers import publish
@@ -54,7 +54,7 @@ def test_without_it_a_late_save_forgets_the_files(cloudlet: RunningCloudlet) -> 
 
 def test_a_late_save_keeps_the_lease_of_the_worker_that_is_at_it() -> None:
     early = make_ticket()
-    claims.claim([early.pk])
+    TICKETS.claim_these([early.pk])
     early.order_reference = "A-17"
     early.save()
     assert columns(early)["lease"] is not None

@@ -209,5 +209,5 @@ def test_tickets_that_were_given_up_for_a_text_are_made_once_more(before_any_tex
 
     migrate_forward()
 
-    owed = set(EventTicket.objects.owed().values_list("reason", flat=True))
+    owed = set(EventTicket.objects.pending().values_list("reason", flat=True))
     assert owed == {reason for reason, is_text in reasons.items() if is_text}

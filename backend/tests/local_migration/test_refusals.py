@@ -17,7 +17,8 @@ from apps.events.codes import find_ticket
 from apps.events.models import EventTicket
 from apps.local_migration import importer, plans
 from apps.local_migration.plans import Outcome, Selection
-from apps.publishing import claims, requests, ticket_rendering
+from apps.publishing import requests, ticket_rendering
+from apps.publishing.outcomes import TICKETS
 from cloudlet.testing import RunningCloudlet
 from tests.faults import faults
 from tests.local_tickets import local_path, make_local_ticket
@@ -124,7 +125,7 @@ def test_pdf_files_that_the_account_keeps_back_are_told_in_words(cloudlet: Runni
 def test_a_ticket_in_another_workers_hands_is_waited_for(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     requests.owe_files([ticket])
-    claims.claim([ticket.pk])
+    TICKETS.claim_these([ticket.pk])
     EventTicket.objects.filter(pk=ticket.pk).update(lease_until=timezone.now() + timedelta(seconds=1))
     assert "1 moved" in migrate()
 

@@ -22,8 +22,9 @@ from django.utils import timezone
 from apps.core.jobs import dispatch
 from apps.events import issuing, signals
 from apps.events.models import Event, EventTicket
-from apps.publishing import claims, deletions, pipeline, requests
+from apps.publishing import deletions, pipeline, requests
 from apps.publishing.models import StoredFileDeletion
+from apps.publishing.outcomes import TICKETS
 from apps.storage import gateway
 from apps.webhooks.models import WebhookMessage
 from cloudlet.testing import RunningCloudlet
@@ -208,7 +209,7 @@ def test_a_ticket_deleted_while_its_files_are_made_leaves_no_orphan(
 def test_removal_waits_for_a_worker_that_may_be_uploading(cloudlet: RunningCloudlet, delete: Any) -> None:
     """Also for a worker that began after the ticket was read: should it die, nobody else remembers its upload."""
     ticket = make_ticket()
-    claims.claim([ticket.pk])
+    TICKETS.claim_these([ticket.pk])
     delete(ticket)
     assert deletions.delete_due() == (0, 0)
     row = StoredFileDeletion.objects.all()[0]

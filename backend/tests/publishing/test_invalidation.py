@@ -14,8 +14,9 @@ from apps.events import event_images, issuing
 from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import Event, EventImage, EventTicket, TicketType
-from apps.publishing import claims, fingerprints, invalidation, outcomes, pipeline, queues, sweep, ticket_rendering
+from apps.publishing import fingerprints, invalidation, outcomes, pipeline, queues, sweep, ticket_rendering
 from apps.publishing.models import ChangedEvent
+from apps.publishing.outcomes import TICKETS
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_picture, make_ticket, make_ticket_type
@@ -154,7 +155,7 @@ def test_a_ticket_types_new_price_concerns_its_own_tickets_only(event: Event) ->
 
 def test_a_ticket_that_was_being_made_while_the_event_changed_is_made_again(event: Event) -> None:
     late = make_ticket(event=event)
-    [claimed] = claims.claim([late.pk])
+    [claimed] = TICKETS.claim_these([late.pk])
     assert claimed.event.title == "Before"
     Event.objects.filter(pk=event.pk).update(title="After")
     invalidation.event_changed(event.pk)
@@ -171,7 +172,7 @@ def test_without_overtaking_the_worker_a_stale_ticket_would_pass_for_ready(
     """The negative control."""
     monkeypatch.setattr(invalidation, "_overtake_workers", lambda event: None)
     late = make_ticket(event=event)
-    [claimed] = claims.claim([late.pk])
+    [claimed] = TICKETS.claim_these([late.pk])
     Event.objects.filter(pk=event.pk).update(title="After")
     invalidation.event_changed(event.pk)
     invalidation.republish_changed(timezone.now() + LATER)

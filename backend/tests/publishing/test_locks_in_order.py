@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from apps.core.jobs import dispatch
 from apps.events.models import EventTicket, EventTicketQuerySet
-from apps.publishing import claims, queues, requests, sweep
+from apps.publishing import queues, requests, sweep
+from apps.publishing.outcomes import TICKETS
 from tests.factories import make_event, make_ticket
 from tests.races import at_once
 
@@ -35,7 +36,7 @@ def backwards(pks: Pks) -> dict[EventTicket, str]:
 WORK: dict[str, Callable[[Pks], object]] = {
     "a wish": lambda pks: requests.rerender_many(some(pks)),
     "a wish of who makes them himself": lambda pks: requests.owe_files(backwards(pks)),
-    "putting off": lambda pks: claims.put_off(pks, 600),
+    "putting off": lambda pks: TICKETS.postpone(pks, 600),
     "a sweep": lambda pks: sweep.requeue_due(),
 }
 
@@ -104,7 +105,7 @@ def race(first: Callable[[], object], second: Callable[[], object], middle: int)
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
 def test_claims_and_work_on_many_tickets_never_wait_in_a_circle(pks: list[int], work: Callable[[Pks], object]) -> None:
-    assert race(lambda: claims.claim(pks), lambda: work([pks[0], pks[2]]), pks[1]) == []
+    assert race(lambda: TICKETS.claim_these(pks), lambda: work([pks[0], pks[2]]), pks[1]) == []
 
 
 def test_taking_up_tickets_that_were_given_up_waits_in_no_circle(pks: list[int]) -> None:

@@ -15,8 +15,9 @@ from apps.core.jobs import dispatch
 from apps.events import issuing
 from apps.events.issuing import Holder
 from apps.events.models import EventTicket
-from apps.publishing import claims, sweep, ticket_rendering
+from apps.publishing import sweep, ticket_rendering
 from apps.publishing.models import StoredFileDeletion
+from apps.publishing.outcomes import TICKETS
 from apps.storage import gateway
 from apps.storage.concurrency_limit import Signal
 from cloudlet.testing import RunningCloudlet
@@ -109,7 +110,7 @@ def test_a_rate_limit_puts_off_what_is_left_and_fails_the_run(cloudlet: RunningC
 
 def test_what_another_worker_is_at_is_left_to_it(cloudlet: RunningCloudlet) -> None:
     taken, free = make_ticket(), make_ticket()
-    assert claims.claim([taken.pk])
+    assert TICKETS.claim_these([taken.pk])
     said = publish_all()
     assert "1 in another worker's hands, or changed meanwhile" in said
     assert "1 published" in said

@@ -19,8 +19,9 @@ from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import Event, EventTicket
-from apps.publishing import claims, queues, requests, sweep, tasks, ticket_rendering
 from apps.publishing import outcomes as publishing_outcomes
+from apps.publishing import queues, requests, sweep, tasks, ticket_rendering
+from apps.publishing.outcomes import TICKETS
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_ticket
@@ -322,11 +323,11 @@ def test_without_the_claim_many_workers_upload_many_times(
     reading = threading.Barrier(6, timeout=20)
 
     def read_then_write(pks: Sequence[int]) -> list[EventTicket]:
-        found = list(EventTicket.objects.owed().unclaimed(timezone.now()).filter(pk__in=pks))
+        found = list(EventTicket.objects.pending().unclaimed(timezone.now()).filter(pk__in=pks))
         reading.wait()
         return found
 
-    monkeypatch.setattr(claims, "claim", read_then_write)
+    monkeypatch.setattr(TICKETS, "claim_these", read_then_write)
     ticket = make_ticket()
     with mock.patch.object(gateway, "upload", side_effect=gateway.upload) as upload:
         _publish_at_once(ticket.pk)
@@ -335,7 +336,7 @@ def test_without_the_claim_many_workers_upload_many_times(
 
 def test_the_lease_of_a_dead_worker_runs_out(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
-    assert claims.claim([ticket.pk])
+    assert TICKETS.claim_these([ticket.pk])
     assert publish(ticket.pk) is None, "somebody is at it"
     EventTicket.objects.filter(pk=ticket.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert publish(ticket.pk) == EventTicket.State.READY
@@ -345,7 +346,7 @@ def test_a_worker_that_lost_its_lease_has_the_ticket_made_again(
     cloudlet: RunningCloudlet, sent: list[list[int]]
 ) -> None:
     ticket = make_ticket()
-    [sleeper] = claims.claim([ticket.pk])
+    [sleeper] = TICKETS.claim_these([ticket.pk])
     EventTicket.objects.filter(pk=ticket.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert publish(ticket.pk) == EventTicket.State.READY
     # the sleeper wakes up and overwrites the files with what it had in mind

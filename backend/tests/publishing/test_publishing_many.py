@@ -16,8 +16,9 @@ from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import EventTicket
-from apps.publishing import claims, pipeline, queues, sweep, ticket_rendering
 from apps.publishing import outcomes as publishing_outcomes
+from apps.publishing import pipeline, queues, sweep, ticket_rendering
+from apps.publishing.outcomes import TICKETS
 from apps.storage import gateway
 from apps.storage.concurrency_limit import Signal
 from cloudlet.testing import RunningCloudlet
@@ -189,11 +190,11 @@ def test_without_the_claim_they_upload_many_times(cloudlet: RunningCloudlet, mon
     meeting = threading.Barrier(4, timeout=20)
 
     def read_then_write(pks: list[int]) -> list[EventTicket]:
-        found = list(EventTicket.objects.owed().unclaimed(timezone.now()).filter(pk__in=pks))
+        found = list(EventTicket.objects.pending().unclaimed(timezone.now()).filter(pk__in=pks))
         meeting.wait()
         return found
 
-    monkeypatch.setattr(claims, "claim", read_then_write)
+    monkeypatch.setattr(TICKETS, "claim_these", read_then_write)
     pks = issue(4)
     with mock.patch.object(gateway, "upload", side_effect=gateway.upload) as upload:
         _at_once(pks)
@@ -244,7 +245,7 @@ def test_what_may_kill_workers_travels_alone_and_not_for_ever(
     sweep.requeue_due(later)
     assert sorted(sent) == sorted([([pks[2]], "bulk"), ([pk for pk in pks if pk != pks[2]], "bulk")])
 
-    claims.claim([pks[2]])
+    TICKETS.claim_these([pks[2]])
     EventTicket.objects.filter(pk=pks[2]).update(lease_until=timezone.now())
     sweep.requeue_due(later + timedelta(minutes=5))
     ticket = EventTicket.objects.get(pk=pks[2])

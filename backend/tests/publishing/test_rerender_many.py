@@ -24,7 +24,7 @@ def test_every_chosen_ticket_is_owed_new_files_and_no_other() -> None:
 
     ana.refresh_from_db()
     other.refresh_from_db()
-    assert set(EventTicket.objects.owed().values_list("pk", flat=True)) == {ana.pk, ben.pk}
+    assert set(EventTicket.objects.pending().values_list("pk", flat=True)) == {ana.pk, ben.pk}
     assert (ana.revision, ana.code_generation) == (1, 0)
     assert (other.state, other.revision) == (EventTicket.State.READY, 0)
 

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Final, Generic
 
 from django.db import OperationalError, transaction
 from django.db.models import Count, Expression, F, Min, Q
 from django.utils import timezone
+
+from apps.core.db.rows import update_rows
 
 from . import dispatch
 from .models import LEASE, J, JobQuerySet, Leased
@@ -26,6 +28,9 @@ from .retries import Failure as Failure
 from .retries import RetryPolicy as RetryPolicy
 
 logger = logging.getLogger(__name__)
+
+RELEASED: Final[Mapping[str, Any]] = {"lease": None, "lease_until": None}
+DONE: Final[Mapping[str, Any]] = {**RELEASED, "attempts": 0, "next_attempt_at": None, "reason": ""}
 
 
 class Result(StrEnum):
@@ -142,7 +147,10 @@ class Kind(Generic[J]):
         locked = rows.select_for_update(no_key=True).order_by("pk")
         held = {pk: found for pk, *found in locked.values_list("pk", "lease", "revision")}
         settled = [self._result_of(job, outcome, held.get(job.pk)) for job, outcome in outcomes]
-        if self.done is None and (done := [each.job.pk for each in settled if each.result is Result.DONE]):
+        done = {each.job.pk: each.outcome.values for each in settled if each.result is Result.DONE}
+        if self.done is not None:
+            update_rows(self.model, done, {**DONE, **self.done})
+        elif done:
             rows.filter(pk__in=done).delete()
         self.settled(settled)
         return settled
@@ -150,23 +158,19 @@ class Kind(Generic[J]):
     def _result_of(self, job: J, outcome: Success | Failure, held: list[Any] | None) -> Settled[J]:
         row = self.model._base_manager.filter(pk=job.pk)
         if held != [job.lease, job.revision]:
-            row.filter(lease=job.lease).update(lease=None, lease_until=None)
+            row.filter(lease=job.lease).update(**RELEASED)
             return Settled(job, outcome, Result.OVERTAKEN)
-        released = {"lease": None, "lease_until": None}
         if isinstance(outcome, Success):
-            if self.done is not None:
-                at_rest = {"attempts": 0, "next_attempt_at": None, "reason": ""}
-                row.update(**at_rest, **released, **self.done, **outcome.values)
             return Settled(job, outcome, Result.DONE)
         attempts, wait = self.policy.after(job.attempts, outcome, job.deadline)
         noted = {"attempts": attempts, "reason": outcome.reason[:500], **outcome.values}
         if wait is not None:
-            row.update(next_attempt_at=timezone.now() + wait, **noted, **released, **self.retried)
+            row.update(next_attempt_at=timezone.now() + wait, **noted, **RELEASED, **self.retried)
             return Settled(job, outcome, Result.RETRIED, wait)
         if self.given_up is None:
             row.delete()
         else:
-            row.update(next_attempt_at=None, **noted, **released, **self.given_up)
+            row.update(next_attempt_at=None, **noted, **RELEASED, **self.given_up)
         return Settled(job, outcome, Result.GIVEN_UP)
 
     def request(self, rows: JobQuerySet[J], due_at: datetime | Expression, **columns: Any) -> int:
@@ -176,17 +180,33 @@ class Kind(Generic[J]):
         """
         return rows.update(revision=F("revision") + 1, attempts=0, next_attempt_at=due_at, reason="", **columns)
 
+    def overtake(self, rows: JobQuerySet[J]) -> None:
+        """Have workers that are at these jobs do the work again."""
+        rows.update(revision=F("revision") + 1)
+
     def hasten(self, rows: JobQuerySet[J]) -> int:
         """Make pending jobs due now. Return how many."""
         now = timezone.now()
         return rows.pending().unclaimed(now).filter(next_attempt_at__gt=now).update(next_attempt_at=now)
 
-    def postpone(self, pks: Sequence[int], seconds: float) -> None:
-        """Leave jobs alone for a while: their work can't be done now, through no fault of theirs."""
-        until = timezone.now() + timedelta(seconds=seconds)
-        waiting = self.jobs.pending().unclaimed(timezone.now()).filter(pk__in=pks, next_attempt_at__lt=until)
+    def postpone(self, pks: Sequence[int], seconds: float, now: datetime | None = None) -> None:
+        """Leave jobs alone for a while: their work can't be done now, or was sent to a worker."""
+        now = now or timezone.now()
+        until = now + timedelta(seconds=seconds)
+        waiting = self.jobs.pending().unclaimed(now).filter(pk__in=pks, next_attempt_at__lt=until)
         with transaction.atomic():
             self.model._base_manager.filter(pk__in=waiting.locked()).update(next_attempt_at=until)
+
+    def give_up_stuck(self, now: datetime, reason: str) -> list[Settled[J]]:
+        """Give up the jobs whose workers died with every attempt: what can't be tried without harm must end."""
+        stuck = self.jobs.pending().filter(lease_until__lte=now, attempts__gte=self.policy.max_attempts)
+        with transaction.atomic():
+            failure = Failure(reason, is_final=True)
+            locked = stuck.select_for_update(no_key=True).order_by("pk")
+            given_up = [self._result_of(job, failure, [job.lease, job.revision]) for job in locked]
+            if given_up:
+                self.settled(given_up)
+        return given_up
 
     def send(self) -> None:
         """Have a worker do what is due, after commit: one task, however often a transaction asks for it."""
