@@ -77,7 +77,7 @@ class TicketFiles(Kind[EventTicket]):
     name = "ticket"
     task = "apps.events.tasks.publish"
     requested_at = "wished_at"
-    done: ClassVar[Mapping[str, Any]] = {"state": EventTicket.State.READY}
+    done: ClassVar[Mapping[str, Any]] = {"state": EventTicket.State.READY, "attempts": 0}
     retried: ClassVar[Mapping[str, Any]] = {"state": EventTicket.State.FAILED}
     given_up: ClassVar[Mapping[str, Any]] = retried
 

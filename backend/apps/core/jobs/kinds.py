@@ -30,7 +30,7 @@ from .retries import RetryPolicy as RetryPolicy
 logger = logging.getLogger(__name__)
 
 RELEASED: Final[Mapping[str, Any]] = {"lease": None, "lease_until": None}
-DONE: Final[Mapping[str, Any]] = {**RELEASED, "attempts": 0, "next_attempt_at": None, "reason": ""}
+DONE: Final[Mapping[str, Any]] = {**RELEASED, "next_attempt_at": None, "reason": ""}
 
 
 class Result(StrEnum):
@@ -78,6 +78,9 @@ class Kind(Generic[J]):
     task: ClassVar[str]
     queue: ClassVar[str] = dispatch.BULK
     requested_at: ClassVar[str] = "created_at"  # the column that says since when
+    counted: ClassVar[Q] = Q()  # the pending jobs that the backlog counts
+    timed: ClassVar[Q] = Q()  # those of them whose delay says something about the workers
+    claimed: ClassVar[Mapping[str, Any]] = {}  # columns that are written with a claim
     # Columns that are written with a result; None deletes the row.
     done: ClassVar[Mapping[str, Any] | None] = None
     retried: ClassVar[Mapping[str, Any]] = {}
@@ -127,7 +130,7 @@ class Kind(Generic[J]):
                 return []
             # `next_attempt_at` moves too: workers of the previous version look at it alone.
             self.model._base_manager.filter(pk__in=pks).update(
-                lease=lease, lease_until=until, next_attempt_at=until, attempts=F("attempts") + 1
+                lease=lease, lease_until=until, next_attempt_at=until, attempts=F("attempts") + 1, **self.claimed
             )
         return self.load(self.jobs.filter(pk__in=pks, lease=lease))
 
@@ -220,12 +223,13 @@ class Kind(Generic[J]):
     def backlog(self, now: datetime | None = None) -> Backlog:
         """Return how much work there is; two statements."""
         now = now or timezone.now()
-        pending = self.jobs.pending().aggregate(
+        counted = self.jobs.pending().filter(self.counted)
+        pending = counted.aggregate(
             waiting=Count("pk", filter=Q(reason="")),
             retrying=Count("pk", filter=~Q(reason="")),
             leased=Count("pk", filter=Q(lease_until__gt=now)),
-            due=Min("next_attempt_at"),
-            oldest=Min(self.requested_at),
+            due=Min("next_attempt_at", filter=self.timed),
+            oldest=Min(self.requested_at, filter=self.timed),
         )
         overdue, oldest = _age(pending.pop("due"), now), _age(pending.pop("oldest"), now)
         return Backlog(given_up=self.jobs.given_up().count(), overdue=overdue, oldest=oldest, **pending)
