@@ -6,7 +6,10 @@ class WebhooksConfig(AppConfig):
     verbose_name = "Webhooks"
 
     def ready(self) -> None:
-        from . import checks, receivers  # registering them needs the models, which are loaded by now
+        from apps.core.jobs import kinds
+
+        from . import checks, jobs, receivers  # registering them needs the models, which are loaded by now
 
         checks.register()
         receivers.connect()
+        kinds.register(jobs.WEBHOOKS)

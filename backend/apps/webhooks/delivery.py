@@ -11,10 +11,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from django.utils import timezone
 
-from . import claims, metrics, outbound, payloads
+from apps.core.jobs.kinds import Failure, Success
+
+from . import metrics, outbound, payloads
+from .jobs import WEBHOOKS
 from .models import WebhookMessage
 from .outbound import Answer
-from .recording import deliver_soon
 from .signing import signature_header
 
 logger = logging.getLogger(__name__)
@@ -39,8 +41,8 @@ def deliver_due(seconds: float = TASK_SECONDS) -> int:
         while True:
             if not is_late and time.monotonic() >= ends_at:
                 is_late = True
-                deliver_soon()
-            for message in [] if is_late else claims.claim(THREADS - len(under_way)):
+                WEBHOOKS.send()
+            for message in [] if is_late else WEBHOOKS.claim(THREADS - len(under_way)):
                 under_way[pool.submit(send, message)] = message
                 attempts += 1
             if not under_way:
@@ -48,7 +50,7 @@ def deliver_due(seconds: float = TASK_SECONDS) -> int:
             # What falls due for others is not kept waiting by an endpoint that is slow.
             done, rest = wait(under_way, LOOK_AGAIN_SECONDS, FIRST_COMPLETED)
             done |= wait(rest, GATHER_SECONDS).done if done else set()
-            claims.record([(under_way.pop(future), _answer(future)) for future in done])
+            WEBHOOKS.settle([(under_way.pop(future), _outcome_of(future)) for future in done])
 
 
 def send(message: WebhookMessage) -> Answer:
@@ -71,9 +73,12 @@ def send(message: WebhookMessage) -> Answer:
     return answer
 
 
-def _answer(done: Future[Answer]) -> Answer:
-    error = done.exception()
-    if error is None:
-        return done.result()
-    logger.error("A webhook was not sent: an error in the program", exc_info=error)
-    return Answer(reason=f"An error in the program: {type(error).__name__}")
+def _outcome_of(done: Future[Answer]) -> Success | Failure:
+    if error := done.exception():
+        logger.error("A webhook was not sent: an error in the program", exc_info=error)
+        return Failure(f"An error in the program: {type(error).__name__}", values={"last_status": None})
+    answer = done.result()
+    if answer.is_accepted:
+        return Success({"last_status": answer.status})
+    at_least = min(answer.retry_after or 0, WEBHOOKS.policy.longest.total_seconds())
+    return Failure(answer.reason, at_least=at_least, values={"last_status": answer.status})

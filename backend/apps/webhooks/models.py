@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Min, Q
+from django.db.models import Q
 from django.utils import timezone
+
+from apps.core.jobs.models import Job, JobQuerySet
 
 from .destinations import validate_url
 from .signing import new_secret
@@ -116,33 +117,32 @@ def give_up_time() -> datetime:
     return timezone.now() + timedelta(hours=settings.WEBHOOK_RETRY_HOURS)
 
 
-class WebhookMessageQuerySet(models.QuerySet["WebhookMessage"]):
-    def pending(self) -> WebhookMessageQuerySet:
+def _is_leased(now: datetime) -> Q:
+    """Return what is true of a running lease. The leases of the previous version end with `next_attempt_at`."""
+    return Q(lease__isnull=False) & (Q(lease_until__gt=now) | Q(next_attempt_at__gt=now))
+
+
+class WebhookMessageQuerySet(JobQuerySet["WebhookMessage"]):
+    def pending(self) -> Self:
+        """Return the messages on their way. Settled ones of the previous version have a next attempt too."""
         return self.filter(state=WebhookMessage.State.PENDING)
 
-    def due(self, now: datetime) -> WebhookMessageQuerySet:
-        """What may be sent at this moment, unless something about the same ticket has to go before it."""
-        return self.pending().filter(next_attempt_at__lte=now)
+    def unclaimed(self, now: datetime) -> Self:
+        """Return the messages that no worker sends at this moment."""
+        return self.exclude(_is_leased(now))
 
-    def first_of_tickets(self, ticket_ids: Iterable[uuid.UUID | None]) -> dict[uuid.UUID | None, int]:
-        """For each of the tickets, the id of the message that goes before all others about it.
+    def under_way(self, now: datetime) -> Self:
+        """Return the messages that a worker sends at this moment, or was sending when it died."""
+        return self.pending().filter(_is_leased(now))
 
-        Of one ticket, messages are recorded under the lock on its row, so that their ids rise in the order of events.
-        """
-        of_tickets = self.pending().filter(ticket_id__in=set(ticket_ids) - {None})
-        firsts = of_tickets.order_by().values("ticket_id").annotate(first=Min("pk"))
-        return {row["ticket_id"]: row["first"] for row in firsts}
-
-    def under_way(self, now: datetime) -> WebhookMessageQuerySet:
-        """What a worker is sending at this moment, or was when it died."""
-        return self.pending().filter(next_attempt_at__gt=now).exclude(lease=None)
+    def given_up(self) -> Self:
+        return self.filter(state=WebhookMessage.State.FAILED)
 
 
-class WebhookMessage(models.Model):
+class WebhookMessage(Job):
     """One message to one endpoint: the outbox row, written in the transaction of what it tells.
 
-    A worker claims it by moving `next_attempt_at` past the time that it may take, and puts its `lease` on it. An event
-    that several endpoints are told of has the same `message_id` for all of them.
+    An event that several endpoints are told of has the same `message_id` for all of them.
     """
 
     class State(models.TextChoices):
@@ -162,14 +162,10 @@ class WebhookMessage(models.Model):
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     state = models.CharField(max_length=9, choices=State, default=State.PENDING)
-    attempts = models.PositiveIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(default=timezone.now)
     give_up_at = models.DateTimeField(default=give_up_time)
-    lease = models.UUIDField(null=True)
     last_attempt_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
     last_status = models.PositiveSmallIntegerField("status", null=True)
-    reason = models.CharField(max_length=200, blank=True, default="")
 
     objects: ClassVar[models.Manager[WebhookMessage]] = WebhookMessageQuerySet.as_manager()
 
@@ -188,3 +184,7 @@ class WebhookMessage(models.Model):
 
     def __str__(self) -> str:
         return self.message_id
+
+    @property
+    def deadline(self) -> datetime:
+        return self.give_up_at

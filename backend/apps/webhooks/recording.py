@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from django.utils import timezone
 
-from apps.core.jobs import dispatch
 from apps.events.models import EventTicket
 
 from . import payloads
+from .jobs import WEBHOOKS
 from .models import TEST, EventType, WebhookEndpoint, WebhookMessage, new_message_id
 
-QUEUE = "webhooks"
+QUEUE = WEBHOOKS.queue
 BATCH = 500
-deliver_soon = partial(dispatch.send_once, "apps.webhooks.tasks.deliver_due", QUEUE)
 
 
 def record(event_type: EventType, tickets: Sequence[EventTicket], reason: str = "", **_: Any) -> int:
@@ -47,14 +45,14 @@ def record(event_type: EventType, tickets: Sequence[EventTicket], reason: str = 
         ]
     WebhookMessage.objects.bulk_create(messages, batch_size=BATCH)
     if messages:
-        deliver_soon()
+        WEBHOOKS.send()
     return len(messages)
 
 
 def record_test(endpoint: WebhookEndpoint) -> WebhookMessage:
     """Owe the endpoint a message that means nothing, whatever it listens to."""
     message = WebhookMessage.objects.create(endpoint=endpoint, event_type=TEST, data=payloads.test_data())
-    deliver_soon()
+    WEBHOOKS.send()
     return message
 
 

@@ -26,7 +26,8 @@ def crowd(endpoint: WebhookEndpoint, number: int) -> list[EventTicket]:
 
 def let_time_pass() -> None:
     """Every wait is over: those of retries, of leases, and of endpoints that are held."""
-    WebhookMessage.objects.update(next_attempt_at=timezone.now())
+    now = timezone.now()
+    WebhookMessage.objects.update(next_attempt_at=now, lease_until=now)
     WebhookEndpoint.objects.update(held_until=None)
 
 

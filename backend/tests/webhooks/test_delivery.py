@@ -10,9 +10,11 @@ from django.db import transaction
 from django.utils import timezone
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from apps.core.jobs.kinds import Failure, Result, Success
 from apps.events import issuing
 from apps.events.models import EventTicket
-from apps.webhooks import claims, delivery, outbound, upkeep
+from apps.webhooks import delivery, outbound, upkeep
+from apps.webhooks.jobs import WEBHOOKS
 from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage
 from apps.webhooks.outbound import Answer
 from cloudlet.testing import RunningCloudlet
@@ -98,7 +100,7 @@ def test_no_webhook_is_sent_inside_a_transaction(
     """The guard that watches every test would notice."""
     tell(EventType.READY, ticket)
     with transaction.atomic():
-        message = claims.claim(1)[0]
+        message = WEBHOOKS.claim(1)[0]
         with pytest.raises(AssertionError):
             delivery.send(message)
     assert network_out_of_place == ["the network was called in a transaction"]
@@ -243,7 +245,7 @@ def test_a_worker_that_dies_before_it_writes_down_sends_again_under_the_same_id(
     tell(EventType.READY, ticket)
     tell(EventType.REISSUED, ticket)
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(claims, "record", die)
+        patch.setattr(WEBHOOKS, "settle", die)
         delivery.deliver_due()
     assert delivery.deliver_due() == 0, "the dead worker's lease still runs, and what comes next waits for it"
 
@@ -255,8 +257,17 @@ def test_a_worker_that_dies_before_it_writes_down_sends_again_under_the_same_id(
 
 def test_a_worker_that_was_overtaken_writes_nothing_down(receiver: Receiver, ticket: EventTicket) -> None:
     tell(EventType.READY, ticket)
-    slow = claims.claim(1)
+    slow = WEBHOOKS.claim(1)
     let_time_pass()
     delivery.deliver_due()
-    claims.record([(slow[0], Answer(500, "Answered 500"))])
+    WEBHOOKS.settle([(slow[0], Failure("Answered 500"))])
     assert states() == [State.DELIVERED]
+
+
+def test_a_slow_worker_does_not_settle_what_was_requested_since(receiver: Receiver, ticket: EventTicket) -> None:
+    tell(EventType.READY, ticket)
+    slow = WEBHOOKS.claim(1)
+    let_time_pass()
+    assert upkeep.send_again(WebhookMessage.objects.all()) == 1
+    assert [each.result for each in WEBHOOKS.settle([(slow[0], Success())])] == [Result.OVERTAKEN]
+    assert delivery.deliver_due() == 1

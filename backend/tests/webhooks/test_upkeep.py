@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from apps.core.jobs import dispatch
 from apps.events.models import EventTicket
-from apps.webhooks import claims, upkeep
+from apps.webhooks import upkeep
+from apps.webhooks.jobs import WEBHOOKS
 from apps.webhooks.models import TROUBLED, EventType, WebhookEndpoint, WebhookMessage
 
 from .receiver import Receiver
@@ -38,7 +39,7 @@ def test_the_sweep_sends_for_what_is_due_and_no_more(ticket: EventTicket, monkey
     upkeep.sweep()
     assert len(sent) == 1, "the queue is long enough"
     waiting = 0
-    claims.claim(1)
+    WEBHOOKS.claim(1)
     upkeep.sweep()
     assert len(sent) == 1, "somebody is at it"
 
