@@ -22,7 +22,8 @@ from django.utils import timezone
 
 from apps.core.addresses import AddressField, strip_address
 from apps.core.db.partial_saves import PartiallySaved, PartiallySavedQuerySet
-from apps.core.jobs.models import Job, JobQuerySet, first_sweep
+from apps.core.jobs.models import Job, JobQuerySet
+from apps.core.jobs.timing import first_sweep
 from apps.core.validators import CheckedText, validate_time_zone
 from apps.storage import fields, gateway
 from ticketkit import RenderingError, clean_text, load_layout, local_time

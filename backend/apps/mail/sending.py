@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from apps.core.jobs import dispatch
 from apps.core.jobs.kinds import Blame, Failure, Kind, Result, RetryPolicy, Settled, Success
-from apps.core.jobs.models import LEASE
+from apps.core.jobs.timing import LEASE
 
 from .models import OutgoingMail
 from .parsing import as_email_message

@@ -22,6 +22,9 @@ FORMER_NAMES: Final = {
     "mail_oldest": ("mail", ("oldest",), "Seconds that the oldest of them has waited"),
     "files_to_delete": ("file_deletion", ("waiting", "retrying"), "Files of deleted tickets that are still on storage"),
     "oldest_deletion": ("file_deletion", ("oldest",), "Seconds that the oldest of them has waited"),
+    "webhooks_pending": ("webhook", ("waiting", "retrying"), "Webhook messages on their way"),
+    "webhooks_given_up": ("webhook", ("given_up",), "Webhook messages that no endpoint took in time"),
+    "webhooks_oldest_wait": ("webhook", ("overdue",), "Seconds since the most overdue one should have been sent"),
     "events_to_follow": ("changed_event", ("waiting", "retrying"), "Changed events whose tickets are about to follow"),
 }
 

@@ -13,7 +13,7 @@ import apps.webhooks.metrics
 from apps.core.jobs import dispatch
 from apps.core.telemetry.metrics import GaugeMetricFamily, Metric
 from apps.publishing import queues
-from apps.webhooks.recording import QUEUE
+from apps.webhooks.jobs import WEBHOOKS
 
 from . import backlog
 
@@ -48,7 +48,7 @@ def _queue_lengths() -> Metric:
     for name, length in (
         (dispatch.INTERACTIVE, queues.queue_length(bulk=False)),
         (dispatch.BULK, queues.queue_length(bulk=True)),
-        (QUEUE, dispatch.tasks_waiting(QUEUE)),
+        (WEBHOOKS.queue, dispatch.tasks_waiting(WEBHOOKS.queue)),
     ):
         if length is not None:
             lengths.add_metric([name], length)

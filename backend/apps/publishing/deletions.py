@@ -15,7 +15,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from apps.core.jobs.kinds import Blame, Failure, Kind, Result, Settled, Success
-from apps.core.jobs.models import LEASE
+from apps.core.jobs.timing import LEASE
 from apps.events.models import EventTicket
 from apps.storage import gateway
 

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from apps.core.jobs import dispatch
 from apps.core.jobs.kinds import Blame, Failure, Kind, Result, RetryPolicy, Settled, Success
-from apps.core.jobs.models import JobQuerySet, first_sweep
+from apps.core.jobs.models import JobQuerySet
+from apps.core.jobs.timing import first_sweep
 from apps.core.telemetry.context import about
 from apps.events import signals
 from apps.events.models import EventTicket

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from apps.core.jobs.models import DISPATCH_GRACE
+from apps.core.jobs.timing import DISPATCH_GRACE
 from apps.events.models import EventTicket
 
 from . import queues, requests

@@ -79,6 +79,6 @@ def _outcome_of(done: Future[Answer]) -> Success | Failure:
         return Failure(f"An error in the program: {type(error).__name__}", values={"last_status": None})
     answer = done.result()
     if answer.is_accepted:
-        return Success({"last_status": answer.status})
+        return Success({"last_status": answer.status, "delivered_at": timezone.now()})
     at_least = min(answer.retry_after or 0, WEBHOOKS.policy.longest.total_seconds())
     return Failure(answer.reason, at_least=at_least, values={"last_status": answer.status})

@@ -19,7 +19,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.core.jobs.kinds import Failure, Kind, Result, Settled
-from apps.core.jobs.models import LEASE, JobQuerySet
+from apps.core.jobs.models import JobQuerySet
+from apps.core.jobs.timing import LEASE
 
 from .models import TROUBLED, WebhookEndpoint, WebhookMessage
 
@@ -38,7 +39,7 @@ class Webhooks(Kind[WebhookMessage]):
     task = "apps.webhooks.tasks.deliver_due"
     queue = "webhooks"
     claimed = {"last_attempt_at": Now()}
-    done = {"state": WebhookMessage.State.DELIVERED, "delivered_at": Now(), "attempts": F("attempts")}
+    done = {"state": WebhookMessage.State.DELIVERED}
     given_up = {"state": WebhookMessage.State.FAILED}
     counted = Q(endpoint__enabled=True)
     # How long a message waits for an endpoint that does not answer says nothing about the workers.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
-from apps.core.telemetry.metrics import Histogram, Metric, gauges_of, initialises_series
+from apps.core.telemetry.metrics import GaugeMetricFamily, Histogram, Metric, initialises_series
 
-from .upkeep import backlog
+from .models import WebhookEndpoint
 
 webhook_seconds = Histogram(
     "admit_webhook_seconds",
@@ -17,13 +16,6 @@ webhook_seconds = Histogram(
     registry=None,
 )
 
-HELP: Final = {
-    "webhooks_pending": "Webhook messages on their way",
-    "webhooks_given_up": "Webhook messages that no endpoint took in time",
-    "webhooks_oldest_wait": "Seconds since the most overdue webhook message should have been sent",
-    "webhook_endpoints_troubled": "Webhook endpoints that are on and failed several times in a row",
-}
-
 
 @initialises_series
 def _initialise() -> None:
@@ -32,5 +24,9 @@ def _initialise() -> None:
 
 
 def gauges() -> Iterator[Metric]:
-    """Yield the backlog, as the database knows it."""
-    yield from gauges_of(backlog(), HELP)
+    """Yield how many endpoints are in trouble, as the database knows it."""
+    yield GaugeMetricFamily(
+        "admit_webhook_endpoints_troubled",
+        "Webhook endpoints that are on and failed several times in a row",
+        value=WebhookEndpoint.objects.troubled().count(),
+    )

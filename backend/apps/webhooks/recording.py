@@ -14,7 +14,6 @@ from . import payloads
 from .jobs import WEBHOOKS
 from .models import TEST, EventType, WebhookEndpoint, WebhookMessage, new_message_id
 
-QUEUE = WEBHOOKS.queue
 BATCH = 500
 
 

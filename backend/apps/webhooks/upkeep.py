@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -71,23 +70,3 @@ def forget_old(now: datetime | None = None) -> int:
     while pks := list(old.order_by("created_at").values_list("pk", flat=True)[:CHUNK]):
         forgotten += WebhookMessage.objects.filter(pk__in=pks).delete()[0]
     return forgotten
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookBacklog:
-    """What is pending for endpoints that are on. The age, of messages to those that answer, is in seconds; or 0."""
-
-    webhooks_pending: int
-    webhooks_given_up: int
-    webhooks_oldest_wait: float
-    webhook_endpoints_troubled: int
-
-
-def backlog(now: datetime | None = None) -> WebhookBacklog:
-    messages = WEBHOOKS.backlog(now)
-    return WebhookBacklog(
-        webhooks_pending=messages.waiting + messages.retrying,
-        webhooks_given_up=messages.given_up,
-        webhooks_oldest_wait=messages.overdue,
-        webhook_endpoints_troubled=WebhookEndpoint.objects.troubled().count(),
-    )

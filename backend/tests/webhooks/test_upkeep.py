@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
+from apps.core.jobs.kinds import Backlog
 from apps.events.models import EventTicket
 from apps.webhooks import upkeep
 from apps.webhooks.jobs import WEBHOOKS
@@ -60,15 +61,15 @@ def test_old_messages_are_forgotten_but_never_what_is_owed(
 
 
 def test_the_backlog_tells_our_own_delay_from_an_endpoints(endpoint: WebhookEndpoint) -> None:
-    assert upkeep.backlog() == upkeep.WebhookBacklog(0, 0, 0.0, 0)
+    assert WEBHOOKS.backlog() == Backlog(waiting=0, retrying=0, given_up=0, leased=0, overdue=0.0, oldest=0.0)
     late, lost = crowd(endpoint, 2)
     tell(EventType.READY, late, lost)
     WebhookMessage.objects.filter(ticket_id=lost.ticket_id).update(state=State.FAILED)
     in_a_while = timezone.now() + timedelta(minutes=30)
-    found = upkeep.backlog(in_a_while)
-    assert (found.webhooks_pending, found.webhooks_given_up, found.webhook_endpoints_troubled) == (1, 1, 0)
-    assert 1790 < found.webhooks_oldest_wait < 1801
+    found = WEBHOOKS.backlog(in_a_while)
+    assert (found.waiting, found.given_up) == (1, 1)
+    assert 1790 < found.overdue < 1801
 
     WebhookEndpoint.objects.update(failures=TROUBLED)
-    found = upkeep.backlog(in_a_while)
-    assert (found.webhooks_pending, found.webhooks_oldest_wait, found.webhook_endpoints_troubled) == (1, 0.0, 1)
+    found = WEBHOOKS.backlog(in_a_while)
+    assert (found.waiting, found.overdue, found.oldest) == (1, 0.0, 0.0)

@@ -22,10 +22,11 @@ from django.utils import timezone
 from apps.core.db.rows import update_rows
 
 from . import dispatch
-from .models import LEASE, J, JobQuerySet, Leased
+from .models import J, JobQuerySet, Leased
 from .retries import Blame as Blame
 from .retries import Failure as Failure
 from .retries import RetryPolicy as RetryPolicy
+from .timing import LEASE
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ the lease runs, no other worker takes it; if the worker dies, the lease runs out
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Self, TypeVar
 
 from django.db import models
@@ -14,16 +14,6 @@ from django.db.models import Q
 from django.utils import timezone
 
 J = TypeVar("J", bound="Job")
-
-# Longer than any attempt with all its time-outs, so that a lease that ran out belongs to a worker that is dead.
-LEASE = timedelta(minutes=3)
-# How long the task that was sent after commit, or by a sweep, has before the next sweep sends another.
-DISPATCH_GRACE = timedelta(seconds=60)
-
-
-def first_sweep() -> datetime:
-    """Return the moment at which a sweep first looks at new work."""
-    return timezone.now() + DISPATCH_GRACE
 
 
 class JobQuerySet(models.QuerySet[J]):

@@ -8,18 +8,13 @@ counted here: `apps.monitoring` asks each app for its gauges.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.values import ValueClass
 
 from .process_files import forget_own_gauges
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = ["Counter", "Gauge", "GaugeMetricFamily", "Histogram", "Metric"]
 
@@ -58,10 +53,3 @@ def initialise_series() -> None:
     """Call every registered function. Safe to repeat."""
     for function in _initialisers:
         function()
-
-
-def gauges_of(numbers: DataclassInstance, help_texts: Mapping[str, str]) -> Iterator[Metric]:
-    """Yield a gauge for each field of `numbers`, `admit_` before its name, with the help text of that name."""
-    values: dict[str, Any] = asdict(numbers)
-    for name, value in values.items():
-        yield GaugeMetricFamily(f"admit_{name}", help_texts[name], value=value)

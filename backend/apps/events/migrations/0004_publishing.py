@@ -2,7 +2,7 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-import apps.core.jobs.models
+import apps.core.jobs.timing
 
 
 def mark_tickets_of_old(apps, schema_editor):
@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='eventticket',
             name='next_attempt_at',
-            field=models.DateTimeField(default=apps.core.jobs.models.first_sweep, editable=False, null=True),
+            field=models.DateTimeField(default=apps.core.jobs.timing.first_sweep, editable=False, null=True),
         ),
         migrations.AddField(
             model_name='eventticket',

@@ -24,13 +24,19 @@ def make_haste() -> None:
     lease = timedelta(seconds=float(os.environ.get(LEASE_VARIABLE, LEASE_SECONDS)))
     timing.LEASE = lease
     timing.DISPATCH_GRACE = grace(lease)
-    timing.FIRST_RETRY = timedelta(seconds=0.5)
-    timing.LAST_RETRY = timedelta(seconds=2)
 
 
 def grace(lease: timedelta) -> timedelta:
     """How long a task has before the sweep takes an interest: a third of the lease, as otherwise."""
     return min(lease / 3, timedelta(seconds=10))
+
+
+def hurry_retries() -> None:
+    from apps.core.jobs import kinds
+
+    for kind in kinds.registered():
+        most = kind.policy.max_attempts
+        type(kind).policy = kinds.RetryPolicy(timedelta(seconds=0.5), timedelta(seconds=2), most)
 
 
 def hurry_beat() -> None:
@@ -46,6 +52,7 @@ if __name__ == "__main__":
 
     make_haste()
     django.setup()
+    hurry_retries()
     hurry_beat()
     from apps.publishing import invalidation
 
