@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -27,8 +26,6 @@ BATCH = 500
 CHECKED_LISTS_GOOD = timedelta(days=6)
 ISSUED_LISTS_KEPT = timedelta(days=7)
 BREATH = 0.1  # seconds; whoever waits for SQLite's lock asks for it that often, and gets it in between
-
-_going: ContextVar[frozenset[int]] = ContextVar("tickets that go together", default=frozenset())
 
 
 class TicketError(ValueError):
@@ -179,20 +176,12 @@ def delete_many(tickets: models.QuerySet[EventTicket]) -> int:
     return deleted
 
 
-def is_deleted_with_others(ticket: EventTicket) -> bool:
-    """Whether somebody sees to all that follows from the ticket's deletion, for many tickets at once."""
-    return ticket.pk in _going.get()
-
-
 def _delete_together(pks: Sequence[int]) -> int:
     with transaction.atomic():
         # Locked before anything is read of them: no worker can claim one from here on, so the leases are the last ones.
         rows = list(EventTicket.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk"))
-        found = frozenset(row.pk for row in rows)
-        before = _going.set(found)
-        try:
-            EventTicket.objects.filter(pk__in=found).delete()
-        finally:
-            _going.reset(before)
+        found = EventTicket.objects.filter(pk__in=[row.pk for row in rows])
+        found.is_bulk_deletion = True
+        found.delete()
         signals.ticket_deleted.send(EventTicket, tickets=rows)
     return len(rows)

@@ -162,6 +162,9 @@ CHANGED_EVENT = "A ticket stays with its event, which its code names. Delete it,
 
 
 class EventTicketQuerySet(PartiallySavedQuerySet["EventTicket"], JobQuerySet["EventTicket"]):  # type: ignore[override]
+    # Of a query whose `delete()` is part of `issuing.delete_many`, which tells of all its tickets at once.
+    is_bulk_deletion = False
+
     def pending(self) -> EventTicketQuerySet:
         """Return the tickets whose files have to be made, by the partial index of those."""
         return super().pending().filter(state__in=(EventTicket.State.PENDING, EventTicket.State.FAILED))

@@ -9,8 +9,8 @@ from django.db.models.signals import post_delete, post_save, pre_delete
 
 from apps.storage.files import KINDS
 
-from . import issuing, signals
-from .models import EventTicket
+from . import signals
+from .models import EventTicket, EventTicketQuerySet
 
 # What the ticket's row says of its files.
 FILES = ("state", "lease_until", "public_id_suffix") + tuple(
@@ -31,18 +31,23 @@ def on_ticket_saved(instance: EventTicket, created: bool, raw: bool = False, **_
         signals.ticket_changed.send(EventTicket, tickets=[instance])
 
 
-def before_ticket_is_deleted(instance: EventTicket, **_: Any) -> None:
+def before_ticket_is_deleted(instance: EventTicket, origin: Any = None, **_: Any) -> None:
     """Lock the row and read the lease and the places of the files anew.
 
     The ticket may have been claimed, published or re-issued since it was read. While the row is locked it cannot be.
     """
-    if issuing.is_deleted_with_others(instance):
+    if _is_bulk_deletion(origin):
         return
     locked = EventTicket.objects.select_for_update(no_key=True)
     with contextlib.suppress(EventTicket.DoesNotExist):  # deleted already, and so are its files
         instance.refresh_from_db(fields=FILES, from_queryset=locked)
 
 
-def on_ticket_deleted(instance: EventTicket, **_: Any) -> None:
-    if not issuing.is_deleted_with_others(instance):
+def on_ticket_deleted(instance: EventTicket, origin: Any = None, **_: Any) -> None:
+    if not _is_bulk_deletion(origin):
         signals.ticket_deleted.send(EventTicket, tickets=[instance])
+
+
+def _is_bulk_deletion(origin: Any) -> bool:
+    """Whether the instance or query whose `delete()` was called tells of all tickets itself."""
+    return isinstance(origin, EventTicketQuerySet) and origin.is_bulk_deletion
