@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.events.codes import find_ticket
 from apps.events.models import Event, EventTicket
 from apps.events.permissions import may_admit, may_check
+from apps.events.ticket_columns import mark_used
 
 from . import metrics
 
@@ -77,7 +78,5 @@ def _admit(text: str, user: User, event: Event | None, now: datetime) -> Check:
         if result.verdict is not Verdict.VALID or ticket is None:
             return result
         # Who loses looks again, and is told what the row says by then: nobody is VALID who has not won.
-        row = EventTicket.objects.filter(pk=ticket.pk, used_at=None, code_generation=ticket.code_generation)
-        if row.update(used_at=now):
-            ticket.used_at = now
+        if mark_used(ticket, now):
             return result

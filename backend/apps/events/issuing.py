@@ -11,10 +11,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models, transaction
-from django.db.models import F
 from django.utils import timezone
 
-from . import codes, signals
+from . import codes, signals, ticket_columns
 from .models import Event, EventTicket, IssuedList, TicketType
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ def _reissue_together(rows: Sequence[EventTicket], *, bulk: bool) -> list[EventT
     if not rows:
         return []
     pks = [row.pk for row in rows]
-    EventTicket.objects.filter(pk__in=pks).update(code_generation=F("code_generation") + 1)
+    ticket_columns.raise_generation(pks)
     codes.void_codes(rows)
     reissued = EventTicket.objects.filter(pk__in=pks).select_related("event").order_by("pk")
     signals.ticket_reissued.send(EventTicket, tickets=list(reissued), before=rows, bulk=bulk)
