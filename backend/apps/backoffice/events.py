@@ -104,13 +104,13 @@ class EventAdmin(TeamScopedAdmin):
         return initial | ({"organiser": min(teams)} if len(teams) == 1 else {})
 
     def save_model(self, request: HttpRequest, obj: Event, form: EventForm, change: bool) -> None:
-        """Writes only what was changed in the form: the rest of the row belongs to the sweep."""
+        """Write only what was changed in the form, which knows no fractions of a second."""
         if not change:
             super().save_model(request, obj, form, change)
             return
         invalidation.about_to_edit(obj.pk)
         changed = {"layout" if name == "page" else name for name in form.changed_data}
-        if columns := changed - set(PICTURE_URLS):
+        if columns := Event.edited_columns(changed):
             obj.save(update_fields=columns)
 
     def save_related(self, request: HttpRequest, form: EventForm, formsets: Any, change: bool) -> None:

@@ -102,13 +102,8 @@ class EventTicketAdmin(TeamScopedAdmin):
             return found
 
     def save_model(self, request: HttpRequest, obj: EventTicket, form: Any, change: bool) -> None:
-        """Writes only what was changed in the form: the rest of the row belongs to the workers."""
         revision = obj.revision
-        if not change:
-            super().save_model(request, obj, form, change)
-            return
-        if form.changed_data:
-            obj.save(update_fields=form.changed_data)
+        super().save_model(request, obj, form, change)
         if obj.revision != revision:
             messages.info(request, "The ticket's files are made anew, with the same code.")
 

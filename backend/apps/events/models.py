@@ -1,6 +1,7 @@
 """Events and their tickets. The database is the truth; storage follows it.
 
-`apps/publishing/` alone writes the state of a ticket's files.
+`save()` writes the changed ones among the columns that people edit. No other code writes the rest of a ticket's columns
+than `ticket_columns.py`, for the door and for a re-issue, and `apps/publishing/`, for the files and the work on them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.core.addresses import AddressField, strip_address
+from apps.core.addresses import AddressField
 from apps.core.db.partial_saves import PartiallySaved, PartiallySavedQuerySet
 from apps.core.jobs.models import Job, JobQuerySet
 from apps.core.jobs.timing import first_sweep
@@ -34,10 +35,15 @@ if TYPE_CHECKING:
     from apps.accounts.models import User
 
 
-class Event(CheckedText):
+class Event(CheckedText, PartiallySaved):
     """Something that people get tickets for. Its dates are stored in UTC and shown in its own time zone."""
 
     TEXTS_WITH_LINES = ("address",)
+    EDITED = (
+        "organiser_id", "title", "description", "starts_at", "ends_at", "doors_at", "time_zone", "language", "venue",
+        "address", "terms", "accent", "layout",
+    )  # fmt: skip
+    FIXED = ("created_at",)
 
     organiser = models.ForeignKey("accounts.Organiser", on_delete=models.PROTECT, related_name="events")
     title = models.CharField(max_length=200)
@@ -188,9 +194,9 @@ class EventTicket(CheckedText, PartiallySaved, Job):
     """
 
     # The columns of its own that a ticket shows.
-    PRINTED: ClassVar[tuple[str, ...]] = (
-        "holder_name", "holder_email", "quantity", "ticket_type_id", "order_reference",
-    )  # fmt: skip
+    PRINTED = ("holder_name", "holder_email", "quantity", "ticket_type_id", "order_reference")
+    EDITED = (*PRINTED, "event_id", "holder_id", "qr_code", "pdf_ticket")
+    FIXED = ("ticket_id", "issued_at")
 
     class State(models.TextChoices):
         PENDING = "pending", "Files are on their way"
@@ -245,8 +251,6 @@ class EventTicket(CheckedText, PartiallySaved, Job):
 
     objects: ClassVar[models.Manager[EventTicket]] = EventTicketQuerySet.as_manager()
 
-    is_outdated = False  # whether the save that is under way changes what is printed
-
     class Meta:
         ordering = ["pk"]
         constraints = [models.CheckConstraint(condition=Q(quantity__gte=1), name="ticket_admits_at_least_one")]
@@ -262,28 +266,17 @@ class EventTicket(CheckedText, PartiallySaved, Job):
     def __str__(self) -> str:
         return f"{self.event} · {self.holder_name or self.holder_email or self.ticket_id}"
 
-    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
-        """Write what was edited since the ticket was read, so that what workers wrote meanwhile stays. `update_fields`
-        names other columns.
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """Write what was edited since the ticket was read. `update_fields` names other columns.
 
-        A changed value that is printed and the wish for new files are one transaction (`receivers.py`). Raises
+        A value that is printed and the request for new files are one transaction (`receivers.py`). Raises
         ValidationError for another event: the code and the places of the files carry the event.
         """
-        self.holder_email = strip_address(self.holder_email).lower()  # before it is compared with what is printed
-        names = None if update_fields is None else set(update_fields)
-        with transaction.atomic(using=kwargs.get("using")):
-            row = self._locked_row(names)
-            if names is None and row is not None:
-                names = self.columns_to_save()
-            shown = (row or {}).items()
-            changed = {name for name, value in shown if self._is_written(name, names) and value != getattr(self, name)}
-            if "event_id" in changed:
-                raise ValidationError({"event": CHANGED_EVENT})
-            self.is_outdated = bool(changed)
-            try:
-                super().save(*args, update_fields=names, **kwargs)
-            finally:
-                self.is_outdated = False
+        names = self.columns_to_save(update_fields, options.get("using"))
+        if "event_id" in self.edited_columns(names):
+            self._refuse_another_event()
+        with transaction.atomic(using=options.get("using")):
+            super().save(*args, update_fields=names, **options)
 
     def get_absolute_url(self) -> str:
         return reverse("ticket", args=[self.ticket_id])
@@ -291,24 +284,11 @@ class EventTicket(CheckedText, PartiallySaved, Job):
     def clean(self) -> None:
         if self.ticket_type is not None and self.ticket_type.event_id != self.event_id:
             raise ValidationError({"ticket_type": "This ticket type belongs to another event."})
+        self._refuse_another_event()
+
+    def _refuse_another_event(self) -> None:
         if not self._state.adding and EventTicket.objects.filter(pk=self.pk).exclude(event=self.event_id).exists():
             raise ValidationError({"event": CHANGED_EVENT})
-
-    def _locked_row(self, update_fields: set[str] | None) -> dict[str, Any] | None:
-        """What the database says of what the ticket shows, and of its event, as far as that may be written now.
-
-        Compared with this object instead of what that was read with, since others may have saved since.
-        """
-        shown = [name for name in (*self.PRINTED, "event_id") if self._is_written(name, update_fields)]
-        if self._state.adding or not shown:
-            return None
-        row = EventTicket.objects.select_for_update(no_key=True).filter(pk=self.pk)
-        return dict(row.values(*shown).first() or {}) or None
-
-    def _is_written(self, name: str, update_fields: set[str] | None) -> bool:
-        if update_fields is None:
-            return name in self.__dict__
-        return bool({name, name.removesuffix("_id")} & update_fields)
 
     @property
     def is_used(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models.signals import post_delete, post_save, pre_delete
@@ -24,10 +25,15 @@ def connect() -> None:
     post_delete.connect(on_ticket_deleted, sender=EventTicket, dispatch_uid="tell of a deleted ticket")
 
 
-def on_ticket_saved(instance: EventTicket, created: bool, raw: bool = False, **_: Any) -> None:
-    if created and not raw:
+def on_ticket_saved(
+    instance: EventTicket, created: bool, raw: bool = False, update_fields: Collection[str] | None = None, **_: Any
+) -> None:
+    """Tell of a ticket that is new, and of one whose save wrote what is printed: once too often rather than never."""
+    if raw:
+        return
+    if created:
         signals.ticket_issued.send(EventTicket, tickets=[instance], bulk=False)
-    elif instance.is_outdated:
+    elif EventTicket.edited_columns(update_fields).intersection(EventTicket.PRINTED):
         signals.ticket_changed.send(EventTicket, tickets=[instance])
 
 

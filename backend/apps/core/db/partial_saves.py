@@ -1,11 +1,13 @@
-"""A model whose `save()` writes what this object changed, and leaves alone what others wrote since it was read."""
+"""A model whose `save()` writes what was edited since the object was read, and leaves alone what others wrote since."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from copy import deepcopy
 from typing import Any, ClassVar, Self, TypeVar
 
-from django.db import models
+from django.db import models, transaction
+from django.db.models.fields.files import FieldFile
 
 Row = TypeVar("Row", bound="PartiallySaved")
 
@@ -14,60 +16,84 @@ class PartiallySavedQuerySet(models.QuerySet[Row]):
     def bulk_create(self, objs: Iterable[Row], *args: Any, **options: Any) -> list[Row]:
         created = super().bulk_create(objs, *args, **options)
         for row in created:
-            row.remember_what_was_read()
+            row.remember(row.held())
         return created
 
 
 class PartiallySaved(models.Model):
-    """Django writes every column with every save, also those that another process changed meanwhile.
+    """Django writes every column with every save, also those that another process changed since the object was read.
 
-    What was read (or inserted) is remembered, and never forgotten by a save: were its transaction rolled back, the
-    same save must write the same columns again.
+    This `save()` writes the columns of `EDITED` that differ from what was read. `update()` writes other columns, and so
+    does a save that names them in `update_fields`.
     """
 
-    _read: dict[str, Any] | None = None
+    EDITED: ClassVar[tuple[str, ...]]  # columns that people edit
+    FIXED: ClassVar[tuple[str, ...]]  # columns that are written when the row is inserted, and never again
 
-    objects: ClassVar[models.Manager[Any]]
+    objects: ClassVar[models.Manager[Any]] = PartiallySavedQuerySet.as_manager()
+
+    _read: Mapping[str, Any] = {}  # the key and the edited columns, as far as the row is known to hold them
 
     class Meta:
         abstract = True
 
-    def save(self, *args: Any, **options: Any) -> None:
-        is_new = self._state.adding
-        super().save(*args, **options)
-        if is_new:
-            self.remember_what_was_read()
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        names = self.columns_to_save(update_fields, options.get("using"))
+        super().save(*args, update_fields=names, **options)
+        written, columns = self.held(names), self.edited_columns(names)
+        if names is None:
+            self.remember(written)
+            return
+        # Unknown until the commit: after a rollback, the same save must write the same columns again.
+        self._read = {name: value for name, value in self._read.items() if name not in columns}
+        transaction.on_commit(lambda: self.remember(written), using=self._state.db)
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **options: Any) -> Self:
-        row = super().from_db(db, field_names, values, **options)
-        row.remember_what_was_read()
+    def from_db(cls, *args: Any, **options: Any) -> Self:
+        row = super().from_db(*args, **options)
+        row.remember(row.held())
         return row
 
     def refresh_from_db(
-        self,
-        using: str | None = None,
-        fields: Iterable[str] | None = None,
-        from_queryset: models.QuerySet[Self] | None = None,
+        self, using: str | None = None, fields: Iterable[str] | None = None, *args: Any, **options: Any
     ) -> None:
-        names = None if fields is None else list(fields)
-        super().refresh_from_db(using, names, from_queryset)
-        self.remember_what_was_read(names)
+        names = None if fields is None else set(fields)
+        super().refresh_from_db(using, names, *args, **options)
+        self.remember(self.held(names))
 
-    def remember_what_was_read(self, names: Iterable[str] | None = None) -> None:
-        """Take today's values, of the named fields or of all, for those of the database."""
-        fields = self._meta.concrete_fields if names is None else map(self._meta.get_field, names)
-        columns = [field.attname for field in fields if field.concrete]
-        self._read = (self._read or {}) | {name: self.__dict__[name] for name in columns if name in self.__dict__}
-
-    def columns_to_save(self) -> set[str] | None:
-        """What `save()` should write: the columns whose values are not those that were read; None for all of them.
-
-        At least one: a save without columns would be none, and nobody would be told of it.
-        """
-        if self._read is None or self.pk != self._read[self._meta.pk.attname]:
+    def columns_to_save(self, update_fields: Iterable[str] | None, using: str | None) -> frozenset[str] | None:
+        """Return what `save()` writes with these options; None for every column, of a row that is not there yet."""
+        if update_fields is not None:
+            return frozenset(update_fields)
+        held, is_known = self.__dict__, self._read.get(self._meta.pk.attname, self) == self.pk
+        # The row is gone when it was deleted, or its INSERT rolled back.
+        if not is_known or not type(self)._base_manager.using(using).filter(pk=self.pk).exists():
             return None
-        held = {field.attname for field in self._meta.concrete_fields if field.attname in self.__dict__}
-        return {name for name in held if name not in self._read or self._read[name] != self.__dict__[name]} or {
-            min(held.difference([self._meta.pk.attname]))
+        unknown = object()
+        changed = {name for name in self.EDITED if name in held and self._read.get(name, unknown) != held[name]}
+        for field in self._meta.concrete_fields:
+            # An object that was assigned before it had a key: Django takes the key when it saves this one.
+            if field.is_relation and field.null and held.get(field.attname, 0) is None and getattr(self, field.name):
+                changed.add(field.attname)
+        return frozenset(changed or self.FIXED[:1])  # a save without columns would send no signals
+
+    @classmethod
+    def edited_columns(cls, names: Collection[str] | None) -> set[str]:
+        """Return those of `EDITED` that these names of fields or columns mean; all for None."""
+        if names is None:
+            return set(cls.EDITED)
+        fields = [field for field in cls._meta.concrete_fields if field.name in names or field.attname in names]
+        return {field.attname for field in fields}.intersection(cls.EDITED)
+
+    def remember(self, values: Mapping[str, Any]) -> None:
+        """Take these values for those of the row."""
+        self._read = {**self._read, self._meta.pk.attname: self.pk, **values}
+
+    def held(self, names: Collection[str] | None = None) -> dict[str, Any]:
+        """Return copies of edited values, which may change in place; not of expressions, which the row evaluates."""
+        values = {name: self.__dict__[name] for name in self.edited_columns(names) if name in self.__dict__}
+        return {
+            name: str(value) if isinstance(value, FieldFile) else deepcopy(value)
+            for name, value in values.items()
+            if not hasattr(value, "resolve_expression")
         }
