@@ -9,9 +9,10 @@ from typing import ClassVar, Self
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
+from apps.core.db.partial_saves import PartiallySaved, PartiallySavedQuerySet
 from apps.core.jobs.models import Job, JobQuerySet
 
 from .destinations import validate_url
@@ -42,7 +43,7 @@ def validate_event_types(chosen: object) -> None:
         raise ValidationError("Choose at least one of: " + ", ".join(EventType.values))
 
 
-class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
+class WebhookEndpointQuerySet(PartiallySavedQuerySet["WebhookEndpoint"]):
     def open_at(self, now: datetime) -> WebhookEndpointQuerySet:
         """Endpoints that are on, and that nothing is to be kept back from after failures in a row."""
         return self.filter(Q(held_until=None) | Q(held_until__lte=now), enabled=True)
@@ -51,8 +52,11 @@ class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
         return self.filter(enabled=True, failures__gte=TROUBLED)
 
 
-class WebhookEndpoint(models.Model):
+class WebhookEndpoint(PartiallySaved):
     """A URL that an organiser's own software listens at, and how it has been doing."""
+
+    EDITED = ("organiser_id", "url", "description", "event_types", "enabled")
+    FIXED = ("created_at",)
 
     organiser = models.ForeignKey("accounts.Organiser", on_delete=models.CASCADE, related_name="webhook_endpoints")
     url = models.CharField("URL", max_length=500, validators=[validate_url])
@@ -64,7 +68,8 @@ class WebhookEndpoint(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    # In the clear, because every message is signed with it. Never shown but once, never logged.
+    # In the clear, because every message is signed with it. Never shown but once, never logged. `change_secret` alone
+    # writes these three.
     secret = models.CharField(max_length=120, default=new_secret, editable=False)
     previous_secret = models.CharField(max_length=120, blank=True, default="", editable=False)
     previous_secret_until = models.DateTimeField(null=True, editable=False)
@@ -103,10 +108,10 @@ class WebhookEndpoint(models.Model):
         return [self.secret, self.previous_secret] if overlaps else [self.secret]
 
     def change_secret(self, now: datetime) -> None:
-        """A new secret; the one until now signs beside it for `OVERLAP`, and the one before that no more."""
-        self.previous_secret, self.previous_secret_until = self.secret, now + OVERLAP
-        self.secret = new_secret()
-        self.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
+        """Give the endpoint a new secret. The last one signs beside it for `OVERLAP`, and the one before no more."""
+        row = type(self).objects.filter(pk=self.pk)
+        row.update(secret=new_secret(), previous_secret=F("secret"), previous_secret_until=now + OVERLAP)
+        self.refresh_from_db(fields=["secret", "previous_secret", "previous_secret_until"])
 
 
 def new_message_id() -> str:

@@ -66,8 +66,7 @@ def test_both_secrets_sign_for_a_day_after_a_change(
     endpoint.change_secret(timezone.now())
     tell(EventType.READY, ticket)
     delivery.deliver_due()
-    endpoint.previous_secret_until = timezone.now()
-    endpoint.save()
+    WebhookEndpoint.objects.update(previous_secret_until=timezone.now())
     tell(EventType.READY, ticket)
     delivery.deliver_due()
 

@@ -66,14 +66,11 @@ class WebhookEndpointAdmin(TeamScopedAdmin):
         return initial | ({"organiser": min(teams)} if len(teams) == 1 else {})
 
     def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:
-        """Writes only what was changed in the form: the rest of the row belongs to the workers."""
+        super().save_model(request, obj, form, change)
         if not change:
-            super().save_model(request, obj, form, change)
             self._show_secret(request, obj)
-        elif form.changed_data:
-            obj.save(update_fields=form.changed_data)
-            if {"url", "enabled"} & set(form.changed_data):
-                upkeep.forgive(obj)
+        elif {"url", "enabled"} & set(form.changed_data):
+            upkeep.forgive(obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[Any], list[Any]]:
         """The endpoints with their number of messages, which may be very many and which go with them."""

@@ -1,0 +1,107 @@
+"""How an endpoint is doing and its secrets are not what people edit: neither save undoes the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import models
+from django.utils import timezone
+
+from apps.webhooks import claims, recording
+from apps.webhooks.models import OVERLAP, WebhookEndpoint, new_secret
+from apps.webhooks.outbound import Answer
+from tests.factories import make_endpoint, make_organiser
+
+pytestmark = [pytest.mark.django_db, pytest.mark.databases, pytest.mark.usefixtures("no_broker")]
+
+
+def columns(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    return WebhookEndpoint.objects.filter(pk=endpoint.pk).values().get()
+
+
+def fail(endpoint: WebhookEndpoint) -> None:
+    recording.record_test(endpoint)
+    claims.record([(message, Answer(500, "Answered 500.")) for message in claims.claim(1)])
+
+
+def refuse(endpoint: WebhookEndpoint) -> None:
+    recording.record_test(endpoint)
+    claims.record([(message, Answer(410, "Answered 410.")) for message in claims.claim(1)])
+
+
+def correct(endpoint: WebhookEndpoint) -> None:
+    endpoint.url = "https://corrected.example.org/"
+    endpoint.save()
+
+
+CHANGES: dict[str, tuple[Callable[[WebhookEndpoint], Any], str]] = {
+    "failed": (fail, "failures"),
+    "switched off": (refuse, "enabled"),
+    "secret": (lambda endpoint: endpoint.change_secret(timezone.now()), "secret"),
+    "edited": (correct, "url"),
+}
+
+
+@pytest.mark.parametrize("read", [True, False])
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_stale_endpoint_undoes_nothing(what: str, read: bool) -> None:
+    stale = make_endpoint(make_organiser())
+    stale = WebhookEndpoint.objects.get(pk=stale.pk) if read else stale
+    happen, column = CHANGES[what]
+    before = columns(stale)[column]
+    happen(WebhookEndpoint.objects.get(pk=stale.pk))
+    there = columns(stale)
+    assert there[column] != before
+    stale.description = "Renamed"
+    stale.save()
+    assert columns(stale) == there | {"description": "Renamed"}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_without_it_a_stale_endpoint_undoes_it(what: str) -> None:
+    """The negative control: what Django does by itself."""
+    stale = make_endpoint(make_organiser())
+    happen, column = CHANGES[what]
+    before = columns(stale)[column]
+    happen(WebhookEndpoint.objects.get(pk=stale.pk))
+    models.Model.save(stale)
+    assert columns(stale)[column] == before
+
+
+def test_a_worker_keeps_what_a_person_edited_while_it_sent() -> None:
+    endpoint = make_endpoint(make_organiser())
+    recording.record_test(endpoint)
+    sent = claims.claim(1)
+    correct(endpoint)
+    claims.record([(message, Answer(500, "Answered 500.")) for message in sent])
+    row = WebhookEndpoint.objects.get()
+    assert (row.url, row.failures) == ("https://corrected.example.org/", 1)
+
+
+def changed_twice(change: Callable[[WebhookEndpoint], Any]) -> tuple[str, WebhookEndpoint]:
+    """Have two people who read the endpoint before change its secret. Return the first one's, and the row."""
+    first = make_endpoint(make_organiser())
+    second = WebhookEndpoint.objects.get(pk=first.pk)
+    change(first)
+    shown = first.secret
+    change(second)
+    return shown, WebhookEndpoint.objects.get(pk=first.pk)
+
+
+def test_a_secret_that_was_shown_a_moment_ago_signs_beside_the_next() -> None:
+    shown, row = changed_twice(lambda endpoint: endpoint.change_secret(timezone.now()))
+    assert shown in row.signing_secrets(timezone.now())
+
+
+def test_without_it_the_secret_that_was_shown_signs_nothing() -> None:
+    """The negative control: the secret until now is taken from the object."""
+
+    def change(endpoint: WebhookEndpoint) -> None:
+        endpoint.previous_secret, endpoint.previous_secret_until = endpoint.secret, timezone.now() + OVERLAP
+        endpoint.secret = new_secret()
+        endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
+
+    shown, row = changed_twice(change)
+    assert shown not in row.signing_secrets(timezone.now())
