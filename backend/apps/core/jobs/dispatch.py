@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -24,12 +26,29 @@ def send_after_commit(task: str, arguments: list[object], queue: str) -> None:
     transaction.on_commit(partial(send, task, arguments, queue))
 
 
+class _Rounds(threading.local):
+    """How often `send_once` has sent each task, in this thread."""
+
+    def __init__(self) -> None:
+        self.number: Counter[tuple[str, str]] = Counter()
+
+
+_rounds = _Rounds()
+
+
 def send_once(task: str, queue: str) -> None:
-    """Send the task, which takes no arguments, after commit: once, however often the transaction asks for it."""
-    arguments: tuple[str, list[object], str] = (task, [], queue)
-    waiting = transaction.get_connection().run_on_commit
-    if all(getattr(callback, "args", None) != arguments for _, callback, *_ in waiting):
-        transaction.on_commit(partial(send, *arguments))
+    """Send the task, which takes no arguments, after commit: once, however often the transaction asks for it.
+
+    Each call registers a callback, because a savepoint that is rolled back drops those that were registered in it. The
+    first callback that runs sends the task for all of its round.
+    """
+    transaction.on_commit(partial(_send_in_round, _rounds.number[task, queue], task, queue))
+
+
+def _send_in_round(number: int, task: str, queue: str) -> None:
+    if number == _rounds.number[task, queue]:
+        _rounds.number[task, queue] += 1
+        send(task, [], queue)
 
 
 def tasks_waiting(queue: str) -> int | None:
