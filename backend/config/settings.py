@@ -331,7 +331,7 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # without one, /metrics does not e
 _own_metrics = VAR_DIR / "metrics" / socket.gethostname()
 METRICS_DIR = Path(env.str("METRICS_DIR", "") or _own_metrics)
 make_folder(METRICS_DIR, is_ours=_own_metrics == METRICS_DIR)
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)  # read when prometheus_client is first imported
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)  # prometheus_client reads it when it opens a file
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(FORMATS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import os
 import re
 import subprocess
@@ -275,27 +276,52 @@ def test_one_scrape_shows_every_process_and_keeps_what_dead_ones_counted(rise: R
     assert in_flight() == 0, "what a dead process had under way is under way no more"
 
 
-def test_files_of_dead_processes_become_one(settings: Any, rise: Rise) -> None:
+def test_processes_that_follow_each_other_count_on_in_the_same_files(settings: Any, rise: Rise) -> None:
     removed = rise("admit_deletions_total", outcome="removed")
+    files: list[set[Path]] = []
     for _ in range(3):
         assert count_elsewhere().communicate(timeout=60)[0] == "counted\n"
+        files.append(set(Path(settings.METRICS_DIR).glob("*.db")))
     assert removed() == 21
-    left = [path.name for path in Path(settings.METRICS_DIR).glob("*.db")]
-    assert set(left) <= {f"{kind}_{who}.db" for kind in ("counter", "histogram", "gauge_livesum", "gauge_livemax")
-                         for who in ("ended", os.getpid())}  # fmt: skip
-    assert removed() == 21, "reading does not add them up again"
+    assert files[0] == files[1] == files[2]
 
 
-def test_a_process_with_the_id_of_a_dead_one_does_not_inherit_its_gauges(tmp_path: Path, settings: Any) -> None:
+def test_a_forked_process_counts_beside_its_parent(rise: Rise) -> None:
+    removed, in_flight = rise("admit_deletions_total", outcome="removed"), rise("admit_storage_calls_in_flight")
+    counted = count_elsewhere(
+        """
+import os
+child = os.fork()
+deletions.labels("removed").inc(10)
+calls_in_flight.inc(1)
+if child == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+print("forked", flush=True)
+input()
+"""
+    )
+    with counted as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["counted\n", "forked\n"]
+        assert (removed(), in_flight()) == (27, 6)
+        process.kill()
+
+
+def test_a_process_takes_the_lowest_free_slot_without_the_gauges_that_were_left_in_it(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.METRICS_DIR = tmp_path
-    stale = tmp_path / f"gauge_livesum_{os.getpid()}.db"
+    monkeypatch.setattr(process_files, "_slot", None)
+    stale, counter = tmp_path / "gauge_livesum_1.db", tmp_path / "counter_1.db"
     stale.touch()
-    counter = tmp_path / f"counter_{os.getpid()}.db"
     counter.touch()
-    process_files.forget_own_gauges()
-
-    assert not stale.exists()
-    assert counter.exists()
+    with (tmp_path / "0.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert process_files._own_slot() == 1
+    assert (stale.exists(), counter.exists()) == (False, True)
+    assert process_files._slot is not None
+    os.close(process_files._slot[1])
 
 
 def test_folders_of_machines_that_are_long_gone_are_forgotten(tmp_path: Path, settings: Any) -> None:
@@ -304,7 +330,7 @@ def test_folders_of_machines_that_are_long_gone_are_forgotten(tmp_path: Path, se
     for name, age in (("this", None), ("gone", long_ago), ("there", None)):
         folder = tmp_path / "metrics" / name
         folder.mkdir(parents=True)
-        for file in (folder / ".lock", folder / "counter_1.db"):
+        for file in (folder / "1.lock", folder / "counter_1.db"):
             file.touch()
             if age is not None:
                 os.utime(file, (age, age))

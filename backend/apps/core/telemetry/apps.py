@@ -6,7 +6,7 @@ class TelemetryConfig(AppConfig):
     name = "apps.core.telemetry"
 
     def ready(self) -> None:
-        from . import process_files, tasks  # the first import of prometheus_client must come after the settings
+        from . import process_files, tasks  # these read the settings
 
         process_files.tidy()
         autodiscover_modules("metrics")

@@ -1,7 +1,7 @@
 """What every number that processes count has in common; each app declares its own in its `metrics.py`.
 
-Names begin with `admit_`, seconds are seconds, and no label names a row. Each process writes its numbers into a
-memory-mapped file of its own (see `process_files.py`), which costs about a microsecond a number. Labels take few
+Names begin with `admit_`, seconds are seconds, and no label names a row. Each process writes its numbers into
+memory-mapped files (see `process_files.py`), which costs about a microsecond a number. Labels take few
 values, all known in advance, but for routes (as many as the URLconf has) and tasks. What the database knows is not
 counted here: `apps.monitoring` asks each app for its gauges.
 """
@@ -12,15 +12,12 @@ from collections.abc import Callable
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.values import ValueClass
 
-from .process_files import forget_own_gauges
+from .process_files import open_in_own_slot
 
 __all__ = ["Counter", "Gauge", "GaugeMetricFamily", "Histogram", "Metric"]
 
-if not getattr(ValueClass, "_multiprocess", False):
-    raise RuntimeError("prometheus_client was imported before Django's settings, which tell it where numbers are kept.")
-forget_own_gauges()  # before the first number is opened
+open_in_own_slot()
 
 http_request_seconds = Histogram(
     "admit_http_request_seconds",

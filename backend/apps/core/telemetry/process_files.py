@@ -1,27 +1,33 @@
-"""The files in which this machine's processes keep their numbers, one a process and kind: METRICS_DIR.
+"""The files in which this machine's processes keep their numbers, some for each process: METRICS_DIR.
 
-`prometheus_client` writes and reads them. Here is what it leaves to its users: forgetting the gauges of processes that
-are gone, and adding up the counters that those leave behind, without which a machine whose cron starts a command every
-minute would read ten thousand files for an answer.
+`prometheus_client` writes and reads them. It names them by process id and leaves those of ended processes where they
+are, so that a machine whose cron starts a command every minute would read ten thousand files for a scrape. Here, a
+process has a slot instead of its id: the lowest number that no running process has. It counts on in the files of the
+process that had the slot before. So counters survive their processes, and there are only as many files as there were
+processes at once. A lock holds the slot; the kernel releases it when the process ends, in whatever way.
 """
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
+import itertools
 import os
 import shutil
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.conf import settings
-from prometheus_client import CollectorRegistry, multiprocess
-from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client import CollectorRegistry, Metric, multiprocess, values
 
-ADDED_UP = "ended"  # stands where the files of processes have their id
 FORGOTTEN_AFTER = 30 * 24 * 3600  # seconds without a sign of life from a machine that shares the folder
+
+_slot: tuple[int, int] | None = None  # this process's, and the descriptor that holds its lock
+
+
+def open_in_own_slot() -> None:
+    """Have the numbers that are declared from here on kept in the files of this process's slot."""
+    values.ValueClass = values.MultiProcessValue(_own_slot)
 
 
 def register(registry: CollectorRegistry) -> None:
@@ -31,56 +37,72 @@ def register(registry: CollectorRegistry) -> None:
 
 
 def tidy() -> None:
-    """Drop the gauges of processes that are gone, and add their counters to one file. Any number may do it at once."""
+    """Drop the gauges of processes that are gone. Any number of processes may do it at once."""
     folder = _folder()
-    gone: dict[str, list[Path]] = defaultdict(list)
-    for path in folder.glob("*_*.db"):
-        kind, _, pid = path.stem.rpartition("_")
-        if pid.isdecimal() and not _is_alive(int(pid)):
-            gone[kind].append(path)
-    if gone:
-        with _lock(folder, fcntl.LOCK_EX):
-            for kind, paths in gone.items():
-                _retire(folder, kind, [path for path in paths if path.exists()])  # by now another may have done it
+    for slot in {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*.db")}:
+        if (lock := _lock(folder, slot)) is not None:
+            multiprocess.mark_process_dead(slot, str(folder))
+            os.close(lock)
     if folder.parent == Path(settings.VAR_DIR) / "metrics":
         _forget_other_machines(folder)
 
 
-def forget_own_gauges() -> None:
-    """At the start of a process: what bears its id was another's, whose calls are not under way any more."""
-    for path in _folder().glob(f"gauge_*_{os.getpid()}.db"):
-        path.unlink(missing_ok=True)
-
-
-def _retire(folder: Path, kind: str, paths: list[Path]) -> None:
-    if not kind.startswith("gauge") and paths:
-        total: dict[str, float] = defaultdict(float)
-        target = folder / f"{kind}_{ADDED_UP}.db"
-        for path in [target, *paths]:
-            if path.exists() and path.stat().st_size:
-                for key, value, _, _ in MmapedDict.read_all_values_from_file(str(path)):
-                    total[key] += value
-        new = target.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        numbers = MmapedDict(str(new))
-        for key, value in total.items():
-            numbers.write_value(key, value, 0.0)
-        numbers.close()
-        os.replace(new, target)
-    for path in paths:
-        path.unlink()
-
-
-class _AllProcesses(multiprocess.MultiProcessCollector):  # type: ignore[misc,unused-ignore] # untyped in part
-    def __init__(self) -> None:
-        super().__init__(None, str(_folder()))
-
-    def collect(self):  # type: ignore[no-untyped-def] # as the library's own
+def _own_slot() -> int:
+    """Return the slot of this process. The first call takes it, and drops the gauges that the process before left."""
+    global _slot
+    if _slot is None:
         folder = _folder()
-        with _lock(folder, fcntl.LOCK_SH):
-            # A file without a size is one that a process makes at this very moment.
-            files = [str(path) for path in folder.glob("*.db") if path.stat().st_size]
-            return self.merge(files, accumulate=True)
+        _slot = next((slot, lock) for slot in itertools.count() if (lock := _lock(folder, slot)) is not None)
+        multiprocess.mark_process_dead(_slot[0], str(folder))
+    return _slot[0]
+
+
+def _leave_slot_to_parent() -> None:
+    """Take a slot of its own for a forked process.
+
+    The parent's lock, which both hold, is closed last, or the slot of a parent that ends meanwhile would be taken: the
+    library tells by another number that there was a fork.
+    """
+    global _slot
+    if _slot is not None:
+        (_, inherited), _slot = _slot, None
+        try:
+            _own_slot()
+        finally:
+            os.close(inherited)
+
+
+def _lock(folder: Path, slot: int) -> int | None:
+    """Return the descriptor that holds the lock of the slot, None while another process holds it."""
+    path = folder / f"{slot}.lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except PermissionError:
+        if path.exists():
+            return None  # of another user's process
+        raise
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+class _AllProcesses:
+    def collect(self) -> Iterable[Metric]:
+        merged: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(
+            [str(path) for path in _folder().glob("*.db") if _has_size(path)]
+        )
+        return merged
+
+
+def _has_size(path: Path) -> bool:
+    """Whether the file is not one that a process makes or drops at this very moment."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _folder() -> Path:
@@ -89,30 +111,13 @@ def _folder() -> Path:
     return folder
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
-
-
 def _forget_other_machines(folder: Path) -> None:
     """Containers get a new name whenever they are made anew, and leave their folder to the one that comes after."""
     for other in folder.parent.iterdir():
-        if other != folder and other.is_dir() and (other / ".lock").exists():
+        if other != folder and other.is_dir() and any(other.glob("*.lock")):
             newest = max(path.stat().st_mtime for path in other.iterdir())
             if time.time() - newest > FORGOTTEN_AFTER:
                 shutil.rmtree(other, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def _lock(folder: Path, how: int) -> Iterator[None]:
-    with open(folder / ".lock", "a") as handle:
-        fcntl.flock(handle, how)
-        yield
-
-
-os.register_at_fork(after_in_child=forget_own_gauges)
+os.register_at_fork(after_in_child=_leave_slot_to_parent)
