@@ -61,9 +61,8 @@ class Account:
     clock_skew: float
 
 
-_pool = ObservedPool(
-    **{**cloudinary.uploader._http.connection_pool_kw, "maxsize": gate.maximum}, num_pools=4, retries=False
-)
+# No option of the SDK makes its pools wider than one connection, or shows the headers of an error.
+_pool = ObservedPool(**cloudinary.CERT_KWARGS, maxsize=gate.maximum, num_pools=4, retries=False)
 cloudinary.uploader._http = cloudinary.api_client.call_api._http = _pool
 
 
