@@ -33,7 +33,7 @@ class ObservedPool(urllib3.PoolManager):
     """The SDK's connection pool, wide enough for our threads, that remembers each thread's last answer.
 
     The SDK's exceptions carry neither the status of every error nor the rate limit's headers. Forms are put together
-    by `encoded_form`, which takes a fifth of urllib3's time.
+    by `encoded_form`: urllib3's own way takes 5 % more of the CPU time that a worker spends on a ticket.
     """
 
     def __init__(self, **options: Any) -> None:
