@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 from cloudlet.config import ConfigError, Settings
 from cloudlet.server.http_protocol import Protocol
-from cloudlet.server.tls_sniffing import TlsSniffingServer
+from cloudlet.server.tls_sniffing import tls_sniffing_protocol
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -41,14 +41,11 @@ _SWITCH_INTERVAL_S = 0.0005
 
 
 def run(app: Starlette, settings: Settings, listener: socket.socket) -> None:
-    """Serves until interrupted."""
+    """Serve until interrupted."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    certificate, key = certificate_of(settings) if settings.tls else (None, None)
     config = uvicorn.Config(
         app,
-        http=Protocol,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
+        http=tls_sniffing_protocol(*certificate_of(settings)) if settings.tls else Protocol,
         access_log=False,
         log_level="warning",
         server_header=False,
@@ -56,7 +53,4 @@ def run(app: Starlette, settings: Settings, listener: socket.socket) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )
-    if settings.tls:
-        TlsSniffingServer(config, listener).run()
-    else:
-        uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(config).run(sockets=[listener])

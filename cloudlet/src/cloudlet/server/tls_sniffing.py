@@ -4,85 +4,65 @@ The first byte of a connection tells which it is. Over http only files are hande
 """
 
 import asyncio
-import logging
+import functools
 import socket
-from collections.abc import Coroutine
+import ssl
+from pathlib import Path
 from typing import Any
 
-import uvicorn
+from cloudlet.server.http_protocol import Protocol
 
 _TLS_HANDSHAKE = b"\x16"
-_PATIENCE_S = 60  # for the first byte of a connection
-_BREATH_S = 0.1  # when no more connections can be opened
-
-log = logging.getLogger("cloudlet")
+_FIRST_BYTE_TIMEOUT_SECONDS = 60
 
 
-class TlsSniffingServer(uvicorn.Server):
-    """uvicorn, but connections are accepted here, looked at, and then given to its protocol with or without TLS."""
+def tls_sniffing_protocol(certificate: Path, key: Path) -> type[asyncio.Protocol]:
+    """Return a class for uvicorn's ``http`` option, which serves each connection with or without TLS."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    tasks: set[asyncio.Task[None]] = set()  # the event loop itself keeps weak references only
 
-    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
-        super().__init__(config)
-        self._listener = listener
-        self._tasks: set[asyncio.Task[None]] = set()
+    class TlsSniffingProtocol(asyncio.Protocol):
+        def __init__(self, **arguments: Any) -> None:
+            self._make_protocol = functools.partial(Protocol, **arguments)
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=[])
-        self._listener.setblocking(False)
-        self._start(self._accept())
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await super().shutdown(sockets=[])
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            """Leave uvicorn's transport before it reads, because a transport cannot take bytes back."""
+            accepted = transport.get_extra_info("socket")
             try:
-                connection, _ = await loop.sock_accept(self._listener)
-            except OSError as error:
-                log.warning("a connection could not be accepted: %s", error)
-                await asyncio.sleep(_BREATH_S)
-            else:
-                self._start(self._greet(connection))
+                connection = socket.fromfd(accepted.fileno(), accepted.family, accepted.type)
+            finally:
+                transport.abort()
+            task = asyncio.create_task(_serve(connection, context, self._make_protocol))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
 
-    async def _greet(self, connection: socket.socket) -> None:
+    return TlsSniffingProtocol
+
+
+async def _serve(
+    connection: socket.socket, context: ssl.SSLContext, make_protocol: "functools.partial[Protocol]"
+) -> None:
+    connection.setblocking(False)
+    try:
+        async with asyncio.timeout(_FIRST_BYTE_TIMEOUT_SECONDS):
+            is_tls = await _first_byte(connection) == _TLS_HANDSHAKE
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                first = await _first_byte(connection)
-            context = self.config.ssl if first == _TLS_HANDSHAKE else None
-            await loop.connect_accepted_socket(self._protocol, connection, ssl=context)
-        except (OSError, TimeoutError):  # gone, silent, or a handshake that failed
-            connection.close()
-        except asyncio.CancelledError:
-            connection.close()
-            raise
-
-    def _protocol(self) -> asyncio.Protocol:
-        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
-        return made
+        await loop.connect_accepted_socket(make_protocol, connection, ssl=context if is_tls else None)
+    except OSError:  # gone, silent, or a handshake that failed
+        connection.close()
+    except asyncio.CancelledError:
+        connection.close()
+        raise
 
 
 async def _first_byte(connection: socket.socket) -> bytes:
-    """The first byte, which stays to be read; empty when the other side hung up."""
-    connection.setblocking(False)
+    """Return the first byte, which stays to be read; empty when the other side hung up."""
     loop = asyncio.get_running_loop()
-    while True:
-        try:
-            return connection.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            readable = asyncio.Event()
-            loop.add_reader(connection, readable.set)
-            try:
-                await readable.wait()
-            finally:
-                loop.remove_reader(connection)
+    readable = asyncio.Event()
+    loop.add_reader(connection, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(connection)
+    return connection.recv(1, socket.MSG_PEEK)
