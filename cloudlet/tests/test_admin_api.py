@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 import pytest
+import urllib3
 from cloudinary import api, uploader
 from cloudinary.exceptions import AlreadyExists, AuthorizationRequired, BadRequest, NotFound, RateLimited
 from test_upload import png
@@ -138,7 +139,7 @@ def test_backups_restore_deleted_and_earlier_versions() -> None:
     assert (restored["backed"]["width"], restored["never"]) == (77, {"error": "no_backup"})
     earlier = api.restore(["backed"], versions=[versions[0]["version_id"]])["backed"]
     assert earlier["width"] == 30
-    assert uploader._http.request("GET", earlier["url"], timeout=10).data == png().getvalue()
+    assert urllib3.request("GET", earlier["url"], timeout=10).data == png().getvalue()
 
 
 def test_deleting_backups_spares_the_asset_and_frees_what_was_kept() -> None:
@@ -151,7 +152,7 @@ def test_deleting_backups_spares_the_asset_and_frees_what_was_kept() -> None:
     assert api.delete_backed_up_assets(asset_id, ids_[1:])["deleted_version_ids"] == ids_[1:]
     spared = api.resource("spared", versions=True)
     assert (spared["versions"], spared["width"], spared["backup"]) == ([], 13, False)
-    assert uploader._http.request("GET", spared["url"], timeout=10).data == png(13).getvalue()
+    assert urllib3.request("GET", spared["url"], timeout=10).data == png(13).getvalue()
 
 
 def test_folders() -> None:
@@ -197,13 +198,13 @@ def test_named_transformations_deliver_and_follow_their_redefinition(server: Any
     with pytest.raises(AlreadyExists):
         api.create_transformation("tiny", {"width": 10})
     address = f"{server.url}/test/image/upload/t_tiny/named.png"
-    first = uploader._http.request("GET", address, timeout=10)
+    first = urllib3.request("GET", address, timeout=10)
     assert first.status == 200
     shown = api.transformation("tiny")
     assert (shown["named"], shown["used"], shown["info"]) == (True, True, [{"crop": "scale", "width": 10}])
     assert [derived["public_id"] for derived in shown["derived"]] == ["named"]
     api.update_transformation("tiny", unsafe_update={"width": 4, "crop": "scale"})
-    assert uploader._http.request("GET", address, timeout=10).data != first.data
+    assert urllib3.request("GET", address, timeout=10).data != first.data
     api.delete_transformation("tiny")
     with pytest.raises(NotFound):
         api.transformation("tiny")

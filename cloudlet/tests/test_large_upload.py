@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from cloudinary import uploader, utils
 from cloudinary.exceptions import BadRequest
 from PIL import Image
@@ -38,7 +39,7 @@ def test_the_sdk_uploads_in_chunks() -> None:
     data = os.urandom(6 * MIB)
     result = uploader.upload_large(io.BytesIO(data), chunk_size=5 * MIB, public_id="large/one.bin", tags=["large"])
     assert (result["bytes"], result["public_id"], result["done"]) == (len(data), "large/one.bin", True)
-    assert uploader._http.request("GET", result["url"], timeout=20).data == data
+    assert urllib3.request("GET", result["url"], timeout=20).data == data
 
 
 def test_a_total_beyond_the_limit_is_told_with_the_first_chunk(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_chunks_may_come_in_any_order_and_twice() -> None:
     assert done["bytes"] == total
     repeated = send(upload_id, data[5 * MIB : 10 * MIB], 5 * MIB, total, public_id=name)
     assert repeated["version"] == done["version"]
-    assert uploader._http.request("GET", done["url"], timeout=20).data == data
+    assert urllib3.request("GET", done["url"], timeout=20).data == data
 
 
 def test_the_total_may_be_known_only_at_the_end() -> None:
@@ -80,7 +81,7 @@ def test_an_upload_goes_on_after_the_server_was_killed(tmp_path: Path) -> None:
         assert (second["done"], second["public_id"]) == (False, first["public_id"])
         done = send(upload_id, data[10 * MIB :], 10 * MIB, total, to=server, folder="restarted")
         assert (done["done"], done["bytes"], done["public_id"]) == (True, total, first["public_id"])
-        assert uploader._http.request("GET", done["url"], timeout=20).data == data
+        assert urllib3.request("GET", done["url"], timeout=20).data == data
     with running_cloudlet(data=tmp_path) as server:
         repeated = send(upload_id, data[10 * MIB :], 10 * MIB, total, to=server)
         assert (repeated["version"], repeated["etag"]) == (done["version"], done["etag"])
@@ -94,7 +95,7 @@ def test_an_upload_whose_last_answer_was_lost_is_answered_again(tmp_path: Path) 
     with running_cloudlet(data=tmp_path) as server:
         done = send("lost", b"LIAR", 5 * MIB, 5 * MIB + 4, to=server)
         assert (done["done"], done["public_id"], done["bytes"]) == (True, "found/again.bin", 5 * MIB + 4)
-        assert uploader._http.request("GET", done["url"], timeout=20).data == b"a" * 5 * MIB + b"tail"
+        assert urllib3.request("GET", done["url"], timeout=20).data == b"a" * 5 * MIB + b"tail"
 
 
 async def add_parts(sessions: ChunkSessions, parts: dict[int, bytes], total: int) -> None:
@@ -185,7 +186,7 @@ def test_memory_stays_flat_while_100_mb_go_up_and_down(tmp_path: Path) -> None:
             str(path), public_id="hundred.bin", resource_type="raw", timeout=60, **server.sdk_config
         )
         assert result["bytes"] == 100 * MIB
-        response = uploader._http.request("GET", result["url"], timeout=60, preload_content=False)
+        response = urllib3.request("GET", result["url"], timeout=60, preload_content=False)
         received = sum(len(chunk) for chunk in response.stream(MIB))
         response.release_conn()
         assert received == 100 * MIB

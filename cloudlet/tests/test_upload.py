@@ -12,6 +12,7 @@ from typing import Any
 
 import cloudinary
 import pytest
+import urllib3
 from cloudinary import api, uploader, utils
 from cloudinary.exceptions import AuthorizationRequired, BadRequest, Error, NotFound
 from PIL import Image
@@ -125,7 +126,7 @@ def test_timestamps_may_be_in_milliseconds_or_fractions() -> None:
     with pytest.raises(BadRequest, match="Invalid timestamp soon"):
         uploader.call_api("destroy", {"timestamp": "soon", "public_id": "moment"})
     link = utils.private_download_url("moment", "png", expires_at=round((now - 60) * 1000))
-    assert uploader._http.request("GET", link, timeout=10).status == 401
+    assert urllib3.request("GET", link, timeout=10).status == 401
 
 
 def test_data_uris_and_auto_detection() -> None:
@@ -210,16 +211,14 @@ def send_field(file: str | bytes) -> Any:
     """The answer to a form whose ``file`` is a field like any other, without a file name."""
     params = {"timestamp": utils.now()}
     signed = utils.sign_request(params, {**vars(cloudinary.config())})
-    return uploader._http.request(
-        "POST", utils.cloudinary_api_url("upload"), fields={**signed, "file": file}, timeout=10
-    )
+    return urllib3.request("POST", utils.cloudinary_api_url("upload"), fields={**signed, "file": file}, timeout=10)
 
 
 def test_an_upload_can_be_marked_with_what_is_stored() -> None:
     uploader.upload(png(10, 10, "blue"), public_id="marks/logo")
     overlay = {"overlay": "marks:logo", "gravity": "north_west"}
     marked = uploader.upload(png(40, 40, "red"), transformation=[overlay])
-    picture = Image.open(io.BytesIO(uploader._http.request("GET", marked["url"], timeout=10).data)).convert("RGB")
+    picture = Image.open(io.BytesIO(urllib3.request("GET", marked["url"], timeout=10).data)).convert("RGB")
     assert (picture.getpixel((5, 5)), picture.getpixel((30, 30))) == ((0, 0, 255), (255, 0, 0))
     with pytest.raises(NotFound, match="Unknown or invalid referenced image marks/none of type upload"):
         uploader.upload(png(), transformation=[{"overlay": "marks:none"}])
@@ -352,7 +351,7 @@ def test_an_archive_holds_what_its_tag_selects() -> None:
 
 
 def names_in(url: str) -> list[str]:
-    response = uploader._http.request("GET", url, timeout=10)
+    response = urllib3.request("GET", url, timeout=10)
     assert response.status == 200
     return zipfile.ZipFile(io.BytesIO(response.data)).namelist()
 
@@ -376,7 +375,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
         after = api.resource("kept", **second.sdk_config)
         assert (after["asset_id"], after["version"], after["tags"]) == (before["asset_id"], before["version"], ["t"])
         url = after["url"]
-        assert uploader._http.request("GET", url, timeout=10).data == png().getvalue()
+        assert urllib3.request("GET", url, timeout=10).data == png().getvalue()
 
 
 def test_text_sprite_and_multi_are_delivered(server: RunningCloudlet) -> None:
@@ -394,7 +393,7 @@ def test_text_sprite_and_multi_are_delivered(server: RunningCloudlet) -> None:
         (made["css_url"], "text/css"),
         (animated["url"], "image/gif"),
     ):
-        response = uploader._http.request("GET", url, timeout=10)
+        response = urllib3.request("GET", url, timeout=10)
         assert (response.status, response.headers["Content-Type"].partition(";")[0]) == (200, content_type)
     with pytest.raises(NotFound, match="No images were found"):
         uploader.multi("no_such_tag")

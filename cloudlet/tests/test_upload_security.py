@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+import urllib3
 from cloudinary import api, uploader
 from cloudinary.exceptions import BadRequest
 from hypothesis import HealthCheck, given, settings
@@ -51,7 +52,7 @@ def test_every_accepted_public_id_uploads_and_comes_back(server: RunningCloudlet
         return
     result = uploader.upload(b"data", public_id=public_id, resource_type="raw", filename="f")
     assert result["public_id"] == public_id
-    assert uploader._http.request("GET", result["url"], timeout=10).data == b"data"
+    assert urllib3.request("GET", result["url"], timeout=10).data == b"data"
     assert uploader.destroy(public_id, resource_type="raw")["result"] == "ok"
 
 
