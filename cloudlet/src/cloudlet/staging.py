@@ -12,10 +12,6 @@ from cloudlet.randomness import random_hex
 MEMORY_LIMIT = 256 * 1024
 
 
-def new_md5() -> "hashlib._Hash":
-    return hashlib.md5(usedforsecurity=False)
-
-
 @dataclasses.dataclass(slots=True)
 class StagedBlob:
     """Received bytes that no index row names yet: in memory when small, else a file in ``staging/``."""
@@ -59,7 +55,7 @@ class StagingWriter:
 
     def __init__(self, staging: Path) -> None:
         self._staging = staging
-        self._md5 = new_md5()
+        self._md5 = hashlib.md5(usedforsecurity=False)
         self._chunks: list[bytes] = []
         self._file: IO[bytes] | None = None
         self._path: Path | None = None
