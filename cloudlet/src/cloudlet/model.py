@@ -3,10 +3,10 @@
 import dataclasses
 import datetime
 import functools
+import secrets
 import time
 from typing import Any, Literal
 
-from cloudlet.randomness import random_hex
 from cloudlet.signing import hex_digest
 
 ResourceType = Literal["image", "raw", "video"]
@@ -29,7 +29,7 @@ class Asset:
     public_id: str
     blob: str = ""
     format: str = ""
-    asset_id: str = dataclasses.field(default_factory=lambda: random_hex(16))
+    asset_id: str = dataclasses.field(default_factory=lambda: secrets.token_hex(16))
     version: int = 0
     bytes: int = 0
     etag: str = ""

@@ -4,10 +4,9 @@ import dataclasses
 import hashlib
 import io
 import os
+import secrets
 from pathlib import Path
 from typing import IO
-
-from cloudlet.randomness import random_hex
 
 MEMORY_LIMIT = 256 * 1024
 
@@ -69,7 +68,7 @@ class StagingWriter:
             return
         self._chunks.append(chunk)
         if self.size > MEMORY_LIMIT:
-            self._path = self._staging / random_hex(16)
+            self._path = self._staging / secrets.token_hex(16)
             self._file = self._path.open("wb")
             self._file.writelines(self._chunks)
             self._chunks.clear()

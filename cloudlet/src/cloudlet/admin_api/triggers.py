@@ -1,6 +1,7 @@
 """``/triggers``, and ``/v2/notifications``: where events go besides a call's own ``notification_url``."""
 
 import asyncio
+import secrets
 import time
 
 from starlette.requests import Request
@@ -10,7 +11,6 @@ from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.errors import bad_request, not_found
 from cloudlet.model import Json, now_iso
 from cloudlet.network.webhooks import TRIGGER
-from cloudlet.randomness import random_hex
 from cloudlet.services import services_of
 from cloudlet.store import Transaction, documents
 from cloudlet.web.auth import require_admin
@@ -39,7 +39,7 @@ def _checked_uri(call: AdminCall, uri: str, uri_type: str) -> str:
 def create(call: AdminCall) -> Json:
     uri_type = call.params.choice("uri_type", _URI_TYPES, "webhook")
     trigger: dict[str, Json] = {
-        "id": random_hex(16),
+        "id": secrets.token_hex(16),
         "uri": _checked_uri(call, call.params.required("uri"), uri_type),
         "uri_type": uri_type,
         "event_type": call.params.required("event_type"),

@@ -6,6 +6,7 @@ itself wherever a name, a redirect or a port mapping leads back to it.
 """
 
 import http.client
+import secrets
 import socket
 import ssl
 from collections.abc import Collection
@@ -13,10 +14,9 @@ from typing import Any
 from urllib.parse import SplitResult
 
 from cloudlet.network.public_addresses import is_public
-from cloudlet.randomness import random_hex
 
 ANY_PUBLIC_HOST = "*"
-OURSELVES = f"cloudlet-{random_hex(8)}"
+OURSELVES = f"cloudlet-{secrets.token_hex(8)}"
 
 _Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 

@@ -4,11 +4,11 @@ import base64
 import collections
 import dataclasses
 import json
+import secrets
 import threading
 import time
 
 from cloudlet.model import Json
-from cloudlet.randomness import random_hex
 from cloudlet.signing import webhook_signature
 
 CAPACITY = 1000
@@ -39,7 +39,7 @@ class Mailbox:
         address = f"batch:{body.get('batch_id', '')}" if channel == ANONYMOUS else f"channel:{channel}"
         text = json.dumps(body, separators=(",", ":"))
         with self._lock:
-            self._messages.append(Message(address, text, int(time.time()), random_hex(16)))
+            self._messages.append(Message(address, text, int(time.time()), secrets.token_hex(16)))
 
     def claim(self, address: str, limit: int, visibility_s: int) -> list[dict[str, Json]]:
         """Messages that nobody holds at the moment, oldest first."""

@@ -8,12 +8,12 @@ every start and after ``SHARD_FILES`` files, so the sweep of older shards never 
 import dataclasses
 import hashlib
 import os
+import secrets
 import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cloudlet.randomness import random_hex
 from cloudlet.staging import StagedBlob, StagingWriter
 
 SHARD_FILES = 2000
@@ -44,7 +44,7 @@ class BlobStore:
 
     def staging_path(self) -> Path:
         """A name for a file that the caller will write in the staging folder."""
-        return self.staging / random_hex(16)
+        return self.staging / secrets.token_hex(16)
 
     def stage_bytes(self, data: bytes) -> StagedBlob:
         writer = self.stage()
@@ -76,7 +76,7 @@ class BlobStore:
     def persist(self, staged: StagedBlob) -> "Persisted":
         """Gives staged bytes their final name. They are safe only after :meth:`sync`. Writer thread only."""
         shard = self._next_shard()
-        name = random_hex(16)
+        name = secrets.token_hex(16)
         descriptor = None
         source = staged.path
         if source is None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import secrets
 import time
 
 from starlette.datastructures import MutableHeaders
@@ -9,7 +10,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloudlet.errors import ApiError
-from cloudlet.randomness import random_hex
 from cloudlet.web.headers import header_text
 from cloudlet.web.paths import CONSOLE_PREFIX, is_delivery
 from cloudlet.web.request_log import RequestLog
@@ -38,7 +38,7 @@ class CallMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = _Call(send, random_hex(16))
+        call = _Call(send, secrets.token_hex(16))
         started = time.perf_counter()
         try:
             await self._app(scope, receive, call.send)
