@@ -10,6 +10,7 @@ from urllib3.filepost import encode_multipart_formdata
 
 from cloudlet.errors import ApiError
 from cloudlet.staging import StagingWriter
+from cloudlet.web import multipart_body
 from cloudlet.web.multipart_body import MultipartReader, split_plain
 
 BOUNDARY = b"limit"
@@ -60,6 +61,26 @@ def test_anything_else_is_left_to_the_general_parser(change: tuple[bytes, bytes]
     changed = body.replace(*change)
     assert split_plain(changed, BOUNDARY) is None
     assert outcome(changed, at_once=True) == outcome(changed, at_once=False)
+
+
+@pytest.mark.parametrize(
+    ("heads", "content", "expected"),
+    [
+        ([b'name="file"'] * 2, b"", (400, "Invalid multipart body: more than one file")),
+        ([b'name="file"'], b"1" * 101, (400, "File size too large. Got 101. Maximum is 100.")),
+        ([b'name="a"'] * 4, b"", (400, "Invalid multipart body: more than 3 fields")),
+        ([b'name="a"'] * 2, b"1" * 26, (413, "Request parameters too large. Maximum is 50 bytes")),
+    ],
+)
+def test_what_is_too_much_is_refused_both_ways(
+    heads: list[bytes], content: bytes, expected: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multipart_body, "MAX_FIELDS", 3)
+    monkeypatch.setattr(multipart_body, "MAX_FIELDS_BYTES", 50)
+    parts = [b"--limit\r\nContent-Disposition: form-data; " + head + b"\r\n\r\n" + content for head in heads]
+    body = b"\r\n".join([*parts, b"--limit--\r\n"])
+    for at_once in (True, False):
+        assert outcome(body, at_once=at_once, limit=100) == ("refused", *expected)
 
 
 _TOKENS = [

@@ -1,26 +1,22 @@
 """One multipart body. The part named ``file`` goes to staging as it arrives, so memory stays flat.
 
-Small bodies, written as all SDKs write them, are split at once: the general parser takes ten times as long, and reading
-the form is most of the work of a small upload. Whatever looks any different is left to it.
+Small bodies, written as all SDKs write them, are split at once, and everything else is left to the general parser.
+Splitting saves 9 % of the server's CPU time for a whole upload of 1 KB, and 7 % at 24 KB (nine parts, in turns on one
+running server, python-multipart 0.0.34).
 """
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from cloudlet.errors import ApiError, bad_request, too_large
 from cloudlet.staging import StagedBlob, StagingWriter
 
-if TYPE_CHECKING:
-    from python_multipart.multipart import MultipartCallbacks
-
 MAX_FIELDS_BYTES = 16 * 1024 * 1024
 MAX_FIELDS = 20_000
 FILE_FIELD = "file"
 MAX_COUNTED_BEYOND_BYTES = 1024**3
-_PLAIN_DISPOSITION = re.compile(rb'form-data; name="(?P<name>[^"\\%]*)"(?:; filename="(?P<filename>[^"\\%]*)")?')
 _PLAIN_HEAD = re.compile(
     rb'\r\nContent-Disposition: form-data; name="([^"\\%\r\n]{1,200})"(?:; filename="([^"\\%\r\n]{0,1000})")?\r\n'
     rb"(?:Content-Type: [\w.+/-]{1,200}\r\n)?\r\n"
@@ -67,21 +63,20 @@ class MultipartReader:
     def feed(self, chunk: bytes) -> None:
         """Takes the next piece of a body that is still coming in. Raises MultipartParseError, ApiError."""
         if self._parser is None:
-            self._parser = self._general_parser()
+            self._parser = MultipartParser(
+                self._boundary,
+                {
+                    "on_part_begin": self._part_begin,
+                    "on_part_data": self._part_data,
+                    "on_part_end": self._part_end,
+                    "on_header_field": self._header_field,
+                    "on_header_value": self._header_data,
+                    "on_header_end": self._header_end,
+                    "on_headers_finished": self._headers_finished,
+                    "on_end": self._end,
+                },
+            )
         self._parser.write(chunk)
-
-    def _general_parser(self) -> MultipartParser:
-        callbacks: MultipartCallbacks = {
-            "on_part_begin": self._part_begin,
-            "on_part_data": self._part_data,
-            "on_part_end": self._part_end,
-            "on_header_field": self._header_field,
-            "on_header_value": self._header_data,
-            "on_header_end": self._header_end,
-            "on_headers_finished": self._headers_finished,
-            "on_end": self._end,
-        }
-        return MultipartParser(self._boundary, callbacks)
 
     def abort(self) -> None:
         if self._writer is not None:
@@ -106,10 +101,10 @@ class MultipartReader:
         self._header_name = self._header_value = b""
 
     def _headers_finished(self) -> None:
-        name, filename = _names(self._disposition)
-        if name is None:
+        _, options = parse_options_header(self._disposition)
+        if b"name" not in options:
             raise bad_request("Invalid multipart body: a part has no name")
-        self._named(name, filename)
+        self._named(options[b"name"], options.get(b"filename"))
 
     def _named(self, name: bytes, filename: bytes | None) -> None:
         self._name = _decode(name)
@@ -170,15 +165,6 @@ def split_plain(body: bytes, boundary: bytes) -> list[tuple[bytes, bytes | None,
             return None
         parts.append((head[1], head[2], piece[head.end() :]))
     return parts
-
-
-def _names(disposition: bytes) -> tuple[bytes | None, bytes | None]:
-    """Name and file name of a part. The form that all SDKs send is read without the general parser."""
-    match = _PLAIN_DISPOSITION.fullmatch(disposition)
-    if match is not None:
-        return match.group("name"), match.group("filename")
-    _, options = parse_options_header(disposition)
-    return options.get(b"name"), options.get(b"filename")
 
 
 def _decode(raw: bytes) -> str:
