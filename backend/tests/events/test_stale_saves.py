@@ -15,7 +15,8 @@ from apps.events import issuing
 from apps.events.codes import code_of
 from apps.events.issuing import Holder
 from apps.events.models import Event, EventTicket
-from apps.publishing import claims, fingerprints, invalidation
+from apps.publishing import fingerprints, invalidation
+from apps.publishing.outcomes import TICKETS
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_ticket, make_user
@@ -54,7 +55,7 @@ EVENTS: dict[str, tuple[Callable[[EventTicket], Any], str]] = {
     "admitted": (admit, "used_at"),
     "re-issued": (issuing.reissue, "code_generation"),
     "published": (lambda ticket: publish(ticket.pk), "qr_code_version"),
-    "claimed": (lambda ticket: claims.claim([ticket.pk]), "lease"),
+    "claimed": (lambda ticket: TICKETS.claim_these([ticket.pk]), "lease"),
     "renamed": (rename, "holder_name"),
 }
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.core.jobs import dispatch
 from apps.events import issuing
 from apps.events.models import EventTicket
-from apps.publishing import claims, outcomes, requests, sweep, ticket_rendering
+from apps.publishing import outcomes, requests, sweep, ticket_rendering
 from apps.webhooks import recording
 from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage
 from cloudlet.testing import RunningCloudlet
@@ -88,11 +88,11 @@ def test_a_failure_that_is_tried_again_is_not_told_and_one_for_good_is(
     ticket: EventTicket, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.TICKET_MAX_ATTEMPTS = 2
-    outcomes.record([(claims.claim([ticket.pk])[0], ValueError("by chance"))])
+    outcomes.record([(outcomes.TICKETS.claim_these([ticket.pk])[0], ValueError("by chance"))])
     assert owed() == []
 
     EventTicket.objects.update(next_attempt_at=timezone.now())
-    outcomes.record([(claims.claim([ticket.pk])[0], ValueError("once too often"))])
+    outcomes.record([(outcomes.TICKETS.claim_these([ticket.pk])[0], ValueError("once too often"))])
     message = WebhookMessage.objects.get()
     assert message.event_type == "ticket.failed"
     assert message.data["reason"] == "ValueError: once too often"
@@ -113,7 +113,7 @@ def test_a_ticket_that_kills_its_workers_is_told(ticket: EventTicket, settings: 
 
 
 def test_an_answer_that_came_too_late_is_not_told(cloudlet: RunningCloudlet, ticket: EventTicket) -> None:
-    claimed = claims.claim([ticket.pk])[0]
+    claimed = outcomes.TICKETS.claim_these([ticket.pk])[0]
     requests.rerender(EventTicket.objects.get(pk=ticket.pk))
     outcomes.record([(claimed, ValueError("of the old wish"))])
     assert owed() == []

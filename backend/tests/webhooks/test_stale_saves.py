@@ -9,7 +9,9 @@ import pytest
 from django.db import models
 from django.utils import timezone
 
-from apps.webhooks import claims, recording
+from apps.core.jobs.kinds import Failure
+from apps.webhooks import recording
+from apps.webhooks.jobs import WEBHOOKS
 from apps.webhooks.models import OVERLAP, WebhookEndpoint, new_secret
 from apps.webhooks.outbound import Answer
 from tests.factories import make_endpoint, make_organiser
@@ -23,12 +25,12 @@ def columns(endpoint: WebhookEndpoint) -> dict[str, Any]:
 
 def fail(endpoint: WebhookEndpoint) -> None:
     recording.record_test(endpoint)
-    claims.record([(message, Answer(500, "Answered 500.")) for message in claims.claim(1)])
+    claims.record([(message, Answer(500, "Answered 500.")) for message in WEBHOOKS.claim(1)])
 
 
 def refuse(endpoint: WebhookEndpoint) -> None:
     recording.record_test(endpoint)
-    claims.record([(message, Answer(410, "Answered 410.")) for message in claims.claim(1)])
+    claims.record([(message, Answer(410, "Answered 410.")) for message in WEBHOOKS.claim(1)])
 
 
 def correct(endpoint: WebhookEndpoint) -> None:
@@ -73,9 +75,9 @@ def test_without_it_a_stale_endpoint_undoes_it(what: str) -> None:
 def test_a_worker_keeps_what_a_person_edited_while_it_sent() -> None:
     endpoint = make_endpoint(make_organiser())
     recording.record_test(endpoint)
-    sent = claims.claim(1)
+    sent = WEBHOOKS.claim(1)
     correct(endpoint)
-    claims.record([(message, Answer(500, "Answered 500.")) for message in sent])
+    WEBHOOKS.settle([(message, Failure("Answered 500.", values={"last_status": 500})) for message in sent])
     row = WebhookEndpoint.objects.get()
     assert (row.url, row.failures) == ("https://corrected.example.org/", 1)
 
