@@ -86,7 +86,7 @@ class ExaminationAdmin(ModelAdmin):  # type: ignore[misc] # unfold has no types
             "title": "Storage check",
             "opts": self.model._meta,
             "under_way": under_way,
-            "may_start": has_for_all_teams(request, Examination, "add") and (not under_way or under_way.is_silent),
+            "may_start": has_for_all_teams(request, Examination, "add") and (not under_way or under_way.is_abandoned),
             "shown": shown,
             "groups": groups,
             "wrong": sum(group.count for group in groups if group.kind != "notice"),

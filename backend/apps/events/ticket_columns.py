@@ -1,16 +1,30 @@
-"""What the door and a re-issue write into a ticket's row. These columns have no other writer.
+"""The columns of a ticket's row that no person edits, but for those of its job, which `core/jobs` writes.
 
-`save()` does not write them, so an object that was read earlier undoes neither.
+They have no other writer. `save()` does not write them, so an object that was read earlier undoes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any, Final
 
 from django.db.models import F
+from django.utils import timezone
+
+from apps.storage import fields, gateway
 
 from .models import EventTicket
+
+# What the row says when no file is published.
+NOTHING_PUBLISHED: Final[Mapping[str, Any]] = {
+    "qr_code_cloudinary_id": "",
+    "qr_code_version": None,
+    "qr_code_etag": "",
+    "pdf_ticket_cloudinary_id": "",
+    "pdf_ticket_version": None,
+    "pdf_ticket_etag": "",
+}
 
 
 def mark_used(ticket: EventTicket, now: datetime) -> bool:
@@ -27,3 +41,61 @@ def mark_used(ticket: EventTicket, now: datetime) -> bool:
 def raise_generation(pks: Collection[int]) -> None:
     """Void every copy of the tickets' signed codes, for the transaction of a re-issue, which has locked the rows."""
     EventTicket.objects.filter(pk__in=pks).update(code_generation=F("code_generation") + 1)
+
+
+def move_to_new_places(tickets: Sequence[EventTicket]) -> None:
+    """Give each ticket a place for its files that no link leads to. The caller has locked the rows."""
+    moved = [EventTicket(pk=ticket.pk, public_id_suffix=gateway.new_suffix()) for ticket in tickets]
+    EventTicket.objects.bulk_update(moved, ["public_id_suffix"])
+
+
+def forget_published_names(tickets: Sequence[EventTicket]) -> None:
+    """Empty the file fields, except for the names of local files that were never moved. The rows are locked."""
+    named = [
+        EventTicket(pk=ticket.pk, qr_code=_local_name(ticket.qr_code), pdf_ticket=_local_name(ticket.pdf_ticket))
+        for ticket in tickets
+    ]
+    EventTicket.objects.bulk_update(named, ["qr_code", "pdf_ticket"])
+
+
+def _local_name(file: Any) -> str:
+    name: str = file.name or ""
+    return "" if fields.as_published(name) else name
+
+
+def published(
+    ticket: EventTicket, qr_code: gateway.StoredFile, pdf_ticket: gateway.StoredFile, fingerprint: str
+) -> dict[str, Any]:
+    """Return what the row says of the ticket's files once both are stored."""
+    local = ticket.local_files
+    return {
+        "qr_code": f"{qr_code.public_id}.{gateway.QR_CODE.extension}",
+        "qr_code_cloudinary_id": qr_code.public_id,
+        "qr_code_version": qr_code.version,
+        "qr_code_etag": qr_code.etag,
+        "qr_code_local": local.get(gateway.QR_CODE.name, ticket.qr_code_local),
+        "pdf_ticket": f"{pdf_ticket.public_id}.{gateway.PDF_TICKET.extension}",
+        "pdf_ticket_cloudinary_id": pdf_ticket.public_id,
+        "pdf_ticket_version": pdf_ticket.version,
+        "pdf_ticket_etag": pdf_ticket.etag,
+        "pdf_ticket_local": local.get(gateway.PDF_TICKET.name, ticket.pdf_ticket_local),
+        "published_at": timezone.now(),
+        "published_generation": ticket.code_generation,
+        "published_face": fingerprint,
+        "published_suffix": ticket.public_id_suffix,
+    }
+
+
+def stored_locally(names: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the row says of files that lie at these names of the local storage, by the kind of file."""
+    return {
+        **names,
+        **{f"{kind}_local": "" for kind in names},
+        "published_generation": None,
+        "published_at": None,
+    }
+
+
+def forget_local_file(ticket: EventTicket, kind: str, name: str) -> None:
+    """Note that a file on the local storage is gone."""
+    EventTicket.objects.filter(pk=ticket.pk, **{f"{kind}_local": name}).update(**{f"{kind}_local": ""})

@@ -57,7 +57,7 @@ def bring_home(ticket: EventTicket, pace: Pace) -> Result:
         names = {kind.name: _write(ticket, kind, contents[kind.name]) for kind in gateway.KINDS}
     except (OSError, SuspiciousOperation) as error:
         return Result(planned, Outcome.FAILED, f"{error}. Check MEDIA_ROOT, its permissions and the space left.", True)
-    if not requests.record_home(ticket, names):
+    if not requests.record_local_files(ticket, names):
         return Result(planned, Outcome.OVERTAKEN, "its files were made anew or deleted meanwhile")
     return Result(planned, Outcome.BROUGHT_HOME)
 

@@ -21,7 +21,7 @@ from django.utils import timezone
 from apps.core.db.chunks import in_chunks
 from apps.core.parallel import in_parallel
 from apps.core.telemetry.context import ContextThreadPool
-from apps.events import codes
+from apps.events import codes, ticket_columns
 from apps.events.models import EventTicket, TicketCode
 from apps.publishing import requests, verification
 from apps.publishing.pipeline import Pipeline
@@ -117,7 +117,7 @@ class _Run:
         idle = [planned for planned in batch if not _is_leased(planned.ticket)]
         moved = [planned for planned in idle if planned.action is not Action.DELETE_LOCAL]
         new = [planned for planned in moved if planned.ticket.pk not in self._failures and _needs_wish(planned)]
-        noted = requests.owe_files([planned.ticket for planned in new])
+        noted = requests.request_own_files([planned.ticket for planned in new])
         refused = [planned for planned in new if planned.ticket.pk not in noted]
         wanted = {planned.ticket.pk: planned for planned in moved if planned not in refused}
         claimed = {pk: wanted[pk] for pk in self._line.begin(list(wanted))} if wanted else {}
@@ -249,7 +249,7 @@ def _delete_local_files(planned: Plan, ticket: EventTicket, done: Outcome) -> Re
         except OSError as error:
             errors.append(f"{name} was not deleted: {error}")
         else:
-            requests.forget_local_file(ticket, kind, name)
+            ticket_columns.forget_local_file(ticket, kind, name)
     if errors:
         words = f"Its files are on Cloudinary, but the local {'; '.join(errors)}"
         return Result(planned, Outcome.FAILED, words, is_local=True)

@@ -17,7 +17,7 @@ from apps.core.jobs.kinds import Blame, Failure, Kind, Result, RetryPolicy, Sett
 from apps.core.jobs.models import JobQuerySet
 from apps.core.jobs.timing import first_sweep
 from apps.core.telemetry.context import about
-from apps.events import signals
+from apps.events import signals, ticket_columns
 from apps.events.models import EventTicket
 from apps.storage import gateway
 from apps.storage import retry as retrying
@@ -150,7 +150,7 @@ def record(outcomes: Sequence[tuple[EventTicket, Files | Exception]]) -> dict[in
     errors = {ticket.pk: outcome for ticket, outcome in outcomes if isinstance(outcome, Exception)}
     settled = TICKETS.settle(
         [
-            (ticket, Success(_published(ticket, outcome)) if isinstance(outcome, Files) else _failure(outcome))
+            (ticket, _success(ticket, outcome) if isinstance(outcome, Files) else _failure(outcome))
             for ticket, outcome in outcomes
         ]
     )
@@ -175,6 +175,11 @@ def _state(settled: Settled[EventTicket]) -> EventTicket.State | None:
             assert_never(never)
 
 
+def _success(ticket: EventTicket, files: Files) -> Success:
+    fingerprint = fingerprints.published_face(ticket)
+    return Success(ticket_columns.published(ticket, files.qr_code, files.pdf_ticket, fingerprint))
+
+
 def _failure(error: Exception) -> Failure:
     match error:
         case FontError():  # of this machine, which others may not share
@@ -188,24 +193,3 @@ def _failure(error: Exception) -> Failure:
         case gateway.MediaError():
             return Failure(str(error))
     return Failure(f"{type(error).__name__}: {error}")
-
-
-def _published(ticket: EventTicket, files: Files) -> dict[str, Any]:
-    """Return what the ticket's row says of its files from now on."""
-    local = ticket.local_files
-    return {
-        "qr_code": f"{files.qr_code.public_id}.{gateway.QR_CODE.extension}",
-        "qr_code_cloudinary_id": files.qr_code.public_id,
-        "qr_code_version": files.qr_code.version,
-        "qr_code_etag": files.qr_code.etag,
-        "qr_code_local": local.get(gateway.QR_CODE.name, ticket.qr_code_local),
-        "pdf_ticket": f"{files.pdf_ticket.public_id}.{gateway.PDF_TICKET.extension}",
-        "pdf_ticket_cloudinary_id": files.pdf_ticket.public_id,
-        "pdf_ticket_version": files.pdf_ticket.version,
-        "pdf_ticket_etag": files.pdf_ticket.etag,
-        "pdf_ticket_local": local.get(gateway.PDF_TICKET.name, ticket.pdf_ticket_local),
-        "published_at": timezone.now(),
-        "published_generation": ticket.code_generation,
-        "published_face": fingerprints.published_face(ticket),
-        "published_suffix": ticket.public_id_suffix,
-    }

@@ -252,7 +252,7 @@ def repair(findings: Iterable[Finding], workers: int = 1) -> Iterator[Repair]:
 
 
 def _make_anew(broken: dict[int, Finding], workers: int) -> Iterator[Repair]:
-    wanted = requests.owe_files(EventTicket.objects.filter(pk__in=broken))
+    wanted = requests.request_own_files(EventTicket.objects.filter(pk__in=broken))
     for pk in broken.keys() - wanted:
         yield Repair(broken[pk])  # deleted or re-issued meanwhile: its files are somebody else's work already
     for pk, attempt in pipeline.publish_each(sorted(wanted), at_once=workers):

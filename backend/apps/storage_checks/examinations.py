@@ -1,12 +1,14 @@
-"""Examinations by the doctor, one at a time: wished for in the admin or begun by the command, and their results kept.
+"""Storage checks, one at a time: requested in the back office or begun by the command, and their results kept.
 
-The row says how far it is, and whether whoever is at it still lives. One that fell silent makes way for the next.
+The row says how far it is. The process that examines holds its lease; a check whose lease ran out makes way for the
+next one.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,13 +21,15 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
+from apps.core.jobs.kinds import beat
+from apps.core.jobs.timing import LEASE
 from apps.events.models import EventTicket
 from apps.storage import gateway
 
 from . import doctor
 from .doctor import Finding
 from .inventory import Inventory
-from .models import SILENCE, Examination
+from .models import Examination
 from .problems import Problem as Problem
 
 if TYPE_CHECKING:
@@ -40,6 +44,10 @@ PULSE = 1.0  # seconds between two signs of life
 State = Examination.State
 
 
+def _abandoned(now: datetime) -> Q:
+    return Q(lease_until=None) | Q(lease_until__lt=now)
+
+
 class UnderWayError(Exception):
     """Another examination is under way; the text says how far it is."""
 
@@ -51,8 +59,9 @@ class SupersededError(Exception):
 def begin(user: User | None = None) -> Examination:
     """The one examination that may be under way from now on. Raises UnderWayError when there is one already."""
     now = timezone.now()
-    Examination.objects.filter(is_open=True, seen_at__lt=now - SILENCE).update(
+    Examination.objects.filter(_abandoned(now), is_open=True).update(
         is_open=None,
+        lease=None,
         state=State.FAILED,
         finished_at=now,
         message="No worker took it, or its worker died on the way.",
@@ -60,11 +69,16 @@ def begin(user: User | None = None) -> Examination:
     try:
         with transaction.atomic():
             # The command is at it itself; what a person wishes for waits for a worker.
-            examination = Examination.objects.create(asked_by=user, state=State.QUEUED if user else State.RUNNING)
+            examination = Examination.objects.create(
+                asked_by=user,
+                state=State.QUEUED if user else State.RUNNING,
+                lease=uuid.uuid4(),
+                lease_until=now + LEASE,
+            )
     except IntegrityError as error:
         raise UnderWayError(
-            "A storage check is under way already; the admin shows how far it is. If whoever is at it died, another "
-            f"can begin {SILENCE.seconds // 60} minutes after its last sign of life."
+            "A storage check is under way already; the admin shows how far it is. If its process died, another "
+            f"can begin {LEASE.seconds // 60} minutes after its last sign of life."
         ) from error
     old = list(Examination.objects.order_by("-pk").values_list("pk", flat=True)[KEPT : 2 * KEPT])
     Examination.objects.filter(pk__in=old).delete()
@@ -97,8 +111,9 @@ def _examine_soon(examination_pk: int) -> None:
 def examine(pk: int) -> None:
     """In a worker: examine as was wished, or go on with it. Safe to run any number of times at once."""
     now = timezone.now()
-    waiting = Q(state=State.QUEUED) | Q(state=State.RUNNING, seen_at__lt=now - SILENCE)
-    if not Examination.objects.filter(waiting, pk=pk, is_open=True).update(state=State.RUNNING, seen_at=now):
+    waiting = Q(state=State.QUEUED) | Q(_abandoned(now), state=State.RUNNING)
+    taken = {"state": State.RUNNING, "lease": uuid.uuid4(), "lease_until": now + LEASE}
+    if not Examination.objects.filter(waiting, pk=pk, is_open=True).update(**taken):
         return
     try:
         with recording(Examination.objects.get(pk=pk)) as record:
@@ -170,7 +185,7 @@ class Recorder:
     """Writes down how an examination goes, and signs of life between. Raises SupersededError."""
 
     def __init__(self, examination: Examination) -> None:
-        self._row = Examination.objects.filter(pk=examination.pk, is_open=True)
+        self._examination = examination
         self._pulse_at = time.monotonic()
         self._compared = 0
         self._is_over = False
@@ -207,14 +222,17 @@ class Recorder:
         """To another task, which goes on with the listing."""
         with transaction.atomic():
             self._write(state=State.QUEUED)
-            _examine_soon(self._row.values_list("pk", flat=True).get())
+            _examine_soon(self._examination.pk)
         self._is_over = True
 
     def fail(self, error: BaseException | None) -> None:
         """Unless it has come to its end."""
         if not self._is_over:
             words = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else "It was interrupted."
-            self._row.update(state=State.FAILED, message=words[:500], is_open=None, finished_at=timezone.now())
+            beat(
+                self._examination,
+                state=State.FAILED, message=words[:500], is_open=None, finished_at=timezone.now(),
+            )  # fmt: skip
 
     def _end(self, state: Examination.State, **values: Any) -> None:
         self._write(state=state, is_open=None, finished_at=timezone.now(), **values)
@@ -222,7 +240,7 @@ class Recorder:
 
     def _write(self, **values: Any) -> None:
         self._pulse_at = time.monotonic()
-        if not self._row.update(seen_at=timezone.now(), **values):
+        if not beat(self._examination, **values):
             self._is_over = True
             raise SupersededError("It said nothing for so long that another took its place.")
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-SILENCE = timedelta(minutes=3)  # after which whoever examines is taken for dead
+from apps.core.jobs.models import Leased
 
 
-class Examination(models.Model):
-    """One comparison of the database with storage, from the wish for it to its findings, grouped by problem."""
+class Examination(Leased):
+    """One comparison of the database with storage, from the request for it to its findings, grouped by problem."""
 
     class State(models.TextChoices):
         QUEUED = "queued", "Waits for a worker"
@@ -27,7 +26,6 @@ class Examination(models.Model):
     )  # None for the command
     asked_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
-    seen_at = models.DateTimeField(default=timezone.now)  # the last sign of life of whoever is at it
     state = models.CharField(max_length=7, choices=State, default=State.QUEUED)
     # True while nothing else may be examined, else None: NULLs are no duplicates of each other.
     is_open = models.BooleanField(null=True, default=True, unique=True)
@@ -54,9 +52,9 @@ class Examination(models.Model):
         return f"{self.asked_at:%Y-%m-%d %H:%M} UTC"
 
     @property
-    def is_silent(self) -> bool:
-        """Whether it was begun or wished for, and nobody has said anything of it for so long that nobody will."""
-        return bool(self.is_open) and self.seen_at < timezone.now() - SILENCE
+    def is_abandoned(self) -> bool:
+        """Whether it is open and no process is at it any more: its lease ran out, or no worker took it for so long."""
+        return bool(self.is_open) and (self.lease_until is None or self.lease_until < timezone.now())
 
 
 class UsageSample(models.Model):

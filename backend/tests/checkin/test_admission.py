@@ -110,7 +110,7 @@ def test_a_move_to_cloudinary_in_the_same_moment_lets_nobody_in_twice(
 
     def note_printed_code(*args: Any) -> bool:
         assert codes.accept({ticket: [printed]}, TicketCode.Source.PICTURE).shared == {}
-        assert requests.owe_files([ticket]) == {ticket.pk}
+        assert requests.request_own_files([ticket]) == {ticket.pk}
         return may_admit(*args)
 
     monkeypatch.setattr(admission, "may_admit", note_printed_code)

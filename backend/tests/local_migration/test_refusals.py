@@ -124,7 +124,7 @@ def test_pdf_files_that_the_account_keeps_back_are_told_in_words(cloudlet: Runni
 
 def test_a_ticket_in_another_workers_hands_is_waited_for(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
-    requests.owe_files([ticket])
+    requests.request_own_files([ticket])
     TICKETS.claim_these([ticket.pk])
     EventTicket.objects.filter(pk=ticket.pk).update(lease_until=timezone.now() + timedelta(seconds=1))
     assert "1 moved" in migrate()

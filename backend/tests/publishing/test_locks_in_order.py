@@ -35,7 +35,7 @@ def backwards(pks: Pks) -> dict[EventTicket, str]:
 
 WORK: dict[str, Callable[[Pks], object]] = {
     "a wish": lambda pks: requests.rerender_many(some(pks)),
-    "a wish of who makes them himself": lambda pks: requests.owe_files(backwards(pks)),
+    "a wish of who makes them himself": lambda pks: requests.request_own_files(backwards(pks)),
     "putting off": lambda pks: TICKETS.postpone(pks, 600),
     "a sweep": lambda pks: sweep.requeue_due(),
 }

@@ -22,7 +22,7 @@ from apps.backoffice.plot import draw, nice_steps, quantity
 from apps.storage import gateway
 from apps.storage_checks import examinations, tasks, usage
 from apps.storage_checks.doctor import Finding
-from apps.storage_checks.models import SILENCE, Examination, UsageSample
+from apps.storage_checks.models import Examination, UsageSample
 from apps.storage_checks.problems import MEANING, REMEDY, Problem
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 from tests.factories import make_organiser, make_ticket, make_user
@@ -229,7 +229,7 @@ def test_there_is_one_check_at_a_time(doctor: Client) -> None:
 
 def test_one_that_fell_silent_makes_way_and_cannot_write_any_more(empty: RunningCloudlet, doctor: Client) -> None:
     silent = examinations.begin()
-    Examination.objects.update(seen_at=timezone.now() - SILENCE - timedelta(seconds=1))
+    Examination.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     page = body(doctor)
     assert "No sign of life" in page
     assert "Check now" in page

@@ -13,7 +13,6 @@ from apps.core.jobs.kinds import Failure
 from apps.webhooks import recording
 from apps.webhooks.jobs import WEBHOOKS
 from apps.webhooks.models import OVERLAP, WebhookEndpoint, new_secret
-from apps.webhooks.outbound import Answer
 from tests.factories import make_endpoint, make_organiser
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases, pytest.mark.usefixtures("no_broker")]
@@ -23,14 +22,19 @@ def columns(endpoint: WebhookEndpoint) -> dict[str, Any]:
     return WebhookEndpoint.objects.filter(pk=endpoint.pk).values().get()
 
 
+def settle(status: int) -> None:
+    failure = Failure(f"Answered {status}.", values={"last_status": status})
+    WEBHOOKS.settle([(message, failure) for message in WEBHOOKS.claim(1)])
+
+
 def fail(endpoint: WebhookEndpoint) -> None:
     recording.record_test(endpoint)
-    claims.record([(message, Answer(500, "Answered 500.")) for message in WEBHOOKS.claim(1)])
+    settle(500)
 
 
 def refuse(endpoint: WebhookEndpoint) -> None:
     recording.record_test(endpoint)
-    claims.record([(message, Answer(410, "Answered 410.")) for message in WEBHOOKS.claim(1)])
+    settle(410)
 
 
 def correct(endpoint: WebhookEndpoint) -> None:

@@ -177,8 +177,10 @@ class Kind(Generic[J]):
             row.update(next_attempt_at=None, **noted, **RELEASED, **self.given_up)
         return Settled(job, outcome, Result.GIVEN_UP)
 
-    def request(self, rows: JobQuerySet[J], due_at: datetime | Expression, **columns: Any) -> int:
-        """Have the work of these rows done (again), with all attempts. Return how many rows there were.
+    def request(self, rows: JobQuerySet[J], due_at: datetime | Expression | None, **columns: Any) -> int:
+        """Have the work of these rows done (again), with all attempts; for None, not before another request.
+
+        Return how many rows there were.
 
         A worker that is at it has its outcome overtaken. The caller locks the rows if there are several.
         """
@@ -236,10 +238,11 @@ class Kind(Generic[J]):
         return Backlog(given_up=self.jobs.given_up().count(), overdue=overdue, oldest=oldest, **pending)
 
 
-def beat(row: Leased) -> bool:
-    """Extend the lease of a row that is being worked on. False when the lease was lost: stop the work."""
+def beat(row: Leased, **columns: Any) -> bool:
+    """Extend the lease of a row that is being worked on, and write columns. False, and nothing, if it was lost."""
     until = timezone.now() + LEASE
-    return bool(type(row)._base_manager.filter(pk=row.pk, lease=row.lease).update(lease_until=until))
+    held = type(row)._base_manager.filter(pk=row.pk, lease=row.lease)
+    return bool(held.update(lease_until=until, **columns))
 
 
 def _age(since: datetime | None, now: datetime) -> float:
