@@ -21,9 +21,19 @@ def canonical_layout(event: Event) -> str:
     return json.dumps(event.layout, sort_keys=True) if event.layout else ""
 
 
-def published_face(ticket: EventTicket) -> str:
-    """What is kept of a ticket's files to know later whether they are up to date."""
-    return ticket_face(ticket.event, ticket.ticket_type) + _own_face(ticket)
+def published_faces(tickets: Iterable[EventTicket]) -> dict[int, str]:
+    """Return what is kept of the tickets' files to know later whether they are up to date, by the tickets' keys.
+
+    The event's half costs as much as all the rest, so it is made once for tickets that share the event's object.
+    """
+    faces: dict[tuple[int, int | None], str] = {}
+    kept: dict[int, str] = {}
+    for ticket in tickets:
+        shared = (id(ticket.event), ticket.ticket_type_id)
+        if shared not in faces:
+            faces[shared] = ticket_face(ticket.event, ticket.ticket_type)
+        kept[ticket.pk] = faces[shared] + _own_face(ticket)
+    return kept
 
 
 def shows_its_values(ticket: EventTicket) -> bool:

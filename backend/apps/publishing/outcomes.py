@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, assert_never
+from typing import Any, ClassVar, NamedTuple
 
 from django.conf import settings
 from django.utils import timezone
@@ -55,8 +55,7 @@ def failures_told_by_caller() -> Iterator[None]:
             each.removeFilter(is_news)
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
+class Files(NamedTuple):
     """Both files of a ticket, as storage has taken them."""
 
     qr_code: gateway.StoredFile
@@ -65,11 +64,20 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How one attempt to make a ticket's files ended; no state when the ticket was deleted meanwhile."""
+    """How one attempt to make a ticket's files ended."""
 
-    state: EventTicket.State | None
+    ticket: EventTicket
     result: Result
     error: Exception | None = None
+
+    @property
+    def state(self) -> EventTicket.State | None:
+        """The ticket's state after the attempt; None if it was deleted meanwhile."""
+        if self.result is Result.DONE:
+            return EventTicket.State.READY
+        if self.result is Result.OVERTAKEN:
+            return EventTicket.State.PENDING if EventTicket.objects.filter(pk=self.ticket.pk).exists() else None
+        return EventTicket.State.FAILED
 
 
 class TicketFiles(Kind[EventTicket]):
@@ -148,9 +156,15 @@ def record(outcomes: Sequence[tuple[EventTicket, Files | Exception]]) -> dict[in
     Failures of rendering and of storage end in the row: the state, the reason, the next attempt.
     """
     errors = {ticket.pk: outcome for ticket, outcome in outcomes if isinstance(outcome, Exception)}
+    faces = fingerprints.published_faces(ticket for ticket, _ in outcomes if ticket.pk not in errors)
     settled = TICKETS.settle(
         [
-            (ticket, _success(ticket, outcome) if isinstance(outcome, Files) else _failure(outcome))
+            (
+                ticket,
+                _failure(outcome)
+                if isinstance(outcome, Exception)
+                else Success(ticket_columns.published(ticket, *outcome, faces[ticket.pk])),
+            )
             for ticket, outcome in outcomes
         ]
     )
@@ -159,25 +173,7 @@ def record(outcomes: Sequence[tuple[EventTicket, Files | Exception]]) -> dict[in
         if each.result is Result.DONE:
             waited = (timezone.now() - each.job.wished_at).total_seconds()
             metrics.publish_seconds.labels(dispatch.BULK if each.job.in_bulk else dispatch.INTERACTIVE).observe(waited)
-    return {each.job.pk: Attempt(_state(each), each.result, errors.get(each.job.pk)) for each in settled}
-
-
-def _state(settled: Settled[EventTicket]) -> EventTicket.State | None:
-    match settled.result:
-        case Result.DONE:
-            return EventTicket.State.READY
-        case Result.RETRIED | Result.GIVEN_UP:
-            return EventTicket.State.FAILED
-        case Result.OVERTAKEN:
-            exists = EventTicket.objects.filter(pk=settled.job.pk).exists()
-            return EventTicket.State.PENDING if exists else None
-        case never:
-            assert_never(never)
-
-
-def _success(ticket: EventTicket, files: Files) -> Success:
-    fingerprint = fingerprints.published_face(ticket)
-    return Success(ticket_columns.published(ticket, files.qr_code, files.pdf_ticket, fingerprint))
+    return {each.job.pk: Attempt(each.job, each.result, errors.get(each.job.pk)) for each in settled}
 
 
 def _failure(error: Exception) -> Failure:
