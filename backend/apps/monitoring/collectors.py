@@ -10,10 +10,8 @@ from django.db import DatabaseError
 import apps.storage_checks.metrics
 import apps.wallets.metrics
 import apps.webhooks.metrics
-from apps.core.jobs import dispatch
+from apps.core.jobs import kinds
 from apps.core.telemetry.metrics import GaugeMetricFamily, Metric
-from apps.publishing import queues
-from apps.webhooks.jobs import WEBHOOKS
 
 from . import backlog
 
@@ -45,11 +43,7 @@ class Wallets:
 
 def _queue_lengths() -> Metric:
     lengths = GaugeMetricFamily("admit_queue_tasks", "Tasks that wait for a worker", labels=["queue"])
-    for name, length in (
-        (dispatch.INTERACTIVE, queues.queue_length(bulk=False)),
-        (dispatch.BULK, queues.queue_length(bulk=True)),
-        (WEBHOOKS.queue, dispatch.tasks_waiting(WEBHOOKS.queue)),
-    ):
+    for name, length in kinds.queue_lengths().items():
         if length is not None:
             lengths.add_metric([name], length)
     return lengths

@@ -238,7 +238,7 @@ def test_what_may_happen_is_told_before_it_does(client: Client) -> None:
     for outcome in storage_metrics.CALL_OUTCOMES:
         labels = f'kind="pdf_ticket",operation="upload",outcome="{outcome}"'
         assert re.search(rf"^admit_storage_calls_total{{{labels}}} \d", page, re.MULTILINE), outcome
-    assert "admit_oldest_wish 0.0" in page
+    assert 'admit_backlog_oldest_seconds{kind="ticket"} 0.0' in page
 
 
 # -- Many processes ----------------------------------------------------------------------------------------------
@@ -372,7 +372,7 @@ def test_a_machine_of_workers_only_is_scraped_too(rise: Rise) -> None:
     assert [answer.status for answer in answers.values()] == [200, 404, 404]
     page = answers[TOKEN["Authorization"]].data.decode()
     assert f'admit_deletions_total{{outcome="removed"}} {removed}' in page
-    assert "admit_pending" not in page, "what the database knows is told once, by the web servers"
+    assert "admit_backlog" not in page, "what the database knows is told once, by the web servers"
     assert nothing.status == 404
 
 

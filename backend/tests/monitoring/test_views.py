@@ -9,9 +9,9 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
+from apps.core.jobs import dispatch
 from apps.events.models import EventTicket
-from apps.monitoring import readiness
-from apps.publishing import metrics, queues
+from apps.monitoring import backlog, readiness
 from tests.factories import make_ticket
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ TOKEN = {"Authorization": "Bearer only-for-monitors"}
 @pytest.fixture(autouse=True)
 def _queues(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.METRICS_TOKEN = "only-for-monitors"
-    monkeypatch.setattr(queues, "queue_length", lambda *, bulk: 3 if bulk else 0)
+    monkeypatch.setattr(dispatch, "tasks_waiting", {"bulk": 3, "interactive": 0, "webhooks": 0}.get)
 
 
 def test_alive_asks_nothing(client: Client, django_assert_num_queries: Any) -> None:
@@ -36,7 +36,7 @@ def test_ready_says_so(client: Client) -> None:
 
 def test_a_broker_that_is_down_is_told_and_closes_no_door(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """What sends requests to those that are ready would take away every web server at once, the door's included."""
-    monkeypatch.setattr(queues, "queue_length", lambda *, bulk: None)
+    monkeypatch.setattr(dispatch, "tasks_waiting", lambda queue: None)
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert "The broker does not answer" in answer.json()["impaired"][0]
@@ -57,26 +57,26 @@ def test_migrations_that_are_missing_are_a_reason(client: Client) -> None:
 def test_metrics_tell_what_is_owed(client: Client) -> None:
     make_ticket()
     failed, given_up = make_ticket(), make_ticket()
-    EventTicket.objects.filter(pk=failed.pk).update(state="failed")
+    EventTicket.objects.filter(pk=failed.pk).update(state="failed", reason="Cloudinary did not respond")
     EventTicket.objects.filter(pk=given_up.pk).update(state="failed", next_attempt_at=None)
     make_ticket().delete()
     lines = client.get("/metrics", headers=TOKEN).content.decode().splitlines()
     for line in (
-        "admit_pending 1.0",
-        "admit_retrying 1.0",
-        "admit_given_up 1.0",
-        "admit_files_to_delete 2.0",
+        'admit_backlog{kind="ticket",state="waiting"} 1.0',
+        'admit_backlog{kind="ticket",state="retrying"} 1.0',
+        'admit_backlog{kind="ticket",state="given_up"} 1.0',
+        'admit_backlog{kind="file_deletion",state="waiting"} 2.0',
         'admit_queue_tasks{queue="bulk"} 3.0',
     ):
         assert line in lines
 
 
 def test_what_processes_counted_is_told_while_the_database_is_away(client: Client) -> None:
-    with mock.patch.object(metrics, "backlog", side_effect=OperationalError("no connection")):
+    with mock.patch.object(backlog, "gauges", side_effect=OperationalError("no connection")):
         lines = client.get("/metrics", headers=TOKEN).content.decode().splitlines()
     assert "admit_database_up 0.0" in lines
     assert any(line.startswith("admit_storage_calls_total{") for line in lines)
-    assert not any(line.startswith("admit_pending") for line in lines)
+    assert not any(line.startswith("admit_backlog") for line in lines)
     assert "admit_database_up 1.0" in client.get("/metrics", headers=TOKEN).content.decode().splitlines()
 
 

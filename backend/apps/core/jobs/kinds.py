@@ -261,3 +261,14 @@ def registered() -> Iterator[Kind[Any]]:
     """Yield every kind, by name."""
     for name in sorted(_kinds):
         yield _kinds[name]
+
+
+def queue_lengths() -> dict[str, int | None]:
+    """Return how many tasks wait in each queue for a worker; None for every queue when the broker does not answer."""
+    queues = sorted({dispatch.INTERACTIVE, dispatch.BULK, *(kind.queue for kind in registered())})
+    lengths: dict[str, int | None] = {}
+    for queue in queues:
+        if (length := dispatch.tasks_waiting(queue)) is None:  # each further question would take the timeout again
+            return dict.fromkeys(queues)
+        lengths[queue] = length
+    return lengths
