@@ -11,8 +11,10 @@ from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
-from django.urls import re_path, reverse
+from django.urls import path, re_path, reverse
 from unfold.sites import UnfoldAdminSite
+
+from .backlog import backlog_page, may_see_backlog
 
 # Models whose pages had addresses below /admin/events/ once, by the app that they belong to.
 MOVED = {"storedfiledeletion": "publishing", "examination": "storage_checks"}
@@ -64,19 +66,27 @@ class BackOfficeSite(UnfoldAdminSite):  # type: ignore[misc] # unfold has no typ
             )
             for model, app in MOVED.items()
         ]
-        return moved + [entry for entry in super().get_urls() if getattr(entry, "name", "") != "view_on_site"]
+        backlog = path("backlog/", self.admin_view(backlog_page), name="backlog")
+        others = [entry for entry in super().get_urls() if getattr(entry, "name", "") != "view_on_site"]
+        return [backlog, *moved, *others]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """List the models that look after tickets' files among those of events and tickets."""
+        """List the models that look after tickets' files among those of events and tickets.
+
+        The page of background work takes the place of the files to delete, which it links to.
+        """
         only_events = app_label == "events"
         sections = super().get_app_list(request, None if only_events else app_label)
         events = next((section for section in sections if section["app_label"] == "events"), None)
         if events is None:
             return [] if only_events else list(sections)
         files = [section for section in sections if section["app_label"] in MOVED.values()]
-        events["models"] = sorted(
-            (model for section in (events, *files) for model in section["models"]), key=lambda model: model["name"]
-        )
+        models = [model for section in (events, *files) for model in section["models"]]
+        if may_see_backlog(request):
+            models = [model for model in models if model["object_name"] != "StoredFileDeletion"]
+            page = {"name": "Background work", "object_name": "Backlog", "admin_url": reverse("admin:backlog")}
+            models.append({**page, "perms": {"view": True}, "view_only": True})
+        events["models"] = sorted(models, key=lambda model: model["name"])
         return [events] if only_events else [section for section in sections if section not in files]
 
     def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Any:

@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
@@ -24,6 +23,7 @@ from apps.storage_checks import examinations, usage
 from apps.storage_checks.models import Examination, UsageSample
 from apps.storage_checks.problems import BY_PEOPLE, MEANING, NOTICES, REMEDY, Problem
 
+from .markup import with_code
 from .plot import Plot, draw, quantity
 from .team_scope import has_for_all_teams
 
@@ -117,16 +117,10 @@ def _group(found: dict[str, Any]) -> Group:
         count=found["count"],
         examples=found["examples"],
         meaning=MEANING[problem],
-        remedy=_with_code(REMEDY[problem]),
+        remedy=with_code(REMEDY[problem]),
         kind="notice" if problem in NOTICES else "person" if problem in BY_PEOPLE else "program",
         more=found["count"] - len(found["examples"]),
     )
-
-
-def _with_code(text: str) -> SafeString:
-    """What stands between backticks is shown as what it is: something to type."""
-    return format_html_join("", "{}", ((format_html("<code>{}</code>", part) if number % 2 else part,)
-                                       for number, part in enumerate(text.split("`"))))  # fmt: skip
 
 
 def _points(measure: usage.Measure, samples: list[UsageSample]) -> list[tuple[Any, float]]:

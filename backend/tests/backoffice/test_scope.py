@@ -253,7 +253,7 @@ def test_files_of_tickets_are_listed_with_events_and_tickets() -> None:
 
     for page in (reverse("admin:index"), reverse("admin:app_list", args=["events"])):
         sections = {section["app_label"]: section["models"] for section in client.get(page).context["app_list"]}
-        assert {"Events", "Event tickets", "Files to delete", "Storage checks"} <= {
+        assert {"Background work", "Events", "Event tickets", "Storage checks"} <= {
             model["name"] for model in sections["events"]
         }
         assert not sections.keys() & {"publishing", "storage_checks"}

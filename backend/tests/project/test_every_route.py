@@ -88,6 +88,7 @@ BACK_OFFICE: dict[str, tuple[int | str, ...]] = {
     "admin/events/event/<int:event_id>/preview/": ONLY_POST,
     "admin/events/event/<path:object_id>/issue/": ACTION,
     "admin/storage_checks/examination/": ROOT,
+    "admin/backlog/": staff(403, 403, 403, 200, 200, 200),
     # Where these pages were once: the redirect tells nothing, and the page that it leads to asks for permissions.
     "admin/^events/storedfiledeletion/(?P<rest>.*)$": (302,) * len(ROLES),
     "admin/^events/examination/(?P<rest>.*)$": (302,) * len(ROLES),
