@@ -1,7 +1,7 @@
 """Events and their tickets. The database is the truth; storage follows it.
 
-`save()` writes the changed ones among the columns that people edit. No other code writes the rest of a ticket's columns
-than `ticket_columns.py`, for the door and for a re-issue, and `apps/publishing/`, for the files and the work on them.
+`save()` writes the changed ones among the columns that people edit. `ticket_columns.py` alone writes the rest of a
+ticket's, but for those of its job, which `apps/core/jobs/` writes.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ NOTHING_PUBLISHED: Final[Mapping[str, Any]] = {
 
 
 def mark_used(ticket: EventTicket, now: datetime) -> bool:
-    """Admit the ticket's holder. Return False if somebody else was admitted, or the ticket re-issued, in between.
+    """Admit the ticket's holder. Return False if it was used or re-issued in between.
 
     One conditional UPDATE decides, so that of any number of callers one gets True.
     """
