@@ -15,36 +15,55 @@ from datetime import timedelta
 LEASE_VARIABLE = "CHAOS_LEASE"
 LEASE_SECONDS = 6.0
 BEAT_SECONDS = 0.5
+LONGEST_RETRY = timedelta(seconds=2)
+QUIET = timedelta(seconds=1)
 
 
 def make_haste() -> None:
-    """Before anything copies these values."""
+    """Shorten leases, before anything copies these values."""
     from apps.core.jobs import timing
 
-    lease = timedelta(seconds=float(os.environ.get(LEASE_VARIABLE, LEASE_SECONDS)))
-    timing.LEASE = lease
-    timing.DISPATCH_GRACE = grace(lease)
+    timing.LEASE = lease()
+    timing.DISPATCH_GRACE = grace(timing.LEASE)
+
+
+def lease() -> timedelta:
+    return timedelta(seconds=float(os.environ.get(LEASE_VARIABLE, LEASE_SECONDS)))
 
 
 def grace(lease: timedelta) -> timedelta:
-    """How long a task has before the sweep takes an interest: a third of the lease, as otherwise."""
+    """Return how long a task has before the sweep takes an interest: a third of the lease, as otherwise."""
     return min(lease / 3, timedelta(seconds=10))
 
 
-def hurry_retries() -> None:
-    from apps.core.jobs import kinds
-
-    for kind in kinds.registered():
-        most = kind.policy.max_attempts
-        type(kind).policy = kinds.RetryPolicy(timedelta(seconds=0.5), timedelta(seconds=2), most)
-
-
-def hurry_beat() -> None:
+def hurry() -> None:
+    """Shorten what is read from its place each time, once Django is set up."""
     from django.conf import settings
 
+    from apps.core.jobs import kinds
+    from apps.publishing import invalidation
+
+    for kind in kinds.registered():
+        type(kind).policy = kinds.RetryPolicy(timedelta(seconds=0.5), LONGEST_RETRY, kind.policy.max_attempts)
     for entry in settings.CELERY_BEAT_SCHEDULE.values():
         if isinstance(entry["schedule"], float):
             entry["schedule"] = BEAT_SECONDS
+    invalidation.QUIET = QUIET
+
+
+def slow() -> list[str]:
+    """Return the modules that copied a lease before it was shortened, and the kinds that are retried late."""
+    from apps.core.jobs import kinds, timing
+
+    names = {"LEASE": timing.LEASE, "DISPATCH_GRACE": timing.DISPATCH_GRACE}
+    modules = {name: module for name, module in sys.modules.items() if name.startswith("apps.")}
+    found = [
+        f"{module}.{name}"
+        for module, content in modules.items()
+        for name, value in names.items()
+        if getattr(content, name, value) != value
+    ]
+    return found + [kind.name for kind in kinds.registered() if kind.policy.longest > LONGEST_RETRY]
 
 
 if __name__ == "__main__":
@@ -52,11 +71,9 @@ if __name__ == "__main__":
 
     make_haste()
     django.setup()
-    hurry_retries()
-    hurry_beat()
-    from apps.publishing import invalidation
-
-    invalidation.QUIET = timedelta(seconds=1)
+    hurry()
+    if found := slow():
+        sys.exit(f"These take their time: {', '.join(found)}")
     from celery.__main__ import main
 
     sys.argv = ["celery", "-A", "config", *sys.argv[1:]]

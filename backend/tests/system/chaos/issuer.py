@@ -1,4 +1,5 @@
-"""One of several processes that sell tickets at once. Writes the id of every ticket that it has issued for certain.
+"""One of several processes that sell tickets at once, and mail each buyer. Writes the id of every ticket that it has
+issued, and written a mail for, for certain.
 
 python -m tests.system.chaos.issuer EVENT_PK TICKETS SECONDS SEED
 """
@@ -14,7 +15,9 @@ MEAN_SALE = sum(SALES) / len(SALES)
 
 
 def sell(event_pk: int, number: int, seconds: float, seed: str) -> None:
-    """So many tickets, in sales of different sizes, over about so many seconds."""
+    """Sell so many tickets, in sales of different sizes, over about so many seconds."""
+    from django.core.mail import EmailMessage, get_connection
+
     from apps.events import issuing
     from apps.events.models import Event
 
@@ -24,6 +27,8 @@ def sell(event_pk: int, number: int, seconds: float, seed: str) -> None:
     while number:
         size = min(number, chance.choice(SALES))
         sold = issuing.issue_many(event, [issuing.Holder(name=f"Guest {number - n}") for n in range(size)])
+        mails = [EmailMessage(str(ticket.ticket_id), "Thank you.", to=["guest@example.org"]) for ticket in sold]
+        get_connection().send_messages(mails)
         sys.stdout.write("".join(f"{ticket.ticket_id}\n" for ticket in sold))
         sys.stdout.flush()
         number -= size

@@ -15,7 +15,7 @@ from apps.publishing import requests
 
 
 class People:
-    """`counts` says what they did; `deleted` are the ids of the tickets that must be gone."""
+    """`counts` says what they did; `deleted` are the ids of the tickets that must be gone, `reissued` of the others."""
 
     def __init__(self, event: Event, chance: random.Random, some: int) -> None:
         self._event = event
@@ -23,6 +23,7 @@ class People:
         self._some = some
         self.counts: Counter[str] = Counter()
         self.deleted: set[UUID] = set()
+        self.reissued: Counter[UUID] = Counter()
 
     def change_minds(self) -> None:
         """Some tickets are deleted, as many re-issued, made anew and renamed."""
@@ -50,7 +51,11 @@ class People:
         self.deleted |= {ticket.ticket_id for ticket in gone}
 
     def _reissue(self, some: list[EventTicket]) -> None:
-        self._each(some, "reissued", issuing.reissue)
+        def reissue(ticket: EventTicket) -> None:
+            issuing.reissue(ticket)
+            self.reissued[ticket.ticket_id] += 1
+
+        self._each(some, "reissued", reissue)
 
     def _rerender(self, some: list[EventTicket]) -> None:
         self._each(some, "made anew", requests.rerender)

@@ -20,15 +20,16 @@ from uuid import UUID
 
 from apps.core.jobs import timing
 from apps.events.models import EventTicket
-from apps.publishing import deletions
+from apps.publishing import deletions, invalidation
 from cloudlet.testing import RunningCloudlet
 from tests.brokers import Broker
-from tests.factories import make_event
+from tests.factories import make_endpoint, make_event
 from tests.storage_calls import StorageCalls
 from tests.workers import set_faults, start_python, stop, wait_until, worker_arguments
 
 from . import haste, verdict
 from .haste import LEASE_SECONDS, LEASE_VARIABLE
+from .outside import outside
 from .people import People
 
 FAULTS: list[dict[str, object]] = [
@@ -39,7 +40,7 @@ FAULTS: list[dict[str, object]] = [
 OUTAGE: list[dict[str, object]] = [{"call": "upload_api", "kind": "drop_before"}]
 NEVER = 10 * 365 * 24 * 3600.0  # seconds, of a lease that does not run out
 SALE = 0.7  # of the time of trouble; the rest of it meets tickets that are on their way or ready
-QUEUES = "interactive,bulk"
+QUEUES = "interactive,bulk,webhooks"
 
 
 @dataclass
@@ -72,35 +73,46 @@ class Chaos:
     uploads: Counter[str] = field(default_factory=Counter)
 
     def run(self, patience: float) -> list[str]:
-        """Let it all happen, wait until nothing is owed any more, and answer what is wrong then."""
+        """Let it all happen, wait until no work is pending, and return what is wrong then."""
         self._chance = random.Random(self.seed)  # noqa: S311 # reproducible, no secret
         self._event = make_event(title="Concert")
         self._people = People(self._event, self._chance, self.some)
-        with tempfile.TemporaryDirectory() as name:
+        moods = random.Random(f"{self.seed} outside")  # noqa: S311 # reproducible, no secret
+        with tempfile.TemporaryDirectory() as name, outside(moods) as (self._mailbox, self._listener):
+            make_endpoint(self._event.organiser, self._listener.url)
             folder = Path(name)
             strangers = verdict.listed(folder / "before.sqlite3")
             with StorageCalls(self.server).watching() as calls:
                 issued = self._live_through(folder, patience)
                 self.uploads = calls.outcomes("upload")
-            expected = issued - self._people.deleted
-            self.report.update(self._people.counts, issued=len(issued), deleted=len(self._people.deleted))
-            self.tell("examining every ticket and every file")
-            return list(verdict.findings(self._event, expected, strangers, folder / "after.sqlite3"))
+            mails, heard = self._mailbox.subjects, self._listener.heard
+            self._count(len(issued), mails, [step.sequence for step in heard if step.is_taken])
+            self.tell("examining every ticket, file, mail and webhook")
+            truth = verdict.Truth(issued, self._people.deleted, self._people.reissued)
+            after = folder / "after.sqlite3"
+            return list(verdict.findings(self._event, truth, mails, heard, strangers, after))
+
+    def _count(self, issued: int, mails: list[str], messages: list[int]) -> None:
+        self.report.update(self._people.counts, issued=issued, deleted=len(self._people.deleted))
+        for name, arrived in (("mails", mails), ("webhooks", messages)):
+            self.report[name] = len(set(arrived))
+            self.report[f"{name} twice"] = len(arrived) - len(set(arrived))
 
     def _live_through(self, folder: Path, patience: float) -> set[UUID]:
         lease = self.lease_seconds if self.has_lease else NEVER
         with contextlib.ExitStack() as stack:
-            stack.enter_context(mock.patch.dict(os.environ, {LEASE_VARIABLE: str(lease)}))
+            stack.enter_context(mock.patch.dict(os.environ, self._variables(lease)))
             # people who change their minds do so in this process
+            stack.enter_context(mock.patch.object(invalidation, "QUIET", haste.QUIET))
             stack.enter_context(mock.patch.object(timing, "DISPATCH_GRACE", haste.grace(timedelta(seconds=lease))))
             stack.enter_context(mock.patch.object(deletions, "LEASE", timedelta(seconds=lease)))
             stack.callback(set_faults, self.server, [])
             set_faults(self.server, FAULTS, self.seed)
             self._crew = [self._hire() for _ in range(self.workers)]
-            stack.callback(lambda: [stop(worker) for worker in self._crew])
+            stack.callback(lambda: [stop(worker, signal.SIGKILL) for worker in self._crew])
             if self.has_sweep:
                 options = ("--quiet", "beat", "--schedule", str(folder / "schedule"), "--pidfile=")
-                stack.callback(stop, self._start("tests.system.chaos.haste", *options))
+                stack.callback(stop, self._start("tests.system.chaos.haste", *options), signal.SIGKILL)
             papers = [folder / f"sold-{number}" for number in range(self.issuers)]
             sellers = [self._send_seller(number, paper) for number, paper in enumerate(papers)]
             stack.callback(lambda: [stop(seller) for seller in sellers])
@@ -109,6 +121,10 @@ class Chaos:
             assert not any(seller.returncode for seller in sellers), "a seller gave up"
             self._wait(patience)
             return {UUID(line) for paper in papers for line in paper.read_text().split()}
+
+    def _variables(self, lease: float) -> dict[str, str]:
+        mail_url = f"smtp://127.0.0.1:{self._mailbox.port}"
+        return {LEASE_VARIABLE: str(lease), "EMAIL_URL": mail_url, "WEBHOOK_ALLOW_PRIVATE": "1"}
 
     def _hire(self) -> subprocess.Popen[bytes]:
         return self._start("tests.system.chaos.haste", "--quiet", *worker_arguments(QUEUES, self.pool))
@@ -133,12 +149,16 @@ class Chaos:
             happen()
 
     def _schedule(self) -> Sequence[tuple[float, Callable[[], None]]]:
-        """What happens when, in seconds: mishaps at random, the outage in the middle of the sale."""
+        """Return what happens when, in seconds: mishaps at random, the outage of storage in the middle of the sale."""
         deeds = [self._kill] * self.kills + [self._restart_broker] * self.restarts
         deeds += [self._people.change_minds] * self.changes + [self._people.edit_event] * self.edits
         planned = [(self._chance.uniform(0, self.seconds), deed) for deed in deeds]
         outage = self.seconds * SALE / 3
         planned += [(outage, self._begin_outage), (outage + self.outage_seconds, self._end_outage)]
+        outage = self._chance.uniform(0, self.seconds * SALE)
+        planned += [(outage, self._mailbox.stop), (outage + self.outage_seconds, self._mailbox.start)]
+        # So long that many tickets have several messages to be told in order.
+        planned += [(self._chance.uniform(0, self.seconds / 4), self._silence), (self.seconds, self._end_silence)]
         return sorted(planned, key=lambda plan: plan[0])
 
     def _kill(self) -> None:
@@ -169,7 +189,15 @@ class Chaos:
         set_faults(self.server, FAULTS, self.seed + 1)
         self.tell("storage is back")
 
+    def _silence(self) -> None:
+        self._listener.is_away = True
+        self.tell("the receiver of webhooks is away")
+
+    def _end_silence(self) -> None:
+        self._listener.is_away = False
+        self.tell("the receiver of webhooks is back")
+
     def _wait(self, patience: float) -> None:
         deadline = time.monotonic() + patience
-        while time.monotonic() < deadline and verdict.owed():
+        while time.monotonic() < deadline and verdict.is_busy():
             time.sleep(0.2)

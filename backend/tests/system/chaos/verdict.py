@@ -1,56 +1,147 @@
-"""What is wrong when everything has calmed down: by the rows, by the files themselves, and by the doctor."""
+"""What is wrong when everything has calmed down: by rows, files, mail, webhooks and the storage check."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
+from django.db.models import QuerySet
+
+from apps.core.jobs.models import Job
 from apps.events import codes
 from apps.events.models import Event, EventTicket
+from apps.mail.models import OutgoingMail
 from apps.publishing import fingerprints, invalidation
 from apps.publishing.models import ChangedEvent, StoredFileDeletion
 from apps.storage import gateway
 from apps.storage_checks import doctor
 from apps.storage_checks.inventory import Inventory
+from apps.webhooks.models import EventType, WebhookMessage
 from tests.pictures import codes_in_png
+
+from .outside import Heard
 
 State = EventTicket.State
 CHUNK = 500
 
 
-def owed() -> bool:
-    """Whether anything is left to do."""
-    return bool(
-        ChangedEvent.objects.exists()
-        or StoredFileDeletion.objects.exists()
-        or EventTicket.objects.exclude(state=State.READY).exists()
-        or invalidation.notice_changes()
-    )
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What was done to tickets, by those who did it. A mail whose subject is its id was written for each."""
+
+    issued: Set[UUID]
+    deleted: Set[UUID] = frozenset()
+    reissued: Counter[UUID] = field(default_factory=Counter)  # how often
+
+
+def unfinished() -> dict[str, QuerySet[Job]]:
+    """Return the jobs that are left to do or were given up, by the names of their kinds."""
+    return {
+        "changed_event": ChangedEvent.objects.all(),
+        "file_deletion": StoredFileDeletion.objects.all(),
+        "mail": OutgoingMail.objects.all(),
+        "ticket": EventTicket.objects.exclude(state=State.READY),
+        "webhook": WebhookMessage.objects.exclude(state=WebhookMessage.State.DELIVERED),
+    }
+
+
+def is_busy() -> bool:
+    """Return whether anything is left to do."""
+    return any(jobs.exists() for jobs in unfinished().values()) or bool(invalidation.notice_changes())
 
 
 def listed(path: Path) -> set[str]:
-    """The public ids of everything below `tickets/`."""
+    """Return the public ids of everything below `tickets/`."""
     with Inventory(path) as inventory:
         inventory.take()
         return {file.public_id for file in inventory.in_place()}
 
 
-def findings(event: Event, expected: Set[UUID], strangers: Set[str], path: Path) -> Iterator[str]:
-    """What is wrong. `expected` are the tickets that there must be, `strangers` the files of other tests."""
+def findings(
+    event: Event, truth: Truth, subjects: Sequence[str], heard: Sequence[Heard], strangers: Set[str], path: Path
+) -> Iterator[str]:
+    """Yield what is wrong. `subjects` are those of the mails that arrived, `strangers` the files of other tests."""
+    yield from of_jobs()
+    yield from of_tickets(event, truth)
+    yield from of_mail(truth, subjects)
+    yield from of_webhooks(truth, heard)
+    with Inventory(path) as inventory:
+        inventory.take()
+        yield from of_files(truth, (file.public_id for file in inventory.in_place()))
+        yield from _by_the_storage_check(inventory, strangers)
+
+
+def of_jobs() -> Iterator[str]:
+    """Yield the jobs that are left over."""
+    for kind, jobs in unfinished().items():
+        yield from (f"{kind} {job} is left over: {job.reason}" for job in jobs)
+
+
+def of_tickets(event: Event, truth: Truth) -> Iterator[str]:
+    """Yield the tickets that are lost or show something else than they should."""
+    expected = truth.issued - truth.deleted
     there = set(EventTicket.objects.filter(event=event).values_list("ticket_id", flat=True))
     yield from (f"{ticket_id} was issued, and is gone" for ticket_id in expected - there)
     yield from (f"{ticket_id} was deleted, or never issued" for ticket_id in there - expected)
-    for ticket in EventTicket.objects.exclude(state=State.READY):
-        yield f"{ticket.ticket_id} is {ticket.state}: {ticket.reason}"
-    for row in StoredFileDeletion.objects.all():
-        yield f"{row.name} is not deleted: {row.reason}"
     rows = EventTicket.objects.filter(event=event, state=State.READY).select_related("event").order_by("pk")
     faces_now = fingerprints.ticket_faces(fingerprints.with_what_is_printed(Event.objects.all()).get(pk=event.pk))
     for start in range(0, rows.count(), CHUNK):
         yield from _by_the_files(rows[start : start + CHUNK], faces_now)
-    yield from _by_the_doctor(strangers, path)
+
+
+def of_mail(truth: Truth, subjects: Iterable[str]) -> Iterator[str]:
+    """Yield the mails that were lost, and those that were never written."""
+    written, arrived = set(map(str, truth.issued)), set(subjects)
+    yield from (f"the mail for {subject} was lost" for subject in written - arrived)
+    yield from (f"a mail arrived that was never written: {subject}" for subject in arrived - written)
+
+
+def of_webhooks(truth: Truth, heard: Sequence[Heard]) -> Iterator[str]:
+    """Yield the messages that were lost or out of order, and the tickets of which none was even recorded."""
+    yield from not_told(truth, heard)
+    rows = WebhookMessage.objects.order_by("pk").values_list("ticket_id", "pk")
+    yield from out_of_order(heard, [(str(ticket_id), pk) for ticket_id, pk in rows])
+
+
+def not_told(truth: Truth, heard: Iterable[Heard]) -> Iterator[str]:
+    """Yield the tickets of which the endpoint took too few messages."""
+    taken: defaultdict[str, dict[int, str]] = defaultdict(dict)  # the types, by sequence
+    for step in heard:
+        if step.is_taken:
+            taken[step.ticket][step.sequence] = step.event_type
+    for ticket_id in truth.issued:
+        types = [event_type for _, event_type in sorted(taken[str(ticket_id)].items())]
+        last = EventType.DELETED if ticket_id in truth.deleted else EventType.READY
+        if types[-1:] != [last]:
+            yield f"of {ticket_id} the endpoint heard last: {types[-1:]}"
+        if types.count(EventType.REISSUED) != truth.reissued[ticket_id]:
+            yield f"{ticket_id} was re-issued {truth.reissued[ticket_id]} times; the endpoint heard {types}"
+
+
+def out_of_order(heard: Iterable[Heard], recorded: Iterable[tuple[str, int]]) -> Iterator[str]:
+    """Yield the messages that were lost, and those that arrived before an earlier one of their ticket was taken."""
+    missing: defaultdict[str, set[int]] = defaultdict(set)
+    for ticket, sequence in recorded:
+        missing[ticket].add(sequence)
+    for step in heard:
+        if step.is_taken:
+            missing[step.ticket].discard(step.sequence)
+        elif earlier := [sequence for sequence in missing[step.ticket] if sequence < step.sequence]:
+            yield f"message {step.sequence} of {step.ticket} arrived before {earlier} was taken"
+    for ticket, sequences in missing.items():
+        yield from (f"message {sequence} of {ticket} was lost" for sequence in sequences)
+
+
+def of_files(truth: Truth, public_ids: Iterable[str]) -> Iterator[str]:
+    """Yield the files of deleted tickets that storage still has."""
+    deleted = set(map(str, truth.deleted))
+    for public_id in public_ids:
+        if public_id.rpartition("/")[2].removeprefix("ticket_")[:36] in deleted:
+            yield f"{public_id} is the file of a deleted ticket"
 
 
 def _by_the_files(rows: Iterable[EventTicket], faces_now: Mapping[int | None, str]) -> Iterator[str]:
@@ -70,22 +161,20 @@ def _fetch(kind: gateway.FileKind, row: EventTicket) -> bytes:
     try:
         return gateway.fetch(kind, getattr(row, f"{kind.name}_cloudinary_id"), getattr(row, f"{kind.name}_version"))
     except gateway.MediaError:
-        return b""  # whose digest is nobody's
+        return b""  # no row names this digest
 
 
 def _md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def _by_the_doctor(strangers: Set[str], path: Path) -> Iterator[str]:
-    with Inventory(path) as inventory:
-        inventory.take()
-        assert inventory.is_complete
-        for finding in doctor.examine(inventory):
-            if finding.public_id not in strangers:
-                yield f"the doctor: {finding.problem.value} {finding}"
+def _by_the_storage_check(inventory: Inventory, strangers: Set[str]) -> Iterator[str]:
+    assert inventory.is_complete
+    for finding in doctor.examine(inventory):
+        if finding.public_id not in strangers:
+            yield f"the storage check: {finding.problem.value} {finding}"
 
 
 def shows(ticket: EventTicket, faces_now: Mapping[int | None, str]) -> bool:
-    """Whether the files of a ticket show its event and its own values as they are now."""
+    """Return whether the files of a ticket show its event and its own values as they are now."""
     return ticket.published_face.startswith(faces_now[ticket.ticket_type_id]) and fingerprints.shows_its_values(ticket)
