@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models import Case, Q, QuerySet, Value, When
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from apps.core.jobs.kinds import Kind, Success, beat
@@ -49,7 +50,7 @@ def event_changed(event_id: int, due_at: datetime | None = None) -> None:
     while True:
         found, is_new = ChangedEvent.objects.get_or_create(event_id=event_id, defaults={"next_attempt_at": due_at})
         # A run that has read the event before this change is overtaken. Of quick edits the first one sets the time.
-        when = Case(When(lease=None, then=F("next_attempt_at")), default=due_at)
+        when = Case(When(lease=None, then=Least("next_attempt_at", Value(due_at))), default=Value(due_at))
         if is_new or CHANGED_EVENTS.request(CHANGED_EVENTS.jobs.filter(pk=found.pk), when):
             return
 
@@ -110,7 +111,8 @@ def _republish(event: Event, changed: ChangedEvent) -> int:
         while pks := list(stale.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
             marked += _mark(pks)
             last = pks[-1]
-            beat(changed)
+            if not beat(changed):
+                return marked  # another worker does the rest
     Event.objects.filter(pk=event.pk).update(face=fingerprints.face_of(event))
     if marked:
         logger.info("%d tickets of event %s are made anew, because it changed", marked, event.pk)

@@ -158,10 +158,6 @@ def test_an_edit_and_an_admission_at_the_same_moment_both_win() -> None:
 # -- Events ------------------------------------------------------------------------------------------------------
 
 
-def report(event: Event) -> None:
-    invalidation.event_changed(event.pk)
-
-
 def follow(event: Event) -> None:
     invalidation.republish_changed(timezone.now() + timedelta(minutes=1))
 
@@ -172,7 +168,6 @@ def move(event: Event) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[Event], Any], str]] = {
-    "reported": (report, "republish_after"),
     "followed": (follow, "face"),
     "edited": (move, "venue"),
 }

@@ -101,6 +101,7 @@ def test_every_row_is_found_by_the_models_of_today(left: Left) -> None:
         after = list(models[table]._base_manager.order_by("pk").values())
         assert len(after) == len(rows), table
         for row, found in zip(rows, after, strict=True):
+            row.pop("seen_at", None)  # the column is left to processes of the release before
             assert row.items() <= found.items(), table
     assert Examination.objects.get(is_open=True).asked_by == User.objects.get(pk=left.keys["granted"])
     assert deployment_tag() == f"{TAG_PREFIX}{release_before.DEPLOYMENT.hex}"
