@@ -46,7 +46,7 @@ class RetryPolicy:
         """Return the wait after so many failed attempts (1 or more), not shorter than `at_least` seconds."""
         doublings = min(max(0, attempts - 1), 20)
         wait = max(min(self.first * (1 << doublings), self.longest), timedelta(seconds=at_least or 0))
-        return wait * random.uniform(1.0, 1.5)  # noqa: S311 # jitter, no secret
+        return _spread(wait)
 
     def after(self, attempts: int, failure: Failure, deadline: datetime | None) -> tuple[int, timedelta | None]:
         """Return how many attempts count after this failure, and the wait for the next one: None to give up."""
@@ -56,10 +56,14 @@ class RetryPolicy:
         elif failure.blame is Blame.ENVIRONMENT and self.max_attempts is not None:
             counted = min(attempts, self.max_attempts // 2)
             if counted < attempts:
-                wait = self.longest * random.uniform(1.0, 1.5)  # noqa: S311 # jitter, no secret
+                wait = _spread(self.longest)
         gives_up = (
             failure.is_final
             or (failure.blame is Blame.JOB and self.max_attempts is not None and attempts >= self.max_attempts)
             or (deadline is not None and timezone.now() + wait >= deadline)
         )
         return counted, None if gives_up else wait
+
+
+def _spread(wait: timedelta) -> timedelta:
+    return wait * random.uniform(1.0, 1.5)  # noqa: S311 # jitter, no secret
