@@ -88,8 +88,8 @@ def _open(event: Event) -> None:
             gateway.delivery_url(*pdf),
             gateway.delivery_url(*pdf, transformation="w_520", page=True),
         ]
-    pool = urllib3.PoolManager(maxsize=gateway.gate.maximum, timeout=60, retries=False)
-    for answer in gateway.crew().map(lambda url: pool.request("GET", url), urls):
+    pool = urllib3.PoolManager(maxsize=gateway.limiter.maximum, timeout=60, retries=False)
+    for answer in gateway.executor().map(lambda url: pool.request("GET", url), urls):
         assert answer.status == 200, answer.headers
 
 

@@ -205,7 +205,7 @@ def _cost(f: Figures, picture: Callable[[str, str], str]) -> Iterator[str]:
     yield f"{name.capitalize()}: " + ", ".join(f"{part} {value:.1f}" for part, value in spent.items()) + ".\n"
     yield (
         "One credit is 1,000 transformations, 1 GB stored for a month, or 1 GB delivered; every upload counts as a "
-        "transformation. The picture of the page is what the organiser's desk shows.\n"
+        "transformation. The picture of the page is what the back office shows.\n"
     )
 
 

@@ -269,7 +269,7 @@ class Announcer(threading.Thread):
             ("Tickets", f"{base}/"),
             ("One ticket", f"{base}{ticket.get_absolute_url()}"),
             ("", f"(sign in as its holder, {ticket.holder_email})"),
-            ("Organiser's desk", f"{base}/admin/"),
+            ("Back office", f"{base}/admin/"),
             ("API", f"{base}/api/docs"),
             ("Files", storage),
         ]

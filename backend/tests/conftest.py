@@ -105,7 +105,7 @@ def cloudlet(cloudlet_server: RunningCloudlet) -> RunningCloudlet:
 @pytest.fixture(autouse=True)
 def _open_gate() -> None:
     """No test pays for what an earlier one let storage or the broker answer."""
-    gateway.gate.reset()
+    gateway.limiter.reset()
     dispatch.forget_outage()
 
 

@@ -64,7 +64,7 @@ def network_guard() -> Iterator[list[str]]:
         with (
             mock.patch.object(gateway._pool, "request", watched(gateway._pool.request)),
             mock.patch.object(gateway._downloads, "request", watched(gateway._downloads.request)),
-            mock.patch.object(gateway, "crew", watched(gateway.crew)),
+            mock.patch.object(gateway, "executor", watched(gateway.executor)),
             mock.patch.object(google_api._pool, "request", watched(google_api._pool.request)),
             mock.patch.object(outbound, "post", watched(outbound.post)),
             mock.patch.object(sending, "_send", watched(sending._send)),

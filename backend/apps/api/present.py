@@ -9,7 +9,7 @@ from apps.accounts.public_url import absolute_url
 from apps.checkin.admission import Check, Verdict
 from apps.events.codes import code_of
 from apps.events.models import Event, EventImage, EventTicket
-from apps.events.permissions import Sight
+from apps.events.permissions import AccessLevel
 from apps.wallets.passes import Wallet, offered
 
 from .schemas import EventOut, HolderOut, ScannedEventOut, ScannedTicketOut, TicketOut, VerdictOut
@@ -21,8 +21,8 @@ def with_all_shown(tickets: QuerySet[EventTicket]) -> QuerySet[EventTicket]:
     return tickets.select_related("event", "ticket_type").prefetch_related(Prefetch("event__images", covers))
 
 
-def ticket_out(ticket: EventTicket, sight: Sight) -> TicketOut:
-    is_whole = sight >= Sight.HOLDER
+def ticket_out(ticket: EventTicket, level: AccessLevel) -> TicketOut:
+    is_whole = level >= AccessLevel.HOLDER
     has_urls = is_whole and ticket.has_files
     wallets = offered() if is_whole else frozenset()
     return TicketOut(
@@ -33,7 +33,7 @@ def ticket_out(ticket: EventTicket, sight: Sight) -> TicketOut:
         ticket_type=ticket.ticket_type.name if ticket.ticket_type else None,
         order_reference=ticket.order_reference,
         state=EventTicket.State(ticket.state),
-        reason=ticket.reason if ticket.reason and sight >= Sight.ORGANISER else None,
+        reason=ticket.reason if ticket.reason and level >= AccessLevel.ORGANISER else None,
         code=code_of(ticket) if is_whole else None,
         qr_code_url=ticket.qr_code.url if has_urls else None,
         pdf_ticket_url=ticket.pdf_ticket.url if has_urls else None,

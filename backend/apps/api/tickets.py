@@ -15,7 +15,7 @@ from ninja.decorators import decorate_view
 
 from apps.events import audit_log, issuing
 from apps.events.models import Event, EventImage, EventTicket
-from apps.events.permissions import Sight, TicketAccess, may_list_tickets, role_in_team
+from apps.events.permissions import AccessLevel, TicketAccess, may_list_tickets, role_in_team
 from apps.publishing import requests
 
 from .authentication import SignedInRequest
@@ -47,13 +47,13 @@ CONDITIONAL = {
 
 
 def readable_ticket(
-    request: SignedInRequest, ticket_id: UUID, at_least: Sight = Sight.DOOR
+    request: SignedInRequest, ticket_id: UUID, at_least: AccessLevel = AccessLevel.DOOR
 ) -> tuple[EventTicket, TicketAccess]:
     """The ticket, if the asker may see so much of it. Raises ApiError 404."""
     ticket = with_all_shown(EventTicket.objects.all()).filter(ticket_id=ticket_id).first()
     if ticket is not None:
         access = TicketAccess(request.auth, ticket)
-        if access.sight >= at_least:
+        if access.level >= at_least:
             return ticket, access
     raise ApiError(404, "There is no such ticket, or it is not yours to see.")
 
@@ -77,7 +77,7 @@ def get_ticket(request: SignedInRequest, ticket_id: UUID) -> TicketOut:
     re-issue they are null until there are new files, and the earlier ones stop working.
     """
     ticket, access = readable_ticket(request, ticket_id)
-    return ticket_out(ticket, access.sight)
+    return ticket_out(ticket, access.level)
 
 
 @router.post(
@@ -104,7 +104,7 @@ def regenerate(request: SignedInRequest, ticket_id: UUID, wish: RegenerateIn | N
         audit_log.note(request.auth, [ticket], audit_log.REISSUED)
     else:
         requests.rerender(ticket)
-    return Status(202, ticket_out(ticket, access.sight))
+    return Status(202, ticket_out(ticket, access.level))
 
 
 @router.get(
@@ -121,7 +121,7 @@ def list_own_tickets(request: SignedInRequest, query: Query[PageQuery]) -> Ticke
     Follow `next_cursor` until it is null. Pages stay stable while tickets are issued and deleted.
     """
     own = EventTicket.objects.all().held_by(request.auth)
-    return _page(own, query, Sight.HOLDER)
+    return _page(own, query, AccessLevel.HOLDER)
 
 
 @router.get(
@@ -144,7 +144,7 @@ def list_event_tickets(request: SignedInRequest, event_id: int, query: Query[Eve
         found = found.filter(state=query.state)
     if text := query.search.strip():
         found = found.filter(_matches(text))
-    return _page(found, query, Sight.ORGANISER)
+    return _page(found, query, AccessLevel.ORGANISER)
 
 
 def _matches(text: str) -> Q:
@@ -155,9 +155,9 @@ def _matches(text: str) -> Q:
         return matches
 
 
-def _page(found: QuerySet[EventTicket], query: PageQuery, sight: Sight) -> TicketPage:
+def _page(found: QuerySet[EventTicket], query: PageQuery, level: AccessLevel) -> TicketPage:
     page, next_cursor = page_of(with_all_shown(found), query)
-    return TicketPage(items=[ticket_out(ticket, sight) for ticket in page], next_cursor=next_cursor)
+    return TicketPage(items=[ticket_out(ticket, level) for ticket in page], next_cursor=next_cursor)
 
 
 @router.get(

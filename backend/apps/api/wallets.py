@@ -11,7 +11,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from ninja import Router
 
 from apps.events.models import EventTicket
-from apps.events.permissions import Sight
+from apps.events.permissions import AccessLevel
 from apps.wallets import passes
 from ticketkit import RenderingError
 
@@ -37,7 +37,7 @@ def _made(request: SignedInRequest, ticket_id: UUID, make: Callable[[EventTicket
 
     ApiError 404 for every other ticket and for a wallet that is off, 409 for a ticket that can't be drawn.
     """
-    ticket, _ = readable_ticket(request, ticket_id, Sight.HOLDER)
+    ticket, _ = readable_ticket(request, ticket_id, AccessLevel.HOLDER)
     try:
         return make(ticket)
     except passes.WalletOffError as error:

@@ -75,7 +75,7 @@ class UserAdmin(CarefulListMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[
             "Permissions",
             {
                 "fields": ("is_active", "is_staff", "is_superuser", "is_demo", "groups", "user_permissions"),
-                "description": "A manager of a team needs only “staff status” to work at the desk, and sees the own "
+                "description": "A manager of a team needs only “staff status” to work in the back office, and sees the own "
                 "teams’ events. Groups and permissions count for the events of all teams.",
             },
         ),

@@ -1,6 +1,6 @@
 """The form of an event: times on the clocks of its own time zone, pictures that are checked before they are kept.
 
-What is printed is tried on a specimen before it is saved: no worker has to find out that a ticket can't be made.
+What is printed is tried on a preview before it is saved: no worker has to find out that a ticket can't be made.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TIMES = ("starts_at", "ends_at", "doors_at")
 LAYOUT_HELP = (
     "Only with “Own layout”: what differs from the built-in page, in JSON, as in the grey example. "
     '<a href="{}" class="underline" target="_blank">Everything that can be said</a>. '
-    "Look at the specimen before you save: saving has all tickets of the event made anew."
+    "Look at the preview before you save: saving has all tickets of the event made anew."
 )
 PRINTED = {*fingerprints.PRINTED_FIELDS, *TIMES, *EventImage.Kind.values, "organiser", "page", "layout"}
 
@@ -150,12 +150,12 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
         if not self.errors and not PRINTED.isdisjoint(self.changed_data):
-            self._try_specimen()
+            self._try_preview()
         if self.errors:  # browsers send a file once, and show an empty field afterwards
             for name in self._uploaded.keys() - self.errors.keys():
                 self.add_error(name, "Choose this picture again: the form was not saved.")
 
-    def _try_specimen(self) -> None:
+    def _try_preview(self) -> None:
         """Refuses what no ticket can be made of, and a layout of one's own that is too small for the event's texts.
 
         On the built-in pages texts of any length are printed as far as there is room; then `complaints` say so.

@@ -1,4 +1,4 @@
-"""Events at the desk: their details, pictures and ticket types, the state of their tickets, and issuing tickets."""
+"""Events in the back office: their details, pictures and ticket types, the state of their tickets, and issuing tickets."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class EventAdmin(TeamScopedAdmin):
     list_select_related = ("organiser",)
     search_fields = ("title", "venue")
     date_hierarchy = "starts_at"
-    readonly_fields = ("pictures", "file_states", "specimen")
+    readonly_fields = ("pictures", "file_states", "preview")
     actions_detail = ("issue",)
     fieldsets = (
         (None, {"fields": ("title", "organiser", "description")}),
         ("When", {"fields": ("starts_at", "ends_at", "doors_at", "time_zone")}),
         ("Where", {"fields": ("venue", "address")}),
-        ("On the ticket", {"fields": ("cover", "logo", "pictures", "accent", "language", "terms", "specimen")}),
+        ("On the ticket", {"fields": ("cover", "logo", "pictures", "accent", "language", "terms", "preview")}),
         (LAYOUT, {"fields": ("page", "layout")}),
         ("Tickets", {"fields": ("file_states",)}),
     )
@@ -68,7 +68,7 @@ class EventAdmin(TeamScopedAdmin):
             path(route, self.admin_site.admin_view(view), name=f"events_event_{name}")
             for route, name, view in (
                 ("layouts/", "layouts", self.layouts_page),
-                ("<int:event_id>/specimen.<str:extension>", "specimen", self.specimen_page),
+                ("<int:event_id>/preview.<str:extension>", "preview_file", self.preview_file_page),
                 ("<int:event_id>/preview/", "preview", self.preview_page),
             )
         ]
@@ -131,11 +131,14 @@ class EventAdmin(TeamScopedAdmin):
         going = {model: model._default_manager.filter(event__in=events) for model in PARTS}
         counts: dict[type[Model], int] = {Event: len(objs)} | {model: rows.count() for model, rows in going.items()}
         told = first_few(events.annotate(ticket_count=Count("tickets")), counts[Event], _with_tickets)
-        desks = {Event: (self, events), EventTicket: (self.admin_site.get_model_admin(EventTicket), going[EventTicket])}
+        model_admins = {
+            Event: (self, events),
+            EventTicket: (self.admin_site.get_model_admin(EventTicket), going[EventTicket]),
+        }
         kept = {
             model._meta.verbose_name
-            for model, (desk, rows) in desks.items()
-            if desk.within_reach(request, rows, "delete").count() < counts[model]
+            for model, (model_admin, rows) in model_admins.items()
+            if model_admin.within_reach(request, rows, "delete").count() < counts[model]
         }
         # A type that a ticket of another event has, which no form allows, keeps its event.
         strays = EventTicket.objects.filter(ticket_type__event__in=events).exclude(event__in=events)
@@ -158,8 +161,8 @@ class EventAdmin(TeamScopedAdmin):
 
     # -- What its tickets look like ------------------------------------------------------------------------------
 
-    @display(description="Specimen")  # type: ignore[untyped-decorator]
-    def specimen(self, event: Event) -> SafeString | str:
+    @display(description="Preview")  # type: ignore[untyped-decorator]
+    def preview(self, event: Event) -> SafeString | str:
         return previews.shown(event)
 
     def layouts_page(self, request: HttpRequest) -> HttpResponse:
@@ -167,11 +170,11 @@ class EventAdmin(TeamScopedAdmin):
             raise PermissionDenied
         return previews.layouts_page(self, request)
 
-    def specimen_page(self, request: HttpRequest, event_id: int, extension: str) -> HttpResponse:
+    def preview_file_page(self, request: HttpRequest, event_id: int, extension: str) -> HttpResponse:
         event = self.get_object(request, str(event_id))
         if event is None or not self.has_view_permission(request, event):
             raise Http404
-        return previews.specimen_file(event, extension)
+        return previews.preview_file(event, extension)
 
     @method_decorator(require_POST)
     def preview_page(self, request: HttpRequest, event_id: int) -> HttpResponse:

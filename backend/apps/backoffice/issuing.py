@@ -132,7 +132,7 @@ class IssueForm(forms.Form):
         return read_as
 
 
-def issue_page(desk: EventAdmin, request: HttpRequest, event: Event) -> HttpResponse:
+def issue_page(event_admin: EventAdmin, request: HttpRequest, event: Event) -> HttpResponse:
     """Shows the form, checks a list, or issues it. A list that was checked can be issued once."""
     form = IssueForm(request.POST or None, request.FILES or None, event=event)
     checked = request.method == "POST" and form.is_valid() and "change" not in request.POST
@@ -141,7 +141,7 @@ def issue_page(desk: EventAdmin, request: HttpRequest, event: Event) -> HttpResp
         return _issue(request, event, form)
     noted = note_names(event, form.lines) if checked else 0
     context = {
-        **desk.admin_site.each_context(request),
+        **event_admin.admin_site.each_context(request),
         "title": f"Issue tickets – {event}",
         "opts": Event._meta,
         "original": event,

@@ -50,7 +50,12 @@ class LayoutField(forms.JSONField):
     """JSON in a text area. What was typed is shown again as it was typed; what is no JSON is told with its place."""
 
     def __init__(self, **kwargs: Any) -> None:
-        attrs = {"rows": 14, "spellcheck": "false", "class": "font-mono desk-code", "placeholder": written(EXAMPLE)}
+        attrs = {
+            "rows": 14,
+            "spellcheck": "false",
+            "class": "font-mono backoffice-code",
+            "placeholder": written(EXAMPLE),
+        }
         super().__init__(widget=UnfoldAdminTextareaWidget(attrs=attrs), **kwargs)
 
     def to_python(self, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What an event's tickets look like, before any is issued or made anew: a specimen, drawn here, that admits nobody."""
+"""What an event's tickets look like, before any is issued or made anew: a preview, drawn here, that admits nobody."""
 
 from __future__ import annotations
 
@@ -26,24 +26,26 @@ DPI = 100
 
 
 def shown(event: Event) -> SafeString | str:
-    """The specimen of a saved event inside its form, or in words why there is none."""
+    """The preview of a saved event inside its form, or in words why there is none."""
     if not event.pk:
-        return "Save the event first. Then a specimen of its tickets is shown here."
+        return "Save the event first. Then a preview of its tickets is shown here."
     button = format_html(
-        '<button type="button" class="desk-button desk-quiet" data-preview="{}">Look at it without saving</button>',
+        '<button type="button" class="backoffice-button backoffice-quiet" data-preview="{}">Look at it without saving</button>',
         reverse("admin:events_event_preview", args=[event.pk]),
     )
     try:
         complaints = ticket_rendering.template_of(event).complaints
     except RenderingError as error:
-        words = format_html('<p class="desk-bad" role="alert">No ticket of this event can be made: {}.</p>', error)
+        words = format_html(
+            '<p class="backoffice-bad" role="alert">No ticket of this event can be made: {}.</p>', error
+        )
         return format_html("{}<p>{}</p>", words, button)
-    picture, pdf = (reverse("admin:events_event_specimen", args=[event.pk, kind]) for kind in ("png", "pdf"))
-    words = format_html_join("", '<p class="desk-bad" role="alert">Printed otherwise: {}.</p>', zip(complaints))
+    picture, pdf = (reverse("admin:events_event_preview_file", args=[event.pk, kind]) for kind in ("png", "pdf"))
+    words = format_html_join("", '<p class="backoffice-bad" role="alert">Printed otherwise: {}.</p>', zip(complaints))
     return format_html(
         '{}<a href="{}" target="_blank">'
-        '<img src="{}" alt="Specimen of a ticket" class="desk-specimen" loading="lazy"></a>'
-        '<p class="desk-help">As saved. Its code opens no door. The picture leads to the PDF.</p><p>{}</p>',
+        '<img src="{}" alt="Preview of a ticket" class="backoffice-preview" loading="lazy"></a>'
+        '<p class="backoffice-help">As saved. Its code opens no door. The picture leads to the PDF.</p><p>{}</p>',
         words,
         pdf,
         picture,
@@ -51,12 +53,12 @@ def shown(event: Event) -> SafeString | str:
     )
 
 
-def specimen_file(event: Event, extension: str) -> HttpResponse:
-    """The specimen as `png` or `pdf`; 409 with the reason as text where none can be made."""
+def preview_file(event: Event, extension: str) -> HttpResponse:
+    """The preview as `png` or `pdf`; 409 with the reason as text where none can be made."""
     if extension not in ("png", "pdf"):
         raise Http404
     try:
-        pdf = ticket_rendering.specimen_of(event).pdf
+        pdf = ticket_rendering.preview_of(event).pdf
     except RenderingError as error:
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
     if extension == "pdf":
@@ -64,18 +66,18 @@ def specimen_file(event: Event, extension: str) -> HttpResponse:
     return HttpResponse(first_page_png(pdf, DPI), content_type="image/png")
 
 
-def preview_page(desk: EventAdmin, request: HttpRequest, form: EventForm) -> HttpResponse:
-    """The specimen as the form's values would make it, or what is wrong with them. Nothing is saved."""
+def preview_page(event_admin: EventAdmin, request: HttpRequest, form: EventForm) -> HttpResponse:
+    """The preview as the form's values would make it, or what is wrong with them. Nothing is saved."""
     picture = ""
     if form.is_valid():
         try:
-            pdf = ticket_rendering.specimen_of(form.instance, form.pictures()).pdf
+            pdf = ticket_rendering.preview_of(form.instance, form.pictures()).pdf
             picture = base64.b64encode(first_page_png(pdf, DPI)).decode()
         except RenderingError as error:
             form.add_error(None, str(error))
     context = {
-        **desk.admin_site.each_context(request),
-        "title": "Specimen, not saved",
+        **event_admin.admin_site.each_context(request),
+        "title": "Preview, not saved",
         "opts": Event._meta,
         "form": form,
         "picture": picture,
@@ -83,10 +85,10 @@ def preview_page(desk: EventAdmin, request: HttpRequest, form: EventForm) -> Htt
     return TemplateResponse(request, "backoffice/preview.html", context)
 
 
-def layouts_page(desk: EventAdmin, request: HttpRequest) -> HttpResponse:
+def layouts_page(event_admin: EventAdmin, request: HttpRequest) -> HttpResponse:
     """All that a layout can say: an example, the built-in ones with every value, the schema."""
     context = {
-        **desk.admin_site.each_context(request),
+        **event_admin.admin_site.each_context(request),
         "title": "Layouts of tickets",
         "opts": Event._meta,
         "example": written(EXAMPLE),

@@ -12,7 +12,7 @@ from apps.publishing import ticket_rendering
 from ticketkit import Compromise, TicketDetails
 
 PRINTED_OTHERWISE = format_html(
-    '<span class="desk-flag" title="{}">printed otherwise</span>',
+    '<span class="backoffice-flag" title="{}">printed otherwise</span>',
     "The fonts lack characters of this name. The ticket shows it as well as possible, and its code works.",
 )
 

@@ -1,4 +1,4 @@
-"""What a team's manager sees and does at the desk: things of the own teams, and nothing else.
+"""What a team's manager sees and does in the back office: things of the own teams, and nothing else.
 
 Being a manager is the permission: a manager who is staff needs none of Django's. Those are for people who look after
 every team, here as in the API (`apps.events.permissions`). Somebody may be both, and look at every team while managing
@@ -127,8 +127,8 @@ class TeamScopedAdmin(CarefulListMixin, ModelAdmin):  # type: ignore[misc] # unf
         permissions = getattr(action, "allowed_permissions", ("change",))
 
         @wraps(action)
-        def on_rows_within_reach(desk: TeamScopedAdmin, request: HttpRequest, chosen: QuerySet[Any]) -> Any:
-            rows = desk.within_reach(request, chosen, *permissions)
+        def on_rows_within_reach(model_admin: TeamScopedAdmin, request: HttpRequest, chosen: QuerySet[Any]) -> Any:
+            rows = model_admin.within_reach(request, chosen, *permissions)
             count = rows.count()
             if rows is not chosen and (beyond := chosen.count() - count):
                 messages.warning(request, NOT_YOURS % beyond)
@@ -137,7 +137,7 @@ class TeamScopedAdmin(CarefulListMixin, ModelAdmin):  # type: ignore[misc] # unf
             if request.POST.get("counted", str(count)) != str(count):
                 messages.error(request, CHANGED_LIST)
                 return None
-            answer = action(desk, request, rows)
+            answer = action(model_admin, request, rows)
             if isinstance(answer, TemplateResponse):
                 answer.context_data = (answer.context_data or {}) | {"choice": _choice(request, count)}
             return answer

@@ -1,4 +1,4 @@
-"""Tickets at the desk: find them, see their files and why one failed, have files made anew, replace a code."""
+"""Tickets in the back office: find them, see their files and why one failed, have files made anew, replace a code."""
 
 from __future__ import annotations
 

@@ -23,27 +23,27 @@ def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], worke
     if workers == 1:
         yield from map(function, items)
         return
-    crew = _Crew(function, workers)
+    pool = _WorkerPool(function, workers)
     under_way = 0
     try:
         for item in items:
-            crew.inbox.put(item)
+            pool.inbox.put(item)
             under_way += 1
             if under_way == 2 * workers:
-                yield crew.next_result()
+                yield pool.next_result()
                 under_way -= 1
         while under_way:
-            yield crew.next_result()
+            yield pool.next_result()
             under_way -= 1
     finally:
-        crew.dismiss()
+        pool.dismiss()
 
 
 class _End:
     """Tells a thread that there is nothing more to do."""
 
 
-class _Crew(Generic[Item, Result]):
+class _WorkerPool(Generic[Item, Result]):
     def __init__(self, function: Callable[[Item], Result], workers: int) -> None:
         self.inbox: SimpleQueue[Item | type[_End]] = SimpleQueue()
         self._outbox: SimpleQueue[tuple[Result, None] | tuple[None, BaseException]] = SimpleQueue()

@@ -1,4 +1,4 @@
-"""Who did what to a ticket or an event: the history that the desk shows, also of what was done elsewhere."""
+"""Who did what to a ticket or an event: the history that the back office shows, also of what was done elsewhere."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ BATCH = 500
 # How long a list that was checked may be issued, and how long it is remembered after that that it was.
 CHECKED_LISTS_GOOD = timedelta(days=6)
 ISSUED_LISTS_KEPT = timedelta(days=7)
-BREATH = 0.1  # seconds; whoever waits for SQLite's lock asks for it that often, and gets it in between
+LOCK_PAUSE_SECONDS = 0.1  # seconds; whoever waits for SQLite's lock asks for it that often, and gets it in between
 
 
 class TicketError(ValueError):
@@ -170,7 +170,7 @@ def delete_many(tickets: models.QuerySet[EventTicket]) -> int:
     deleted = 0
     for start in range(0, len(pks), BATCH):
         if start:
-            time.sleep(BREATH)
+            time.sleep(LOCK_PAUSE_SECONDS)
         deleted += _delete_together(pks[start : start + BATCH])
     return deleted
 

@@ -75,8 +75,10 @@ class Event(CheckedText, PartiallySaved):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
-    # Its tickets follow its changes (`publishing/invalidation.py`): `face` is the digest of what they last had to show.
-    face = models.CharField(max_length=64, blank=True, default="", editable=False)
+    # Its tickets follow its changes (`publishing/invalidation.py`): `fingerprint` is the digest of what they last had to show.
+    # The column keeps its first name, as `published_face` and `wished_at` below do: processes of the previous version
+    # use it while a new one is deployed.
+    fingerprint = models.CharField(db_column="face", max_length=64, blank=True, default="", editable=False)
     # Written by processes of the previous version, while a new one is deployed.
     republish_after = models.DateTimeField(null=True, editable=False, db_index=True)
 
@@ -235,7 +237,9 @@ class EventTicket(CheckedText, PartiallySaved, Job):
     pdf_ticket_local = models.CharField(max_length=255, blank=True, default="", editable=False)
     published_generation = models.PositiveSmallIntegerField(null=True, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
-    published_face = models.CharField(max_length=64, blank=True, default="", editable=False)
+    published_fingerprint = models.CharField(
+        db_column="published_face", max_length=64, blank=True, default="", editable=False
+    )
     # The random end of both public ids, another one with every re-issue: where the files belong, and where they lie.
     public_id_suffix = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     published_suffix = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
@@ -244,7 +248,7 @@ class EventTicket(CheckedText, PartiallySaved, Job):
     state = models.CharField(max_length=8, choices=State, default=State.PENDING, editable=False)
     # When files were last requested. The database knows the default too, as for `Event.layout`: while a new version is
     # deployed, processes of the old one issue tickets.
-    wished_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
+    requested_at = models.DateTimeField(db_column="wished_at", default=timezone.now, db_default=Now(), editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     next_attempt_at = models.DateTimeField(null=True, default=first_sweep, editable=False)
     in_bulk = models.BooleanField(default=False, editable=False)  # no one person waits for it
@@ -256,7 +260,7 @@ class EventTicket(CheckedText, PartiallySaved, Job):
         constraints = [models.CheckConstraint(condition=Q(quantity__gte=1), name="ticket_admits_at_least_one")]
         indexes = [
             models.Index(
-                fields=["next_attempt_at"], name="ticket_work_owed", condition=Q(state__in=["pending", "failed"])
+                fields=["next_attempt_at"], name="ticket_files_due", condition=Q(state__in=["pending", "failed"])
             ),
             models.Index(
                 fields=["id"], name="ticket_files_misplaced", condition=~Q(published_suffix=F("public_id_suffix"))

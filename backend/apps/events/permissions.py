@@ -25,7 +25,7 @@ VIEW = "events.view_eventticket"
 CHANGE = "events.change_eventticket"
 
 
-class Sight(IntEnum):
+class AccessLevel(IntEnum):
     """How much of a ticket somebody is shown; each step shows all that the one before it does."""
 
     NOTHING = 0
@@ -54,12 +54,12 @@ class TicketAccess:
         return role_in_team(self._user, self._ticket.event)
 
     @cached_property
-    def sight(self) -> Sight:
+    def level(self) -> AccessLevel:
         if self.role == Membership.Role.MANAGER or may_view_all(self._user):
-            return Sight.ORGANISER
+            return AccessLevel.ORGANISER
         if self.is_holder:
-            return Sight.HOLDER
-        return Sight.DOOR if self.role == Membership.Role.DOOR else Sight.NOTHING
+            return AccessLevel.HOLDER
+        return AccessLevel.DOOR if self.role == Membership.Role.DOOR else AccessLevel.NOTHING
 
     @property
     def may_rerender(self) -> bool:

@@ -81,7 +81,7 @@ def published(
         "pdf_ticket_local": local.get(gateway.PDF_TICKET.name, ticket.pdf_ticket_local),
         "published_at": timezone.now(),
         "published_generation": ticket.code_generation,
-        "published_face": fingerprint,
+        "published_fingerprint": fingerprint,
         "published_suffix": ticket.public_id_suffix,
     }
 

@@ -34,7 +34,7 @@ from .retry import ATTEMPTS, Pace, wait_after
 
 PLANNERS = 2  # threads that read local files ahead
 HOPELESS = 25  # failures in a row, each after several attempts, that end a run
-LOOK_AGAIN = 1.0  # seconds between two looks at a ticket that somebody else is at, and at the gate
+POLL_SECONDS = 1.0  # seconds between two looks at a ticket that somebody else is at, and at the gate
 
 
 def apply(plans: Iterable[Plan], selection: Selection, workers: int = 1, pace: Pace | None = None) -> Iterator[Result]:
@@ -43,8 +43,8 @@ def apply(plans: Iterable[Plan], selection: Selection, workers: int = 1, pace: P
     Failures are answered, not raised. Tickets that another worker is at are waited for, until its lease has run out.
     Ends early after a result that `stops_run`: the others would fail likewise. What is under way then is finished.
     """
-    with ContextThreadPool(workers, thread_name_prefix="moving") as crew:
-        yield from _Run(selection, workers, pace or Pace(), crew).results(iter(plans))
+    with ContextThreadPool(workers, thread_name_prefix="moving") as executor:
+        yield from _Run(selection, workers, pace or Pace(), executor).results(iter(plans))
 
 
 def move(selection: Selection, workers: int = 1, pace: Pace | None = None) -> Iterator[Result]:
@@ -55,13 +55,13 @@ def move(selection: Selection, workers: int = 1, pace: Pace | None = None) -> It
 
 
 class _Run:
-    """The tickets of one run on their way. All of the database is the caller's thread's; the crew calls storage."""
+    """The tickets of one run on their way. All of the database is the caller's thread's; the executor calls storage."""
 
-    def __init__(self, selection: Selection, workers: int, pace: Pace, crew: Executor) -> None:
+    def __init__(self, selection: Selection, workers: int, pace: Pace, executor: Executor) -> None:
         self._selection = selection
         self._pace = pace
-        self._crew = crew
-        self._line = Pipeline(crew, workers, verification.verify_upload)
+        self._executor = executor
+        self._pipeline = Pipeline(executor, workers, verification.verify_upload)
         self._under_way: dict[int, Plan] = {}
         self._later: list[tuple[float, int, Plan]] = []  # a heap: when to look again, the ticket's key
         self._failures: Counter[int] = Counter()  # of tickets that are tried again
@@ -72,17 +72,17 @@ class _Run:
         try:
             while True:
                 batch = self._next_batch(plans)
-                if batch and not self._line.is_busy:
+                if batch and not self._pipeline.is_busy:
                     self._pace.wait()
-                elif not batch and not self._line.is_busy:
+                elif not batch and not self._pipeline.is_busy:
                     if self._is_over or not self._later:
                         return
-                    time.sleep(min(max(0.0, self._later[0][0] - time.monotonic()), LOOK_AGAIN))
+                    time.sleep(min(max(0.0, self._later[0][0] - time.monotonic()), POLL_SECONDS))
                 for result in itertools.chain(self._begin(batch), self._collect()):
                     yield self._counted(result)
         finally:
-            while self._line.is_busy:
-                self._line.collect()
+            while self._pipeline.is_busy:
+                self._pipeline.collect()
 
     def _counted(self, result: Result) -> Result:
         if not result.is_local:  # what is wrong with one ticket's local files says nothing about the others
@@ -93,8 +93,8 @@ class _Run:
 
     def _next_batch(self, plans: Iterator[Plan]) -> list[Plan]:
         is_held = self._pace.held_for() > 0  # which is told, also while there is no room
-        room = self._line.room()
-        if self._is_over or not room or (is_held and self._line.is_busy):
+        room = self._pipeline.room()
+        if self._is_over or not room or (is_held and self._pipeline.is_busy):
             return []
         batch: list[Plan] = []
         while self._later and self._later[0][0] <= time.monotonic() and len(batch) < room:
@@ -116,11 +116,11 @@ class _Run:
         batch = [planned for planned in batch if planned.action is not Action.ACCEPT_CODE]
         idle = [planned for planned in batch if not _is_leased(planned.ticket)]
         moved = [planned for planned in idle if planned.action is not Action.DELETE_LOCAL]
-        new = [planned for planned in moved if planned.ticket.pk not in self._failures and _needs_wish(planned)]
+        new = [planned for planned in moved if planned.ticket.pk not in self._failures and _needs_publication(planned)]
         noted = requests.request_own_files([planned.ticket for planned in new])
         refused = [planned for planned in new if planned.ticket.pk not in noted]
         wanted = {planned.ticket.pk: planned for planned in moved if planned not in refused}
-        claimed = {pk: wanted[pk] for pk in self._line.begin(list(wanted))} if wanted else {}
+        claimed = {pk: wanted[pk] for pk in self._pipeline.begin(list(wanted))} if wanted else {}
         self._under_way |= claimed
         for planned in refused:
             yield Result(planned, Outcome.OVERTAKEN, "the ticket was deleted or re-issued meanwhile")
@@ -128,12 +128,12 @@ class _Run:
             if _is_leased(planned.ticket) or planned.ticket.pk in wanted.keys() - claimed.keys():
                 yield from self._settle(planned)
         left_behind = [planned for planned in idle if planned.action is Action.DELETE_LOCAL]
-        errors = list(self._crew.map(self._error_of_verification, left_behind))
+        errors = list(self._executor.map(self._error_of_verification, left_behind))
         for planned, error in zip(left_behind, errors, strict=True):
             yield _delete_left_behind(planned, error)
 
     def _collect(self) -> Iterator[Result]:
-        for pk, attempt in self._line.collect(LOOK_AGAIN).items():
+        for pk, attempt in self._pipeline.collect(POLL_SECONDS).items():
             planned = self._under_way.pop(pk)
             if attempt.state in (None, EventTicket.State.PENDING):
                 yield from self._settle(planned)
@@ -164,7 +164,7 @@ class _Run:
         row = EventTicket.objects.filter(pk=planned.ticket.pk).first()
         if row is not None and row.state != EventTicket.State.READY:
             del self._failures[row.pk]
-            heapq.heappush(self._later, (time.monotonic() + LOOK_AGAIN, row.pk, planned))
+            heapq.heappush(self._later, (time.monotonic() + POLL_SECONDS, row.pk, planned))
             return
         why = "the ticket was deleted meanwhile" if row is None else "another worker made its files meanwhile"
         yield Result(planned, Outcome.OVERTAKEN, why)
@@ -180,7 +180,7 @@ class _Run:
 # -- One ticket --------------------------------------------------------------------------------------------------
 
 
-def _needs_wish(planned: Plan) -> bool:
+def _needs_publication(planned: Plan) -> bool:
     """Whether the row doesn't say yet what is wanted: an earlier run may have noted it, and died."""
     return planned.action is not Action.MOVE or planned.ticket.next_attempt_at is None
 

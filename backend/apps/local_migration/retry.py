@@ -33,7 +33,7 @@ class Pace:
 
     def held_for(self) -> float:
         """Seconds until calls are let through again, 0 when they are."""
-        seconds = gateway.gate.held_for()
+        seconds = gateway.limiter.held_for()
         until = time.monotonic() + seconds
         with self._lock:
             is_news = seconds > 0 and until > self._told_until + 1

@@ -21,7 +21,7 @@ from django.views.decorators.http import conditional_page, require_safe
 from apps.accounts.models import Membership, User
 from apps.events.codes import code_of
 from apps.events.models import Event, EventImage, EventTicket
-from apps.events.permissions import Sight, TicketAccess
+from apps.events.permissions import AccessLevel, TicketAccess
 from apps.storage import gateway
 from apps.wallets.passes import Wallet, offered
 from ticketkit import format_date_and_time, format_time_of_day, is_right_to_left, labels_for, render_qr_png
@@ -115,7 +115,7 @@ def _ticket_or_404(user: User, ticket_id: UUID) -> tuple[EventTicket, TicketAcce
     """The ticket, for those who may see its code; for all others it doesn't exist."""
     found = get_object_or_404(_with_event(EventTicket.objects.all()), ticket_id=ticket_id)
     access = TicketAccess(user, found)
-    if access.sight < Sight.HOLDER:
+    if access.level < AccessLevel.HOLDER:
         raise Http404
     return found, access
 

@@ -30,34 +30,34 @@ ROUND = 1000  # removed by one task
 KINDS = {kind.name: kind for kind in gateway.KINDS}
 
 
-def owe_deletion_of_files(tickets: Sequence[EventTicket]) -> None:
+def enqueue_deletion_of_files(tickets: Sequence[EventTicket]) -> None:
     """Write down, in the caller's transaction, that the tickets' files must go, also those on the local storage."""
     local = (
         StoredFileDeletion(kind=StoredFileDeletion.Kind.LOCAL_FILE, name=name)
         for ticket in tickets
         for name in ticket.local_files.values()
     )
-    _owe(itertools.chain(_published_files(tickets), local))
+    _enqueue(itertools.chain(_published_files(tickets), local))
 
 
-def owe_deletion_of_published_files(tickets: Sequence[EventTicket]) -> None:
-    """As `owe_deletion_of_files`, for those on Cloudinary alone; the tickets' rows must not name them any more."""
-    _owe(_published_files(tickets))
+def enqueue_deletion_of_published_files(tickets: Sequence[EventTicket]) -> None:
+    """As `enqueue_deletion_of_files`, for those on Cloudinary alone; the tickets' rows must not name them any more."""
+    _enqueue(_published_files(tickets))
 
 
-def owe_deletion_of_replaced_files(tickets: Sequence[EventTicket]) -> None:
+def enqueue_deletion_of_replaced_files(tickets: Sequence[EventTicket]) -> None:
     """Write down that the files which the tickets had when they were read must go, where others were published since at
     another place.
     """
     now = timezone.now()
-    _owe(
+    _enqueue(
         StoredFileDeletion(kind=kind, name=published, next_attempt_at=now)
         for ticket in tickets
         for kind, published in ticket.files_elsewhere.items()
     )
 
 
-def _owe(rows: Iterable[StoredFileDeletion]) -> None:
+def _enqueue(rows: Iterable[StoredFileDeletion]) -> None:
     if StoredFileDeletion.objects.bulk_create(rows, batch_size=1000):
         DELETIONS.send()
 
@@ -113,8 +113,8 @@ DELETIONS = FileDeletions(StoredFileDeletion)
 def delete_due(limit: int = 500) -> tuple[int, int]:
     """Remove what is due. Return how many files are gone for certain, and how many must be tried again."""
     gone = tried = 0
-    while tried < limit and gateway.gate.held_for() == 0 and (rows := DELETIONS.claim(min(CHUNK, limit - tried))):
-        settled = DELETIONS.settle(list(zip(rows, gateway.crew().map(_remove, rows), strict=True)))
+    while tried < limit and gateway.limiter.held_for() == 0 and (rows := DELETIONS.claim(min(CHUNK, limit - tried))):
+        settled = DELETIONS.settle(list(zip(rows, gateway.executor().map(_remove, rows), strict=True)))
         gone += sum(each.result is Result.DONE for each in settled)
         tried += len(rows)
     return gone, tried - gone

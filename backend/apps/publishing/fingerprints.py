@@ -13,7 +13,9 @@ from ticketkit import RENDERER_VERSION
 
 # The fields of an event that are printed as they stand.
 PRINTED_FIELDS = ("title", "time_zone", "language", "venue", "address", "terms", "accent")
-HALF = 32  # hexadecimal digits; a published face has two halves: what is the event's, then what is the ticket's own
+HALF = (
+    32  # hexadecimal digits; a published fingerprint has two halves: what is the event's, then what is the ticket's own
+)
 
 
 def canonical_layout(event: Event) -> str:
@@ -21,27 +23,27 @@ def canonical_layout(event: Event) -> str:
     return json.dumps(event.layout, sort_keys=True) if event.layout else ""
 
 
-def published_faces(tickets: Iterable[EventTicket]) -> dict[int, str]:
+def published_fingerprints(tickets: Iterable[EventTicket]) -> dict[int, str]:
     """Return what is kept of the tickets' files to know later whether they are up to date, by the tickets' keys.
 
     The event's half costs as much as all the rest, so it is made once for tickets that share the event's object.
     """
-    faces: dict[tuple[int, int | None], str] = {}
+    halves: dict[tuple[int, int | None], str] = {}
     kept: dict[int, str] = {}
     for ticket in tickets:
         shared = (id(ticket.event), ticket.ticket_type_id)
-        if shared not in faces:
-            faces[shared] = ticket_face(ticket.event, ticket.ticket_type)
-        kept[ticket.pk] = faces[shared] + _own_face(ticket)
+        if shared not in halves:
+            halves[shared] = type_fingerprint(ticket.event, ticket.ticket_type)
+        kept[ticket.pk] = halves[shared] + _own_fingerprint(ticket)
     return kept
 
 
 def shows_its_values(ticket: EventTicket) -> bool:
     """Whether the files show the ticket's own values of today. Asks for nothing; True when nothing is known."""
-    return not ticket.published_face or ticket.published_face[HALF:] == _own_face(ticket)
+    return not ticket.published_fingerprint or ticket.published_fingerprint[HALF:] == _own_fingerprint(ticket)
 
 
-def _own_face(ticket: EventTicket) -> str:
+def _own_fingerprint(ticket: EventTicket) -> str:
     """The digest of the ticket's own values that are printed, and of its event, which the code names."""
     holder = ticket.holder_name or ticket.holder_email
     values = (ticket.event_id, ticket.ticket_type_id, holder, ticket.quantity, ticket.order_reference)
@@ -49,22 +51,24 @@ def _own_face(ticket: EventTicket) -> str:
 
 
 def with_what_is_printed(events: QuerySet[Event]) -> QuerySet[Event]:
-    """The events with everything that their faces depend on, without the pictures themselves."""
+    """The events with everything that their fingerprints depend on, without the pictures themselves."""
     pictures = Prefetch("images", EventImage.objects.defer("content"))
     return events.select_related("organiser").prefetch_related("ticket_types", pictures)
 
 
-def face_of(event: Event) -> str:
+def event_fingerprint(event: Event) -> str:
     """The digest of everything that any ticket shows of the event."""
-    return _digest(sorted(ticket_faces(event).values()))
+    return _digest(sorted(event_fingerprints_by_type(event).values()))
 
 
-def ticket_faces(event: Event) -> dict[int | None, str]:
+def event_fingerprints_by_type(event: Event) -> dict[int | None, str]:
     """What a ticket of each type shows of the event, as a digest, by the type's id; None for tickets without a type."""
-    return {None: ticket_face(event, None)} | {kind.pk: ticket_face(event, kind) for kind in event.ticket_types.all()}
+    return {None: type_fingerprint(event, None)} | {
+        kind.pk: type_fingerprint(event, kind) for kind in event.ticket_types.all()
+    }
 
 
-def ticket_face(event: Event, kind: TicketType | None) -> str:
+def type_fingerprint(event: Event, kind: TicketType | None) -> str:
     """The digest of what a ticket of this type shows of its event, as this version of the renderer draws it."""
     return _digest([*event_values(event), *((kind.name, str(kind.price), kind.currency) if kind else ())])[:HALF]
 

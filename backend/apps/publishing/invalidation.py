@@ -1,8 +1,8 @@
 """Tickets follow their event: what is printed changes, so their files are made anew, in bulk and with the same codes.
 
-What a ticket shows of its event has a digest, its *face*. A ticket's row keeps the face on its published files (and
+What a ticket shows of its event has a digest: its *fingerprint*. A ticket's row keeps the fingerprint of its published files (and
 behind it a digest of the ticket's own values, which saving follows), the event keeps the one that its tickets were last
-told to show, and tickets whose face differs are stale. Until new files
+told to show, and tickets whose fingerprint differs are stale. Until new files
 are there, the old ones stay where they are. Quick edits are gathered for a moment, and an edit that is taken back in
 time costs nothing.
 """
@@ -57,14 +57,14 @@ def event_changed(event_id: int, due_at: datetime | None = None) -> None:
 
 def about_to_edit(event_id: int) -> None:
     """Keep what the event's tickets show today, if nobody did yet, so that `edited` sees what the edit changes."""
-    for event in fingerprints.with_what_is_printed(Event.objects.filter(pk=event_id, face="")):
-        Event.objects.filter(pk=event_id, face="").update(face=fingerprints.face_of(event))
+    for event in fingerprints.with_what_is_printed(Event.objects.filter(pk=event_id, fingerprint="")):
+        Event.objects.filter(pk=event_id, fingerprint="").update(fingerprint=fingerprints.event_fingerprint(event))
 
 
 def edited(event_id: int) -> int:
     """After an edit, do what `event_changed` does if tickets would look different. Answers how many are made anew."""
     event = fingerprints.with_what_is_printed(Event.objects.filter(pk=event_id)).get()
-    if event.face == fingerprints.face_of(event):
+    if event.fingerprint == fingerprints.event_fingerprint(event):
         return 0
     event_changed(event_id)
     return sum(stale.count() for stale in _stale(event))
@@ -79,7 +79,7 @@ def notice_changes(now: datetime | None = None) -> int:
     current = Event.objects.filter(Q(ends_at__gte=now) | Q(starts_at__gte=now - timedelta(days=2)), change=None)
     noticed = 0
     for event in fingerprints.with_what_is_printed(current).iterator(chunk_size=500):
-        if event.face != fingerprints.face_of(event):
+        if event.fingerprint != fingerprints.event_fingerprint(event):
             event_changed(event.pk)
             noticed += 1
     return noticed
@@ -113,7 +113,7 @@ def _republish(event: Event, changed: ChangedEvent) -> int:
             last = pks[-1]
             if not beat(changed):
                 return marked  # another worker does the rest
-    Event.objects.filter(pk=event.pk).update(face=fingerprints.face_of(event))
+    Event.objects.filter(pk=event.pk).update(fingerprint=fingerprints.event_fingerprint(event))
     if marked:
         logger.info("%d tickets of event %s are made anew, because it changed", marked, event.pk)
     return marked
@@ -121,10 +121,12 @@ def _republish(event: Event, changed: ChangedEvent) -> int:
 
 def _stale(event: Event) -> Iterator[QuerySet[EventTicket]]:
     """The tickets whose files show something else than the event does today, by their types."""
-    for ticket_type, face in fingerprints.ticket_faces(event).items():
-        stale = event.tickets.filter(SETTLED, ticket_type=ticket_type).exclude(published_face__startswith=face)
-        # Published before faces were kept: nothing is known to differ. One that was given up has nothing to lose.
-        yield stale if event.face else stale.exclude(published_face="", state=State.READY)
+    for ticket_type, fingerprint in fingerprints.event_fingerprints_by_type(event).items():
+        stale = event.tickets.filter(SETTLED, ticket_type=ticket_type).exclude(
+            published_fingerprint__startswith=fingerprint
+        )
+        # Published before fingerprints were kept: nothing is known to differ. One that was given up has nothing to lose.
+        yield stale if event.fingerprint else stale.exclude(published_fingerprint="", state=State.READY)
 
 
 def _overtake_workers(event: Event) -> None:

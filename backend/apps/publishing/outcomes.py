@@ -27,9 +27,9 @@ from ticketkit import FontError, RenderingError
 from . import fingerprints, metrics, queues
 from .deletions import (
     NOT_DELETED,
-    owe_deletion_of_files,
-    owe_deletion_of_published_files,
-    owe_deletion_of_replaced_files,
+    enqueue_deletion_of_files,
+    enqueue_deletion_of_published_files,
+    enqueue_deletion_of_replaced_files,
 )
 from .deletions import logger as deletions_logger
 
@@ -85,7 +85,7 @@ class TicketFiles(Kind[EventTicket]):
 
     name = "ticket"
     task = "apps.events.tasks.publish"
-    requested_at = "wished_at"
+    requested_at = "requested_at"
     done: ClassVar[Mapping[str, Any]] = {"state": EventTicket.State.READY, "attempts": 0}
     retried: ClassVar[Mapping[str, Any]] = {"state": EventTicket.State.FAILED}
     given_up: ClassVar[Mapping[str, Any]] = retried
@@ -98,7 +98,7 @@ class TicketFiles(Kind[EventTicket]):
         self, rows: JobQuerySet[EventTicket], *, bulk: bool, due_at: datetime | None = None, **columns: Any
     ) -> int:
         """Note in rows, which the caller has locked, that new files are wanted. Return how many rows there were."""
-        columns |= {"state": EventTicket.State.PENDING, "wished_at": timezone.now(), "in_bulk": bulk}
+        columns |= {"state": EventTicket.State.PENDING, "requested_at": timezone.now(), "in_bulk": bulk}
         return self.request(rows, due_at or first_sweep(), **columns)
 
     def load(self, claimed: JobQuerySet[EventTicket]) -> list[EventTicket]:
@@ -112,7 +112,7 @@ class TicketFiles(Kind[EventTicket]):
                 _follow(each)
         if ready := [each.job for each in settled if each.result is Result.DONE]:
             if moved := [ticket for ticket in ready if ticket.files_elsewhere]:
-                owe_deletion_of_replaced_files(moved)
+                enqueue_deletion_of_replaced_files(moved)
             signals.ticket_ready.send(EventTicket, tickets=ready)
 
 
@@ -145,9 +145,9 @@ def _follow_overtaken(ticket: EventTicket, are_stored: bool) -> None:
     if are_stored and TICKETS.request(row, first_sweep(), state=EventTicket.State.PENDING):
         queues.publish_soon([ticket.pk])
     if (found := row.only("public_id_suffix").first()) is None:
-        owe_deletion_of_files([ticket])
+        enqueue_deletion_of_files([ticket])
     elif found.public_id_suffix != ticket.public_id_suffix:
-        owe_deletion_of_published_files([ticket])
+        enqueue_deletion_of_published_files([ticket])
 
 
 def record(outcomes: Sequence[tuple[EventTicket, Files | Exception]]) -> dict[int, Attempt]:
@@ -156,14 +156,16 @@ def record(outcomes: Sequence[tuple[EventTicket, Files | Exception]]) -> dict[in
     Failures of rendering and of storage end in the row: the state, the reason, the next attempt.
     """
     errors = {ticket.pk: outcome for ticket, outcome in outcomes if isinstance(outcome, Exception)}
-    faces = fingerprints.published_faces(ticket for ticket, _ in outcomes if ticket.pk not in errors)
+    fingerprints_by_pk = fingerprints.published_fingerprints(
+        ticket for ticket, _ in outcomes if ticket.pk not in errors
+    )
     settled = TICKETS.settle(
         [
             (
                 ticket,
                 _failure(outcome)
                 if isinstance(outcome, Exception)
-                else Success(ticket_columns.published(ticket, *outcome, faces[ticket.pk])),
+                else Success(ticket_columns.published(ticket, *outcome, fingerprints_by_pk[ticket.pk])),
             )
             for ticket, outcome in outcomes
         ]
@@ -171,7 +173,7 @@ def record(outcomes: Sequence[tuple[EventTicket, Files | Exception]]) -> dict[in
     for each in settled:
         metrics.attempts.labels("ready" if each.result is Result.DONE else each.result.value).inc()
         if each.result is Result.DONE:
-            waited = (timezone.now() - each.job.wished_at).total_seconds()
+            waited = (timezone.now() - each.job.requested_at).total_seconds()
             metrics.publish_seconds.labels(dispatch.BULK if each.job.in_bulk else dispatch.INTERACTIVE).observe(waited)
     return {each.job.pk: Attempt(each.job, each.result, errors.get(each.job.pk)) for each in settled}
 

@@ -37,17 +37,19 @@ Answer = tuple[int, gateway.FileKind, gateway.StoredFile | Exception]
 # A task ends after so many seconds and hands what is left back to the queue: brokers take a task that runs for much
 # longer for dead, and a worker that shuts down waits for its tasks.
 TASK_SECONDS = 60.0
-LINGER = 0.1  # seconds that a finished ticket waits at most for others to be written down with
+BATCH_WINDOW_SECONDS = 0.1  # seconds that a finished ticket waits at most for others to be written down with
 
 
 class Pipeline:
-    """`crew`: the threads, by default the process's own. `at_once`: no more tickets than that, whatever the gate says.
+    """`executor`: the threads, by default the process's own. `at_once`: no more tickets than that, whatever the gate says.
 
     Tickets wait for each other twice at most (with the gate's patience and all time-outs), which a lease outlasts.
     """
 
-    def __init__(self, crew: Executor | None = None, at_once: int | None = None, check: Check | None = None) -> None:
-        self._crew = gateway.crew() if crew is None else crew
+    def __init__(
+        self, executor: Executor | None = None, at_once: int | None = None, check: Check | None = None
+    ) -> None:
+        self._executor = gateway.executor() if executor is None else executor
         self._at_once = at_once
         self._check = check
         self._tag = ""
@@ -83,13 +85,13 @@ class Pipeline:
                 continue
             self._under_way[ticket.pk] = ticket
             for kind, content in ((gateway.QR_CODE, rendered.qr_png), (gateway.PDF_TICKET, rendered.pdf)):
-                self._crew.submit(self._store, ticket, kind, content)
+                self._executor.submit(self._store, ticket, kind, content)
         return [ticket.pk for ticket in claimed]
 
     def collect(self, patience: float | None = None) -> dict[int, Attempt]:
         """Wait until some tickets are through, but no file for more than `patience` seconds; write down what became of
         those that are."""
-        written_at = time.monotonic() + LINGER
+        written_at = time.monotonic() + BATCH_WINDOW_SECONDS
         while self._under_way and len(self._finished) < self._group():
             try:
                 left = max(0.0, written_at - time.monotonic()) if self._finished else patience
@@ -100,13 +102,13 @@ class Pipeline:
             arrived[kind.name] = result
             if len(arrived) == len(gateway.KINDS):
                 if not self._finished:
-                    written_at = time.monotonic() + LINGER
+                    written_at = time.monotonic() + BATCH_WINDOW_SECONDS
                 self._finished.append((self._under_way.pop(pk), _both(self._arrived.pop(pk))))
         finished, self._finished = self._finished, []
         return outcomes.record(finished) if finished else {}
 
     def _window(self) -> int:
-        limit = gateway.gate.limit
+        limit = gateway.limiter.limit
         return limit if self._at_once is None else min(limit, self._at_once)
 
     def _group(self) -> int:
@@ -167,8 +169,8 @@ def publish_each(
     line = Pipeline(at_once=at_once)
     try:
         while waiting or line.is_busy:
-            held = gateway.gate.held_for()
-            if waiting and (held > gateway.PATIENCE or time.monotonic() > ends_at):
+            held = gateway.limiter.held_for()
+            if waiting and (held > gateway.ACQUIRE_TIMEOUT_SECONDS or time.monotonic() > ends_at):
                 _hand_back(list(waiting), held)
                 waiting.clear()
             if waiting and (room := line.room()):

@@ -9,7 +9,7 @@ from apps.events import signals
 from apps.events.models import EventTicket
 
 from . import requests
-from .deletions import owe_deletion_of_files
+from .deletions import enqueue_deletion_of_files
 from .queues import publish_soon
 
 
@@ -34,4 +34,4 @@ def on_reissued(before: Sequence[EventTicket], bulk: bool, **_: Any) -> None:
 
 
 def on_deleted(tickets: Sequence[EventTicket], **_: Any) -> None:
-    owe_deletion_of_files(tickets)
+    enqueue_deletion_of_files(tickets)

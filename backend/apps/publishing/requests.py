@@ -14,7 +14,7 @@ from apps.events import ticket_columns
 from apps.events.models import EventTicket
 
 from . import queues
-from .deletions import owe_deletion_of_published_files
+from .deletions import enqueue_deletion_of_published_files
 from .outcomes import TICKETS
 
 BATCH = 500
@@ -30,7 +30,7 @@ def follow_change(ticket: EventTicket) -> None:
     """As `rerender`, for a ticket that is being saved: nothing else that its object holds unsaved is lost."""
     _request_files([ticket.pk])
     ticket.refresh_from_db(
-        fields=["state", "revision", "wished_at", "attempts", "next_attempt_at", "reason", "in_bulk"]
+        fields=["state", "revision", "requested_at", "attempts", "next_attempt_at", "reason", "in_bulk"]
     )
 
 
@@ -48,7 +48,7 @@ def follow_reissue(before: Sequence[EventTicket], *, bulk: bool) -> None:
     `before` are the tickets as they were, their rows locked by the caller's transaction. Every link to the files that
     they had is dead as soon as storage has deleted those.
     """
-    owe_deletion_of_published_files(before)
+    enqueue_deletion_of_published_files(before)
     rows = EventTicket.objects.filter(pk__in=[row.pk for row in before])
     TICKETS.request_files(rows, bulk=bulk, **ticket_columns.NOTHING_PUBLISHED)
     ticket_columns.move_to_new_places(before)

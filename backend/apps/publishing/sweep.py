@@ -41,7 +41,7 @@ def requeue_due(now: datetime | None = None) -> int:
     return _requeue(now, in_bulk=False) + _requeue(now, in_bulk=True)
 
 
-def owed_pks() -> Sequence[int]:
+def pending_pks() -> Sequence[int]:
     """Every ticket whose files are owed, oldest first, whether its next attempt is due or not."""
     return list(EventTicket.objects.pending().order_by("pk").values_list("pk", flat=True))
 

@@ -30,10 +30,10 @@ from .fingerprints import canonical_layout, event_values
 
 TEMPLATES_KEPT = 32
 # As much code as a signed one, with a long name above it.
-SPECIMEN = TicketDetails(
+PREVIEW = TicketDetails(
     ticket_id="00000000-0000-0000-0000-000000000000", code="AD1:" + 13 * "SPECIMEN 0" + "0", holder=4 * "Wilhelmina "
 )
-SPECIMEN_MARK, SPECIMEN_HOLDER = "SPECIMEN", "Wilhelmina Berg"
+PREVIEW_MARK, PREVIEW_HOLDER = "SPECIMEN", "Wilhelmina Berg"
 ACCENT = re.compile("#[0-9a-fA-F]{6}")
 
 
@@ -66,18 +66,18 @@ def template_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> Ev
     return tried
 
 
-def specimen_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> RenderedTicket:
+def preview_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> RenderedTicket:
     """A ticket to look at, made as real ones are. Its code is no ticket's, so no door admits it.
 
     Raises RenderingError for an event that no ticket can be made of.
     """
     kind = event.ticket_types.first() if event.pk else None
     details = replace(
-        SPECIMEN,
-        holder=f"{SPECIMEN_MARK} {SPECIMEN_HOLDER}",
+        PREVIEW,
+        holder=f"{PREVIEW_MARK} {PREVIEW_HOLDER}",
         ticket_type=kind.name if kind else "",
         price=_price(kind, event),
-        order_reference=SPECIMEN_MARK,
+        order_reference=PREVIEW_MARK,
     )
     return template_of(event, pictures).render(details)
 
@@ -100,13 +100,13 @@ def _template_of_saved(saved: _SavedEvent) -> EventTemplate | RenderingError:
 def _template(details: EventDetails, layout: str) -> EventTemplate | RenderingError:
     """A template costs a hundred tickets, so it is kept for as long as every detail of the event is the same.
 
-    Before any ticket is made with it, a specimen is read back as a scanner would: what does not scan is not published.
+    Before any ticket is made with it, a preview is read back as a scanner would: what does not scan is not published.
     A refusal is kept as well: an event that can't be printed must not take the workers' time with each of its tickets.
     Not so what is wrong with this machine's fonts, which is raised: it may be mended at any moment.
     """
     try:
         template = EventTemplate(details, json.loads(layout) if layout else None)
-        check_ticket(template.render(SPECIMEN), SPECIMEN.code)
+        check_ticket(template.render(PREVIEW), PREVIEW.code)
     except FontError:
         raise
     except RenderingError as error:

@@ -48,8 +48,8 @@ Answer = TypeVar("Answer")
 
 TIMEOUT = urllib3.Timeout(connect=5, read=30)
 PROBE_TIMEOUT = urllib3.Timeout(connect=3, read=5)
-PATIENCE = 20.0  # seconds that a call waits for its turn
-gate = AdaptiveLimit(settings.TICKET_UPLOADS_IN_FLIGHT)  # every upload, deletion and fetch of this process passes it
+ACQUIRE_TIMEOUT_SECONDS = 20.0  # seconds that a call waits for its turn
+limiter = AdaptiveLimit(settings.TICKET_UPLOADS_IN_FLIGHT)  # every upload, deletion and fetch of this process passes it
 PAGE = 500  # files in one answer of a listing, the most that the Admin API gives
 
 
@@ -62,14 +62,14 @@ class Account:
 
 
 # No option of the SDK makes its pools wider than one connection, or shows the headers of an error.
-_pool = ObservedPool(**cloudinary.CERT_KWARGS, maxsize=gate.maximum, num_pools=4, retries=False)
+_pool = ObservedPool(**cloudinary.CERT_KWARGS, maxsize=limiter.maximum, num_pools=4, retries=False)
 cloudinary.uploader._http = cloudinary.api_client.call_api._http = _pool
 
 
 @lru_cache(maxsize=1)
-def crew() -> ThreadPoolExecutor:
+def executor() -> ThreadPoolExecutor:
     """The threads that call storage for the whole process, hired with the first call: none outlives a worker's fork."""
-    return ContextThreadPool(gate.maximum, thread_name_prefix="storage")
+    return ContextThreadPool(limiter.maximum, thread_name_prefix="storage")
 
 
 def _account() -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _in_turn(kind: str, operation: str, subject: str, call: Callable[[], Answer]
     """The call's answer, through the gate, which learns from it. `kind` names calls that take about equally long."""
     verb, _, file_kind = kind.partition(" ")
     try:
-        entered = gate.enter(PATIENCE)
+        entered = limiter.enter(ACQUIRE_TIMEOUT_SECONDS)
     except HeldBack as error:
         metrics.storage_calls.labels(verb, file_kind, "held_back").inc()
         reason = "Not tried: earlier calls met a rate limit, or are still under way."
@@ -123,10 +123,10 @@ def _in_turn(kind: str, operation: str, subject: str, call: Callable[[], Answer]
         metrics.storage_call_seconds.labels(verb, file_kind).observe(time.perf_counter() - began)
         metrics.storage_calls.labels(verb, file_kind, outcome).inc()
         metrics.calls_in_flight.dec()
-        gate.leave(entered, kind, signal, hold)
-        metrics.call_limit.set(gate.limit)
+        limiter.leave(entered, kind, signal, hold)
+        metrics.call_limit.set(limiter.limit)
         if signal is Signal.RATE_LIMITED:
-            metrics.held_until.set(time.time() + gate.held_for())
+            metrics.held_until.set(time.time() + limiter.held_for())
 
 
 def _reason(error: Exception) -> str:
@@ -310,4 +310,4 @@ def _ask(method: str, operation: str, public_id: str, url: str) -> urllib3.BaseH
     return answer
 
 
-_downloads = urllib3.PoolManager(**cloudinary.CERT_KWARGS, maxsize=gate.maximum)
+_downloads = urllib3.PoolManager(**cloudinary.CERT_KWARGS, maxsize=limiter.maximum)

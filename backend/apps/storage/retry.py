@@ -16,13 +16,13 @@ TRIED_ONCE_MORE = "Tried once more: %s"
 Answer = TypeVar("Answer")
 
 ATTEMPTS = 3
-PATIENCE = 15.0  # seconds
+MAX_ELAPSED_SECONDS = 15.0  # seconds
 FIRST_WAIT = 0.25  # seconds; triples with every attempt ...
 LONGEST_WAIT = 8.0
 
 
 def keep_trying(call: Callable[[], Answer], on_retry: Callable[[], None] = lambda: None) -> Answer:
-    """The answer of the first of `ATTEMPTS` that succeeds; none is begun after `PATIENCE` seconds.
+    """The answer of the first of `ATTEMPTS` that succeeds; none is begun after `MAX_ELAPSED_SECONDS` seconds.
 
     Raises the MediaError of the last one, or at once one that passes by no patience. A rate limit is such a one: the
     gate knows better when it is lifted. `on_retry` is called before every attempt but the first.
@@ -33,7 +33,7 @@ def keep_trying(call: Callable[[], Answer], on_retry: Callable[[], None] = lambd
         try:
             return call()
         except MediaError as error:
-            patient = time.monotonic() - began + wait < PATIENCE
+            patient = time.monotonic() - began + wait < MAX_ELAPSED_SECONDS
             if error.is_rate_limit or not error.is_temporary or not patient:
                 raise
             logger.info(TRIED_ONCE_MORE, error)

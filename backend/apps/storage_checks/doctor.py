@@ -203,7 +203,7 @@ def _problem_of(file: gateway.ListedFile, tag: str, problem: Problem) -> Problem
 
 def _is_settled(owner: EventTicket | None, inventory: Inventory) -> bool:
     """Return whether the ticket was not changed since the listing began: else the listed file may be gone by now."""
-    return owner is None or owner.wished_at < inventory.began
+    return owner is None or owner.requested_at < inventory.began
 
 
 def _known_ids(files: Iterable[gateway.ListedFile], owners: Iterable[EventTicket]) -> set[str]:

@@ -31,7 +31,7 @@ class EventType(models.TextChoices):
     DELETED = "ticket.deleted", "Ticket was deleted"
 
 
-TEST = "webhook.test"  # what the desk sends when somebody asks for it, whatever the endpoint listens to
+TEST = "webhook.test"  # what the back office sends when somebody asks for it, whatever the endpoint listens to
 
 
 def all_event_types() -> list[str]:
@@ -182,7 +182,7 @@ class WebhookMessage(Job):
         ]
         indexes = [
             models.Index(fields=["endpoint", "ticket_id"], name="webhook_order", condition=Q(state="pending")),
-            models.Index(fields=["endpoint", "next_attempt_at"], name="webhook_owed", condition=Q(state="pending")),
+            models.Index(fields=["endpoint", "next_attempt_at"], name="webhook_due", condition=Q(state="pending")),
             models.Index(fields=["endpoint"], name="webhook_given_up", condition=Q(state="failed")),
             models.Index(fields=["ticket_id"], name="webhook_of_ticket"),
         ]

@@ -1,4 +1,4 @@
-"""A manager at the desk of a team."""
+"""A manager in the back office of a team."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def event(team: Organiser) -> Event:
 
 
 @pytest.fixture
-def desk(jonas: User, team: Organiser) -> Client:
+def back_office(jonas: User, team: Organiser) -> Client:
     client = Client()
     client.force_login(jonas)
     return client

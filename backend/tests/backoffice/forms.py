@@ -1,4 +1,4 @@
-"""The desk's addresses, and its forms as a browser would send them."""
+"""the back office's addresses, and its forms as a browser would send them."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class _FormReader(HTMLParser):
 
 
 def fields_of(page: str) -> dict[str, list[str]]:
-    """Values of the fields of the page's last form, which is the desk's own, by their names."""
+    """Values of the fields of the page's last form, which is the back office's own, by their names."""
     found: dict[str, list[str]] = {}
     for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.rpartition("<form")[2]):
         found.setdefault(name, []).append(value)
     return found
 
 
-def what_a_browser_sends(desk: Client, event: Event) -> dict[str, Any]:
+def what_a_browser_sends(back_office: Client, event: Event) -> dict[str, Any]:
     reader = _FormReader()
-    reader.feed(desk.get(url("events_event_change", event.pk)).content.decode())
+    reader.feed(back_office.get(url("events_event_change", event.pk)).content.decode())
     return reader.fields

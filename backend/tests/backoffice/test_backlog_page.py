@@ -147,7 +147,7 @@ def test_each_kind_has_its_numbers_reasons_and_what_to_do(operator: Client) -> N
     waiting, leased, retried, given_up, other = (make_ticket() for _ in range(5))
     rows = EventTicket.objects.filter
     rows(pk__in=[waiting.pk, leased.pk]).update(next_attempt_at=now + timedelta(hours=1))
-    rows(pk=waiting.pk).update(wished_at=now - timedelta(hours=3))
+    rows(pk=waiting.pk).update(requested_at=now - timedelta(hours=3))
     rows(pk=leased.pk).update(lease_until=now + timedelta(minutes=1))
     rows(pk=retried.pk).update(
         state="failed", reason="Timeout at 192.0.2.1:443", next_attempt_at=now - timedelta(hours=2)

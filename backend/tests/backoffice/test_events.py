@@ -1,4 +1,4 @@
-"""Events at the desk: their times, their pictures, and what a change means for the tickets."""
+"""Events at the back_office: their times, their pictures, and what a change means for the tickets."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from .forms import form_of, url, what_a_browser_sends
 pytestmark = pytest.mark.django_db
 
 
-def test_times_are_entered_and_shown_on_the_clocks_of_the_event(desk: Client, event: Event) -> None:
-    answer = desk.post(url("events_event_change", event.pk), form_of(event))
+def test_times_are_entered_and_shown_on_the_clocks_of_the_event(back_office: Client, event: Event) -> None:
+    answer = back_office.post(url("events_event_change", event.pk), form_of(event))
     assert answer.status_code == 302, answer.context["adminform"].form.errors
 
     event.refresh_from_db()
     assert event.starts_at == datetime(2030, 7, 1, 14, 0, tzinfo=UTC)
-    page = desk.get(url("events_event_change", event.pk)).content.decode()
+    page = back_office.get(url("events_event_change", event.pk)).content.decode()
     assert 'value="19:30:00"' in page
 
 
-def test_the_clocks_stay_when_only_the_zone_is_changed(desk: Client, team: Organiser) -> None:
+def test_the_clocks_stay_when_only_the_zone_is_changed(back_office: Client, team: Organiser) -> None:
     starts_at = datetime(2030, 6, 18, 18, 0, tzinfo=UTC)
     event = make_event(organiser=team, starts_at=starts_at, doors_at=starts_at - timedelta(hours=1))
-    form = what_a_browser_sends(desk, event)
+    form = what_a_browser_sends(back_office, event)
     assert (form["starts_at_1"], form["time_zone"]) == ("20:00:00", "Europe/Berlin")
-    answer = desk.post(url("events_event_change", event.pk), form | {"time_zone": "America/New_York"})
+    answer = back_office.post(url("events_event_change", event.pk), form | {"time_zone": "America/New_York"})
     assert answer.status_code == 302, answer.context["adminform"].form.errors
 
     event.refresh_from_db()
@@ -49,21 +49,21 @@ def test_the_clocks_stay_when_only_the_zone_is_changed(desk: Client, team: Organ
     told = LogEntry.objects.get().get_change_message()
     assert "Starts at" in told
     assert "Ends at" not in told
-    assert what_a_browser_sends(desk, event)["starts_at_1"] == "20:00:00"
+    assert what_a_browser_sends(back_office, event)["starts_at_1"] == "20:00:00"
 
 
-def test_a_time_that_clocks_skip_is_refused(desk: Client, event: Event) -> None:
+def test_a_time_that_clocks_skip_is_refused(back_office: Client, event: Event) -> None:
     skipped = form_of(event, starts_at_0="2030-03-31", starts_at_1="02:30:00", time_zone="Europe/Berlin")
-    answer = desk.post(url("events_event_change", event.pk), skipped)
+    answer = back_office.post(url("events_event_change", event.pk), skipped)
 
     told = str(answer.context["adminform"].form.errors["starts_at"])
     assert "There is no 02:30 on 31 March 2030 in Europe/Berlin: that night the clocks are put forward by 60" in told
 
 
-def test_a_time_that_clocks_show_twice_is_asked_for_and_kept(desk: Client, event: Event) -> None:
+def test_a_time_that_clocks_show_twice_is_asked_for_and_kept(back_office: Client, event: Event) -> None:
     form = form_of(event, starts_at_0="2027-10-30", starts_at_1="23:00:00", time_zone="Europe/Berlin")
     form |= {"ends_at_0": "2027-10-31", "ends_at_1": "02:30:00"}
-    asked = desk.post(url("events_event_change", event.pk), form)
+    asked = back_office.post(url("events_event_change", event.pk), form)
     told = str(asked.context["adminform"].form.errors["ends_at"])
     assert "The clocks show 02:30 on 31 October 2027 twice in Europe/Berlin" in told
     assert "first time (GMT+2) is meant or the second (GMT+1)" in told
@@ -71,57 +71,57 @@ def test_a_time_that_clocks_show_twice_is_asked_for_and_kept(desk: Client, event
     assert 'name="starts_at_2"' not in asked.content.decode()
 
     for which, hour in (("0", 0), ("1", 1)):
-        answer = desk.post(url("events_event_change", event.pk), form | {"ends_at_2": which})
+        answer = back_office.post(url("events_event_change", event.pk), form | {"ends_at_2": which})
         assert answer.status_code == 302, answer.context["adminform"].form.errors
         event.refresh_from_db()
         assert event.ends_at == datetime(2027, 10, 31, hour, 30, tzinfo=UTC)
-        shown = what_a_browser_sends(desk, event)
+        shown = what_a_browser_sends(back_office, event)
         assert (shown["ends_at_1"], shown["ends_at_2"]) == ("02:30:00", which)
-        desk.post(url("events_event_change", event.pk), shown | {"venue": f"Mill {which}"})
+        back_office.post(url("events_event_change", event.pk), shown | {"venue": f"Mill {which}"})
         event.refresh_from_db()
         assert (event.venue, event.ends_at) == (f"Mill {which}", datetime(2027, 10, 31, hour, 30, tzinfo=UTC))
 
 
-def test_an_event_may_start_and_end_in_the_hour_that_comes_twice(desk: Client, event: Event) -> None:
+def test_an_event_may_start_and_end_in_the_hour_that_comes_twice(back_office: Client, event: Event) -> None:
     times = {"starts_at_0": "2027-10-31", "starts_at_1": "02:45:00", "ends_at_0": "2027-10-31", "ends_at_1": "02:15:00"}
     form = form_of(event, time_zone="Europe/Berlin", **times)
-    sent = desk.post(url("events_event_change", event.pk), form | {"starts_at_2": "0", "ends_at_2": "1"})
+    sent = back_office.post(url("events_event_change", event.pk), form | {"starts_at_2": "0", "ends_at_2": "1"})
     assert sent.status_code == 302, sent.context["adminform"].form.errors
     event.refresh_from_db()
     assert event.ends_at - event.starts_at == timedelta(minutes=30)
 
 
 @pytest.mark.parametrize("year", ["0001", "9999"])
-def test_a_year_that_no_clock_can_be_set_to_is_refused(desk: Client, event: Event, year: str) -> None:
-    answer = desk.post(url("events_event_change", event.pk), form_of(event, starts_at_0=f"{year}-01-01"))
+def test_a_year_that_no_clock_can_be_set_to_is_refused(back_office: Client, event: Event, year: str) -> None:
+    answer = back_office.post(url("events_event_change", event.pk), form_of(event, starts_at_0=f"{year}-01-01"))
     assert "Choose a year from 1900 to 2999." in str(answer.context["adminform"].form.errors["starts_at"])
 
 
 @pytest.mark.parametrize("missing", ["starts_at_0", "starts_at_1"])
-def test_half_a_moment_is_refused(desk: Client, event: Event, missing: str) -> None:
-    answer = desk.post(url("events_event_change", event.pk), form_of(event, **{missing: ""}))
+def test_half_a_moment_is_refused(back_office: Client, event: Event, missing: str) -> None:
+    answer = back_office.post(url("events_event_change", event.pk), form_of(event, **{missing: ""}))
     assert "Enter a date and a time." in str(answer.context["adminform"].form.errors["starts_at"])
 
 
-def test_an_unknown_time_zone_is_refused(desk: Client, event: Event) -> None:
-    answer = desk.post(url("events_event_change", event.pk), form_of(event, time_zone="Mars/Olympus"))
+def test_an_unknown_time_zone_is_refused(back_office: Client, event: Event) -> None:
+    answer = back_office.post(url("events_event_change", event.pk), form_of(event, time_zone="Mars/Olympus"))
 
     assert "time_zone" in answer.context["adminform"].form.errors
 
 
-def test_a_cover_is_checked_kept_and_shown(desk: Client, event: Event) -> None:
+def test_a_cover_is_checked_kept_and_shown(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("poster.jpg", make_picture(), "image/jpeg")
-    assert desk.post(url("events_event_change", event.pk), form_of(event, cover=upload)).status_code == 302
+    assert back_office.post(url("events_event_change", event.pk), form_of(event, cover=upload)).status_code == 302
 
     image = EventImage.objects.get(event=event, kind="cover")
     address = reverse("event_cover", args=[event.pk, image.sha256])
-    assert address in desk.get(url("events_event_change", event.pk)).content.decode()
-    assert desk.get(address).content == bytes(image.content)
+    assert address in back_office.get(url("events_event_change", event.pk)).content.decode()
+    assert back_office.get(address).content == bytes(image.content)
 
 
-def test_what_is_no_picture_is_refused_with_a_reason(desk: Client, event: Event) -> None:
+def test_what_is_no_picture_is_refused_with_a_reason(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("poster.jpg", b"no picture", "image/jpeg")
-    answer = desk.post(url("events_event_change", event.pk), form_of(event, cover=upload))
+    answer = back_office.post(url("events_event_change", event.pk), form_of(event, cover=upload))
 
     assert "not a whole JPEG, PNG or WebP picture" in answer.content.decode()
     assert not EventImage.objects.exists()
@@ -142,9 +142,11 @@ def wished_after_a_moment(ticket: EventTicket) -> int:
     return ticket.revision
 
 
-def test_changing_what_is_printed_has_the_tickets_made_anew(desk: Client, event: Event, published: EventTicket) -> None:
+def test_changing_what_is_printed_has_the_tickets_made_anew(
+    back_office: Client, event: Event, published: EventTicket
+) -> None:
     before = code_of(published)
-    page = desk.post(url("events_event_change", event.pk), form_of(event, venue="New Mill"), follow=True)
+    page = back_office.post(url("events_event_change", event.pk), form_of(event, venue="New Mill"), follow=True)
 
     assert "1 ticket is made anew in a moment" in page.content.decode()
     assert wished_after_a_moment(published) == 1
@@ -152,17 +154,17 @@ def test_changing_what_is_printed_has_the_tickets_made_anew(desk: Client, event:
 
 
 def test_a_ticket_that_was_published_before_faces_were_kept_is_made_anew(
-    desk: Client, event: Event, published: EventTicket
+    back_office: Client, event: Event, published: EventTicket
 ) -> None:
-    EventTicket.objects.update(published_face="")
-    desk.post(url("events_event_change", event.pk), form_of(event, venue="New Mill"))
+    EventTicket.objects.update(published_fingerprint="")
+    back_office.post(url("events_event_change", event.pk), form_of(event, venue="New Mill"))
 
     assert wished_after_a_moment(published) == 1
 
 
-def test_a_picture_that_was_chosen_beside_a_mistake_is_asked_for_again(desk: Client, event: Event) -> None:
+def test_a_picture_that_was_chosen_beside_a_mistake_is_asked_for_again(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("poster.jpg", make_picture(), "image/jpeg")
-    answer = desk.post(url("events_event_change", event.pk), form_of(event, title="", cover=upload))
+    answer = back_office.post(url("events_event_change", event.pk), form_of(event, title="", cover=upload))
     errors = answer.context["adminform"].form.errors
     assert set(errors) == {"title", "cover"}
     assert errors["cover"] == ["Choose this picture again: the form was not saved."]
@@ -171,34 +173,38 @@ def test_a_picture_that_was_chosen_beside_a_mistake_is_asked_for_again(desk: Cli
 
 @pytest.mark.parametrize("sent", ["cover", "ticket type"])
 def test_a_new_cover_or_price_has_the_tickets_made_anew(
-    desk: Client, event: Event, cloudlet: object, sent: str
+    back_office: Client, event: Event, cloudlet: object, sent: str
 ) -> None:
     kind = make_ticket_type(event)
     ticket = make_ticket(event=event, ticket_type=kind)
     publish(ticket.pk)
-    form = what_a_browser_sends(desk, event)
+    form = what_a_browser_sends(back_office, event)
     if sent == "cover":
         form["cover"] = SimpleUploadedFile("poster.jpg", make_picture(), "image/jpeg")
     else:
         form["ticket_types-0-price"] = "30.00"
-    page = desk.post(url("events_event_change", event.pk), form, follow=True).content.decode()
+    page = back_office.post(url("events_event_change", event.pk), form, follow=True).content.decode()
 
     assert "1 ticket is made anew" in page
     assert wished_after_a_moment(ticket) == 1
 
 
-def test_an_edit_that_is_taken_back_in_time_costs_nothing(desk: Client, event: Event, published: EventTicket) -> None:
-    before = what_a_browser_sends(desk, event)
-    desk.post(url("events_event_change", event.pk), before | {"venue": "New Mill"}, follow=True)
-    page = desk.post(url("events_event_change", event.pk), before, follow=True).content.decode()
+def test_an_edit_that_is_taken_back_in_time_costs_nothing(
+    back_office: Client, event: Event, published: EventTicket
+) -> None:
+    before = what_a_browser_sends(back_office, event)
+    back_office.post(url("events_event_change", event.pk), before | {"venue": "New Mill"}, follow=True)
+    page = back_office.post(url("events_event_change", event.pk), before, follow=True).content.decode()
 
     assert "made anew" not in page
     assert wished_after_a_moment(published) == 0
 
 
-def test_what_is_not_printed_leaves_the_tickets_alone(desk: Client, event: Event, published: EventTicket) -> None:
-    form = what_a_browser_sends(desk, event) | {"description": "Bring friends."}
-    page = desk.post(url("events_event_change", event.pk), form, follow=True).content.decode()
+def test_what_is_not_printed_leaves_the_tickets_alone(
+    back_office: Client, event: Event, published: EventTicket
+) -> None:
+    form = what_a_browser_sends(back_office, event) | {"description": "Bring friends."}
+    page = back_office.post(url("events_event_change", event.pk), form, follow=True).content.decode()
 
     assert "made anew" not in page
     assert Event.objects.get().description == "Bring friends."
@@ -206,37 +212,39 @@ def test_what_is_not_printed_leaves_the_tickets_alone(desk: Client, event: Event
 
 
 def test_an_edit_does_not_undo_what_the_sweep_wrote_meanwhile(
-    desk: Client, event: Event, monkeypatch: pytest.MonkeyPatch
+    back_office: Client, event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save = Event.save
 
     def noticed_in_between(row: Event, *args: Any, **kwargs: Any) -> None:
-        Event.objects.filter(pk=row.pk).update(face="as the sweep saw it")
+        Event.objects.filter(pk=row.pk).update(fingerprint="as the sweep saw it")
         save(row, *args, **kwargs)
 
     monkeypatch.setattr(Event, "save", noticed_in_between)
-    desk.post(url("events_event_change", event.pk), form_of(event, venue="New Mill"))
+    back_office.post(url("events_event_change", event.pk), form_of(event, venue="New Mill"))
 
     event.refresh_from_db()
-    assert (event.venue, event.face) == ("New Mill", "as the sweep saw it")
+    assert (event.venue, event.fingerprint) == ("New Mill", "as the sweep saw it")
 
 
-def test_an_event_that_is_saved_untouched_is_unchanged(desk: Client, event: Event) -> None:
+def test_an_event_that_is_saved_untouched_is_unchanged(back_office: Client, event: Event) -> None:
     """The negative control is the reader: it sends black for an empty colour, as browsers do."""
-    desk.post(url("events_event_change", event.pk), what_a_browser_sends(desk, event))
+    back_office.post(url("events_event_change", event.pk), what_a_browser_sends(back_office, event))
 
     assert LogEntry.objects.get().get_change_message() == "No fields changed."
     assert Event.objects.get().accent == ""
 
 
-def test_an_accent_colour_is_set_and_cleared(desk: Client, event: Event) -> None:
+def test_an_accent_colour_is_set_and_cleared(back_office: Client, event: Event) -> None:
     for accent in ("#0F766E", ""):
-        desk.post(url("events_event_change", event.pk), what_a_browser_sends(desk, event) | {"accent": accent})
+        back_office.post(
+            url("events_event_change", event.pk), what_a_browser_sends(back_office, event) | {"accent": accent}
+        )
         assert Event.objects.get().accent == accent
 
 
-def test_what_is_no_colour_is_refused_with_an_example(desk: Client, event: Event) -> None:
-    form = what_a_browser_sends(desk, event) | {"accent": "teal"}
+def test_what_is_no_colour_is_refused_with_an_example(back_office: Client, event: Event) -> None:
+    form = what_a_browser_sends(back_office, event) | {"accent": "teal"}
     assert "such as #0f766e." in str(
-        desk.post(url("events_event_change", event.pk), form).context["adminform"].form.errors["accent"]
+        back_office.post(url("events_event_change", event.pk), form).context["adminform"].form.errors["accent"]
     )

@@ -17,53 +17,53 @@ from .forms import url
 pytestmark = pytest.mark.django_db
 
 
-def history_of(desk: Client, row: Event | EventTicket) -> str:
-    page = desk.get(url(f"events_{row._meta.model_name}_history", row.pk)).content.decode()
+def history_of(back_office: Client, row: Event | EventTicket) -> str:
+    page = back_office.get(url(f"events_{row._meta.model_name}_history", row.pk)).content.decode()
     return " ".join(re.sub(r"<[^>]+>", " ", page).split())
 
 
 @pytest.mark.parametrize(
     ("verb", "words"), [("reissue_one", "Re-issued: it has a new code"), ("rerender_one", "Files made anew")]
 )
-def test_what_is_done_to_one_ticket(desk: Client, event: Event, jonas: User, verb: str, words: str) -> None:
+def test_what_is_done_to_one_ticket(back_office: Client, event: Event, jonas: User, verb: str, words: str) -> None:
     ticket = make_ticket(event=event)
-    assert words not in history_of(desk, ticket)
-    desk.post(url(f"events_eventticket_{verb}", ticket.pk))
-    assert words in history_of(desk, ticket)
-    assert jonas.email in history_of(desk, ticket)
+    assert words not in history_of(back_office, ticket)
+    back_office.post(url(f"events_eventticket_{verb}", ticket.pk))
+    assert words in history_of(back_office, ticket)
+    assert jonas.email in history_of(back_office, ticket)
 
 
 @pytest.mark.parametrize(
     ("action", "words"), [("reissue_selected", "Re-issued"), ("rerender_selected", "Files made anew")]
 )
-def test_what_is_done_to_several(desk: Client, event: Event, action: str, words: str) -> None:
+def test_what_is_done_to_several(back_office: Client, event: Event, action: str, words: str) -> None:
     chosen = [make_ticket(event=event) for _ in range(2)]
     spared = make_ticket(event=event)
     form = {"action": action, "_selected_action": [ticket.pk for ticket in chosen], "confirmed": "1"}
-    desk.post(url("events_eventticket_changelist"), form)
-    assert [words in history_of(desk, ticket) for ticket in (*chosen, spared)] == [True, True, False]
+    back_office.post(url("events_eventticket_changelist"), form)
+    assert [words in history_of(back_office, ticket) for ticket in (*chosen, spared)] == [True, True, False]
 
 
-def test_what_is_done_through_the_api(desk: Client, event: Event, jonas: User) -> None:
+def test_what_is_done_through_the_api(back_office: Client, event: Event, jonas: User) -> None:
     ticket = make_ticket(event=event)
-    answer = desk.post(f"/api/events/regenerate/{ticket.ticket_id}/", {"reissue": True}, "application/json")
+    answer = back_office.post(f"/api/events/regenerate/{ticket.ticket_id}/", {"reissue": True}, "application/json")
     assert answer.status_code == 202
-    assert "Re-issued" in history_of(desk, ticket)
-    assert jonas.email in history_of(desk, ticket)
+    assert "Re-issued" in history_of(back_office, ticket)
+    assert jonas.email in history_of(back_office, ticket)
 
 
-def test_a_list_that_was_issued_is_in_the_events_history(desk: Client, event: Event) -> None:
-    page = desk.post(url("events_event_issue", event.pk), {"holders": "Ana\nBen"}).content.decode()
+def test_a_list_that_was_issued_is_in_the_events_history(back_office: Client, event: Event) -> None:
+    page = back_office.post(url("events_event_issue", event.pk), {"holders": "Ana\nBen"}).content.decode()
     found = re.search(r'name="key" value="([^"]+)"', page)
     assert found is not None
-    desk.post(url("events_event_issue", event.pk), {"holders": "Ana\nBen", "key": found[1], "issue": "1"})
+    back_office.post(url("events_event_issue", event.pk), {"holders": "Ana\nBen", "key": found[1], "issue": "1"})
     assert event.tickets.count() == 2
-    assert "2 tickets issued from a list." in history_of(desk, event)
+    assert "2 tickets issued from a list." in history_of(back_office, event)
 
 
-def test_a_used_ticket_offers_no_button_that_can_only_fail(desk: Client, event: Event) -> None:
+def test_a_used_ticket_offers_no_button_that_can_only_fail(back_office: Client, event: Event) -> None:
     used = make_ticket(event=event, used_at=timezone.now())
-    page = desk.get(url("events_eventticket_reissue_one", used.pk)).content.decode()
+    page = back_office.get(url("events_eventticket_reissue_one", used.pk)).content.decode()
     assert "used already" in page
     assert "get a new code" not in page
-    assert "desk-danger" not in page
+    assert "backoffice-danger" not in page

@@ -65,7 +65,7 @@ def test_actions_take_every_choice(world: World, chosen: str) -> None:
 
 PATHS = (
     "/admin/events/event/{}/change/",
-    "/admin/events/event/{}/specimen.png",
+    "/admin/events/event/{}/preview.png",
     "/admin/events/eventticket/{}/reissue/",
     "/admin/storage_checks/examination/?period={}",
     "/admin/search/?s={}",

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db
 LIST = "Amélie Laurent, amelie@example.org, 2\nليلى حداد\n王小明, xiaoming@example.org"
 
 
-def check_list(desk: Client, event: Event, **data: Any) -> Any:
-    return desk.post(url("events_event_issue", event.pk), data)
+def check_list(back_office: Client, event: Event, **data: Any) -> Any:
+    return back_office.post(url("events_event_issue", event.pk), data)
 
 
 def key_in(page: str) -> str:
@@ -31,14 +31,14 @@ def key_in(page: str) -> str:
     return found[1]
 
 
-def test_a_list_is_shown_first_and_issued_when_confirmed(desk: Client, event: Event) -> None:
+def test_a_list_is_shown_first_and_issued_when_confirmed(back_office: Client, event: Event) -> None:
     standing = make_ticket_type(event)
-    page = check_list(desk, event, holders=LIST, ticket_type=standing.pk).content.decode()
+    page = check_list(back_office, event, holders=LIST, ticket_type=standing.pk).content.decode()
     assert "3 tickets, for 4 people." in page
     assert not EventTicket.objects.exists()
 
     sent = {"holders": LIST, "ticket_type": standing.pk, "order_reference": "A1", "key": key_in(page), "issue": "1"}
-    assert check_list(desk, event, **sent).status_code == 302
+    assert check_list(back_office, event, **sent).status_code == 302
 
     issued = EventTicket.objects.values_list(
         "holder_name", "holder_email", "quantity", "ticket_type", "order_reference"
@@ -50,19 +50,19 @@ def test_a_list_is_shown_first_and_issued_when_confirmed(desk: Client, event: Ev
     ]
 
 
-def test_a_button_that_is_pressed_twice_issues_once(desk: Client, event: Event) -> None:
-    page = check_list(desk, event, holders=LIST).content.decode()
+def test_a_button_that_is_pressed_twice_issues_once(back_office: Client, event: Event) -> None:
+    page = check_list(back_office, event, holders=LIST).content.decode()
     sent = {"holders": LIST, "key": key_in(page), "issue": "1"}
-    check_list(desk, event, **sent)
-    again = check_list(desk, event, **sent)
+    check_list(back_office, event, **sent)
+    again = check_list(back_office, event, **sent)
 
     assert EventTicket.objects.count() == 3
-    assert "issued already" in desk.get(again["Location"]).content.decode()
+    assert "issued already" in back_office.get(again["Location"]).content.decode()
 
 
-def test_one_bad_line_keeps_the_whole_list_back(desk: Client, event: Event) -> None:
+def test_one_bad_line_keeps_the_whole_list_back(back_office: Client, event: Event) -> None:
     bad = f"{LIST}\nBen, ben@nowhere, many"
-    page = check_list(desk, event, holders=bad, issue="1", key="guess").content.decode()
+    page = check_list(back_office, event, holders=bad, issue="1", key="guess").content.decode()
 
     assert "1 of 4 lines need a look" in page
     assert "“ben@nowhere” is not an e-mail address." in page
@@ -70,14 +70,14 @@ def test_one_bad_line_keeps_the_whole_list_back(desk: Client, event: Event) -> N
     assert not EventTicket.objects.exists()
 
 
-def test_a_list_without_problems_has_no_column_for_them(desk: Client, event: Event) -> None:
-    assert "What is wrong" not in check_list(desk, event, holders=LIST).content.decode()
-    assert "What is wrong" in check_list(desk, event, holders=f"{LIST}\nBen, ben@nowhere").content.decode()
+def test_a_list_without_problems_has_no_column_for_them(back_office: Client, event: Event) -> None:
+    assert "What is wrong" not in check_list(back_office, event, holders=LIST).content.decode()
+    assert "What is wrong" in check_list(back_office, event, holders=f"{LIST}\nBen, ben@nowhere").content.decode()
 
 
-def test_a_file_with_headings_in_any_order_is_read(desk: Client, event: Event) -> None:
+def test_a_file_with_headings_in_any_order_is_read(back_office: Client, event: Event) -> None:
     content = "\ufeffE-mail;Tickets;Name\nana@example.org;1;Ana\n".encode()
-    page = check_list(desk, event, file=SimpleUploadedFile("guests.csv", content)).content.decode()
+    page = check_list(back_office, event, file=SimpleUploadedFile("guests.csv", content)).content.decode()
 
     assert "1 ticket, for 1 person." in page
     assert "ana@example.org" in page
@@ -90,78 +90,80 @@ def questions(page: str) -> list[str]:
     return [unescape(name) for name in re.findall(r'<select name="(column_\d+_\w+)"', page)]
 
 
-def test_nothing_is_issued_before_it_is_said_what_is_in_a_column(desk: Client, event: Event) -> None:
-    page = check_list(desk, event, holders=UNKNOWN).content.decode()
+def test_nothing_is_issued_before_it_is_said_what_is_in_a_column(back_office: Client, event: Event) -> None:
+    page = check_list(back_office, event, holders=UNKNOWN).content.decode()
     assert "What is in" in page
     assert 'name="key"' not in page
     nickname, given, family, email, seat = questions(page)
 
-    key = key_in(check_list(desk, event, holders=LIST).content.decode())
+    key = key_in(check_list(back_office, event, holders=LIST).content.decode())
     half = {nickname: "ignored", given: "given", family: "family", email: "email"}
-    page = check_list(desk, event, holders=UNKNOWN, key=key, issue="1", **half).content.decode()
+    page = check_list(back_office, event, holders=UNKNOWN, key=key, issue="1", **half).content.decode()
     assert "What is in" in page
     assert not EventTicket.objects.exists()
 
-    page = check_list(desk, event, holders=UNKNOWN, **half, **{seat: "ignored"}).content.decode()
+    page = check_list(back_office, event, holders=UNKNOWN, **half, **{seat: "ignored"}).content.decode()
     assert "Left out: <bdi>“Spitzname”</bdi>, <bdi>“Sitz”</bdi>" in page
     kept = dict(re.findall(r'name="(column_\w+)" value="(\w+)"', page))
-    check_list(desk, event, holders=UNKNOWN, key=key_in(page), issue="1", **kept)
+    check_list(back_office, event, holders=UNKNOWN, key=key_in(page), issue="1", **kept)
     assert [(ticket.holder_name, ticket.holder_email) for ticket in EventTicket.objects.all()] == [
         ("Ann Lee", "ann@example.org")
     ]
 
 
-def test_all_other_columns_are_left_out_by_one_box(desk: Client, event: Event) -> None:
-    page = check_list(desk, event, holders=UNKNOWN, ignore_rest="1").content.decode()
+def test_all_other_columns_are_left_out_by_one_box(back_office: Client, event: Event) -> None:
+    page = check_list(back_office, event, holders=UNKNOWN, ignore_rest="1").content.decode()
     assert "Ann Lee" in page
     kept = dict(re.findall(r'name="(column_\w+)" value="(\w+)"', page))
-    check_list(desk, event, holders=UNKNOWN, key=key_in(page), issue="1", **kept)
+    check_list(back_office, event, holders=UNKNOWN, key=key_in(page), issue="1", **kept)
     assert EventTicket.objects.get().holder_name == "Ann Lee"
 
 
-def test_answers_are_kept_when_the_list_is_changed(desk: Client, event: Event) -> None:
-    page = check_list(desk, event, holders=UNKNOWN, ignore_rest="1").content.decode()
+def test_answers_are_kept_when_the_list_is_changed(back_office: Client, event: Event) -> None:
+    page = check_list(back_office, event, holders=UNKNOWN, ignore_rest="1").content.decode()
     kept = dict(re.findall(r'name="(column_\w+)" value="(\w+)"', page))
-    page = check_list(desk, event, holders=UNKNOWN, change="1", **kept).content.decode()
+    page = check_list(back_office, event, holders=UNKNOWN, change="1", **kept).content.decode()
     assert page.count('value="ignored" selected') == 2
     assert "What is in" not in page
 
 
-def test_a_file_that_is_not_in_unicode_is_issued_once_its_letters_were_looked_at(desk: Client, event: Event) -> None:
+def test_a_file_that_is_not_in_unicode_is_issued_once_its_letters_were_looked_at(
+    back_office: Client, event: Event
+) -> None:
     upload = SimpleUploadedFile("guests.csv", "Amélie Laurent".encode("cp1252"))
-    page = check_list(desk, event, file=upload).content.decode()
+    page = check_list(back_office, event, file=upload).content.decode()
     assert "CSV UTF-8" in page
     assert 'name="letters_are_right" value="1" required' in page
 
     fields = {name: unescape(value) for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)}
     sent = {**fields, "holders": "Amélie Laurent", "key": key_in(page), "issue": "1"}
-    assert "letters_are_right" in check_list(desk, event, **sent).content.decode()
+    assert "letters_are_right" in check_list(back_office, event, **sent).content.decode()
     assert not EventTicket.objects.exists()
-    check_list(desk, event, **sent, letters_are_right="1")
+    check_list(back_office, event, **sent, letters_are_right="1")
     assert EventTicket.objects.get().holder_name == "Amélie Laurent"
 
 
-def test_a_file_in_utf_16_without_a_mark_is_read(desk: Client, event: Event) -> None:
+def test_a_file_in_utf_16_without_a_mark_is_read(back_office: Client, event: Event) -> None:
     content = "Ana, ana@example.org, 2\nBen".encode("utf-16-le")
-    page = check_list(desk, event, file=SimpleUploadedFile("guests.csv", content)).text
+    page = check_list(back_office, event, file=SimpleUploadedFile("guests.csv", content)).text
     assert "2 tickets, for 3 people." in page
 
 
-def test_a_list_with_nul_characters_is_kept_back_when_it_is_checked(desk: Client, event: Event) -> None:
-    page = check_list(desk, event, file=SimpleUploadedFile("guests.csv", b"Ana\0, ana@example.org, 2")).text
+def test_a_list_with_nul_characters_is_kept_back_when_it_is_checked(back_office: Client, event: Event) -> None:
+    page = check_list(back_office, event, file=SimpleUploadedFile("guests.csv", b"Ana\0, ana@example.org, 2")).text
     assert "There is a NUL character in this line. Save the list as “CSV UTF-8”" in page
     assert 'name="key"' not in page
 
 
-def test_a_ticket_type_of_another_event_is_refused(desk: Client, event: Event) -> None:
+def test_a_ticket_type_of_another_event_is_refused(back_office: Client, event: Event) -> None:
     foreign = make_ticket_type(make_event())
-    page = check_list(desk, event, holders=LIST, ticket_type=foreign.pk).content.decode()
+    page = check_list(back_office, event, holders=LIST, ticket_type=foreign.pk).content.decode()
 
     assert "Select a valid choice" in page
 
 
-def test_a_single_ticket_is_added_with_the_form(desk: Client, event: Event) -> None:
-    answer = desk.post(url("events_eventticket_add"), {"event": event.pk, "holder_name": "Ana", "quantity": 1})
+def test_a_single_ticket_is_added_with_the_form(back_office: Client, event: Event) -> None:
+    answer = back_office.post(url("events_eventticket_add"), {"event": event.pk, "holder_name": "Ana", "quantity": 1})
 
     assert answer.status_code == 302
     assert EventTicket.objects.get().state == EventTicket.State.PENDING

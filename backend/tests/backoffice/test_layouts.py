@@ -1,4 +1,4 @@
-"""An organiser gives an event a ticket layout at the desk, and sees a specimen before anybody gets a ticket."""
+"""An organiser gives an event a ticket layout at the back_office, and sees a preview before anybody gets a ticket."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from .forms import url, what_a_browser_sends
 pytestmark = pytest.mark.django_db
 
 
-def save(desk: Client, event: Event, **changes: Any) -> Any:
+def save(back_office: Client, event: Event, **changes: Any) -> Any:
     """Opens the event, changes that much and presses “Save”. The page that comes back, if it was refused."""
-    sent = what_a_browser_sends(desk, event) | changes
-    return desk.post(url("events_event_change", event.pk), sent)
+    sent = what_a_browser_sends(back_office, event) | changes
+    return back_office.post(url("events_event_change", event.pk), sent)
 
 
 def errors_of(answer: Any) -> dict[str, list[str]]:
@@ -41,8 +41,8 @@ def layout_of(event: Event) -> Any:
     return Event.objects.get(pk=event.pk).layout
 
 
-def specimen(desk: Client, event: Event, kind: str = "pdf") -> bytes:
-    answer = desk.get(url("events_event_specimen", event.pk, kind))
+def preview(back_office: Client, event: Event, kind: str = "pdf") -> bytes:
+    answer = back_office.get(url("events_event_preview_file", event.pk, kind))
     assert answer.status_code == 200, answer.content
     return bytes(answer.content)
 
@@ -55,50 +55,50 @@ def poster_with_a_code() -> bytes:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_chosen_by_its_name_and_shown_again(desk: Client, event: Event, page: str) -> None:
+def test_a_page_is_chosen_by_its_name_and_shown_again(back_office: Client, event: Event, page: str) -> None:
     other = next(name for name in PAGES if name != page)
     Event.objects.update(layout=PAGES[other][1])
-    assert save(desk, event, page=page).status_code == 302
+    assert save(back_office, event, page=page).status_code == 302
 
     assert layout_of(event) == PAGES[page][1]
-    assert what_a_browser_sends(desk, event)["page"] == page
-    assert codes_in_pdf(specimen(desk, event), 100) == [ticket_rendering.SPECIMEN.code]
+    assert what_a_browser_sends(back_office, event)["page"] == page
+    assert codes_in_pdf(preview(back_office, event), 100) == [ticket_rendering.PREVIEW.code]
 
 
-def test_an_own_layout_is_kept_and_shown_again(desk: Client, event: Event) -> None:
-    assert save(desk, event, page="own", layout=json.dumps(EXAMPLE)).status_code == 302
+def test_an_own_layout_is_kept_and_shown_again(back_office: Client, event: Event) -> None:
+    assert save(back_office, event, page="own", layout=json.dumps(EXAMPLE)).status_code == 302
 
     assert layout_of(event) == EXAMPLE
-    shown = what_a_browser_sends(desk, event)
+    shown = what_a_browser_sends(back_office, event)
     assert shown["page"] == "own"
     assert json.loads(shown["layout"]) == EXAMPLE
 
 
-def test_an_event_with_a_layout_that_is_saved_untouched_is_unchanged(desk: Client, event: Event) -> None:
+def test_an_event_with_a_layout_that_is_saved_untouched_is_unchanged(back_office: Client, event: Event) -> None:
     Event.objects.update(layout=EXAMPLE)
-    save(desk, event)
+    save(back_office, event)
 
-    page = desk.get(url("events_event_history", event.pk)).content.decode()
+    page = back_office.get(url("events_event_history", event.pk)).content.decode()
     assert "No fields changed." in page
     assert layout_of(event) == EXAMPLE
 
 
-def test_another_page_takes_the_place_of_an_own_layout(desk: Client, event: Event) -> None:
+def test_another_page_takes_the_place_of_an_own_layout(back_office: Client, event: Event) -> None:
     Event.objects.update(layout=EXAMPLE)
-    assert save(desk, event, page="letter").status_code == 302
+    assert save(back_office, event, page="letter").status_code == 302
 
     assert layout_of(event) == {"base": "letter", "fold": False}
 
 
-def test_a_layout_that_nobody_chose_is_not_lost(desk: Client, event: Event) -> None:
-    answer = save(desk, event, layout=json.dumps(EXAMPLE))
+def test_a_layout_that_nobody_chose_is_not_lost(back_office: Client, event: Event) -> None:
+    answer = save(back_office, event, layout=json.dumps(EXAMPLE))
 
     assert "Choose “Own layout” above" in str(errors_of(answer)["layout"])
     assert "#9f1239" in answer.content.decode()
 
 
-def test_an_own_layout_that_is_empty_is_refused(desk: Client, event: Event) -> None:
-    assert "Write a layout here" in str(errors_of(save(desk, event, page="own"))["layout"])
+def test_an_own_layout_that_is_empty_is_refused(back_office: Client, event: Event) -> None:
+    assert "Write a layout here" in str(errors_of(save(back_office, event, page="own"))["layout"])
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_an_own_layout_that_is_empty_is_refused(desk: Client, event: Event) -> N
     ],
 )
 def test_a_bad_layout_is_refused_beside_its_field_and_shown_as_it_was_typed(
-    desk: Client, event: Event, text: str, words: str
+    back_office: Client, event: Event, text: str, words: str
 ) -> None:
-    answer = save(desk, event, page="own", layout=text)
+    answer = save(back_office, event, page="own", layout=text)
 
     assert words in "".join(errors_of(answer)["layout"])
     assert layout_of(event) == {}
@@ -129,7 +129,7 @@ def test_a_bad_layout_is_refused_beside_its_field_and_shown_as_it_was_typed(
     assert field.value() == text
 
 
-def test_a_ticket_that_would_not_scan_is_refused_before_it_is_saved(desk: Client, event: Event) -> None:
+def test_a_ticket_that_would_not_scan_is_refused_before_it_is_saved(back_office: Client, event: Event) -> None:
     """The layout is good by its schema; what it shows is a second code, on the organiser's logo."""
     hidden = {"elements": {"logo": {"show": False}}}
     Event.objects.update(layout=hidden)
@@ -137,26 +137,30 @@ def test_a_ticket_that_would_not_scan_is_refused_before_it_is_saved(desk: Client
     ticket_rendering.template_of(Event.objects.get())
 
     large = {"elements": {"logo": {"frame": [42, 120, 120, 120]}}}
-    assert "does not scan: it shows 2 codes" in str(errors_of(save(desk, event, layout=json.dumps(large)))["layout"])
+    assert "does not scan: it shows 2 codes" in str(
+        errors_of(save(back_office, event, layout=json.dumps(large)))["layout"]
+    )
     assert layout_of(event) == hidden
 
 
-def test_a_picture_that_spoils_the_code_is_refused_as_well(desk: Client, event: Event) -> None:
+def test_a_picture_that_spoils_the_code_is_refused_as_well(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("logo.png", poster_with_a_code(), "image/png")
-    assert "does not scan: it shows 2 codes" in str(errors_of(save(desk, event, logo=upload))["__all__"])
+    assert "does not scan: it shows 2 codes" in str(errors_of(save(back_office, event, logo=upload))["__all__"])
     assert not EventImage.objects.exists()
 
 
-def test_an_event_that_cannot_be_printed_can_still_have_a_word_changed_that_is_not(desk: Client, event: Event) -> None:
+def test_an_event_that_cannot_be_printed_can_still_have_a_word_changed_that_is_not(
+    back_office: Client, event: Event
+) -> None:
     save_event_image(event, EventImage.Kind.LOGO, poster_with_a_code())
-    assert save(desk, event, description="Bring friends.").status_code == 302
-    assert "does not scan: it shows 2 codes" in str(errors_of(save(desk, event, venue="New Mill")))
+    assert save(back_office, event, description="Bring friends.").status_code == 302
+    assert "does not scan: it shows 2 codes" in str(errors_of(save(back_office, event, venue="New Mill")))
 
 
-def test_terms_as_long_as_a_book_are_saved_and_told(desk: Client, event: Event) -> None:
-    answer = desk.post(
+def test_terms_as_long_as_a_book_are_saved_and_told(back_office: Client, event: Event) -> None:
+    answer = back_office.post(
         url("events_event_change", event.pk),
-        what_a_browser_sends(desk, event) | {"terms": 2000 * "much to say "},
+        what_a_browser_sends(back_office, event) | {"terms": 2000 * "much to say "},
         follow=True,
     )
     assert "Printed otherwise: terms: &#x27;much to say" in answer.content.decode()
@@ -170,86 +174,88 @@ def test_what_stands_in_the_field_is_written_for_people() -> None:
     assert len(text.splitlines()) > 1
 
 
-# -- The specimen ------------------------------------------------------------------------------------------------
+# -- The preview ------------------------------------------------------------------------------------------------
 
 
-def test_the_specimen_is_drawn_with_the_events_own_layout_and_admits_nobody(desk: Client, event: Event) -> None:
+def test_the_preview_is_drawn_with_the_events_own_layout_and_admits_nobody(back_office: Client, event: Event) -> None:
     make_ticket_type(event, name="Balcony")
     Event.objects.update(layout={"base": "letter"})
-    page = desk.get(url("events_event_change", event.pk)).content.decode()
-    assert url("events_event_specimen", event.pk, "png") in page
+    page = back_office.get(url("events_event_change", event.pk)).content.decode()
+    assert url("events_event_preview_file", event.pk, "png") in page
 
-    picture = specimen(desk, event, "png")
+    picture = preview(back_office, event, "png")
     assert Image.open(io.BytesIO(picture)).size == (850, 1100)
-    assert codes_in_png(picture) == [ticket_rendering.SPECIMEN.code]
-    verdict = desk.post("/api/events/admit/", {"code": ticket_rendering.SPECIMEN.code}, content_type="application/json")
+    assert codes_in_png(picture) == [ticket_rendering.PREVIEW.code]
+    verdict = back_office.post(
+        "/api/events/admit/", {"code": ticket_rendering.PREVIEW.code}, content_type="application/json"
+    )
     assert verdict.json()["verdict"] == "unknown"
 
 
-def test_a_layout_that_was_broken_behind_the_form_is_told_in_words(desk: Client, event: Event) -> None:
+def test_a_layout_that_was_broken_behind_the_form_is_told_in_words(back_office: Client, event: Event) -> None:
     Event.objects.update(layout={"elements": {"title": {"size": -3}}})
-    page = desk.get(url("events_event_change", event.pk)).content.decode()
+    page = back_office.get(url("events_event_change", event.pk)).content.decode()
 
     assert "No ticket of this event can be made: layout: elements/title/size: -3 is less than" in page
-    answer = desk.get(url("events_event_specimen", event.pk, "png"))
+    answer = back_office.get(url("events_event_preview_file", event.pk, "png"))
     assert (answer.status_code, answer["Content-Type"]) == (409, "text/plain; charset=utf-8")
 
 
-def test_a_new_event_has_no_specimen_yet(desk: Client) -> None:
-    assert "Save the event first." in desk.get(url("events_event_add")).content.decode()
+def test_a_new_event_has_no_preview_yet(back_office: Client) -> None:
+    assert "Save the event first." in back_office.get(url("events_event_add")).content.decode()
 
 
-def preview(desk: Client, event: Event, **changes: Any) -> str:
-    sent = what_a_browser_sends(desk, event) | changes
-    return str(desk.post(url("events_event_preview", event.pk), sent).content.decode())
+def preview(back_office: Client, event: Event, **changes: Any) -> str:
+    sent = what_a_browser_sends(back_office, event) | changes
+    return str(back_office.post(url("events_event_preview", event.pk), sent).content.decode())
 
 
-def test_a_layout_is_looked_at_without_saving_it(desk: Client, event: Event) -> None:
+def test_a_layout_is_looked_at_without_saving_it(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("poster.png", poster_with_a_code(), "image/png")
     hides_it = {"base": "phone", "elements": {"logo": {"show": False}}}
-    page = preview(desk, event, title="Not yet", page="own", layout=json.dumps(hides_it), logo=upload)
+    page = preview(back_office, event, title="Not yet", page="own", layout=json.dumps(hides_it), logo=upload)
 
     found = re.search(r'src="data:image/png;base64,([^"]+)"', page)
     assert found, page
     picture = base64.b64decode(found[1])
     assert Image.open(io.BytesIO(picture)).size == (542, 1173)
-    assert codes_in_png(picture) == [ticket_rendering.SPECIMEN.code]
+    assert codes_in_png(picture) == [ticket_rendering.PREVIEW.code]
     event.refresh_from_db()
     assert (event.title, event.layout, event.images.count()) == ("Concert Night", {}, 0)
 
 
-def test_a_bad_layout_is_told_in_words_in_the_preview(desk: Client, event: Event) -> None:
-    page = preview(desk, event, page="own", layout='{"elements": {"title": {"size": -3}}}')
+def test_a_bad_layout_is_told_in_words_in_the_preview(back_office: Client, event: Event) -> None:
+    page = preview(back_office, event, page="own", layout='{"elements": {"title": {"size": -3}}}')
     assert "layout: elements/title/size: -3 is less than the minimum of 4" in page
     assert "data:image/png" not in page
 
 
-def test_the_preview_is_only_for_posting(desk: Client, event: Event) -> None:
-    assert desk.get(url("events_event_preview", event.pk)).status_code == 405
+def test_the_preview_is_only_for_posting(back_office: Client, event: Event) -> None:
+    assert back_office.get(url("events_event_preview", event.pk)).status_code == 405
 
 
-def test_everything_that_can_be_said_is_shown(desk: Client) -> None:
-    page = desk.get(url("events_event_layouts")).content.decode()
+def test_everything_that_can_be_said_is_shown(back_office: Client) -> None:
+    page = back_office.get(url("events_event_layouts")).content.decode()
     for word in ("letter", "order_reference", "Width and height."):
         assert word in page
 
 
-def test_another_teams_specimen_is_not_found(desk: Client) -> None:
+def test_another_teams_preview_is_not_found(back_office: Client) -> None:
     foreign = make_event(organiser=make_organiser("Rivals"))
-    assert desk.get(url("events_event_specimen", foreign.pk, "png")).status_code == 404
-    assert desk.get(url("events_event_specimen", foreign.pk, "pdf")).status_code == 404
-    assert desk.post(url("events_event_preview", foreign.pk)).status_code == 404
+    assert back_office.get(url("events_event_preview_file", foreign.pk, "png")).status_code == 404
+    assert back_office.get(url("events_event_preview_file", foreign.pk, "pdf")).status_code == 404
+    assert back_office.post(url("events_event_preview", foreign.pk)).status_code == 404
 
 
 @pytest.mark.parametrize("role", ["nobody", "door", "visitor"])
-def test_who_is_no_manager_sees_no_specimen(event: Event, role: str) -> None:
+def test_who_is_no_manager_sees_no_preview(event: Event, role: str) -> None:
     client = Client()
     if role != "nobody":
         user = make_user(is_staff=True)
         client.force_login(user)
         if role == "door":
             event.organiser.memberships.create(user=user, role="door")
-    pages = [url("events_event_specimen", event.pk, "png"), url("events_event_layouts")]
+    pages = [url("events_event_preview_file", event.pk, "png"), url("events_event_layouts")]
     outcomes = {client.get(page).status_code for page in pages}
     outcomes.add(client.post(url("events_event_preview", event.pk)).status_code)
     assert outcomes <= {302, 403, 404}, outcomes

@@ -1,4 +1,4 @@
-"""Thousands of tickets at the desk: a question before something happens to them is as short as one about a few."""
+"""Thousands of tickets at the back_office: a question before something happens to them is as short as one about a few."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ def list_of(event: Event) -> str:
     return f"{url('events_eventticket_changelist')}?event__id__exact={event.pk}"
 
 
-def ask(desk: Client, event: Event, action: str) -> str:
+def ask(back_office: Client, event: Event, action: str) -> str:
     """The page that asks about all tickets of the event's list."""
     first = EventTicket.objects.filter(event=event).latest("pk").pk
     chosen = {"action": action, "_selected_action": [first], "select_across": "1", "index": "0"}
-    answer = desk.post(list_of(event), chosen)
+    answer = back_office.post(list_of(event), chosen)
     assert answer.status_code == 200
     page: str = answer.content.decode()
     return page
 
 
 def test_all_tickets_of_a_list_are_reissued(
-    desk: Client, event: Event, many: list[EventTicket], elsewhere: EventTicket
+    back_office: Client, event: Event, many: list[EventTicket], elsewhere: EventTicket
 ) -> None:
     EventTicket.objects.filter(pk__in=[ticket.pk for ticket in many[:12]]).update(used_at=USED)
-    page = ask(desk, event, "reissue_selected")
+    page = ask(back_office, event, "reissue_selected")
     assert f"{MANY - 12} tickets get a new code" in page
     assert "12 of them were used already" in page
     assert page.count("Guest ") == 10
     assert f"… and {MANY - 10} more" in page
     assert sum(map(len, fields_of(page).values())) < 10
 
-    told = desk.post(list_of(event), fields_of(page), follow=True).content.decode()
+    told = back_office.post(list_of(event), fields_of(page), follow=True).content.decode()
     assert f"{MANY - 12} tickets re-issued" in told
     assert told.count("This ticket was used already") == 10
     assert "2 more were not re-issued" in told
@@ -68,56 +68,56 @@ def test_all_tickets_of_a_list_are_reissued(
 
 
 def test_all_tickets_of_a_list_are_deleted(
-    desk: Client, event: Event, many: list[EventTicket], elsewhere: EventTicket
+    back_office: Client, event: Event, many: list[EventTicket], elsewhere: EventTicket
 ) -> None:
-    page = ask(desk, event, "delete_selected")
+    page = ask(back_office, event, "delete_selected")
     assert f"{MANY} event tickets" in page
     assert page.count("Guest ") == 10
-    desk.post(list_of(event), fields_of(page))
+    back_office.post(list_of(event), fields_of(page))
 
     assert EventTicket.objects.get() == elsewhere
 
 
 @pytest.mark.parametrize("action", ["reissue_selected", "delete_selected"])
-def test_what_joined_the_list_after_the_question_is_asked_about(desk: Client, event: Event, action: str) -> None:
+def test_what_joined_the_list_after_the_question_is_asked_about(back_office: Client, event: Event, action: str) -> None:
     make_ticket(event=event)
-    page = ask(desk, event, action)
+    page = ask(back_office, event, action)
     late = make_ticket(event=event)
-    told = desk.post(list_of(event), fields_of(page), follow=True).content.decode()
+    told = back_office.post(list_of(event), fields_of(page), follow=True).content.decode()
 
     assert "the list has changed" in told
     assert list(EventTicket.objects.values_list("code_generation", flat=True)) == [0, 0]
-    desk.post(list_of(event), fields_of(ask(desk, event, action)))
+    back_office.post(list_of(event), fields_of(ask(back_office, event, action)))
     assert not EventTicket.objects.filter(pk=late.pk, code_generation=0).exists()
 
 
 @pytest.mark.parametrize("across", [{}, {"select_across": "0"}])
 def test_tickets_that_were_ticked_one_by_one_stay_the_only_ones(
-    desk: Client, event: Event, across: dict[str, str]
+    back_office: Client, event: Event, across: dict[str, str]
 ) -> None:
     ticked, other = make_ticket(event=event), make_ticket(event=event)
     chosen = {"action": "delete_selected", "_selected_action": [ticked.pk], **across}
-    page = desk.post(list_of(event), chosen).content.decode()
+    page = back_office.post(list_of(event), chosen).content.decode()
     make_ticket(event=event)
-    desk.post(list_of(event), fields_of(page))
+    back_office.post(list_of(event), fields_of(page))
 
     assert set(EventTicket.objects.filter(pk__in=[ticked.pk, other.pk])) == {other}
 
 
 def test_an_event_is_deleted_after_a_page_that_counts_what_goes_with_it(
-    desk: Client, event: Event, many: list[EventTicket]
+    back_office: Client, event: Event, many: list[EventTicket]
 ) -> None:
     make_ticket_type(event)
-    page = desk.get(url("events_event_delete", event.pk)).content.decode()
+    page = back_office.get(url("events_event_delete", event.pk)).content.decode()
     assert f"{event.title} with {MANY} tickets" in page
     assert "Guest" not in page
 
 
-def test_a_type_that_a_ticket_of_another_event_has_keeps_its_event(desk: Client, event: Event) -> None:
+def test_a_type_that_a_ticket_of_another_event_has_keeps_its_event(back_office: Client, event: Event) -> None:
     ticket, stray = make_ticket(event=event), make_ticket(ticket_type=make_ticket_type(event))
     page = url("events_event_delete", event.pk)
-    assert str(stray) in desk.get(page).content.decode()
-    desk.post(page, {"post": "yes"})
+    assert str(stray) in back_office.get(page).content.decode()
+    back_office.post(page, {"post": "yes"})
 
     assert Event.objects.filter(pk=event.pk).exists()
     assert set(EventTicket.objects.all()) == {ticket, stray}
@@ -136,14 +136,14 @@ def questions(event: Event) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("number", range(4))
 def test_questions_cost_the_same_number_of_queries_however_many_they_are_about(
-    desk: Client, event: Event, number: int
+    back_office: Client, event: Event, number: int
 ) -> None:
     def queries() -> int:
         for _ in range(5):
             make_ticket(event=event, ticket_type=make_ticket_type(event, name=f"Type {EventTicket.objects.count()}"))
         address, sent = questions(event)[number]
         with CaptureQueriesContext(connection) as captured:
-            assert (desk.post(address, sent) if sent else desk.get(address)).status_code == 200
+            assert (back_office.post(address, sent) if sent else back_office.get(address)).status_code == 200
         return len(captured)
 
     queries()  # fills what Django keeps, such as content types

@@ -45,10 +45,10 @@ def test_rows_with_a_zone_language_or_colour_that_is_none_are_printed_with_the_u
 
 
 @pytest.mark.django_db
-def test_the_list_of_tickets_flags_names_that_are_printed_otherwise(desk: Client, event: Event) -> None:
+def test_the_list_of_tickets_flags_names_that_are_printed_otherwise(back_office: Client, event: Event) -> None:
     for name in (SCRIPT, "Zoë Müller", "محمد"):
         make_ticket(event=event, holder_name=name)
-    page = desk.get(url("events_eventticket_changelist")).content.decode()
+    page = back_office.get(url("events_eventticket_changelist")).content.decode()
     assert page.count("printed otherwise") == 1
     assert f"<bdi>{SCRIPT}</bdi> <span" in page
 
@@ -61,31 +61,31 @@ def test_the_list_of_tickets_flags_names_that_are_printed_otherwise(desk: Client
         ("Zoë", "As written."),
     ],
 )
-def test_the_page_of_a_ticket_says_what_is_printed(desk: Client, event: Event, name: str, words: str) -> None:
+def test_the_page_of_a_ticket_says_what_is_printed(back_office: Client, event: Event, name: str, words: str) -> None:
     ticket = make_ticket(event=event, holder_name=name)
-    assert words in desk.get(url("events_eventticket_change", ticket.pk)).content.decode()
+    assert words in back_office.get(url("events_eventticket_change", ticket.pk)).content.decode()
 
 
 @pytest.mark.django_db
 def test_a_list_of_holders_says_which_names_are_printed_otherwise_and_is_issued(
-    desk: Client,
+    back_office: Client,
     event: Event,
 ) -> None:
     Event.objects.update(layout={"base": "phone"})
     address = url("events_event_issue", event.pk)
-    page = desk.post(address, {"holders": f"{SCRIPT}\nZoë\n{LONG}"})
+    page = back_office.post(address, {"holders": f"{SCRIPT}\nZoë\n{LONG}"})
     text = page.content.decode()
     assert "2 names can’t be printed as written." in text
     assert "The ticket shows “Lee Ann”." in text
     assert "WWW” is too long for its place. The ticket shows “WWW" in text
     sent = {"holders": f"{SCRIPT}\nZoë\n{LONG}", "key": page.context["key"], "issue": "1"}
-    done = desk.post(address, sent, follow=True).content.decode()
+    done = back_office.post(address, sent, follow=True).content.decode()
     assert "2 of the names are printed otherwise than written." in done
     assert EventTicket.objects.count() == 3
 
 
 @pytest.mark.django_db
-def test_a_title_of_invisible_characters_is_refused(desk: Client, event: Event) -> None:
+def test_a_title_of_invisible_characters_is_refused(back_office: Client, event: Event) -> None:
     event.title = "\u200b\u2066"
     with pytest.raises(Exception, match="nothing to be seen in this title"):
         event.full_clean()

@@ -1,4 +1,4 @@
-"""A manager sees and touches what is of the own teams at the desk, and nothing else, also when ids are guessed."""
+"""A manager sees and touches what is of the own teams at the back_office, and nothing else, also when ids are guessed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Two:
     """Mona manages `own`; `foreign` is another team's."""
 
     mona: User
-    desk: Client
+    back_office: Client
     own: EventTicket
     foreign: EventTicket
 
@@ -33,9 +33,9 @@ def two() -> Two:
     own = make_event(organiser=make_organiser("Own team", manager=mona), title="Own event")
     foreign = make_event(organiser=make_organiser("Foreign team"), title="Foreign event")
     make_ticket_type(foreign, name="Foreign type")
-    desk = Client()
-    desk.force_login(mona)
-    return Two(mona, desk, make_ticket(event=own), make_ticket(event=foreign, holder_name="Foreign holder"))
+    back_office = Client()
+    back_office.force_login(mona)
+    return Two(mona, back_office, make_ticket(event=own), make_ticket(event=foreign, holder_name="Foreign holder"))
 
 
 def pages_of(ticket: EventTicket) -> list[str]:
@@ -56,13 +56,15 @@ def pages_of(ticket: EventTicket) -> list[str]:
 
 
 def test_the_pages_of_the_own_team_open(two: Two) -> None:
-    assert {page: two.desk.get(page).status_code for page in pages_of(two.own)} == dict.fromkeys(pages_of(two.own), 200)
+    assert {page: two.back_office.get(page).status_code for page in pages_of(two.own)} == dict.fromkeys(
+        pages_of(two.own), 200
+    )
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_the_pages_of_another_team_do_not(two: Two, method: str) -> None:
     for page in pages_of(two.foreign):
-        answer = getattr(two.desk, method)(page, {"post": "yes"} if method == "post" else None)
+        answer = getattr(two.back_office, method)(page, {"post": "yes"} if method == "post" else None)
         assert answer.status_code in (302, 404), page  # Django leads from a row that is not there to the start page
         if answer.status_code == 302:
             assert answer["Location"] == reverse("admin:index"), page
@@ -83,13 +85,13 @@ def test_lists_filters_and_choices_do_not_name_another_teams_things(two: Two) ->
         )
     ]
     for page in [*pages, *pages_of(two.own)]:
-        assert "Foreign" not in two.desk.get(page).content.decode(), page
+        assert "Foreign" not in two.back_office.get(page).content.decode(), page
 
 
 def test_a_guessed_filter_shows_nothing(two: Two) -> None:
     make_event(organiser=two.own.event.organiser)  # with a single event there is nothing to choose, and no filter
     listing = reverse("admin:events_eventticket_changelist")
-    answer = two.desk.get(listing, {"event__id__exact": two.foreign.event_id})
+    answer = two.back_office.get(listing, {"event__id__exact": two.foreign.event_id})
 
     assert not answer.context["cl"].result_list
     assert "Foreign" not in answer.content.decode()
@@ -97,7 +99,7 @@ def test_a_guessed_filter_shows_nothing(two: Two) -> None:
 
 def test_a_ticket_cannot_be_added_to_another_teams_event(two: Two) -> None:
     sent = {"event": two.foreign.event_id, "holder_name": "Eve", "quantity": 1}
-    answer = two.desk.post(reverse("admin:events_eventticket_add"), sent)
+    answer = two.back_office.post(reverse("admin:events_eventticket_add"), sent)
 
     assert "event" in answer.context["adminform"].form.errors
     assert EventTicket.objects.count() == 2
@@ -106,7 +108,7 @@ def test_a_ticket_cannot_be_added_to_another_teams_event(two: Two) -> None:
 def test_an_event_cannot_be_given_to_another_team(two: Two) -> None:
     event = two.own.event
     sent: dict[str, Any] = {"title": event.title, "organiser": two.foreign.event.organiser_id}
-    answer = two.desk.post(reverse("admin:events_event_change", args=[event.pk]), sent)
+    answer = two.back_office.post(reverse("admin:events_event_change", args=[event.pk]), sent)
 
     assert "organiser" in answer.context["adminform"].form.errors
 
@@ -114,7 +116,7 @@ def test_an_event_cannot_be_given_to_another_team(two: Two) -> None:
 def test_actions_on_guessed_rows_change_nothing(two: Two) -> None:
     for action in ("rerender_selected", "reissue_selected", "delete_selected"):
         sent = {"action": action, "_selected_action": [two.foreign.pk], "confirmed": "1", "post": "yes"}
-        two.desk.post(reverse("admin:events_eventticket_changelist"), sent)
+        two.back_office.post(reverse("admin:events_eventticket_changelist"), sent)
     two.foreign.refresh_from_db()
     assert (two.foreign.revision, two.foreign.code_generation) == (0, 0)
 
@@ -123,12 +125,12 @@ def test_actions_on_guessed_rows_change_nothing(two: Two) -> None:
     "name", ["accounts_user_changelist", "auth_group_changelist", "publishing_storedfiledeletion_changelist"]
 )
 def test_managers_do_not_see_people_groups_and_the_outbox(two: Two, name: str) -> None:
-    assert two.desk.get(reverse(f"admin:{name}")).status_code == 403
+    assert two.back_office.get(reverse(f"admin:{name}")).status_code == 403
 
 
 def test_a_manager_who_is_not_staff_is_kept_out(two: Two) -> None:
     User.objects.update(is_staff=False)
-    answer = two.desk.get(reverse("admin:index"))
+    answer = two.back_office.get(reverse("admin:index"))
     assert answer.status_code in (302, 403)
 
 
@@ -165,10 +167,12 @@ def looks_at_all(two: Two) -> Two:
 
 def test_whoever_may_look_at_every_team_changes_nothing_of_another(looks_at_all: Two) -> None:
     two, listing = looks_at_all, reverse("admin:events_eventticket_changelist")
-    assert two.desk.get(listing).context["cl"].result_count == 2
+    assert two.back_office.get(listing).context["cl"].result_count == 2
     for action in ("rerender_selected", "reissue_selected", "delete_selected"):
         sent = {"action": action, "_selected_action": [two.foreign.pk], "confirmed": "1", "post": "yes"}
-        assert "1 of the chosen rows stay as they are" in two.desk.post(listing, sent, follow=True).content.decode()
+        assert (
+            "1 of the chosen rows stay as they are" in two.back_office.post(listing, sent, follow=True).content.decode()
+        )
     two.foreign.refresh_from_db()
     assert (two.foreign.revision, two.foreign.code_generation) == (0, 0)
 
@@ -177,11 +181,11 @@ def test_of_a_mixed_choice_the_own_rows_are_changed(looks_at_all: Two) -> None:
     two, listing = looks_at_all, reverse("admin:events_eventticket_changelist")
     for across in ({}, {"select_across": "1"}):
         chosen = {"action": "reissue_selected", "_selected_action": [two.own.pk, two.foreign.pk], **across}
-        assert "Foreign" not in two.desk.post(listing, chosen).content.decode()
-        two.desk.post(listing, chosen | {"confirmed": "1"})
+        assert "Foreign" not in two.back_office.post(listing, chosen).content.decode()
+        two.back_office.post(listing, chosen | {"confirmed": "1"})
     assert dict(EventTicket.objects.values_list("pk", "code_generation")) == {two.own.pk: 2, two.foreign.pk: 0}
 
-    two.desk.post(listing, chosen | {"action": "delete_selected", "post": "yes"})
+    two.back_office.post(listing, chosen | {"action": "delete_selected", "post": "yes"})
     assert list(EventTicket.objects.values_list("pk", flat=True)) == [two.foreign.pk]
 
 
@@ -189,14 +193,14 @@ def test_whoever_may_look_at_every_team_adds_nothing_to_another(looks_at_all: Tw
     two = looks_at_all
     foreign_type = two.foreign.event.ticket_types.get()
     page = reverse("admin:events_eventticket_add")
-    assert "Foreign" not in two.desk.get(page).content.decode()
+    assert "Foreign" not in two.back_office.get(page).content.decode()
     sent = {"event": two.foreign.event_id, "ticket_type": foreign_type.pk, "holder_name": "Eve", "quantity": 1}
-    assert {"event", "ticket_type"} <= set(two.desk.post(page, sent).context["adminform"].form.errors)
+    assert {"event", "ticket_type"} <= set(two.back_office.post(page, sent).context["adminform"].form.errors)
     assert EventTicket.objects.count() == 2
 
     for page in (reverse("admin:events_event_add"), reverse("admin:events_event_change", args=[two.own.event_id])):
         sent = {"title": "Given away", "organiser": two.foreign.event.organiser_id}
-        assert "organiser" in two.desk.post(page, sent).context["adminform"].form.errors
+        assert "organiser" in two.back_office.post(page, sent).context["adminform"].form.errors
 
 
 @pytest.mark.parametrize(("permission", "refused"), [("add_eventticket", False), ("change_eventticket", True)])
@@ -206,7 +210,7 @@ def test_djangos_permission_to_add_tickets_and_no_other_opens_every_event(
     two = looks_at_all
     two.mona.user_permissions.add(Permission.objects.get(codename=permission))
     sent = {"event": two.foreign.event_id, "holder_name": "Ana", "quantity": 1}
-    answer = two.desk.post(reverse("admin:events_eventticket_add"), sent)
+    answer = two.back_office.post(reverse("admin:events_eventticket_add"), sent)
 
     assert answer.status_code == (200 if refused else 302)
     assert EventTicket.objects.filter(event=two.foreign.event_id).count() == (1 if refused else 2)
@@ -215,7 +219,7 @@ def test_djangos_permission_to_add_tickets_and_no_other_opens_every_event(
 def test_djangos_permission_to_change_tickets_reaches_every_teams(two: Two) -> None:
     two.mona.user_permissions.add(Permission.objects.get(codename="change_eventticket"))
     sent = {"action": "rerender_selected", "_selected_action": [two.own.pk, two.foreign.pk]}
-    two.desk.post(reverse("admin:events_eventticket_changelist"), sent)
+    two.back_office.post(reverse("admin:events_eventticket_changelist"), sent)
 
     assert set(EventTicket.objects.values_list("revision", flat=True)) == {1}
 
@@ -224,12 +228,12 @@ def test_an_event_is_deleted_only_by_who_may_delete_its_tickets_too(two: Two) ->
     event = two.foreign.event
     two.mona.user_permissions.set(Permission.objects.filter(codename__in=["view_event", "delete_event"]))
     page = reverse("admin:events_event_delete", args=[event.pk])
-    assert "event ticket" in str(two.desk.get(page).context["perms_lacking"])
-    assert two.desk.post(page, {"post": "yes"}).status_code == 403
+    assert "event ticket" in str(two.back_office.get(page).context["perms_lacking"])
+    assert two.back_office.post(page, {"post": "yes"}).status_code == 403
     assert EventTicket.objects.count() == 2
 
     two.mona.user_permissions.add(Permission.objects.get(codename="delete_eventticket"))
-    assert two.desk.post(page, {"post": "yes"}).status_code == 302
+    assert two.back_office.post(page, {"post": "yes"}).status_code == 302
     assert list(EventTicket.objects.all()) == [two.own]
 
 

@@ -1,4 +1,4 @@
-"""Who belongs to a team, and the look of the desk."""
+"""Who belongs to a team, and the look of the back_office."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def team_form(team: Organiser, email: str, role: str = "door") -> dict[str, Any]
     }
 
 
-def test_a_member_is_added_by_address(desk: Client, team: Organiser) -> None:
+def test_a_member_is_added_by_address(back_office: Client, team: Organiser) -> None:
     sofia = make_user("sofia@example.org")
-    desk.post(url("accounts_organiser_change", team.pk), team_form(team, "Sofia@example.org"))
+    back_office.post(url("accounts_organiser_change", team.pk), team_form(team, "Sofia@example.org"))
 
     assert team.memberships.get(user=sofia).role == Membership.Role.DOOR
 
@@ -42,13 +42,13 @@ def test_a_member_is_added_by_address(desk: Client, team: Organiser) -> None:
     ("email", "words"), [("nobody@example.org", "Nobody has signed up"), ("jonas@example.org", "in the team already")]
 )
 def test_an_address_that_cannot_be_a_new_member_is_refused(
-    desk: Client, team: Organiser, email: str, words: str
+    back_office: Client, team: Organiser, email: str, words: str
 ) -> None:
-    answer = desk.post(url("accounts_organiser_change", team.pk), team_form(team, email))
+    answer = back_office.post(url("accounts_organiser_change", team.pk), team_form(team, email))
 
     assert words in answer.content.decode()
     assert team.memberships.count() == 1
 
 
-def test_the_desk_has_the_icon_of_the_pages(desk: Client) -> None:
-    assert 'href="/static/site/icon.svg"' in desk.get("/admin/").content.decode()
+def test_the_desk_has_the_icon_of_the_pages(back_office: Client) -> None:
+    assert 'href="/static/site/icon.svg"' in back_office.get("/admin/").content.decode()

@@ -84,25 +84,27 @@ def test_the_back_office_s_forms_take_out_what_nobody_sees(entered: str) -> None
     jonas, amelie = make_user("jonas@example.org", is_staff=True, is_superuser=True), make_user("amelie@example.org")
     team = make_organiser(manager=jonas)
     event = make_event(organiser=team)
-    desk = Client()
-    desk.force_login(jonas)
-    desk.post(reverse("admin:events_eventticket_add"), {"event": event.pk, "holder_email": entered, "quantity": 1})
+    back_office = Client()
+    back_office.force_login(jonas)
+    back_office.post(
+        reverse("admin:events_eventticket_add"), {"event": event.pk, "holder_email": entered, "quantity": 1}
+    )
     assert len(own_tickets(amelie)) == 1
 
     management = {"memberships-TOTAL_FORMS": 2, "memberships-INITIAL_FORMS": 1, "name": team.name}
     (manager,) = team.memberships.all()
     rows = {"memberships-0-id": manager.pk, "memberships-0-organiser": team.pk, "memberships-0-role": "manager"}
     added = {"memberships-1-organiser": team.pk, "memberships-1-email": entered, "memberships-1-role": "door"}
-    desk.post(reverse("admin:accounts_organiser_change", args=[team.pk]), management | rows | added)
+    back_office.post(reverse("admin:accounts_organiser_change", args=[team.pk]), management | rows | added)
     assert Membership.objects.filter(organiser=team, user=amelie).exists()
 
 
 @pytest.mark.parametrize(("address", "character"), REFUSED.items())
 def test_the_back_office_s_form_names_the_character(address: str, character: str) -> None:
-    desk = Client()
-    desk.force_login(make_user(is_staff=True, is_superuser=True))
+    back_office = Client()
+    back_office.force_login(make_user(is_staff=True, is_superuser=True))
     data = {"event": make_event().pk, "holder_email": address, "quantity": 1}
-    answer = desk.post(reverse("admin:events_eventticket_add"), data)
+    answer = back_office.post(reverse("admin:events_eventticket_add"), data)
     assert character in answer.content.decode()
     assert not EventTicket.objects.exists()
 

@@ -114,7 +114,7 @@ def test_lines_and_tabs_inside_a_cell_are_spaces() -> None:
 
 
 @pytest.fixture
-def desk() -> tuple[Client, Event]:
+def back_office() -> tuple[Client, Event]:
     user = make_user("jonas@example.org", is_staff=True)
     client = Client()
     client.force_login(user)
@@ -123,16 +123,16 @@ def desk() -> tuple[Client, Event]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("field", ["title", "venue", "address", "terms", "description"])
-def test_the_form_of_an_event_shows_the_sentence_at_its_field(desk: tuple[Client, Event], field: str) -> None:
-    client, event = desk
+def test_the_form_of_an_event_shows_the_sentence_at_its_field(back_office: tuple[Client, Event], field: str) -> None:
+    client, event = back_office
     answer = client.post(url("events_event_change", event.pk), form_of(event, **{field: "Night\x02 Shift"}))
     assert "U+0002, after “Night”" in str(answer.context["adminform"].form.errors[field])
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("field", ["holder_name", "order_reference"])
-def test_the_form_of_a_ticket_shows_the_sentence_at_its_field(desk: tuple[Client, Event], field: str) -> None:
-    client, event = desk
+def test_the_form_of_a_ticket_shows_the_sentence_at_its_field(back_office: tuple[Client, Event], field: str) -> None:
+    client, event = back_office
     values = {"event": event.pk, "holder_name": "Ann", "quantity": 1} | {field: "A\x1f1"}
     answer = client.post(url("events_eventticket_add"), values)
     assert "U+001F, after “A”" in str(answer.context["adminform"].form.errors[field])

@@ -232,7 +232,7 @@ def test_neither_postponing_nor_hastening_moves_a_job_that_a_worker_has() -> Non
 def test_the_backlog() -> None:
     now = timezone.now()
     assert TICKETS.backlog(now) == Backlog(0, 0, 0, 0, 0.0, 0.0)
-    tickets = [make_ticket(next_attempt_at=now - 2 * MINUTE, wished_at=now - 3 * MINUTE) for _ in range(5)]
+    tickets = [make_ticket(next_attempt_at=now - 2 * MINUTE, requested_at=now - 3 * MINUTE) for _ in range(5)]
     ready, given_up, retried, leased, _ = [ticket.pk for ticket in tickets]
     EventTicket.objects.filter(pk=ready).update(state=EventTicket.State.READY, next_attempt_at=None)
     failed = [(TICKETS.claim_these([pk])[0], Failure("no", is_final=pk == given_up)) for pk in (given_up, retried)]

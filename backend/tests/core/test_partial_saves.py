@@ -27,14 +27,14 @@ def test_what_people_edit_is_written_and_no_other_column() -> None:
     before = columns(ticket)
     ticket.qr_code, ticket.pdf_ticket = "qr_codes/old.png", "pdf_tickets/old.pdf"
     ticket.holder_name = "Jane Doe"
-    ticket.published_face = "not told"
+    ticket.published_fingerprint = "not told"
     ticket.save()
     changed = {name for name, value in columns(ticket).items() if value != before[name]}
     assert changed >= {"qr_code", "pdf_ticket", "holder_name"}
-    assert "published_face" not in changed
+    assert "published_fingerprint" not in changed
 
-    ticket.save(update_fields=["published_face"])
-    assert columns(ticket)["published_face"] == "not told", "as in Django, when it is named"
+    ticket.save(update_fields=["published_fingerprint"])
+    assert columns(ticket)["published_fingerprint"] == "not told", "as in Django, when it is named"
 
 
 def test_a_file_that_is_saved_to_its_field_is_written() -> None:

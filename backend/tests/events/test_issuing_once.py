@@ -42,22 +42,22 @@ def event() -> Event:
 
 
 @pytest.fixture
-def desk(event: Event) -> Client:
+def back_office(event: Event) -> Client:
     client = Client()
     client.force_login(event.organiser.memberships.get().user)
     return client
 
 
-def checked(desk: Client, event: Event) -> dict[str, str]:
+def checked(back_office: Client, event: Event) -> dict[str, str]:
     """What the button of a list that was checked sends."""
-    page = desk.post(reverse("admin:events_event_issue", args=[event.pk]), {"holders": GUESTS}).content.decode()
+    page = back_office.post(reverse("admin:events_event_issue", args=[event.pk]), {"holders": GUESTS}).content.decode()
     found = re.search(r'name="key" value="([^"]+)"', page)
     assert found, page
     return {"holders": GUESTS, "key": found[1], "issue": "1"}
 
 
-def press_at_once(desk: Client, event: Event) -> list[str]:
-    form, session = checked(desk, event), desk.cookies["sessionid"].value
+def press_at_once(back_office: Client, event: Event) -> list[str]:
+    form, session = checked(back_office, event), back_office.cookies["sessionid"].value
 
     def press() -> str:
         browser = Client()
@@ -67,15 +67,15 @@ def press_at_once(desk: Client, event: Event) -> list[str]:
     return at_once([press] * PRESSES)
 
 
-def test_six_presses_at_once_issue_once(desk: Client, event: Event) -> None:
-    pages = press_at_once(desk, event)
+def test_six_presses_at_once_issue_once(back_office: Client, event: Event) -> None:
+    pages = press_at_once(back_office, event)
 
     assert EventTicket.objects.count() == 2
     assert sum("2 tickets were issued" in page for page in pages) == 1
     assert sum("issued already" in page for page in pages) == PRESSES - 1
 
 
-def test_the_presses_above_do_meet(desk: Client, event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_presses_above_do_meet(back_office: Client, event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: with a key that is read first and written later, every press issues."""
     used: set[str] = set()
     all_have_read = threading.Barrier(PRESSES)
@@ -89,7 +89,7 @@ def test_the_presses_above_do_meet(desk: Client, event: Event, monkeypatch: pyte
         return issue_many(*about)
 
     monkeypatch.setattr(issuing, "issue_once", read_then_write)
-    press_at_once(desk, event)
+    press_at_once(back_office, event)
 
     assert EventTicket.objects.count() == 2 * PRESSES
 
@@ -101,25 +101,25 @@ def test_a_list_that_could_not_be_issued_leaves_its_key_free(event: Event) -> No
     assert len(issuing.issue_once("one key", event, [Holder(email="ana@example.org")])) == 1
 
 
-def test_two_lists_that_were_checked_in_two_tabs_are_both_issued(desk: Client, event: Event) -> None:
-    for form in (checked(desk, event), checked(desk, event)):
-        desk.post(reverse("admin:events_event_issue", args=[event.pk]), form)
+def test_two_lists_that_were_checked_in_two_tabs_are_both_issued(back_office: Client, event: Event) -> None:
+    for form in (checked(back_office, event), checked(back_office, event)):
+        back_office.post(reverse("admin:events_event_issue", args=[event.pk]), form)
 
     assert EventTicket.objects.count() == 4
 
 
 @pytest.mark.parametrize("key", ["", "guess", "guess:signature"])
-def test_a_list_that_was_not_checked_is_not_issued(desk: Client, event: Event, key: str) -> None:
+def test_a_list_that_was_not_checked_is_not_issued(back_office: Client, event: Event, key: str) -> None:
     address = reverse("admin:events_event_issue", args=[event.pk])
-    page = desk.post(address, {"holders": GUESTS, "key": key, "issue": "1"}, follow=True).content.decode()
+    page = back_office.post(address, {"holders": GUESTS, "key": key, "issue": "1"}, follow=True).content.decode()
 
     assert "was not checked on this page" in page
     assert not EventTicket.objects.exists()
 
 
-def test_a_key_is_good_for_its_own_event_only(desk: Client, event: Event) -> None:
+def test_a_key_is_good_for_its_own_event_only(back_office: Client, event: Event) -> None:
     other = make_event(organiser=event.organiser)
-    desk.post(reverse("admin:events_event_issue", args=[other.pk]), checked(desk, event))
+    back_office.post(reverse("admin:events_event_issue", args=[other.pk]), checked(back_office, event))
 
     assert not EventTicket.objects.exists()
 
@@ -144,14 +144,14 @@ def test_beat_forgets_keys_every_day(settings: Settings) -> None:
 
 
 def test_a_form_whose_key_may_be_forgotten_issues_nothing(
-    desk: Client, event: Event, monkeypatch: pytest.MonkeyPatch
+    back_office: Client, event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    form = checked(desk, event)
+    form = checked(back_office, event)
     address = reverse("admin:events_event_issue", args=[event.pk])
     for age, issued in ((ISSUED_LISTS_KEPT, 0), (CHECKED_LISTS_GOOD - timedelta(minutes=5), 2)):
         later = SimpleNamespace(time=lambda age=age: time.time() + age.total_seconds())
         with monkeypatch.context() as patch:
             patch.setattr(signing, "time", later)
-            desk.post(address, form)
+            back_office.post(address, form)
         assert EventTicket.objects.count() == issued
     assert CHECKED_LISTS_GOOD < ISSUED_LISTS_KEPT

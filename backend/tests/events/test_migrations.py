@@ -86,7 +86,7 @@ def test_rows_of_the_local_storage_of_old_arrive_intact(old_apps: Any) -> None:
         assert row.items() <= after[ticket_id].items()
         assert find_ticket(str(ticket_id))[1]
         assert after[ticket_id]["next_attempt_at"] is None, "the move waits for the operator"
-    assert sweep.owed_pks() == []
+    assert sweep.pending_pks() == []
 
 
 def test_they_then_move_and_their_codes_open_the_door_until_reissued(old_apps: Any, cloudlet: RunningCloudlet) -> None:
@@ -174,7 +174,7 @@ def test_during_a_deployment_processes_of_the_version_before_still_issue_tickets
         before = MigrationExecutor(connection).loader.project_state([("events", version)]).apps
         old_tickets, event = before.get_model("events", "EventTicket"), old_event(before)
         ticket = EventTicket.objects.get(pk=old_tickets.objects.create(event=event).pk)
-        assert ticket.wished_at is not None
+        assert ticket.requested_at is not None
         assert (ticket.public_id_suffix, ticket.published_suffix) == ("", "")
         assert ticket.event.layout == {}
         new = EventTicket.objects.create(event_id=event.pk)

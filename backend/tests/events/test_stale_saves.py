@@ -168,7 +168,7 @@ def move(event: Event) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[Event], Any], str]] = {
-    "followed": (follow, "face"),
+    "followed": (follow, "fingerprint"),
     "edited": (move, "venue"),
 }
 

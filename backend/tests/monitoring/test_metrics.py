@@ -81,13 +81,13 @@ def test_a_published_ticket_is_counted_at_every_step(cloudlet: RunningCloudlet, 
     assert (seconds(), ready()) == (1, 1)
     assert renders() >= 1
     assert read("admit_storage_calls_in_flight") == 0
-    assert read("admit_storage_call_limit") == gateway.gate.limit
+    assert read("admit_storage_call_limit") == gateway.limiter.limit
 
 
 @pytest.mark.parametrize("lane", publishing_metrics.LANES)
 def test_the_time_from_wish_to_files_is_told_by_lane(cloudlet: RunningCloudlet, rise: Rise, lane: str) -> None:
     number, total = rise("admit_publish_seconds_count", lane=lane), rise("admit_publish_seconds_sum", lane=lane)
-    ticket = make_ticket(in_bulk=lane == "bulk", wished_at=timezone.now() - timedelta(minutes=10))
+    ticket = make_ticket(in_bulk=lane == "bulk", requested_at=timezone.now() - timedelta(minutes=10))
     pipeline.publish_many([ticket.pk])
 
     assert number() == 1
@@ -95,7 +95,7 @@ def test_the_time_from_wish_to_files_is_told_by_lane(cloudlet: RunningCloudlet, 
 
 
 def test_a_new_wish_is_timed_from_itself_and_not_from_the_first(cloudlet: RunningCloudlet, rise: Rise) -> None:
-    ticket = make_ticket(wished_at=timezone.now() - timedelta(days=9))
+    ticket = make_ticket(requested_at=timezone.now() - timedelta(days=9))
     publish(ticket.pk)
     requests.rerender(ticket)
     total = rise("admit_publish_seconds_sum", lane="interactive")
@@ -143,7 +143,7 @@ def test_a_silence_is_a_timeout(cloudlet: RunningCloudlet, rise: Rise, monkeypat
 def test_calls_that_a_closed_gate_holds_back_are_told_apart(cloudlet: RunningCloudlet, rise: Rise) -> None:
     with faults(cloudlet, [{"call": "upload", "kind": "error", "status": 420, "message": "Rate Limit Exceeded"}]):
         publish(make_ticket().pk)
-    gateway.gate._open_at = gateway.gate._clock() + 1000
+    gateway.limiter._open_at = gateway.limiter._clock() + 1000
     held = rise("admit_storage_calls_total", operation="upload", kind="qr_code", outcome="held_back")
     with pytest.raises(gateway.MediaError):
         gateway.upload(gateway.QR_CODE, "tickets/qr_codes/1/ticket", b"bytes")

@@ -24,7 +24,7 @@ from .test_pages_in_a_browser import _no_proxy, chromium
 __all__ = ["_no_proxy", "chromium", "world"]  # fixtures
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
 ROOT = ROLES.index("root")
-FILES = ("jsi18n/", "specimen.<str:extension>")  # no pages
+FILES = ("jsi18n/", "preview.<str:extension>")  # no pages
 
 
 class Window:

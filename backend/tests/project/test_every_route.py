@@ -84,7 +84,7 @@ BACK_OFFICE: dict[str, tuple[int | str, ...]] = {
     **model("publishing/storedfiledeletion", ROOT, NEVER, ROOT, NEVER, ROOT),
     **model("events/event", OF_TEAMS, OF_TEAMS, OF_TEAM, OF_TEAM, HISTORY),
     "admin/events/event/layouts/": OF_TEAMS,
-    "admin/events/event/<int:event_id>/specimen.<str:extension>": ACTION,
+    "admin/events/event/<int:event_id>/preview.<str:extension>": ACTION,
     "admin/events/event/<int:event_id>/preview/": ONLY_POST,
     "admin/events/event/<path:object_id>/issue/": ACTION,
     "admin/storage_checks/examination/": ROOT,

@@ -16,7 +16,7 @@ def test_a_call_in_a_transaction_is_seen(cloudlet: RunningCloudlet, network_out_
     with pytest.raises(NetworkOutOfPlace), transaction.atomic():
         gateway.ask_account()
     with pytest.raises(NetworkOutOfPlace), transaction.atomic():
-        gateway.crew()
+        gateway.executor()
     gateway.ask_account()
     assert network_out_of_place == ["the network was called in a transaction"] * 2
     network_out_of_place.clear()

@@ -22,10 +22,10 @@ WRITERS = {
     "events.ticket_columns": """used_at code_generation qr_code pdf_ticket public_id_suffix
         qr_code_cloudinary_id qr_code_version qr_code_etag qr_code_local
         pdf_ticket_cloudinary_id pdf_ticket_version pdf_ticket_etag pdf_ticket_local
-        published_generation published_at published_face published_suffix""",
+        published_generation published_at published_fingerprint published_suffix""",
     "core.jobs.kinds": "revision attempts next_attempt_at reason lease lease_until",
-    "publishing.outcomes": "state wished_at in_bulk",
-    "publishing.invalidation": "face republish_after",
+    "publishing.outcomes": "state requested_at in_bulk",
+    "publishing.invalidation": "fingerprint republish_after",
     "webhooks.models": "secret previous_secret previous_secret_until",
     "webhooks.jobs": "last_attempt_at last_success_at last_failure_at last_failure failures held_until",
 }
@@ -148,13 +148,13 @@ def test_each_column_is_written_by_its_own_module_alone() -> None:
         ("def wanted():\n    return {'revision': 1}\nrows.update(**wanted())", "revision"),
         ("values = {}\nvalues |= {'attempts': 0}\nrows.update(**values)", "attempts"),
         ("values = {}\nvalues['failures'] = 0\nrows.update(**values)", "failures"),
-        ("Event.objects.bulk_update(events, ['title', 'face'])", "face"),
-        ("Event.objects.bulk_create(events, update_conflicts=True, update_fields=['face'])", "face"),
-        ("Event.objects.update_or_create(pk=1, defaults={'face': ''})", "face"),
+        ("Event.objects.bulk_update(events, ['title', 'fingerprint'])", "fingerprint"),
+        ("Event.objects.bulk_create(events, update_conflicts=True, update_fields=['fingerprint'])", "fingerprint"),
+        ("Event.objects.update_or_create(pk=1, defaults={'fingerprint': ''})", "fingerprint"),
         ("update_rows(EventTicket, {1: {'published_suffix': ''}}, {})", "published_suffix"),
         ("def f(row):\n    row.save(update_fields=['failures'])", "failures"),
         ("def f(row):\n    row.secret = ''\n    row.save()", "secret"),
-        ("setattr(row, 'face', '')", "face"),
+        ("setattr(row, 'fingerprint', '')", "fingerprint"),
         ("class Kind:\n    done = {'state': 'ready'}", "state"),
         ("TICKETS.request(rows, now, in_bulk=True)", "in_bulk"),
     ],
@@ -165,5 +165,7 @@ def test_each_way_to_write_a_column_is_found(source: str, column: str) -> None:
 
 
 def test_what_is_only_read_or_edited_by_people_is_left_alone() -> None:
-    source = "def f(row):\n    row.title = row.face\n    row.save()\nrows.filter(used_at=None).update(holder_name='')"
+    source = (
+        "def f(row):\n    row.title = row.fingerprint\n    row.save()\nrows.filter(used_at=None).update(holder_name='')"
+    )
     assert not written_in(source)

@@ -324,16 +324,16 @@ def test_an_event_that_is_deleted_at_the_desk_keeps_other_writers_waiting_for_no
     kind = make_ticket_type(event)
     for _ in range(3):
         make_ticket(event=event, ticket_type=kind)
-    desk = Client()
-    desk.force_login(manager)
+    back_office = Client()
+    back_office.force_login(manager)
     arguments, sent = [event.pk], {}
     if page == "changelist":
         arguments, sent = [], {"action": "delete_selected", "_selected_action": [event.pk]}
     address = reverse(f"admin:events_event_{page}", args=arguments)
-    desk.post(address, sent)
+    back_office.post(address, sent)
     assert not chunks, "a question deletes nothing"
 
-    desk.post(address, sent | {"post": "yes"})
+    back_office.post(address, sent | {"post": "yes"})
     assert chunks == [2, 1]
     assert not Event.objects.exists()
     assert StoredFileDeletion.objects.count() == 6
@@ -343,14 +343,14 @@ def _delete_at_once(workers: int = 4) -> list[tuple[int, int]]:
     return at_once([deletions.delete_due] * workers)
 
 
-def _owe(number: int) -> None:
+def _enqueue(number: int) -> None:
     StoredFileDeletion.objects.bulk_create(
         StoredFileDeletion(kind="qr_code", name=f"tickets/qr_codes/0/ticket_{n}") for n in range(number)
     )
 
 
 def test_workers_at_once_remove_each_file_once(cloudlet: RunningCloudlet) -> None:
-    _owe(120)
+    _enqueue(120)
     with mock.patch.object(gateway, "destroy", side_effect=gateway.destroy) as destroy:
         outcomes = _delete_at_once()
     assert sum(gone for gone, _ in outcomes) == destroy.call_count == 120
@@ -372,7 +372,7 @@ def test_without_the_claim_they_remove_it_many_times(
         return rows
 
     monkeypatch.setattr(deletions.FileDeletions, "claim", read_only)
-    _owe(10)
+    _enqueue(10)
     with mock.patch.object(gateway, "destroy", side_effect=gateway.destroy) as destroy:
         _delete_at_once()
     assert destroy.call_count == 40

@@ -60,8 +60,8 @@ def test_a_bad_layout_is_refused_with_its_path() -> None:
 
 
 @pytest.mark.django_db
-def test_a_specimens_code_is_no_tickets() -> None:
-    assert find_ticket(ticket_rendering.SPECIMEN.code) == (None, False)
+def test_a_previews_code_is_no_tickets() -> None:
+    assert find_ticket(ticket_rendering.PREVIEW.code) == (None, False)
 
 
 @pytest.mark.django_db
@@ -72,9 +72,9 @@ def test_events_without_a_layout_keep_the_digest_that_their_tickets_were_publish
     monkeypatch.setattr(fingerprints, "RENDERER_VERSION", 1)
     starts_at = datetime(2030, 7, 1, 17, 30, tzinfo=UTC)
     event = make_event(organiser=make_organiser("Night Shift"), starts_at=starts_at, doors_at=None)
-    assert fingerprints.ticket_face(event, None) == "0cb497bd8cd73b5de15c241c217844cd"
+    assert fingerprints.type_fingerprint(event, None) == "0cb497bd8cd73b5de15c241c217844cd"
     event.layout = {"base": "letter"}
-    assert fingerprints.ticket_face(event, None) != "0cb497bd8cd73b5de15c241c217844cd"
+    assert fingerprints.type_fingerprint(event, None) != "0cb497bd8cd73b5de15c241c217844cd"
 
 
 @pytest.mark.django_db
@@ -85,9 +85,9 @@ def test_only_events_during_which_the_clocks_change_have_their_tickets_made_anew
     """The negative control is the night before: its tickets show what they showed."""
     starts_at = datetime(2027, 10, day, 21, tzinfo=UTC)
     event = make_event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=8), doors_at=None)
-    face = fingerprints.ticket_face(event, None)
+    face = fingerprints.type_fingerprint(event, None)
     monkeypatch.setattr(fingerprints, "_has_two_offsets", lambda event: False)
-    assert (fingerprints.ticket_face(event, None) != face) == is_anew
+    assert (fingerprints.type_fingerprint(event, None) != face) == is_anew
 
 
 @pytest.mark.databases
@@ -113,7 +113,7 @@ def test_a_changed_layout_has_the_tickets_made_anew_with_their_codes(cloudlet: R
     Event.objects.update(layout=LETTER)
     assert invalidation.notice_changes() == 1
     assert invalidation.republish_changed(timezone.now() + timedelta(minutes=1)) == 1
-    pipeline.publish_many(sweep.owed_pks())
+    pipeline.publish_many(sweep.pending_pks())
 
     ticket = EventTicket.objects.get()
     assert ticket.state == EventTicket.State.READY
@@ -142,7 +142,7 @@ def test_a_layout_broken_behind_every_check_fails_its_own_tickets_with_a_reason(
     Event.objects.update(layout={})
     invalidation.event_changed(broken.event_id)
     invalidation.republish_changed(timezone.now() + timedelta(minutes=1))
-    pipeline.publish_many(sweep.owed_pks())
+    pipeline.publish_many(sweep.pending_pks())
     broken.refresh_from_db()
     assert broken.state == EventTicket.State.READY, "a good layout is their next chance"
 

@@ -50,7 +50,7 @@ def event(cloudlet: RunningCloudlet) -> Event:
 
 
 def publish_all() -> None:
-    pipeline.publish_many(sweep.owed_pks())
+    pipeline.publish_many(sweep.pending_pks())
 
 
 def due(event: Event) -> None:
@@ -184,7 +184,7 @@ def test_without_overtaking_the_worker_a_stale_ticket_would_pass_for_ready(
 
 def shown_of_the_event(event: Event) -> set[str]:
     """What the files of tickets without a type show of the event, as digests."""
-    kept = event.tickets.filter(ticket_type=None).values_list("published_face", flat=True)
+    kept = event.tickets.filter(ticket_type=None).values_list("published_fingerprint", flat=True)
     return {face[: fingerprints.HALF] for face in kept}
 
 
@@ -215,8 +215,8 @@ def test_a_sweep_that_dies_half_way_is_finished_by_the_next(event: Event, monkey
 
 
 def test_tickets_from_before_faces_were_kept_wait_for_a_real_change(event: Event) -> None:
-    EventTicket.objects.update(published_face="")
-    Event.objects.update(face="")
+    EventTicket.objects.update(published_fingerprint="")
+    Event.objects.update(fingerprint="")
     assert invalidation.notice_changes() == 1
     assert follow() == 0
     Event.objects.filter(pk=event.pk).update(title="After")
@@ -252,9 +252,9 @@ def test_an_edit_in_the_middle_of_a_run_is_not_lost_with_it(event: Event, monkey
     publish_all()
     assert ChangedEvent.objects.exists(), "it is still due"
     follow()
-    third = fingerprints.ticket_faces(Event.objects.get())
+    third = fingerprints.event_fingerprints_by_type(Event.objects.get())
     for ticket in EventTicket.objects.all():
-        assert ticket.published_face.startswith(third[ticket.ticket_type_id])
+        assert ticket.published_fingerprint.startswith(third[ticket.ticket_type_id])
 
 
 def test_workers_of_an_older_version_keep_no_run_busy(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +263,7 @@ def test_workers_of_an_older_version_keep_no_run_busy(event: Event, monkeypatch:
 
     def mark_and_undo(pks: list[int]) -> int:
         marked = mark(pks)
-        EventTicket.objects.filter(pk__in=pks).update(state=State.READY, published_face="0" * 64)
+        EventTicket.objects.filter(pk__in=pks).update(state=State.READY, published_fingerprint="0" * 64)
         return marked
 
     monkeypatch.setattr(invalidation, "_mark", mark_and_undo)

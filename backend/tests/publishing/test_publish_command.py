@@ -61,7 +61,7 @@ def test_everything_owed_is_made_and_everything_to_go_is_deleted(cloudlet: Runni
 def test_a_limit(cloudlet: RunningCloudlet) -> None:
     issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(5)])
     assert "3 published" in publish_all(limit=3)
-    assert len(sweep.owed_pks()) == 2
+    assert len(sweep.pending_pks()) == 2
 
 
 def test_what_fails_is_told_once_and_the_exit_code_says_so(
@@ -97,14 +97,14 @@ def test_what_fails_is_told_once_and_the_exit_code_says_so(
 
 def test_a_rate_limit_puts_off_what_is_left_and_fails_the_run(cloudlet: RunningCloudlet) -> None:
     issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(5)])
-    gateway.gate.leave(gateway.gate.enter(0), "upload", Signal.RATE_LIMITED, hold=1800)
+    gateway.limiter.leave(gateway.limiter.enter(0), "upload", Signal.RATE_LIMITED, hold=1800)
     out = io.StringIO()
     with pytest.raises(CommandError, match="what is left is tried again"):
         call_command("publish_tickets", stdout=out, stderr=out)
     assert "5 put off until Cloudinary's rate limit is lifted" in out.getvalue()
     in_half_an_hour = timezone.now() + timedelta(minutes=29)
     assert EventTicket.objects.filter(attempts=0, next_attempt_at__gt=in_half_an_hour).count() == 5
-    gateway.gate.reset()
+    gateway.limiter.reset()
     assert "5 published" in publish_all()
 
 

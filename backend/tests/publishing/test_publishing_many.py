@@ -129,7 +129,7 @@ def test_a_rate_limit_puts_off_the_rest_and_uses_up_no_attempt(
     limited = gateway.MediaError("uploading", "x", 420, "Rate limit exceeded", retry_after=1800)
 
     def meet_the_limit(*_: Any) -> gateway.StoredFile:
-        gateway.gate.leave(gateway.gate.enter(0), "upload", Signal.RATE_LIMITED, hold=1800)
+        gateway.limiter.leave(gateway.limiter.enter(0), "upload", Signal.RATE_LIMITED, hold=1800)
         raise limited
 
     with mock.patch.object(gateway, "upload", side_effect=meet_the_limit):
@@ -141,7 +141,7 @@ def test_a_rate_limit_puts_off_the_rest_and_uses_up_no_attempt(
         assert (ticket.attempts, ticket.lease) == (0, None)
         assert ticket.next_attempt_at is not None
         assert ticket.next_attempt_at > timezone.now() + timedelta(minutes=29)
-    gateway.gate.reset()
+    gateway.limiter.reset()
     assert states(pipeline.publish_many(pks)) == dict.fromkeys(pks, State.READY)
 
 
@@ -154,13 +154,13 @@ def test_what_a_task_has_no_time_for_goes_back_to_the_queue(cloudlet: RunningClo
 
 
 def test_never_more_uploads_at_once_than_configured(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "gate", gateway.AdaptiveLimit(3))
+    monkeypatch.setattr(gateway, "limiter", gateway.AdaptiveLimit(3))
     call = gateway.cloudinary.uploader.upload
     most = 0
 
     def watch(*args: Any, **kwargs: Any) -> Any:
         nonlocal most
-        most = max(most, gateway.gate.in_flight)
+        most = max(most, gateway.limiter.in_flight)
         return call(*args, **kwargs)
 
     monkeypatch.setattr(gateway.cloudinary.uploader, "upload", watch)

@@ -98,8 +98,8 @@ LIMITS: dict[str, tuple[Callable[[], str], Callable[[], str], float | None]] = {
 def test_a_rate_limit_closes_the_gate_whatever_its_headers_say(
     reset: Callable[[], str], date: Callable[[], str], seconds: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = AdaptiveLimit(2)
-    monkeypatch.setattr(gateway, "gate", gate)
+    limiter = AdaptiveLimit(2)
+    monkeypatch.setattr(gateway, "limiter", limiter)
     given = {"Date": date(), "X-FeatureRateLimit-Reset": reset()}
     headers = {name: value for name, value in given.items() if value}
     answer = urllib3.HTTPResponse(b'{"error": {"message": "Rate limit exceeded"}}', headers, 420)
@@ -110,7 +110,7 @@ def test_a_rate_limit_closes_the_gate_whatever_its_headers_say(
         gateway.destroy(gateway.QR_CODE, "tickets/qr_codes/1/ticket_x")
     assert caught.value.is_rate_limit
     assert caught.value.retry_after == (None if seconds is None else pytest.approx(seconds, abs=3))
-    assert gate.held_for() > 0 or seconds == 0
+    assert limiter.held_for() > 0 or seconds == 0
 
 
 @given(

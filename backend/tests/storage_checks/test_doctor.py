@@ -138,7 +138,7 @@ def test_files_behind_an_update_that_nobody_reported_are_made_again(
 
 def test_tickets_from_before_digests_were_kept_are_not_taken_for_outdated(empty: RunningCloudlet) -> None:
     published()
-    EventTicket.objects.update(published_face="", holder_name="Jane Doe")
+    EventTicket.objects.update(published_fingerprint="", holder_name="Jane Doe")
     assert doctor()[0]
 
 

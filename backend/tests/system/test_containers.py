@@ -119,7 +119,9 @@ def test_the_image_starts_the_web_server_by_itself() -> None:
 
 def test_a_worker_may_end_its_task_before_it_is_killed() -> None:
     for name in ("interactive", "bulk"):
-        most = pipeline.TASK_SECONDS + retry.PATIENCE + gateway.PATIENCE + 35  # a last upload's time-outs
+        most = (
+            pipeline.TASK_SECONDS + retry.MAX_ELAPSED_SECONDS + gateway.ACQUIRE_TIMEOUT_SECONDS + 35
+        )  # a last upload's time-outs
         assert seconds(OURS[name]["stop_grace_period"]) > most
 
 

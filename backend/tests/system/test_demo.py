@@ -54,8 +54,8 @@ def test_everybody_can_sign_in_and_sees_what_is_theirs() -> None:
         page = client.post(reverse("account_login"), form, follow=True).content.decode()
 
         assert ("Lanterns on the River" in page) == (sign_in.role != "door staff")
-        desk = client.get(reverse("admin:events_eventticket_changelist"))
-        assert desk.status_code == (200 if sign_in.role == "organiser" else 302)
+        back_office = client.get(reverse("admin:events_eventticket_changelist"))
+        assert back_office.status_code == (200 if sign_in.role == "organiser" else 302)
 
 
 @pytest.mark.django_db

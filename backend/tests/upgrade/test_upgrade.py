@@ -462,7 +462,7 @@ def test_a_worker_of_today_carries_out_every_message_of_the_release_before(
     assert EventTicket.objects.get(pk=left.keys["used"]).used_at is not None
     assert EventTicket.objects.get(pk=left.keys["given up"]).reason == "503 Service Unavailable"
     event = Event.objects.get(pk=left.keys["event"])
-    assert event.face or ChangedEvent.objects.filter(event=event), "noticed, because it had no fingerprint"
+    assert event.fingerprint or ChangedEvent.objects.filter(event=event), "noticed, because it had no fingerprint"
     assert Event.objects.get(pk=left.keys["changed event"]).republish_after is None
     assert not ChangedEvent.objects.filter(event=left.keys["changed event"])
 

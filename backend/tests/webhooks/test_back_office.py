@@ -1,4 +1,4 @@
-"""A team's manager looks after its endpoints at the desk, sees a secret once, and sends again what was lost."""
+"""A team's manager looks after its endpoints at the back_office, sees a secret once, and sends again what was lost."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def mona() -> User:
 
 
 @pytest.fixture
-def desk(mona: User) -> Client:
+def back_office(mona: User) -> Client:
     client = Client()
     client.force_login(mona)
     return client
@@ -77,26 +77,26 @@ def pages_of(endpoint: WebhookEndpoint, message: WebhookMessage) -> list[str]:
 # -- Endpoints ---------------------------------------------------------------------------------------------------
 
 
-def test_a_new_endpoint_shows_its_secret_once(desk: Client, mona: User) -> None:
+def test_a_new_endpoint_shows_its_secret_once(back_office: Client, mona: User) -> None:
     team = make_organiser(manager=mona)
-    answer = desk.post(reverse("admin:webhooks_webhookendpoint_add"), SENT | {"organiser": team.pk}, follow=True)
+    answer = back_office.post(reverse("admin:webhooks_webhookendpoint_add"), SENT | {"organiser": team.pk}, follow=True)
     endpoint = WebhookEndpoint.objects.get()
     assert endpoint.secret in answer.content.decode()
     assert endpoint.event_types == ["ticket.ready"]
 
     change = reverse("admin:webhooks_webhookendpoint_change", args=[endpoint.pk])
     for page in (change, reverse(LIST), reverse("admin:webhooks_webhookendpoint_history", args=[endpoint.pk])):
-        assert endpoint.secret not in desk.get(page).content.decode(), page
+        assert endpoint.secret not in back_office.get(page).content.decode(), page
 
 
-def test_a_new_secret_keeps_the_old_one_for_a_day(desk: Client, own: WebhookEndpoint) -> None:
+def test_a_new_secret_keeps_the_old_one_for_a_day(back_office: Client, own: WebhookEndpoint) -> None:
     old = own.secret
     page = reverse("admin:webhooks_webhookendpoint_new_secret", args=[own.pk])
-    desk.get(page)
+    back_office.get(page)
     own.refresh_from_db()
     assert own.secret == old, "nothing happens on a GET"
 
-    answer = desk.post(page, follow=True)
+    answer = back_office.post(page, follow=True)
     own.refresh_from_db()
     assert own.secret != old
     assert own.secret in answer.content.decode()
@@ -109,45 +109,47 @@ def test_a_new_secret_keeps_the_old_one_for_a_day(desk: Client, own: WebhookEndp
     ("field", "value"),
     [("url", "http://own.example.org/"), ("url", "https://10.0.0.1/"), ("event_types", []), ("event_types", ["x"])],
 )
-def test_what_can_not_work_is_said_when_it_is_typed(desk: Client, mona: User, field: str, value: Any) -> None:
+def test_what_can_not_work_is_said_when_it_is_typed(back_office: Client, mona: User, field: str, value: Any) -> None:
     team = make_organiser(manager=mona)
-    answer = desk.post(reverse("admin:webhooks_webhookendpoint_add"), {**SENT, "organiser": team.pk, field: value})
+    answer = back_office.post(
+        reverse("admin:webhooks_webhookendpoint_add"), {**SENT, "organiser": team.pk, field: value}
+    )
     assert field in answer.context["adminform"].form.errors
     assert not WebhookEndpoint.objects.exists()
 
 
-def test_saving_leaves_alone_what_the_workers_write(desk: Client, own: WebhookEndpoint) -> None:
+def test_saving_leaves_alone_what_the_workers_write(back_office: Client, own: WebhookEndpoint) -> None:
     WebhookEndpoint.objects.update(
         failures=7, held_until=timezone.now() + timedelta(hours=1), last_failure="Answered 500"
     )
     page = reverse("admin:webhooks_webhookendpoint_change", args=[own.pk])
-    desk.post(page, {**SENT, "url": own.url, "description": "Renamed"})
+    back_office.post(page, {**SENT, "url": own.url, "description": "Renamed"})
     own.refresh_from_db()
     assert (own.description, own.failures) == ("Renamed", 7)
 
-    desk.post(page, {**SENT, "url": "https://corrected.example.org/"})
+    back_office.post(page, {**SENT, "url": "https://corrected.example.org/"})
     own.refresh_from_db()
     assert (own.failures, own.held_until) == (0, None), "a corrected URL is tried at once"
 
 
-def test_a_test_message_is_owed_whatever_the_endpoint_listens_to(desk: Client, own: WebhookEndpoint) -> None:
+def test_a_test_message_is_owed_whatever_the_endpoint_listens_to(back_office: Client, own: WebhookEndpoint) -> None:
     WebhookEndpoint.objects.update(event_types=["ticket.deleted"])
     page = reverse("admin:webhooks_webhookendpoint_test", args=[own.pk])
-    desk.get(page)
+    back_office.get(page)
     assert not WebhookMessage.objects.exists(), "nothing happens on a GET"
-    desk.post(page)
+    back_office.post(page)
     assert WebhookMessage.objects.get().event_type == "webhook.test"
 
     WebhookEndpoint.objects.update(enabled=False)
-    desk.post(page)
+    back_office.post(page)
     assert WebhookMessage.objects.count() == 1
 
 
-def test_an_endpoint_goes_with_its_messages(desk: Client, own: WebhookEndpoint) -> None:
+def test_an_endpoint_goes_with_its_messages(back_office: Client, own: WebhookEndpoint) -> None:
     message_of(own)
     page = reverse("admin:webhooks_webhookendpoint_delete", args=[own.pk])
-    assert "with 1 message" in desk.get(page).content.decode()
-    desk.post(page, {"post": "yes"})
+    assert "with 1 message" in back_office.get(page).content.decode()
+    back_office.post(page, {"post": "yes"})
     assert not WebhookEndpoint.objects.exists()
     assert not WebhookMessage.objects.exists()
 
@@ -155,36 +157,36 @@ def test_an_endpoint_goes_with_its_messages(desk: Client, own: WebhookEndpoint) 
 # -- Who may what ------------------------------------------------------------------------------------------------
 
 
-def test_a_manager_opens_every_page_of_the_own_team(desk: Client, own: WebhookEndpoint) -> None:
+def test_a_manager_opens_every_page_of_the_own_team(back_office: Client, own: WebhookEndpoint) -> None:
     pages = [*pages_of(own, message_of(own)), reverse(LIST), reverse(MESSAGES)]
     pages += [f"{reverse(MESSAGES)}?state__exact=failed", reverse("admin:webhooks_webhookendpoint_add")]
-    assert {page: desk.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
+    assert {page: back_office.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
 
 
-def test_and_none_of_another_team(desk: Client, own: WebhookEndpoint, foreign: WebhookEndpoint) -> None:
+def test_and_none_of_another_team(back_office: Client, own: WebhookEndpoint, foreign: WebhookEndpoint) -> None:
     message = message_of(foreign, state=State.FAILED)
     secret = foreign.secret
     for page in pages_of(foreign, message):
-        for answer in (desk.get(page), desk.post(page, {"post": "yes"})):
+        for answer in (back_office.get(page), back_office.post(page, {"post": "yes"})):
             # Nobody may change messages, which Django says before it looks for one. From a row that is not there it
             # leads to the start page.
             assert answer.status_code in (302, 403, 404), page
             if answer.status_code == 302:
                 assert answer["Location"] == reverse("admin:index"), page
-    desk.post(reverse(MESSAGES), {"action": "send_again", "_selected_action": [message.pk]})
+    back_office.post(reverse(MESSAGES), {"action": "send_again", "_selected_action": [message.pk]})
     message.refresh_from_db()
     foreign.refresh_from_db()
     assert (message.state, foreign.secret) == (State.FAILED, secret)
     make_endpoint(own.organiser, "https://second.example.org/")  # with a single one there is no filter
     for page in (reverse(LIST), reverse(MESSAGES), reverse("admin:webhooks_webhookendpoint_add")):
-        assert "Foreign" not in desk.get(page).content.decode(), page
+        assert "Foreign" not in back_office.get(page).content.decode(), page
 
 
-def test_an_endpoint_cannot_be_given_to_another_team(desk: Client, own: WebhookEndpoint) -> None:
+def test_an_endpoint_cannot_be_given_to_another_team(back_office: Client, own: WebhookEndpoint) -> None:
     team = make_organiser("Foreign team").pk
-    answer = desk.post(reverse("admin:webhooks_webhookendpoint_add"), SENT | {"organiser": team})
+    answer = back_office.post(reverse("admin:webhooks_webhookendpoint_add"), SENT | {"organiser": team})
     assert "organiser" in answer.context["adminform"].form.errors
-    desk.post(reverse("admin:webhooks_webhookendpoint_change", args=[own.pk]), SENT | {"organiser": team})
+    back_office.post(reverse("admin:webhooks_webhookendpoint_change", args=[own.pk]), SENT | {"organiser": team})
     own.refresh_from_db()
     assert own.organiser_id != team
 
@@ -217,12 +219,14 @@ def looks_at_all(mona: User, own: WebhookEndpoint) -> None:
 
 
 @pytest.mark.usefixtures("looks_at_all")
-def test_whoever_may_look_at_every_team_changes_nothing_of_another(desk: Client, foreign: WebhookEndpoint) -> None:
+def test_whoever_may_look_at_every_team_changes_nothing_of_another(
+    back_office: Client, foreign: WebhookEndpoint
+) -> None:
     message = message_of(foreign, state=State.FAILED)
-    assert desk.get(reverse(LIST)).context["cl"].result_count == 2
-    desk.post(reverse(LIST), {"action": "delete_selected", "_selected_action": [foreign.pk], "post": "yes"})
-    desk.post(reverse(MESSAGES), {"action": "send_again", "_selected_action": [message.pk]})
-    answer = desk.post(reverse("admin:webhooks_webhookendpoint_add"), SENT | {"organiser": foreign.organiser_id})
+    assert back_office.get(reverse(LIST)).context["cl"].result_count == 2
+    back_office.post(reverse(LIST), {"action": "delete_selected", "_selected_action": [foreign.pk], "post": "yes"})
+    back_office.post(reverse(MESSAGES), {"action": "send_again", "_selected_action": [message.pk]})
+    answer = back_office.post(reverse("admin:webhooks_webhookendpoint_add"), SENT | {"organiser": foreign.organiser_id})
 
     assert "organiser" in answer.context["adminform"].form.errors
     message.refresh_from_db()
@@ -242,11 +246,11 @@ def test_what_a_deletion_needs_is_asked_for_each_endpoint(
 
 @pytest.mark.usefixtures("own")
 def test_djangos_permission_to_change_messages_sends_every_teams_again(
-    desk: Client, mona: User, foreign: WebhookEndpoint
+    back_office: Client, mona: User, foreign: WebhookEndpoint
 ) -> None:
     message = message_of(foreign, state=State.FAILED)
     mona.user_permissions.add(Permission.objects.get(codename="change_webhookmessage"))
-    desk.post(reverse(MESSAGES), {"action": "send_again", "_selected_action": [message.pk]})
+    back_office.post(reverse(MESSAGES), {"action": "send_again", "_selected_action": [message.pk]})
     message.refresh_from_db()
     assert message.state == State.PENDING
 
@@ -261,11 +265,11 @@ def test_a_superuser_opens_every_page(own: WebhookEndpoint) -> None:
 # -- Sending again -----------------------------------------------------------------------------------------------
 
 
-def test_messages_are_sent_again_from_the_list(desk: Client, own: WebhookEndpoint) -> None:
+def test_messages_are_sent_again_from_the_list(back_office: Client, own: WebhookEndpoint) -> None:
     given_up = message_of(own, state=State.FAILED, attempts=9, reason="Answered 500")
     delivered = message_of(own, state=State.DELIVERED, attempts=1)
     chosen = {"action": "send_again", "_selected_action": [given_up.pk, delivered.pk]}
-    answer = desk.post(reverse(MESSAGES), chosen, follow=True)
+    answer = back_office.post(reverse(MESSAGES), chosen, follow=True)
     assert "2 messages are sent again" in answer.content.decode()
     for message in (given_up, delivered):
         before = message.message_id

@@ -1,4 +1,4 @@
-"""Webhooks at the desk: a team's managers look after its endpoints. Imported by Django, which finds the classes."""
+"""Webhooks in the back office: a team's managers look after its endpoints. Imported by Django, which finds the classes."""
 
 from . import endpoints, messages
 

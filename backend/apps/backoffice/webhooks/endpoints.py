@@ -1,4 +1,4 @@
-"""Endpoints at the desk: where to, what of, how it goes; a secret that is shown once, and a message for trying."""
+"""Endpoints in the back office: where to, what of, how it goes; a secret that is shown once, and a message for trying."""
 
 from __future__ import annotations
 

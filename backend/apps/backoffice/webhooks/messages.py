@@ -1,4 +1,4 @@
-"""The outbox of webhooks at the desk: to look at, and to send again."""
+"""The outbox of webhooks in the back office: to look at, and to send again."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from apps.storage.gateway import gate
+from apps.storage.gateway import limiter
 
 
 def positive(text: str) -> int:
@@ -16,7 +16,7 @@ def positive(text: str) -> int:
 
 def workers(text: str) -> int:
     number = positive(text)
-    if number > gate.maximum:
+    if number > limiter.maximum:
         raise ValueError(text)
     return number
 
@@ -25,7 +25,7 @@ def add_workers(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=workers,
-        default=gate.maximum,
+        default=limiter.maximum,
         metavar="N",
         help="calls at the same time, while Cloudinary is at ease (default: TICKET_UPLOADS_IN_FLIGHT)",
     )

@@ -88,7 +88,9 @@ def of_tickets(event: Event, truth: Truth) -> Iterator[str]:
     yield from (f"{ticket_id} was issued, and is gone" for ticket_id in expected - there)
     yield from (f"{ticket_id} was deleted, or never issued" for ticket_id in there - expected)
     rows = EventTicket.objects.filter(event=event, state=State.READY).select_related("event").order_by("pk")
-    faces_now = fingerprints.ticket_faces(fingerprints.with_what_is_printed(Event.objects.all()).get(pk=event.pk))
+    faces_now = fingerprints.event_fingerprints_by_type(
+        fingerprints.with_what_is_printed(Event.objects.all()).get(pk=event.pk)
+    )
     for start in range(0, rows.count(), CHUNK):
         yield from _by_the_files(rows[start : start + CHUNK], faces_now)
 
@@ -146,7 +148,7 @@ def of_files(truth: Truth, public_ids: Iterable[str]) -> Iterator[str]:
 
 def _by_the_files(rows: Iterable[EventTicket], faces_now: Mapping[int | None, str]) -> Iterator[str]:
     rows = list(rows)
-    pictures, pages = (gateway.crew().map(lambda row, kind=kind: _fetch(kind, row), rows) for kind in gateway.KINDS)
+    pictures, pages = (gateway.executor().map(lambda row, kind=kind: _fetch(kind, row), rows) for kind in gateway.KINDS)
     for row, png, pdf in zip(rows, pictures, pages, strict=True):
         for kind, content in ((gateway.QR_CODE, png), (gateway.PDF_TICKET, pdf)):
             if _md5(content) != getattr(row, f"{kind.name}_etag"):
@@ -177,4 +179,6 @@ def _by_the_storage_check(inventory: Inventory, strangers: Set[str]) -> Iterator
 
 def shows(ticket: EventTicket, faces_now: Mapping[int | None, str]) -> bool:
     """Return whether the files of a ticket show its event and its own values as they are now."""
-    return ticket.published_face.startswith(faces_now[ticket.ticket_type_id]) and fingerprints.shows_its_values(ticket)
+    return ticket.published_fingerprint.startswith(faces_now[ticket.ticket_type_id]) and fingerprints.shows_its_values(
+        ticket
+    )

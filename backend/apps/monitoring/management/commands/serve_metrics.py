@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from apps.core.telemetry.serving import add_processes, may_read_metrics
 
-PATIENCE = 10  # seconds for a client that says nothing
+CLIENT_TIMEOUT_SECONDS = 10  # seconds for a client that says nothing
 
 
 class Command(BaseCommand):
@@ -59,7 +59,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = PATIENCE
+    timeout = CLIENT_TIMEOUT_SECONDS
 
     def log_message(self, format: str, *args: Any) -> None:
         """A line for every scrape would be all there is in the log."""

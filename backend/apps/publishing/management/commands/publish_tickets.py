@@ -15,7 +15,7 @@ from apps.publishing import deletions, pipeline, sweep
 from apps.publishing.outcomes import Attempt, failures_told_by_caller
 from apps.storage.cli.arguments import add_workers, positive
 from apps.storage.cli.causes import Causes, cause_of, require_storage
-from apps.storage.gateway import MediaError, gate
+from apps.storage.gateway import MediaError, limiter
 from ticketkit import RenderingError
 
 HOPELESS = 25  # failures of storage in a row, after which it is asked whether it is still there
@@ -34,11 +34,11 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if sweep.owed_pks() or deletions.are_due() or (options["given_up"] and sweep.given_up()):
+        if sweep.pending_pks() or deletions.are_due() or (options["given_up"] and sweep.given_up()):
             require_storage()
         if options["given_up"]:
             self.stdout.write(f"{sweep.take_up_given_up():>8} that were given up are tried again")
-        owed = sweep.owed_pks()[: options["limit"]]
+        owed = sweep.pending_pks()[: options["limit"]]
         with failures_told_by_caller():
             outcomes = self._publish(owed, options["workers"])
             deleted, undeleted = _empty_outbox()
@@ -72,7 +72,7 @@ class Command(BaseCommand):
                 in_a_row = in_a_row + 1 if isinstance(attempt.error, MediaError) else 0
                 if in_a_row and in_a_row % HOPELESS == 0:
                     require_storage()
-        outcomes[LIMITED if gate.held_for() > 0 else OVERTAKEN] += len(owed) - outcomes.total()
+        outcomes[LIMITED if limiter.held_for() > 0 else OVERTAKEN] += len(owed) - outcomes.total()
         return outcomes
 
 

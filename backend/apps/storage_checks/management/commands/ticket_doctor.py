@@ -116,7 +116,7 @@ class Command(BaseCommand):
         counts = Counter(finding.problem for finding in findings)
         ready = EventTicket.objects.filter(state=EventTicket.State.READY).count()
         summary = ", ".join(f"{counts[p]} {p.value}" for p in Problem if p not in BY_PEOPLE)
-        self.stdout.write(f"{ready} tickets ready, {len(sweep.owed_pks())} owed, {listed} files listed: {summary}")
+        self.stdout.write(f"{ready} tickets ready, {len(sweep.pending_pks())} owed, {listed} files listed: {summary}")
         if others:
             self.stdout.write(f"{others} files of other deployments in this account are left out.")
         if quota is not None:
