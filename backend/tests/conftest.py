@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connections
+from django.db import connection
 from django.test import override_settings
 
 from apps.core.jobs import dispatch
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 
+from .database import name_of, test_database
 from .environment import VAR_DIR
 from .network_guard import network_guard
 
@@ -38,48 +38,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """Each process of the test run has a database of its own, on disk, so that threads really meet in it."""
-    connection = connections["default"]
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    name = f"test_admit_{os.getpid()}_{worker}" if connection.vendor == "postgresql" else str(VAR_DIR / "test.sqlite3")
-    connection.settings_dict["TEST"]["NAME"] = name
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Give each process of the test run a database of its own, on disk, so that threads really meet in it."""
     options = connection.settings_dict.setdefault("OPTIONS", {})
     if connection.vendor == "sqlite":  # nothing here has to survive a power cut
         options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=NORMAL")
     else:
         options["options"] = "-c synchronous_commit=off"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _tables_are_emptied_row_by_row() -> Iterator[None]:
-    """After a test that commits. PostgreSQL takes half a second to truncate our tables, and they hold a few rows.
-
-    The order of the tables does not matter: Django's foreign keys are checked at the end of the transaction.
-    """
-    operations = connections["default"].ops
-
-    def sql_flush(style: Any, tables: Sequence[str], **_: Any) -> list[str]:
-        return [f"DELETE FROM {operations.quote_name(table)};" for table in tables]  # noqa: S608 # our own tables
-
-    if connections["default"].vendor == "postgresql":
-        with mock.patch.object(operations, "sql_flush", sql_flush):
-            yield
-    else:
+    folder = tmp_path_factory.getbasetemp()
+    run_dir = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with django_db_blocker.unblock(), test_database(name_of(VAR_DIR), run_dir):
         yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _others_leave_the_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """PostgreSQL drops no database that somebody uses, and processes that tests have killed are slow to leave it."""
-    yield
-    connection = connections["default"]
-    if connection.vendor == "postgresql":
-        with django_db_blocker.unblock(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
 
 
 @pytest.fixture(scope="session")
