@@ -17,6 +17,7 @@ from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 
 from .database import name_of, test_database
+from . import kinds
 from .environment import VAR_DIR
 from .network_guard import network_guard
 
@@ -32,9 +33,17 @@ LONGEST_FIRST = (
 
 @pytest.hookimpl(trylast=True)  # after the order was shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start whole systems come first, so that no process is left alone with one of them at the end."""
+    """Mark the tests, and run those that start whole systems first: then no process waits for one of them at the end."""
+    kinds.mark(items)
     last = len(LONGEST_FIRST)
     items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else last)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Watch what unit tests do, also in their fixtures."""
+    with kinds.kept_apart(item):
+        return (yield)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +64,7 @@ def django_db_setup(
 
 @pytest.fixture(scope="session")
 def cloudlet_server() -> Iterator[RunningCloudlet]:
-    """A real cloudlet where the settings expect it, for the whole run of this process."""
+    """Start a real cloudlet where the settings expect it, for the whole run of this process."""
     account = settings.CLOUDINARY_ACCOUNT
     with running_cloudlet(
         data=VAR_DIR / "cloudlet",
@@ -69,20 +78,20 @@ def cloudlet_server() -> Iterator[RunningCloudlet]:
 
 @pytest.fixture
 def cloudlet(cloudlet_server: RunningCloudlet) -> RunningCloudlet:
-    """The running cloudlet. Tickets have random ids, so tests need not clean it up after themselves."""
+    """Return the running cloudlet. Tickets have random ids, so tests need not clean it up after themselves."""
     return cloudlet_server
 
 
 @pytest.fixture(autouse=True)
-def _open_gate() -> None:
-    """No test pays for what an earlier one let storage or the broker answer."""
+def _no_outages_remembered() -> None:
+    """Forget what an earlier test let storage or the broker answer."""
     gateway.limiter.reset()
     dispatch.forget_outage()
 
 
 @pytest.fixture(autouse=True)
 def network_out_of_place() -> Iterator[list[str]]:
-    """No request and no transaction waits for storage, in any test: here are the calls that would make one wait."""
+    """Fail a test in which a request or a transaction waits for the network. Yield the calls that would have waited."""
     with network_guard() as found:
         yield found
     assert not found
@@ -90,20 +99,20 @@ def network_out_of_place() -> Iterator[list[str]]:
 
 @pytest.fixture(autouse=True)
 def _no_messages_from_before() -> None:
-    """No worker that a test starts has to work off first what earlier tests sent to the default broker."""
+    """Empty the default broker, so that no worker processes what earlier tests sent."""
     for message in (VAR_DIR / "broker" / "messages").iterdir():
         message.unlink(missing_ok=True)
 
 
 @pytest.fixture(autouse=True)
 def _no_requests_counted() -> None:
-    """The limits on requests count in the cache, which a rolled back transaction leaves as it is."""
+    """Empty the cache, in which rate limits count: a rolled back transaction does not."""
     cache.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _settings_of_tests() -> Iterator[None]:
-    """Pages name their static files plainly (a test that serves them collects them itself); passwords hash fast."""
+    """Have pages name their static files plainly (a test that serves them collects them itself), and hash fast."""
     settings.STATIC_ROOT.mkdir(exist_ok=True)
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     hasher = "django.contrib.auth.hashers.MD5PasswordHasher"

@@ -1,4 +1,4 @@
-"""The database of a test run: migrated once, copied for every process, and emptied quickly after a test that commits."""
+"""The databases of a test run: migrated once, copied for every process, and emptied quickly after each test."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -14,6 +15,7 @@ from unittest import mock
 import psycopg
 from django.apps import apps
 from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection, transaction
 from django.db.models import Count, Max
@@ -28,64 +30,85 @@ FILLED_BY_DJANGO = ("contenttypes.ContentType", "auth.Permission")
 def test_database(name: str, run_dir: Path) -> Iterator[None]:
     """Make a database of this name, connect to it, and drop it afterwards.
 
-    `run_dir` is a folder that the processes of a run share. The first process migrates a database and keeps a copy as
-    the template; the others copy the template.
+    `run_dir` is a folder that the processes of a run share. The first process migrates a database, of which the others
+    make copies.
     """
+    global _migrated  # noqa: PLW0603 # as many as there are databases of this process: one
+    record = run_dir / f"migrated.{connection.vendor}"
     with open(run_dir / f"{connection.vendor}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        template = _Template(run_dir, name)
         connection.settings_dict["TEST"]["NAME"] = name
-        if template.exists():
-            connection.close()
-            template.copy_to(name)
+        if record.exists():
             settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
+            _migrated = Snapshot(record.read_text())
+            _migrated.restore()
         else:
             connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-            connection.close()
-            template.make_from(name)
+            _migrated = Snapshot.take("migrated")
+            record.write_text(_migrated.name)
     with _quick_flush():
         yield
     connection.close()
-    template.drop(name)
+    for snapshot in _taken:
+        _drop(snapshot.name)
+    _drop(name)
 
 
-class _Template:
-    """The migrated database that the processes of this run copy. Its maker drops it."""
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A copy of this process's database, by the copy's name. It is dropped when the tests end."""
 
-    def __init__(self, run_dir: Path, name: str) -> None:
-        self._record = run_dir / f"template.{connection.vendor}"
-        self._name = name
-        self._is_ours = False
+    name: str
 
-    def exists(self) -> bool:
-        return self._record.exists()
+    @classmethod
+    def take(cls, label: str) -> Snapshot:
+        """Copy the database as it is now. No other process may be connected to it."""
+        connection.close()
+        snapshot = cls(f"{connection.settings_dict['NAME']}_{label}")
+        _copy(connection.settings_dict["NAME"], snapshot.name)
+        _taken.append(snapshot)
+        return snapshot
 
-    def copy_to(self, name: str) -> None:
-        if connection.vendor == "postgresql":
-            self._execute("CREATE DATABASE {} TEMPLATE {}", name, self._record.read_text())
-        else:
-            shutil.copyfile(self._record, name)
+    def restore(self) -> None:
+        """Make the database anew from the copy."""
+        name = connection.settings_dict["NAME"]
+        connection.close()
+        _drop(name)
+        _copy(self.name, name)
+        ContentType.objects.clear_cache()
 
-    def make_from(self, name: str) -> None:
-        self._is_ours = True
-        if connection.vendor == "postgresql":
-            self._execute("CREATE DATABASE {} TEMPLATE {}", f"{name}_template", name)
-            self._record.write_text(f"{name}_template")
-        else:
-            shutil.copyfile(name, self._record)
 
-    def drop(self, name: str) -> None:
-        if connection.vendor == "postgresql":
-            # FORCE: processes that tests have killed are slow to leave.
-            self._execute("DROP DATABASE {} WITH (FORCE)", name)
-            if self._is_ours:
-                self._execute("DROP DATABASE {}", f"{name}_template")
+_taken: list[Snapshot] = []
+_migrated: Snapshot | None = None
 
-    def _execute(self, statement: str, *names: str) -> None:
-        values = connection.get_connection_params() | {"dbname": "postgres"}
-        parameters = {key: values[key] for key in ("host", "port", "user", "password", "dbname") if values.get(key)}
-        with psycopg.connect(**parameters, autocommit=True, connect_timeout=10) as server:
-            server.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+def restore_migrated() -> None:
+    """Give the tests that follow an empty database with today's tables, whatever was migrated in it."""
+    assert _migrated is not None
+    _migrated.restore()
+
+
+def _copy(source: str, target: str) -> None:
+    if connection.vendor == "postgresql":
+        _execute("CREATE DATABASE {} TEMPLATE {}", target, source)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _drop(name: str) -> None:
+    if connection.vendor == "postgresql":
+        # FORCE: processes that tests have killed are slow to leave.
+        _execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+    else:
+        for ending in ("", "-wal", "-shm"):
+            Path(f"{name}{ending}").unlink(missing_ok=True)
+
+
+def _execute(statement: str, *names: str) -> None:
+    values = connection.get_connection_params() | {"dbname": "postgres"}
+    parameters = {key: values[key] for key in ("host", "port", "user", "password", "dbname") if values.get(key)}
+    with psycopg.connect(**parameters, autocommit=True, connect_timeout=10) as server:
+        server.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from pytest_django.fixtures import Settings
 from apps.accounts import checks
 from apps.accounts.models import User
 from apps.demo.content import DOOR, HOLDERS, LOCAL_PASSWORD, MANAGER, make_demo
+from tests.database import restore_migrated
 from tests.factories import make_user
 
 from .test_app_sign_in import App
@@ -157,7 +158,7 @@ def test_without_a_database_the_check_says_so(
 @pytest.fixture
 def before() -> Iterator[Any]:
     yield _migrated([("accounts", "0001_initial")])
-    _migrated(MigrationExecutor(connection).loader.graph.leaf_nodes())
+    restore_migrated()
 
 
 def _migrated(targets: list[tuple[str, str]]) -> Any:

@@ -22,6 +22,7 @@ from apps.events.codes import code_of, find_ticket
 from apps.events.models import EventTicket, TicketCode
 from apps.publishing import sweep
 from cloudlet.testing import RunningCloudlet
+from tests.database import restore_migrated
 from tests.factories import make_user
 from tests.local_tickets import json_code, old_qr_png, write_local
 from tests.pictures import codes_in_pdf, codes_in_png
@@ -44,9 +45,8 @@ def migrate_to(targets: list[tuple[str, str]]) -> Any:
 def old_apps(settings: Any, tmp_path: Path) -> Iterator[Any]:
     """The models of the release before Cloudinary, in a database to match."""
     settings.MEDIA_ROOT = tmp_path / "media"
-    latest = MigrationExecutor(connection).loader.graph.leaf_nodes()
     yield migrate_to(BEFORE)
-    migrate_to(latest)
+    restore_migrated()
 
 
 def fill(apps: Any) -> dict[str, uuid.UUID]:
@@ -117,7 +117,7 @@ def before_ticket_codes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     module = import_module("apps.events.migrations.0010_ticket_codes")
     monkeypatch.setattr(module, "CHUNK", 2)
     yield migrate_to([("events", "0009_watching")])
-    migrate_forward()
+    restore_migrated()
 
 
 def old_event(apps: Any) -> Any:
@@ -184,7 +184,7 @@ def test_during_a_deployment_processes_of_the_version_before_still_issue_tickets
 @pytest.fixture
 def before_any_text_was_printed() -> Iterator[Any]:
     yield migrate_to([("events", "0011_public_id_suffix")])
-    migrate_forward()
+    restore_migrated()
 
 
 def test_tickets_that_were_given_up_for_a_text_are_made_once_more(before_any_text_was_printed: Any) -> None:

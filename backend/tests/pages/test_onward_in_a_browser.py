@@ -26,7 +26,7 @@ from ticketkit.wallet import google
 from .test_pages_in_a_browser import _no_proxy, chromium
 
 __all__ = ["_no_proxy", "chromium", "wallets", "world"]  # fixtures
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser"), pytest.mark.system]
 EMAIL = "holder@example.org"
 WORTH_WAITING_FOR = 20_000  # milliseconds, on a busy machine
 

@@ -22,7 +22,7 @@ from tests.project.test_every_route import BACK_OFFICE, ROLES, World, address, w
 from .test_pages_in_a_browser import _no_proxy, chromium
 
 __all__ = ["_no_proxy", "chromium", "world"]  # fixtures
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser"), pytest.mark.system]
 ROOT = ROLES.index("root")
 FILES = ("jsi18n/", "preview.<str:extension>")  # no pages
 
