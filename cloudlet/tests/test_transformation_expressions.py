@@ -247,9 +247,9 @@ def test_no_component_is_lost_or_moved(components: list[str]) -> None:
 
 def test_what_depends_on_the_asset_is_known() -> None:
     for chain in ("if_!a!_in_tags,w_5", "$x_ctx:!a!", "w_5/if_w_gt_1/if_fc_gt_1,w_2/if_end", "l_a/w_md:!a!_to_i"):
-        assert parse(chain).asks_the_asset
+        assert parse(chain).depends_on_asset
     for chain in ("w_5", "if_w_gt_1,w_2", "$x_!tags!", "l_text:Sans_20:tags"):
-        assert not parse(chain).asks_the_asset
+        assert not parse(chain).depends_on_asset
 
 
 def test_a_lookup_is_by_name_and_kind() -> None:

@@ -25,7 +25,7 @@ from PIL import Image
 from cloudlet import pictures
 from cloudlet.errors import ApiError
 from cloudlet.media.worker_pool import Answer, WorkerLostError
-from cloudlet.pictures import Budget
+from cloudlet.pictures import CpuBudget
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 from cloudlet.transformations import Limits, parse
 
@@ -151,7 +151,7 @@ def test_an_effect_many_times_is_too_much_work(effect: str, words: str, server: 
 
 
 def test_all_that_one_call_asks_for_has_one_budget() -> None:
-    source, limits, budget = PHOTO, Limits(), Budget(0.001)
+    source, limits, budget = PHOTO, Limits(), CpuBudget(0.001)
     make = {"layers": {}, "limits": limits, "budget": budget}
     pictures.transform(source, parse("w_50"), "png", **make)  # type: ignore[arg-type]
     with pytest.raises(ApiError, match="Too much work for one call"):
@@ -164,7 +164,7 @@ def test_a_lost_worker_and_an_svg_count_in_the_budget(monkeypatch: pytest.Monkey
     drawing += b'<feTurbulence baseFrequency=".05" numOctaves="6"/></filter>'
     drawing += b'<rect width="990" height="990" filter="url(#f)"/></svg>'
     make = {"layers": {}, "limits": Limits()}
-    budget = Budget(0.5)  # a tenth is enough for the worker that scales the drawing
+    budget = CpuBudget(0.5)  # a tenth is enough for the worker that scales the drawing
     pictures.transform(drawing, parse("w_9"), "png", **make, budget=budget)  # type: ignore[arg-type]
     with pytest.raises(ApiError, match="Too much work for one call"):
         pictures.transform(drawing, parse("w_9"), "png", **make, budget=budget)  # type: ignore[arg-type]
@@ -172,7 +172,7 @@ def test_a_lost_worker_and_an_svg_count_in_the_budget(monkeypatch: pytest.Monkey
     def lose(request: bytes) -> Answer:
         raise WorkerLostError("it took too much time or memory")
 
-    budget = Budget(60)
+    budget = CpuBudget(60)
     monkeypatch.setattr(pictures._workers, "ask", lose)
     for _ in range(3):
         with pytest.raises(ApiError, match="too much time or memory"):

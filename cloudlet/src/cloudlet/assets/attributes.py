@@ -7,7 +7,7 @@ from cloudlet.assets import parameter_values
 from cloudlet.errors import bad_request
 from cloudlet.media.file_info import MediaInfo
 from cloudlet.model import Asset, Json, now_iso
-from cloudlet.pictures import Budget, analysis
+from cloudlet.pictures import CpuBudget, analysis
 from cloudlet.staging import StagedBlob
 from cloudlet.store import Store
 from cloudlet.web.params import Params
@@ -66,7 +66,7 @@ def wanted_analyses(params: Params) -> list[str]:
     return [name for name in analysis.AVAILABLE if params.flag(name)]
 
 
-async def analyse_upload(params: Params, asset: Asset, blob: StagedBlob, info: MediaInfo, budget: Budget) -> None:
+async def analyse_upload(params: Params, asset: Asset, blob: StagedBlob, info: MediaInfo, budget: CpuBudget) -> None:
     """Adds the analyses asked for to an asset whose bytes are still staged; known faces stay."""
     wanted = wanted_analyses(params)
     if "faces" in asset.extra:

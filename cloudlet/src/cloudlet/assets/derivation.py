@@ -12,7 +12,7 @@ from cloudlet.assets.layer_loader import Authorise, LayerLoader
 from cloudlet.config import Settings
 from cloudlet.errors import not_found
 from cloudlet.model import Asset, Derived
-from cloudlet.pictures import Budget, Source
+from cloudlet.pictures import CpuBudget, Source
 from cloudlet.store import Store
 from cloudlet.transformations import AssetFacts, ImageLayer, Limits, Rendered, Transformation
 
@@ -40,7 +40,7 @@ class Renderer:
         transformation: Transformation,
         format_name: str,
         authorise: Authorise,
-        budget: Budget | None = None,
+        budget: CpuBudget | None = None,
     ) -> Derived:
         """Return the derived file, from the cache or made now. Raises ApiError 400 or 404 with what is wrong.
 
@@ -48,7 +48,7 @@ class Renderer:
         """
         layers = await self.layers.bring(transformation, authorise)
         cached = self._store.get_derived(asset, transformation.text, format_name)
-        sources = [*layers, asset] if transformation.asks_the_asset else layers
+        sources = [*layers, asset] if transformation.depends_on_asset else layers
         if cached and all(source.updated_at < cached.created_at for source in sources):
             return cached
         key = (asset.asset_id, asset.version, transformation.text, format_name)
@@ -70,7 +70,7 @@ class Renderer:
         transformation: Transformation,
         format_name: str,
         layers: Sequence[Asset],
-        budget: Budget | None,
+        budget: CpuBudget | None,
     ) -> Derived:
         rendered = await self._render(asset, transformation, format_name, layers, budget)
         derived = await run_in_threadpool(self._keep, asset, transformation, format_name, rendered)
@@ -84,7 +84,13 @@ class Renderer:
         return await self._render(asset, transformation, format_name, (), None)
 
     async def transformed(
-        self, source: Source, transformation: Transformation, format_name: str, *, authorise: Authorise, budget: Budget
+        self,
+        source: Source,
+        transformation: Transformation,
+        format_name: str,
+        *,
+        authorise: Authorise,
+        budget: CpuBudget,
     ) -> Rendered:
         """Return what :meth:`preview` does, of a picture that is no asset yet."""
         layers = await self.layers.bring(transformation, authorise)
@@ -96,7 +102,7 @@ class Renderer:
         transformation: Transformation,
         format_name: str,
         layers: Sequence[Asset],
-        budget: Budget | None,
+        budget: CpuBudget | None,
     ) -> Rendered:
         source = self._store.path(asset)
         return await self._work(source, transformation, format_name, layers, _facts_of(asset), budget)
@@ -108,7 +114,7 @@ class Renderer:
         format_name: str,
         layers: Sequence[Asset],
         facts: AssetFacts | None,
-        budget: Budget | None,
+        budget: CpuBudget | None,
     ) -> Rendered:
         """Render with the very layers that were authorised: an overwrite meanwhile puts nothing in their place."""
         files: dict[ImageLayer, Source] = {

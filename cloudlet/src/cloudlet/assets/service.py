@@ -13,7 +13,7 @@ from cloudlet.errors import ApiError, bad_request
 from cloudlet.ids import random_id
 from cloudlet.model import Asset, Derived, Json, now_iso
 from cloudlet.network.webhooks import Webhooks
-from cloudlet.pictures import Budget
+from cloudlet.pictures import CpuBudget
 from cloudlet.staging import StagedBlob
 from cloudlet.store import Store, Transaction, assets
 from cloudlet.store.assets import Stored
@@ -30,7 +30,7 @@ class AssetService:
     webhooks: Webhooks
     presenter: Presenter
     params: Params
-    budget: Budget
+    budget: CpuBudget
 
     async def save(self, blob: StagedBlob, asset: Asset, metadata: Mapping[str, Json], *, overwrite: bool) -> Stored:
         """Make the asset durable. Concurrent uploads of one id are served one after another; the last one stays.

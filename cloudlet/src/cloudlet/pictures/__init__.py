@@ -26,7 +26,7 @@ _workers = WorkerPool("cloudlet.pictures.worker", size=max(2, os.cpu_count() or 
 atexit.register(_workers.close)
 
 
-class Budget:
+class CpuBudget:
     """The CPU time that the pictures of one call may take together, whatever it asks for: incoming, eager, archive."""
 
     def __init__(self, seconds: float = CALL_SECONDS) -> None:
@@ -49,7 +49,7 @@ def transform(
     layers: dict[ImageLayer, Source],
     limits: Limits,
     facts: AssetFacts | None = None,
-    budget: Budget | None = None,
+    budget: CpuBudget | None = None,
 ) -> Rendered:
     """Return the transformed picture. Raises ApiError 400 with what is wrong, 404 when a file went away meanwhile."""
     header, content = _ask(
@@ -67,13 +67,13 @@ def analyse_stored(store: Store, asset: Asset, wanted: Collection[str]) -> dict[
     return analyse(store.path(asset), names)
 
 
-def analyse(source: Source, wanted: Sequence[str], budget: Budget | None = None) -> dict[str, Json]:
+def analyse(source: Source, wanted: Sequence[str], budget: CpuBudget | None = None) -> dict[str, Json]:
     """Return what can be said of a picture (the fields of `analysis.AVAILABLE`). Raises ApiError 400."""
     found: dict[str, Json] = _ask("analyse", budget, source=source, wanted=list(wanted))[0]["found"]
     return found
 
 
-def compose(operation: str, budget: Budget | None = None, **arguments: Any) -> Answer:
+def compose(operation: str, budget: CpuBudget | None = None, **arguments: Any) -> Answer:
     """Return what a function of `composing` makes. Raises ApiError 400."""
     return _ask(operation, budget, **arguments)
 
@@ -83,8 +83,8 @@ def source_of(blob: StagedBlob) -> Source:
     return blob.data if blob.data is not None else blob.path or b""
 
 
-def _ask(operation: str, budget: Budget | None, **arguments: Any) -> Answer:
-    budget = budget or Budget()
+def _ask(operation: str, budget: CpuBudget | None, **arguments: Any) -> Answer:
+    budget = budget or CpuBudget()
     budget.check()
     try:
         header, payload = _workers.ask(pickle.dumps((operation, arguments)))

@@ -1,6 +1,7 @@
-"""Cloudinary's transformation language: parse a string into typed steps, apply them to bytes.
+"""Cloudinary's transformation language: parse a string into typed steps and apply them to the bytes of an image.
 
-Pure: no HTTP, no store, no clock. Assets that a chain refers to come in through a callable.
+This package does no HTTP, knows no store and reads no clock. The assets that a chain refers to are loaded by a callable
+that the caller passes.
 """
 
 from cloudlet.transformations.decoding import decode

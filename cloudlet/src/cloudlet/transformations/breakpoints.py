@@ -1,6 +1,6 @@
-"""Responsive breakpoints: the widths at which a picture is worth delivering.
+"""Responsive breakpoints: the widths in which an image should be delivered.
 
-Cloudinary measures files; here the size is taken to grow with the area.
+Cloudinary measures the files. cloudlet assumes that their size grows with the area.
 """
 
 import re
@@ -12,7 +12,7 @@ _SETTINGS = re.compile(r"breakpoints(?:_(\d{1,5})_(\d{1,5})_(\d{1,6})_(\d{1,3}))
 
 @dataclass(frozen=True, slots=True)
 class Breakpoints:
-    """Widths in pixels, the step between two files in bytes. The defaults are Cloudinary's."""
+    """The settings, with widths in pixels and the step between two files in bytes. Defaults are Cloudinary's."""
 
     min_width: int = 50
     max_width: int = 1000
@@ -20,9 +20,9 @@ class Breakpoints:
     max_images: int = 20
 
     def widths(self, width: int, size: int) -> list[int]:
-        """For a picture of ``width`` pixels and ``size`` bytes: from the widest down to the narrowest.
+        """Return the breakpoints of an image of ``width`` pixels and ``size`` bytes, widest first.
 
-        None is wider than the picture. Each is at least ``bytes_step`` smaller than the one before, but the last.
+        None is wider than the image. Each file is at least ``bytes_step`` smaller than the one before, except the last.
         """
         widest = min(self.max_width, width)
         narrowest = min(self.min_width, widest)
@@ -41,7 +41,7 @@ class Breakpoints:
 
 
 def parse_breakpoints(text: str) -> Breakpoints:
-    """``breakpoints`` or ``breakpoints_MIN_MAX_STEP_IMAGES``, the step in kilobytes. Raises ValueError."""
+    """Parse ``breakpoints`` or ``breakpoints_MIN_MAX_STEP_IMAGES``, with the step in kilobytes. Raises ValueError."""
     match = _SETTINGS.fullmatch(text)
     if not match:
         raise ValueError(f"{text!r} is not written breakpoints_50_1000_20_20: widths, kilobytes, images")

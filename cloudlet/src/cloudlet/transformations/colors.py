@@ -11,7 +11,7 @@ _NAME = re.compile(r"[a-z]{3,24}")
 
 
 def parse_color(text: str) -> RGBA:
-    """Raises ValueError for what isn't a colour."""
+    """Return the colour that `text` describes. Raises ValueError if it is not a colour."""
     if text == "transparent":
         return (0, 0, 0, 0)
     if match := _HEX.fullmatch(text):

@@ -1,7 +1,8 @@
-"""`if_`, `if_else` and `if_end`: a flat chain to conditions with their branches.
+"""Turn a flat chain with `if_`, `if_else` and `if_end` into conditions with branches.
 
-They are written in two ways: `if_w_gt_300/.../if_else/.../if_end`, and for one component `if_w_gt_300,c_scale,w_300`,
-perhaps followed by `if_else,w_100`. A condition that nothing ends holds to the end of the chain.
+There are two forms. The long form is `if_w_gt_300/.../if_else/.../if_end`. The short form is one component,
+`if_w_gt_300,c_scale,w_300`, which `if_else,w_100` may follow. A condition without `if_end` extends to the end of the
+chain.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,14 +13,14 @@ from cloudlet.transformations.errors import TransformationError
 from cloudlet.transformations.expressions import Expression
 from cloudlet.transformations.model import Condition, LayerStep, Node, Step
 
-MAX_DEPTH = 8
-_OF_THE_DELIVERY = frozenset({"attachment", "getinfo", "immutable_cache", "any_format"})
+MAX_CONDITION_DEPTH = 8
+_DELIVERY_FLAGS = frozenset({"attachment", "getinfo", "immutable_cache", "any_format"})
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`if_...`, `if_else` or `if_end` in a component; `expression` is what an `if_` asks."""
+    """An `if_...`, `if_else` or `if_end` in a component. Only `if_` has an `expression`."""
 
     kind: Literal["if", "else", "end"]
     text: str
@@ -28,25 +29,29 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Component(Generic[Item]):
-    """What stands between two slashes: perhaps a mark, and what comes with it."""
+    """The content between two slashes: a mark or None, and the items beside it."""
 
     mark: Mark | None
     items: tuple[Item, ...]
 
     def marks(self, kind: str) -> bool:
+        """Return whether the component has a mark of that kind."""
         return self.mark is not None and self.mark.kind == kind
 
 
 def build(
     components: Sequence[Component[Item]], nest: Callable[[list[Item | Node]], tuple[Node, ...]]
 ) -> tuple[Node, ...]:
-    """The nodes of a chain. `nest` puts the items of one branch together."""
-    parts: list[Mark | Item] = _in_long_form(components)
+    """Return the nodes of a chain.
+
+    `nest` turns the items of one branch into nodes. Raises TransformationError if marks are out of place.
+    """
+    parts: list[Mark | Item] = _with_explicit_ends(components)
     return _Builder(parts, nest).branch(None)
 
 
-def _in_long_form(components: Sequence[Component[Item]]) -> list[Mark | Item]:
-    """Adds the `if_end` that conditions of one component go without."""
+def _with_explicit_ends(components: Sequence[Component[Item]]) -> list[Mark | Item]:
+    """Convert conditions in the short form to the long form by adding the `if_end` that they leave out."""
     parts: list[Mark | Item] = []
     opened = 0
     skipped = False
@@ -61,7 +66,7 @@ def _in_long_form(components: Sequence[Component[Item]]) -> list[Mark | Item]:
         if component.marks("end"):
             opened -= 1
         elif component.marks("if"):
-            if not component.items or (not opened and _is_ended(components[position + 1 :])):
+            if not component.items or (not opened and _has_own_end(components[position + 1 :])):
                 opened += 1
                 continue
             following = components[position + 1] if position + 1 < len(components) else None
@@ -72,8 +77,8 @@ def _in_long_form(components: Sequence[Component[Item]]) -> list[Mark | Item]:
     return parts
 
 
-def _is_ended(following: Sequence[Component[Item]]) -> bool:
-    """Whether an `if_else` or `if_end` further on can only belong to the condition before `following`."""
+def _has_own_end(following: Sequence[Component[Item]]) -> bool:
+    """Return whether an `if_else` or `if_end` in `following` can only belong to the condition before it."""
     depth = short = 0
     for position, component in enumerate(following):
         if component.marks("if"):
@@ -102,7 +107,7 @@ class _Builder(Generic[Item]):
         self._depth = depth
 
     def branch(self, opener: Mark | None) -> tuple[Node, ...]:
-        """What follows until the branch of `opener` ends; the mark that ends it is left where it is."""
+        """Consume parts until the branch of `opener` ends, and return its nodes. The mark that ends it is kept."""
         items: list[Item | Node] = []
         while self._parts:
             part = self._parts[-1]
@@ -116,16 +121,16 @@ class _Builder(Generic[Item]):
         nodes = self._nest(items)
         if opener is not None:
             for node in nodes:
-                _refuse_for_delivery(node, opener)
+                _refuse_delivery_parameters(node, opener)
         return nodes
 
     def _condition(self) -> Condition:
         mark = self._parts.pop()
-        assert isinstance(mark, Mark)  # noqa: S101 - the caller looked
+        assert isinstance(mark, Mark)  # noqa: S101 - the caller checked it
         assert mark.expression is not None  # noqa: S101 - an `if_` has one
         self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise TransformationError(mark.text, f"conditions may lie {MAX_DEPTH} deep at most")
+        if self._depth > MAX_CONDITION_DEPTH:
+            raise TransformationError(mark.text, f"conditions may lie {MAX_CONDITION_DEPTH} deep at most")
         then = self.branch(mark)
         otherwise: tuple[Node, ...] = ()
         if self._next_is("else"):
@@ -143,13 +148,13 @@ class _Builder(Generic[Item]):
         return isinstance(part, Mark) and part.kind == kind
 
 
-def _refuse_for_delivery(node: Node, opener: Mark) -> None:
-    """What a delivery has to know before the first pixel is read can't depend on the pixels."""
+def _refuse_delivery_parameters(node: Node, opener: Mark) -> None:
+    """Raise TransformationError for parameters that a delivery must know before it reads the first pixel."""
     step = node.placement if isinstance(node, LayerStep) else node
     if not isinstance(step, Step):
         return
     given = (step.format, step.page, step.density, step.default_image, step.breakpoints)
-    if any(value is not None for value in given) or step.flags & _OF_THE_DELIVERY:
+    if any(value is not None for value in given) or step.flags & _DELIVERY_FLAGS:
         raise TransformationError(
             step.text, f"format, page, density, default image and attachment can't depend on {opener.text} in cloudlet"
         )

@@ -1,6 +1,6 @@
-"""Stored bytes to pictures: Pillow for images, PDFium for pages of a PDF, resvg for SVG.
+"""Decode stored bytes: images by Pillow, pages of a PDF by PDFium, SVG by resvg.
 
-Sizes are checked before pixels are made.
+Sizes are checked before pixels are decoded.
 """
 
 import io
@@ -14,10 +14,12 @@ from cloudlet.transformations.errors import TransformationError, UnreadableSourc
 
 DEFAULT_DENSITY = 150
 _READABLE = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "ICO", "PPM", "JPEG2000")
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is one for the whole process; ours is checked for each call
+Image.MAX_IMAGE_PIXELS = None  # Pillow's limit is global; ours is checked for each call
 
 
 class PixelLimit(Protocol):
+    """The limits of one source image: its pixels in all, and the pixels of a side."""
+
     @property
     def source_pixels(self) -> int: ...
 
@@ -26,8 +28,8 @@ class PixelLimit(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """What was stored. `frames` holds one picture, or all of an animation when asked for."""
+class Decoded:
+    """A decoded file. `frames` holds one image, or all frames of an animation. `durations` are in milliseconds."""
 
     format: str
     frames: tuple[Image.Image, ...]
@@ -47,17 +49,18 @@ def decode(
     density: int | None = None,
     animated: bool = False,
     upright: bool = True,
-) -> Source:
-    """The first picture in `content`, or page or frame `page` (from 1); all frames when `animated`.
+) -> Decoded:
+    """Decode the first image in `content`, or page or frame `page` (from 1), or all frames when `animated`.
 
-    `upright` turns a photograph as its EXIF orientation says.
+    `density` is in dots per inch and applies to PDF and SVG. `upright` rotates an image as its EXIF orientation says.
 
-    Raises UnreadableSourceError, or TransformationError for a page that isn't there.
+    Raises UnreadableSourceError if the bytes cannot be decoded or exceed `limits`, and TransformationError if there is
+    no such page.
     """
     if is_pdf(content):
-        return Source("pdf", (_pdf_page(content, page or 1, density or DEFAULT_DENSITY, limits.source_pixels),))
+        return Decoded("pdf", (_pdf_page(content, page or 1, density or DEFAULT_DENSITY, limits.source_pixels),))
     if svg.is_svg(content):
-        content = _rasterized(content, density, limits.source_pixels)
+        content = _rasterize(content, density, limits.source_pixels)
     try:
         with Image.open(io.BytesIO(content), formats=_READABLE) as image:
             return _read_image(image, limits, page, animated, upright)
@@ -69,14 +72,14 @@ def decode(
         raise UnreadableSourceError(f"the stored file is not a readable image: {error}") from error
 
 
-def _rasterized(content: bytes, density: int | None, limit: int) -> bytes:
+def _rasterize(content: bytes, density: int | None, limit: int) -> bytes:
     try:
         return svg.rasterize(content, density, limit)
     except svg.SvgError as error:
         raise UnreadableSourceError(str(error)) from error
 
 
-def _read_image(image: Image.Image, limits: PixelLimit, page: int | None, animated: bool, upright: bool) -> Source:
+def _read_image(image: Image.Image, limits: PixelLimit, page: int | None, animated: bool, upright: bool) -> Decoded:
     frame_count = getattr(image, "n_frames", 1)
     _check_size(image.size, limits)
     image_format = (image.format or "png").lower()
@@ -87,16 +90,16 @@ def _read_image(image: Image.Image, limits: PixelLimit, page: int | None, animat
         return _animation(image, image_format, frame_count, upright)
     image.seek((page or 1) - 1)
     _check_size(image.size, limits)
-    return Source(image_format, (_normalised(image, upright),))
+    return Decoded(image_format, (_normalise(image, upright),))
 
 
-def _animation(image: Image.Image, image_format: str, frame_count: int, upright: bool) -> Source:
+def _animation(image: Image.Image, image_format: str, frame_count: int, upright: bool) -> Decoded:
     frames, durations = [], []
     for number in range(frame_count):
         image.seek(number)
-        frames.append(_normalised(image, upright))
+        frames.append(_normalise(image, upright))
         durations.append(int(image.info.get("duration", 100)))
-    return Source(image_format, tuple(frames), tuple(durations), int(image.info.get("loop", 0)))
+    return Decoded(image_format, tuple(frames), tuple(durations), int(image.info.get("loop", 0)))
 
 
 def _check_size(size: tuple[int, int], limits: PixelLimit) -> None:
@@ -111,8 +114,8 @@ def _check_pixels(width: int, height: int, limits: PixelLimit) -> None:
         raise UnreadableSourceError(f"the image is {width}x{height}; more than {megapixels:g} megapixels")
 
 
-def _normalised(image: Image.Image, upright: bool) -> Image.Image:
-    """A picture of its own in one of the modes L, LA, RGB, RGBA (1-bit pictures become L)."""
+def _normalise(image: Image.Image, upright: bool) -> Image.Image:
+    """Return a new image in one of the modes L, LA, RGB and RGBA. 1-bit images become L."""
     turned = ImageOps.exif_transpose(image) if upright else image.copy()
     transparent = turned.has_transparency_data
     if turned.mode in ("L", "LA", "RGB", "RGBA") and (turned.mode.endswith("A") or not transparent):
@@ -134,7 +137,7 @@ def _pdf_page(content: bytes, number: int, density: int, limit: int) -> Image.Im
 
 
 def extract_page(content: bytes, number: int) -> bytes:
-    """One page of a PDF as a PDF of its own."""
+    """Return one page of a PDF as a PDF. Raises TransformationError if there is no such page, UnreadableSourceError."""
     try:
         return pdf.extract_page(content, number)
     except pdf.PageMissingError as error:

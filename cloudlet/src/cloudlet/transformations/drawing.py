@@ -1,4 +1,4 @@
-"""One component's pixels, in this order: stand up, resize, rotate, effect, corners, border, opacity, background."""
+"""Apply one component, in this order: auto-rotate, resize, rotate, effect, corners, border, opacity, background."""
 
 import math
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps, ImageStat
 
 from cloudlet.transformations.effects import apply_effect
 from cloudlet.transformations.encoding import flatten
-from cloudlet.transformations.focus import busiest_box
+from cloudlet.transformations.focus import most_detailed_box
 from cloudlet.transformations.geometry import Size, plan_resize
 from cloudlet.transformations.model import Background, Border, Corners, Step
 
 Spend = Callable[[int, int, str], None]
-"""Told the size of every picture before it is made; raises TransformationError when it is too much."""
+"""Called with the size of each image before it is made. Raises TransformationError when that is too much work."""
 
 _OVERSAMPLE = 4
 _TRANSPARENT = (0, 0, 0, 0)
@@ -21,10 +21,14 @@ _AUTO_TURNS = frozenset({"auto_right", "auto_left"})
 
 
 def apply_step(image: Image.Image, step: Step, spend: Spend, base: Size | None = None) -> Image.Image:
-    """`base` is the size of the picture that a layer is for, which `fl_relative` makes fractions refer to."""
+    """Return the image after one step.
+
+    `base` is the size of the image that a layer is put on. With `fl_relative`, fractions refer to it. Raises
+    TransformationError if the step is too much work.
+    """
     for angle in step.angles:
         if angle in _AUTO_TURNS:
-            image = _stand_up(image, step, clockwise=angle == "auto_right")
+            image = _turn_to_fit(image, step, clockwise=angle == "auto_right")
     if step.resizes:
         image = _resize(image, step, spend, base if "relative" in step.flags else None)
     for angle in step.angles:
@@ -47,7 +51,7 @@ def apply_step(image: Image.Image, step: Step, spend: Spend, base: Size | None =
 def _resize(image: Image.Image, step: Step, spend: Spend, relative_to: Size | None) -> Image.Image:
     placement = plan_resize(image.size, step, relative_to)
     if placement.box and (step.gravity or "").startswith("auto"):
-        placement = replace(placement, box=busiest_box(image, placement.scaled, placement.box))
+        placement = replace(placement, box=most_detailed_box(image, placement.scaled, placement.box))
     spend(*placement.size, step.text)
     if placement.scaled != image.size:
         image = _scale(image, placement.scaled, placement.box)
@@ -59,7 +63,7 @@ def _resize(image: Image.Image, step: Step, spend: Spend, relative_to: Size | No
 
 
 def _scale(image: Image.Image, scaled: Size, box: tuple[int, int, int, int] | None) -> Image.Image:
-    """Only what `box` keeps is computed, however large the whole would have become."""
+    """Scale the image, but compute only the part that `box` keeps."""
     size = (box[2] - box[0], box[3] - box[1]) if box else scaled
     across, down = image.width / scaled[0], image.height / scaled[1]
     source = None
@@ -76,7 +80,7 @@ def _pad(image: Image.Image, canvas_size: Size, offset: tuple[int, int], step: S
     rgba = image.convert("RGBA")
     layer = Image.new("RGBA", canvas_size, _TRANSPARENT)
     layer.paste(rgba, offset)
-    return without_needless_alpha(Image.alpha_composite(canvas, layer))
+    return drop_opaque_alpha(Image.alpha_composite(canvas, layer))
 
 
 def _backdrop(image: Image.Image, size: Size, background: Background) -> Image.Image:
@@ -89,7 +93,7 @@ def _backdrop(image: Image.Image, size: Size, background: Background) -> Image.I
 
 
 def _border_color(image: Image.Image) -> tuple[int, int, int, int]:
-    """The mean colour of the outermost pixels."""
+    """Return the mean colour of the outermost pixels."""
     rgb = flatten(image).convert("RGB")
     mask = Image.new("L", rgb.size, 255)
     if rgb.width > 2 and rgb.height > 2:
@@ -100,7 +104,7 @@ def _border_color(image: Image.Image) -> tuple[int, int, int, int]:
 
 def _on_background(image: Image.Image, background: Background) -> Image.Image:
     backdrop = _backdrop(image, image.size, background)
-    return without_needless_alpha(Image.alpha_composite(backdrop, image.convert("RGBA")))
+    return drop_opaque_alpha(Image.alpha_composite(backdrop, image.convert("RGBA")))
 
 
 def _rotate(image: Image.Image, angle: str, step: Step, spend: Spend) -> Image.Image:
@@ -119,22 +123,22 @@ def _rotate(image: Image.Image, angle: str, step: Step, spend: Spend) -> Image.I
         return image
     diagonal = round((image.width**2 + image.height**2) ** 0.5)
     spend(diagonal, diagonal, step.text)
-    margin = ImageOps.expand(image.convert("RGBA"), 1, _TRANSPARENT)  # so that the turned edges come out smooth
+    margin = ImageOps.expand(image.convert("RGBA"), 1, _TRANSPARENT)  # anti-aliases the rotated edges
     turned = margin.rotate(-degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=_TRANSPARENT)
-    width, height = _turned_size(image.size, degrees)
+    width, height = _rotated_size(image.size, degrees)
     left, top = (turned.width - width) // 2, (turned.height - height) // 2
     return turned.crop((left, top, left + width, top + height))
 
 
-def _turned_size(size: tuple[int, int], degrees: int) -> tuple[int, int]:
-    """The whole pixels of the box around a turned picture, rounded down as Cloudinary does."""
+def _rotated_size(size: tuple[int, int], degrees: int) -> tuple[int, int]:
+    """Return the size of the box around a rotated image, rounded down as Cloudinary does."""
     cosine, sine = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
     width, height = size
     return max(1, int(width * cosine + height * sine)), max(1, int(width * sine + height * cosine))
 
 
-def _stand_up(image: Image.Image, step: Step, *, clockwise: bool) -> Image.Image:
-    """Turn by a quarter when the picture and the box asked for don't lie the same way."""
+def _turn_to_fit(image: Image.Image, step: Step, *, clockwise: bool) -> Image.Image:
+    """Rotate by 90 degrees if one of the image and the requested box is landscape and the other is not."""
     ratio = step.aspect_ratio
     if ratio is None and step.width and step.height:
         ratio = step.width.value / step.height.value
@@ -151,7 +155,10 @@ def _round_corners(image: Image.Image, radius: Corners | str, dpr: float) -> Ima
 
 
 def corner_mask(size: Size, radius: Corners | str, dpr: float = 1.0) -> Image.Image:
-    """White inside the rounded rectangle, with smooth edges. Corners run clockwise from the top left."""
+    """Return a mask that is white inside the rounded rectangle, with anti-aliased edges.
+
+    The corners of `radius` run clockwise from the top left. "max" makes an ellipse.
+    """
     width, height = size
     mask = Image.new("L", size, 255)
     if isinstance(radius, str):
@@ -196,10 +203,11 @@ def _draw_border(image: Image.Image, border: Border, step: Step, spend: Spend) -
     frame.putalpha(ImageChops.multiply(frame.getchannel("A"), inside))
     layer = Image.new("RGBA", outer, _TRANSPARENT)
     layer.paste(image.convert("RGBA"), (width, width))
-    return without_needless_alpha(Image.alpha_composite(frame, layer))
+    return drop_opaque_alpha(Image.alpha_composite(frame, layer))
 
 
 def fade(image: Image.Image, opacity: int) -> Image.Image:
+    """Return the image with its opacity reduced to `opacity` per cent."""
     if opacity == 100:
         return image
     rgba = image.convert("RGBA")
@@ -207,8 +215,8 @@ def fade(image: Image.Image, opacity: int) -> Image.Image:
     return rgba
 
 
-def without_needless_alpha(image: Image.Image) -> Image.Image:
-    """RGB when every pixel is opaque, so that a photograph isn't stored as a transparent one."""
+def drop_opaque_alpha(image: Image.Image) -> Image.Image:
+    """Convert the image to RGB if all pixels are opaque, which makes smaller files."""
     if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
         return image.convert("RGB")
     return image

@@ -1,7 +1,7 @@
-"""`e_...`: which effects there are, which arguments they take, and what they do to a picture.
+"""The effects of `e_...`: their arguments and their implementation.
 
-Names, ranges and defaults are Cloudinary's. The formulas are close relatives, not the same code: a reader sees the
-same effect, a byte comparison doesn't.
+Names, ranges and defaults are Cloudinary's. The formulas approximate Cloudinary's: results look alike, but their
+pixels differ.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Spend = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class _Definition:
-    """`low` to `high` bound the first argument; `default` stands in when it isn't given."""
+    """An effect. `low` to `high` bound its first argument, and `default` is used when it is not given."""
 
     draw: Callable[[Picture, int, Step], Picture]
     low: int = 0
@@ -31,7 +31,7 @@ class _Definition:
 
 
 def check_effect(effect: Effect) -> None:
-    """Raises ValueError for an unknown effect or an argument out of range."""
+    """Raise ValueError if the effect is unknown or an argument is out of range."""
     if effect.name in BLEND_MODES and not effect.arguments:
         return
     definition = _EFFECTS.get(effect.name)
@@ -60,27 +60,32 @@ def _argument(effect: Effect, definition: _Definition) -> int:
 
 
 _WEIGHTS = {"oil_paint": 30, "unsharp_mask": 3, "sharpen": 3, "blur": 2, "vignette": 2}
-"""How many scaled pixels a pixel of an effect counts for, where that is more than one.
+"""The cost of one pixel of an effect in scaled pixels, where it is more than one.
 
-CPU time by measurement, in times of a pixel scaled by Lanczos (24 ns), median of several runs: oil_paint 31, sharpen
-and unsharp_mask 2.4, blur 1.8, shadow 1.6 (its larger canvas is counted apart), hue 0.9, vignette 0.5, all others less.
-A vignette counts for more than its time: it holds four more pictures of its size.
+Measured CPU time, as a multiple of one pixel scaled by Lanczos (24 ns), median of several runs: oil_paint 31, sharpen
+and unsharp_mask 2.4, blur 1.8, shadow 1.6 (its larger canvas is counted separately), hue 0.9, vignette 0.5, all others
+less. A vignette costs more than its time because it holds four more images of its size in memory.
 """
 
 
 def apply_effect(image: Picture, effect: Effect, step: Step, spend: Spend) -> Picture:
+    """Return the image with the effect applied.
+
+    The caller has spent one image of this size. `spend` is called for what the effect costs beyond that, and raises
+    TransformationError when it is too much.
+    """
     definition = _EFFECTS[effect.name]
     if effect.name == "trim":
         return _trim(image, *_trim_arguments(effect))
     if effect.name == "shadow":
         spend(image.width * 2, image.height * 2, step.text)
-    for _ in range(_WEIGHTS.get(effect.name, 1) - 1):  # the caller has spent one
+    for _ in range(_WEIGHTS.get(effect.name, 1) - 1):
         spend(image.width, image.height, step.text)
     return definition.draw(image, _argument(effect, definition), step)
 
 
 def _opaque(draw: Callable[[Picture, int], Picture]) -> Callable[[Picture, int, Step], Picture]:
-    """Work on the colours only; transparency stays as it was."""
+    """Wrap an effect that changes colours only, so that it keeps the alpha channel."""
 
     def drawn(image: Picture, argument: int, _: Step) -> Picture:
         alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
@@ -93,7 +98,7 @@ def _opaque(draw: Callable[[Picture, int], Picture]) -> Callable[[Picture, int, 
 
 
 def _whole(draw: Callable[[Picture, int], Picture]) -> Callable[[Picture, int, Step], Picture]:
-    """Work on colours and transparency alike."""
+    """Wrap an effect that changes colours and the alpha channel alike."""
     return lambda image, argument, _: draw(image.convert("RGBA") if image.mode == "LA" else image, argument)
 
 
@@ -190,7 +195,7 @@ def _colorize(image: Picture, strength: int, step: Step) -> Picture:
 
 
 def _trim_arguments(effect: Effect) -> tuple[int, RGBA | None]:
-    """`e_trim:TOLERANCE:COLOUR`, each of which may be empty. Raises ValueError."""
+    """Return tolerance and colour of `e_trim:TOLERANCE:COLOUR`, each of which may be empty. Raises ValueError."""
     tolerance, colour, *rest = (*effect.arguments, "", "")
     if any(rest):
         raise ValueError("effect trim takes a tolerance and a colour")
@@ -199,7 +204,7 @@ def _trim_arguments(effect: Effect) -> tuple[int, RGBA | None]:
 
 
 def _trim(image: Picture, tolerance: int, colour: RGBA | None) -> Picture:
-    """Cut away the border that has the colour given, else that of the corner (or is transparent)."""
+    """Crop the border of `colour`. Without a colour, crop what is transparent or has the colour of the corner."""
     if image.mode in ("LA", "RGBA") and colour is None:
         box = image.getchannel("A").point(lambda value: 255 if value * 100 > tolerance * 255 else 0).getbbox()
     else:
@@ -211,7 +216,7 @@ def _trim(image: Picture, tolerance: int, colour: RGBA | None) -> Picture:
 
 
 def _make_transparent(image: Picture, tolerance: int, step: Step) -> Picture:
-    """Pixels near the corner's colour (or `co_`) lose their opacity."""
+    """Make pixels transparent whose colour is near that of `co_`, or else of the corner."""
     rgba = image.convert("RGBA")
     rgb = rgba.convert("RGB")
     target = step.color[:3] if step.color else rgb.getpixel((0, 0))
@@ -222,7 +227,7 @@ def _make_transparent(image: Picture, tolerance: int, step: Step) -> Picture:
 
 
 def _shadow(image: Picture, strength: int, step: Step) -> Picture:
-    """A soft shadow below and to the right, or at `x_`, `y_`; the canvas grows to hold it."""
+    """Draw a soft shadow below and to the right, or at `x_`, `y_`. The canvas grows to hold it."""
     x = round(step.x.pixels(image.width) if step.x else image.width * 0.04)
     y = round(step.y.pixels(image.height) if step.y else image.height * 0.04)
     x, y = max(-image.width // 2, min(x, image.width // 2)), max(-image.height // 2, min(y, image.height // 2))
@@ -233,7 +238,7 @@ def _shadow(image: Picture, strength: int, step: Step) -> Picture:
     rgba = image.convert("RGBA")
     shade = Image.new("L", size, 0)
     shade.paste(rgba.getchannel("A").point(lambda value: value * 0.6), (left + x, top + y))
-    canvas = Image.new("RGBA", size, (step.color or (0, 0, 0, 255))[:3] + (0,))
+    canvas = Image.new("RGBA", size, (*(step.color or (0, 0, 0, 255))[:3], 0))
     canvas.putalpha(shade.filter(ImageFilter.GaussianBlur(blur / 2)))
     canvas.alpha_composite(rgba, (left, top))
     return canvas
@@ -280,6 +285,6 @@ BLEND_MODES = {
     "screen": ImageChops.screen,
     "overlay": ImageChops.overlay,
 }
-"""Effects that say how a layer is laid over the picture, instead of changing one picture."""
+"""Effects that say how a layer is blended with the image, instead of changing one image."""
 
 EFFECT_NAMES = frozenset(_EFFECTS)

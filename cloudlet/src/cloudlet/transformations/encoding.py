@@ -1,4 +1,4 @@
-"""Pictures to bytes: format, quality, flags."""
+"""Encode images, with the requested format, quality and flags."""
 
 import io
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from cloudlet.transformations.decoding import Source
+from cloudlet.transformations.decoding import Decoded
 from cloudlet.transformations.model import Quality
 from cloudlet.transformations.vocabulary import FORMATS
 
@@ -28,8 +28,8 @@ class Encoded:
     height: int
 
 
-def encode(source: Source, format_name: str, quality: Quality | None, flags: frozenset[str]) -> Encoded:
-    """`format_name` is a key of `FORMATS`. An animation stays one where the format can hold it."""
+def encode(source: Decoded, format_name: str, quality: Quality | None, flags: frozenset[str]) -> Encoded:
+    """Encode a decoded file as `format_name`, a key of `FORMATS`. Animations are kept where the format allows them."""
     pillow_format = FORMATS[format_name]
     frames = [_fit_mode(frame, pillow_format, flags) for frame in source.frames]
     options = _options(pillow_format, quality, flags, frames[0].size)
@@ -61,13 +61,13 @@ def _fit_mode(image: Image.Image, pillow_format: str, flags: frozenset[str]) -> 
 
 
 def _is_black_and_white(image: Image.Image) -> bool:
-    """Codes and line art: one bit a pixel is lossless then, and far smaller."""
+    """Return whether one bit per pixel is lossless, as for QR codes and line art. It is far smaller."""
     colors = image.getcolors(2)
     return colors is not None and all(value in (0, 255) for _, value in colors)
 
 
 def flatten(image: Image.Image, color: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
-    """Without transparency, on white unless told otherwise."""
+    """Return the image without an alpha channel, on a background of `color`."""
     if image.mode not in ("LA", "RGBA"):
         return image
     rgba = image.convert("RGBA")

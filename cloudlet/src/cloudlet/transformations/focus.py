@@ -1,7 +1,7 @@
-"""`g_auto`: keep the part of a picture where most is going on.
+"""Choose the part of an image to keep for `g_auto`.
 
-Most going on means: most edges in luminance, summed over the window to keep. Of equal windows the one nearest to the
-middle wins. No faces or objects are recognised.
+It is the window with the largest sum of edges in luminance. Of equal windows, the one nearest to the centre wins. Faces
+and objects are not recognised.
 """
 
 from itertools import accumulate
@@ -14,8 +14,8 @@ from cloudlet.transformations.geometry import Box, Size
 _MAP_SIDE = 64
 
 
-def busiest_box(image: Image.Image, scaled: Size, box: Box) -> Box:
-    """`box` moved, within a picture scaled to `scaled`, to where `image` has most edges."""
+def most_detailed_box(image: Image.Image, scaled: Size, box: Box) -> Box:
+    """Return `box`, moved to where the image has most edges. `box` refers to the image scaled to `scaled`."""
     width, height = box[2] - box[0], box[3] - box[1]
     energy = _energy(image)
     columns = min(energy.width, max(1, round(width / scaled[0] * energy.width)))
@@ -31,7 +31,7 @@ def _energy(image: Image.Image) -> Image.Image:
     small = flatten(image).convert("L")
     small.thumbnail((_MAP_SIDE, _MAP_SIDE), Image.Resampling.BOX)
     edges = small.filter(ImageFilter.FIND_EDGES)
-    inner = Image.new("L", edges.size, 0)  # the filter leaves the outermost pixels as they were
+    inner = Image.new("L", edges.size, 0)  # the filter leaves the outermost pixels unchanged
     if edges.width > 2 and edges.height > 2:
         frame = (1, 1, edges.width - 1, edges.height - 1)
         inner.paste(edges.crop(frame), frame[:2])
@@ -39,7 +39,7 @@ def _energy(image: Image.Image) -> Image.Image:
 
 
 def _best_window(energy: Image.Image, columns: int, rows: int) -> tuple[int, int]:
-    """Left top corner of the window with the largest sum, by a summed-area table."""
+    """Return the top left corner of the window with the largest sum, using a summed-area table."""
     width, height = energy.size
     table = [[0] * (width + 1)]
     content = energy.tobytes()

@@ -1,6 +1,6 @@
-"""What a resize does, as numbers: how large the picture is scaled, which part is kept, on which canvas it lands.
+"""Plan a resize: the size to scale to, the part to keep, and the canvas to put it on.
 
-Semantics from Cloudinary's pages on image resize, padding and crop modes.
+The semantics are those of Cloudinary's pages on image resize, padding and crop modes.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,16 @@ from cloudlet.transformations.vocabulary import COMPASS
 
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
-FILL_PAD_MAX_CROP = 0.25
-"""`fill_pad` crops at most this share of a side before it pads. Cloudinary decides by content; this is a constant."""
+FILL_PAD_MAX_CROP_SHARE = 0.25
+"""`fill_pad` crops at most this fraction of a side before it pads. Cloudinary decides by content instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Scale to `scaled`, keep `box` of that (left, top, right, bottom), then paste at `offset` on `canvas`."""
+    """The plan of a resize: scale to `scaled`, crop to `box` (left, top, right, bottom), paste at `offset` on `canvas`.
+
+    A `box` of None keeps all of the scaled image. A `canvas` of None needs no padding.
+    """
 
     scaled: Size
     box: Box | None = None
@@ -25,6 +28,7 @@ class Placement:
 
     @property
     def size(self) -> Size:
+        """The size of the resulting image."""
         if self.canvas:
             return self.canvas
         return (self.box[2] - self.box[0], self.box[3] - self.box[1]) if self.box else self.scaled
@@ -36,11 +40,11 @@ class _Target:
     height: float | None
 
     def scale_inside(self, size: Size) -> float:
-        """The factor at which the picture just fits the target."""
+        """Return the largest factor at which the image fits into the target."""
         return min(self._factors(size))
 
     def scale_over(self, size: Size) -> float:
-        """The factor at which the picture just covers the target."""
+        """Return the smallest factor at which the image covers the target."""
         return max(self._factors(size))
 
     def _factors(self, size: Size) -> list[float]:
@@ -48,12 +52,12 @@ class _Target:
         return [wanted / have for wanted, have in pairs if wanted is not None] or [1.0]
 
     def or_size(self, size: Size) -> Size:
-        """The target in whole pixels; a side that isn't asked for is `size`'s."""
+        """Return the target in whole pixels, with the sides of `size` where the target has none."""
         return _whole(self.width or size[0]), _whole(self.height or size[1])
 
 
 def plan_resize(size: Size, step: Step, relative_to: Size | None = None) -> Placement:
-    """Where `step` takes a picture of `size`. `relative_to` is what fractions refer to (default: the picture)."""
+    """Return how `step` resizes an image of `size`. Fractions refer to `relative_to`, by default the image itself."""
     crop = step.crop or "scale"
     target = _target(size, step, crop, relative_to or size)
     if crop == "scale":
@@ -93,7 +97,7 @@ def _pixels(length: Length | None, whole: int, dpr: float) -> float | None:
 
 
 def _from_ratio(size: Size, ratio: float, *, enclosing: bool) -> tuple[float, float]:
-    """The largest box of this ratio inside the picture, or the smallest one around it."""
+    """Return the largest box of this ratio inside the image, or (`enclosing`) the smallest box around it."""
     width, height = size
     too_wide = width / height > ratio
     if too_wide != enclosing:
@@ -130,7 +134,7 @@ def _pad(size: Size, target: _Target, step: Step, crop: str) -> Placement:
     elif crop == "mpad":
         inside = 1.0
     elif crop == "fill_pad":
-        inside = min(target.scale_over(size), inside / (1 - FILL_PAD_MAX_CROP))
+        inside = min(target.scale_over(size), inside / (1 - FILL_PAD_MAX_CROP_SHARE))
     scaled = _scaled(size, inside)
     canvas = target.or_size(scaled)
     if crop == "mpad":
@@ -145,7 +149,7 @@ def _pad(size: Size, target: _Target, step: Step, crop: str) -> Placement:
 
 
 def _crop_box(size: Size, wanted: Size, step: Step) -> Box:
-    """The part of `size` that is kept, never outside of it."""
+    """Return the part to keep of an image of `size`. It never extends beyond the image."""
     width, height = min(wanted[0], size[0]), min(wanted[1], size[1])
     left, top = place((width, height), size, step)
     left = max(0, min(left, size[0] - width))
@@ -154,7 +158,10 @@ def _crop_box(size: Size, wanted: Size, step: Step) -> Box:
 
 
 def place(part: Size, whole: Size, step: Step) -> tuple[int, int]:
-    """The left top corner of `part` in `whole` by gravity; x and y push away from the edge that gravity names."""
+    """Return the top left corner of `part` in `whole`.
+
+    The gravity of `step` chooses an edge or corner. Its x and y are distances from there.
+    """
     x = step.x.pixels(whole[0], step.dpr) if step.x else 0.0
     y = step.y.pixels(whole[1], step.dpr) if step.y else 0.0
     if step.gravity == "xy_center":

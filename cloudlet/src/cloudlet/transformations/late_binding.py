@@ -11,10 +11,12 @@ _NAMED = frozenset({"b", "c", "co", "g"})
 
 
 def read_late_bound(key: str, value: str, part: str) -> Parameter | None:
-    """The parameter when it holds an expression, else None. Raises TransformationError for a wrong expression.
+    """Return the parameter if its value holds an expression, else None.
 
-    Numbers may be computed; of words, such as colours and crop modes, variables may hold a whole one. Format, flags,
-    page and the like decide about the delivery, before anything is computed.
+    Numbers may be expressions. Keywords such as colours and crop modes may be one variable. Format, flags, page and the
+    like may not contain variables, since the delivery needs them before anything is computed.
+
+    Raises TransformationError if the expression is invalid, or if the parameter may not contain one.
     """
     try:
         if key in _NUMERIC:

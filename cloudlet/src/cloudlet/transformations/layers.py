@@ -1,4 +1,4 @@
-"""Overlays and underlays: make the layer's own picture, transform it, put it where its placement says."""
+"""Overlays and underlays: load or draw the layer's image, transform it, and composite it with the base image."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,45 +17,52 @@ _TRANSPARENT = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Layering:
-    """What layers need from the rendering that they are part of. `apply_chain` runs a layer's own steps."""
+class LayerCompositor:
+    """Applies layers to an image, with what they need of the rendering that they belong to.
+
+    `apply_chain` runs a layer's own steps.
+    """
 
     load: Callable[[ImageLayer], bytes]
     limits: PixelLimit
     spend: Spend
-    apply_chain: Callable[[Image.Image, tuple[Node, ...], "Layering"], Image.Image]
+    apply_chain: Callable[[Image.Image, tuple[Node, ...], "LayerCompositor"], Image.Image]
     scope: Scope
     relative_to: Size | None = None
 
     def apply(self, base: Image.Image, layer: LayerStep) -> Image.Image:
-        layer = self._resolved(layer, base.size)
+        """Return `base` with the layer on it.
+
+        Raises MissingLayerError, TransformationError or UnreadableSourceError.
+        """
+        layer = self._resolve(layer, base.size)
         inner = replace(self, relative_to=base.size)
-        picture = self.apply_chain(self._picture(layer), self._own_steps(layer), inner)
+        picture = self.apply_chain(self._source_image(layer), self._own_steps(layer), inner)
         return self._compose(base, picture, layer)
 
-    def _resolved(self, layer: LayerStep, size: Size) -> LayerStep:
-        """The component that opens the layer, and the one that places it, speak of the picture below."""
+    def _resolve(self, layer: LayerStep, size: Size) -> LayerStep:
+        """Compute the expressions of the components that open and place the layer. They refer to the base image."""
         first, *rest = layer.steps
         if isinstance(first, Step):
-            first = self.scope.resolved(first, size)
+            first = self.scope.resolve(first, size)
         source = layer.source
         if isinstance(source, TextExpression):
-            source = self.scope.text_layer(source, size, _first(layer).text)
-        return replace(layer, source=source, steps=(first, *rest), placement=self.scope.resolved(layer.placement, size))
+            source = self.scope.resolve_text_layer(source, size, _first(layer).text)
+        return replace(layer, source=source, steps=(first, *rest), placement=self.scope.resolve(layer.placement, size))
 
-    def _picture(self, layer: LayerStep) -> Image.Image:
+    def _source_image(self, layer: LayerStep) -> Image.Image:
         first = _first(layer)
         if isinstance(layer.source, ImageLayer):
             source = decode(self.load(layer.source), self.limits, page=first.page)
             return source.frames[0]
-        assert isinstance(layer.source, TextLayer)  # noqa: S101 - variables were filled in by `apply`
+        assert isinstance(layer.source, TextLayer)  # noqa: S101 - `apply` replaced the variables
         width = round(first.width.value) if first.width and not first.width.relative else None
         wraps = width if first.crop in ("fit", "limit") else None
         return draw_text(layer.source, first.color or (0, 0, 0, 255), first.background, wraps, self.spend)
 
     @staticmethod
     def _own_steps(layer: LayerStep) -> tuple[Node, ...]:
-        """A text that was wrapped to a width isn't scaled to it again, nor its background laid twice."""
+        """Return the layer's steps without what drawing the text has done: wrapping to a width, and the background."""
         first, *rest = layer.steps
         if not (isinstance(first, Step) and isinstance(layer.source, TextLayer)):
             return layer.steps
@@ -84,13 +91,13 @@ class Layering:
         below, above = (over, canvas) if layer.below else (canvas, over)
         opaque = base.mode in ("L", "RGB") and size == base.size
         if placement.effect is not None:
-            above = _blended(below, above, placement.effect.name)
+            above = _blend(below, above, placement.effect.name)
         composed = Image.alpha_composite(below, above)
         return composed.convert("RGB") if opaque else composed
 
 
-def _blended(below: Image.Image, above: Image.Image, mode: str) -> Image.Image:
-    """Return what lies above, mixed with what is below it, where anything is."""
+def _blend(below: Image.Image, above: Image.Image, mode: str) -> Image.Image:
+    """Blend `above` with `below` where `below` is not transparent, and return it with its own alpha channel."""
     colours = above.convert("RGB")
     mixed = Image.composite(BLEND_MODES[mode](below.convert("RGB"), colours), colours, below.getchannel("A"))
     mixed.putalpha(above.getchannel("A"))

@@ -1,11 +1,11 @@
-"""What a transformation string means, as values. Nothing here knows Pillow or HTTP."""
+"""The syntax tree of a transformation, as immutable values. It depends neither on Pillow nor on HTTP."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from cloudlet.transformations.breakpoints import Breakpoints
-from cloudlet.transformations.expressions import Expression, asks_the_asset
+from cloudlet.transformations.expressions import Expression, depends_on_asset
 
 Corners = tuple[int, int, int, int]
 RGBA = tuple[int, int, int, int]
@@ -13,18 +13,19 @@ RGBA = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """A width, height or offset: pixels, or a share of the picture when `relative` (`w_0.5`)."""
+    """A width, height or offset: pixels, or a fraction of the image when `relative` (`w_0.5`)."""
 
     value: float
     relative: bool = False
 
     def pixels(self, whole: float, dpr: float = 1.0) -> float:
+        """Return the length in pixels, for an image whose side is `whole` pixels."""
         return self.value * whole if self.relative else self.value * dpr
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """`e_name` or `e_name:argument:...`."""
+    """An effect, written `e_name` or `e_name:argument:...`."""
 
     name: str
     arguments: tuple[str, ...] = ()
@@ -41,7 +42,7 @@ class Border:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """A plain colour, or one derived from the picture (`kind` is then `auto` or `blurred`)."""
+    """A plain colour, or a background derived from the image (`kind` is then `auto` or `blurred`)."""
 
     kind: Literal["color", "auto", "blurred"]
     color: RGBA = (0, 0, 0, 0)
@@ -51,7 +52,10 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """`level` is 1-100; None means that the encoder chooses by `auto` (best, good, eco or low)."""
+    """The quality of a lossy format.
+
+    `level` is 1-100, or None when the encoder chooses a level for `auto`.
+    """
 
     level: int | None = None
     auto: Literal["best", "good", "eco", "low"] | None = None
@@ -80,7 +84,7 @@ class TextLayer:
 
 @dataclass(frozen=True, slots=True)
 class TextExpression:
-    """A text layer with variables in its style (`l_text:$style:...`) or text (`Hello $(name)`)."""
+    """A text layer with variables in its style (`l_text:$style:...`) or its text (`Hello $(name)`)."""
 
     style: str | Expression
     pieces: tuple[str | Expression, ...]
@@ -88,7 +92,7 @@ class TextExpression:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter whose value is computed when its turn comes. `pieces` are what stands between colons."""
+    """A parameter whose value is computed while the chain is applied. `pieces` are its values between colons."""
 
     key: str
     pieces: tuple[str | Expression, ...]
@@ -97,7 +101,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class ImageLayer:
-    """An asset of the same cloud laid over or under the picture."""
+    """An asset of the same cloud that is laid over or under the image."""
 
     public_id: str
     delivery_type: str = "upload"
@@ -105,7 +109,7 @@ class ImageLayer:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One component between two slashes. A field that is None wasn't given."""
+    """One component between two slashes. A field is None when its parameter was not given."""
 
     text: str
     width: Length | None = None
@@ -136,13 +140,14 @@ class Step:
 
     @property
     def resizes(self) -> bool:
+        """Whether the step may change the size of the image."""
         sized = self.width is not None or self.height is not None or self.aspect_ratio is not None
         return sized or self.dpr != 1.0 or self.crop is not None
 
 
 @dataclass(frozen=True, slots=True)
 class LayerStep:
-    """A layer, how it is itself transformed, and (`placement`) where and how it lands on the picture."""
+    """A layer: its source, the steps that transform it, and (`placement`) where and how it is put on the image."""
 
     source: TextLayer | TextExpression | ImageLayer
     below: bool
@@ -152,7 +157,7 @@ class LayerStep:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """`$name_value`. `name` has its dollar sign."""
+    """An assignment to a variable, written `$name_value`. `name` includes the dollar sign."""
 
     name: str
     expression: Expression
@@ -161,7 +166,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`if_...` with what follows when it holds, and when it doesn't."""
+    """An `if_...` with its two branches."""
 
     expression: Expression
     text: str
@@ -174,7 +179,11 @@ Node = Step | LayerStep | Assignment | Condition
 
 @dataclass(frozen=True, slots=True)
 class Transformation:
-    """A whole chain. The properties are what concerns the delivery rather than the pixels: the last one given wins."""
+    """A whole chain of steps.
+
+    The properties collect the parameters that concern the delivery rather than the pixels. Where several steps give
+    one, the last step wins, except for `default_image` and `breakpoints`, where the first does.
+    """
 
     nodes: tuple[Node, ...] = ()
     text: str = ""
@@ -221,32 +230,32 @@ class Transformation:
 
     @property
     def breakpoints(self) -> Breakpoints | None:
-        """Set when not the picture is asked for but the widths that it is worth delivering in."""
+        """The settings of a request for responsive breakpoints, which is answered with widths instead of an image."""
         return next((step.breakpoints for step in self._steps() if step.breakpoints), None)
 
     @property
     def layers(self) -> tuple[ImageLayer, ...]:
-        """Every asset that the chain refers to, at any depth."""
+        """All assets that the chain refers to, at any depth."""
         return tuple(_image_layers(self.nodes))
 
     @property
-    def asks_the_asset(self) -> bool:
-        """Whether the result depends on tags, context, metadata or faces, which change while the bytes do not."""
-        return any(asks_the_asset(expression) for expression in _expressions(self.nodes))
+    def depends_on_asset(self) -> bool:
+        """Whether the result depends on tags, context, metadata or faces, which can change while the bytes do not."""
+        return any(depends_on_asset(expression) for expression in _expressions(self.nodes))
 
     @property
     def changes_content(self) -> bool:
-        """False when only headers are asked for (`fl_attachment`, `d_`): the original's own bytes then do."""
+        """Whether new bytes must be made. False when the chain only changes headers (`fl_attachment`, `d_`)."""
         return any(not _is_neutral(node, keep_format=False) for node in self.nodes)
 
     @property
     def changes_beyond_auto(self) -> bool:
-        """Return False when, besides headers, a choice of format or quality at most is left to the server."""
+        """Whether the chain asks for more than headers, a format and an automatic quality."""
         return any(not _is_neutral(node, keep_format=True, keep_automatic_quality=True) for node in self.nodes)
 
     @property
     def changes_pixels(self) -> bool:
-        """False when, besides headers, at most a format is asked for."""
+        """Whether the chain asks for more than headers and a format."""
         return any(not _is_neutral(node, keep_format=True) for node in self.nodes)
 
 
@@ -267,7 +276,7 @@ def _is_neutral(node: Node, *, keep_format: bool, keep_automatic_quality: bool =
 
 
 def _outer_steps(nodes: tuple[Node, ...]) -> Iterator[Step]:
-    """The steps of the picture itself, not those of its layers, on every branch."""
+    """Yield the steps of the image itself, on all branches, but not those of its layers."""
     for node in nodes:
         match node:
             case Step():

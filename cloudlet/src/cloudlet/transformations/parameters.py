@@ -1,6 +1,6 @@
-"""One reader per parameter: the text after the underscore in, fields of a `Step` out.
+"""One reader per parameter. It takes the text after the underscore and returns fields of a `Step`.
 
-A reader raises ValueError with the reason; the parser adds which component it was.
+A reader raises ValueError with the reason. The parser adds which component is at fault.
 """
 
 import math
@@ -24,12 +24,14 @@ Reader = Callable[[str], Fields]
 
 
 def read_integer(text: str, low: int, high: int) -> int:
+    """Return `text` as a whole number. Raises ValueError if it is not one, or outside of `low` to `high`."""
     if not _INTEGER.fullmatch(text) or not low <= int(text) <= high:
         raise ValueError(f"{text!r} is not a whole number from {low} to {high}")
     return int(text)
 
 
 def read_number(text: str, low: float, high: float) -> float:
+    """Return `text` as a number. Raises ValueError if it is not one, or outside of `low` to `high`."""
     if not (_INTEGER.fullmatch(text) or _DECIMAL.fullmatch(text)) or not low <= float(text) <= high:
         raise ValueError(f"{text!r} is not a number from {low:g} to {high:g}")
     return float(text)
@@ -44,7 +46,7 @@ def _length(text: str, low: float) -> Length:
 def _side(name: str) -> Reader:
     def read(text: str) -> Fields:
         if text == "auto" or text.startswith("auto:"):
-            return _automatic(name, text)
+            return _auto_side(name, text)
         length = _length(text, 0)
         if length.value <= 0:
             raise ValueError(f"{text!r} must be greater than 0")
@@ -53,10 +55,10 @@ def _side(name: str) -> Reader:
     return read
 
 
-def _automatic(name: str, text: str) -> Fields:
-    """`auto[:STEP[:FALLBACK]]` and `auto:breakpoints[_SETTINGS][:json]`.
+def _auto_side(name: str, text: str) -> Fields:
+    """Read `auto[:STEP[:FALLBACK]]` or `auto:breakpoints[_SETTINGS][:json]`.
 
-    Browsers' hints of the width they need are not read: what Cloudinary falls back to without them is what is made.
+    Client hints are not read, so `auto` means what it means on Cloudinary for a browser that sends none.
     """
     _, *arguments = text.split(":")
     match arguments:
@@ -190,7 +192,7 @@ def _format(text: str) -> Fields:
 
 
 def _video_codec(text: str) -> Fields:
-    """`auto` asks for nothing of a file that is delivered as it is."""
+    """Accept `auto`, which needs no work because videos are delivered as they are, and refuse all else."""
     if text != "auto":
         raise ValueError("video transformations are not implemented by cloudlet")
     return {}
@@ -251,7 +253,7 @@ READERS: dict[str, Reader] = {
 
 
 def check_combination(fields: Fields) -> None:
-    """Raises ValueError for parameters that are fine alone and contradict one another in one component."""
+    """Raise ValueError if the parameters of one component, each valid by itself, contradict one another."""
     crop, gravity = fields.get("crop"), fields.get("gravity")
     if gravity and gravity.partition(":")[0] == "auto" and crop not in AUTO_GRAVITY_CROPS:
         raise ValueError("Use auto gravity only with crop, fill, lfill, fill_pad or thumb")

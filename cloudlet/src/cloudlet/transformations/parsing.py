@@ -1,4 +1,4 @@
-"""Transformation text to values: `w_200,h_200,c_fill/e_grayscale` becomes a `Transformation`."""
+"""Parse the text of a transformation, such as `w_200,h_200,c_fill/e_grayscale`, into a `Transformation`."""
 
 import re
 from collections.abc import Callable
@@ -26,9 +26,9 @@ from cloudlet.transformations.parameters import READERS, check_combination
 from cloudlet.transformations.vocabulary import NOT_IMPLEMENTED
 
 NamedTransformations = Callable[[str], str | None]
-"""Looks up what `t_name` stands for; None when there is no such name."""
+"""Return the text of the named transformation `t_name`, or None if there is none of that name."""
 
-MAX_TEXT = 8192
+MAX_TEXT_LENGTH = 8192
 MAX_COMPONENTS = 64
 MAX_NESTING = 4
 _PLACEMENT = ("gravity", "x", "y")
@@ -38,19 +38,25 @@ _KEY = re.compile(r"(\$[A-Za-z][A-Za-z0-9]*|[a-z]{1,3})_")
 
 
 def parse(text: str, named: NamedTransformations = lambda name: None) -> Transformation:
-    """Parse percent-decoded text. Raises TransformationError that names the component at fault."""
-    if len(text) > MAX_TEXT:
-        raise TransformationError(text[:60] + "...", f"a transformation may have at most {MAX_TEXT} characters")
+    """Return the transformation that `text`, already percent-decoded, describes.
+
+    Raises TransformationError, which names the component at fault.
+    """
+    if len(text) > MAX_TEXT_LENGTH:
+        raise TransformationError(text[:60] + "...", f"a transformation may have at most {MAX_TEXT_LENGTH} characters")
     components: list[Component[_Item]] = []
     for component in _expand(text, named, MAX_NESTING):
         if len(components) >= MAX_COMPONENTS:
             raise TransformationError(component, f"a chain may have at most {MAX_COMPONENTS} components")
         components.append(_parse_component(component))
-    return Transformation(build(components, _nest), text)
+    return Transformation(build(components, _nest_layers), text)
 
 
 def looks_like_transformation(segment: str) -> bool:
-    """Whether a URL's path segment reads as a component: every part is a known or a known-to-be-absent parameter."""
+    """Return whether a path segment of a URL reads as a component.
+
+    It does when each of its parts starts with a parameter of the language, supported by cloudlet or not.
+    """
     return bool(segment) and all(_key_of(part) is not None for part in segment.split(","))
 
 
@@ -63,7 +69,7 @@ def _key_of(part: str) -> str | None:
 
 
 def _expand(text: str, named: NamedTransformations, depth: int) -> list[str]:
-    """The components of a chain, with every `t_name` replaced by what it stands for."""
+    """Return the components of a chain, with each `t_name` replaced by the components of that transformation."""
     components = []
     for component in text.split("/"):
         if not component:
@@ -91,7 +97,7 @@ def _lookup(name: str, part: str, named: NamedTransformations, depth: int) -> st
 
 
 class _OpenLayer:
-    """A layer component before it is known which later components belong to it."""
+    """A layer component while it is not known yet which later components belong to it."""
 
     def __init__(self, source: _Source, below: bool, fields: dict[str, Any], text: str) -> None:
         self.source = source
@@ -100,7 +106,10 @@ class _OpenLayer:
         self.text = text
 
     def close(self, inner: tuple[Node, ...], placement: Step | None) -> LayerStep:
-        """`placement` is the step with `fl_layer_apply`; without one, the layer's own component says where it goes."""
+        """Return the finished layer.
+
+        `placement` is the step with `fl_layer_apply`. If it is None, the layer's own component says where it is put.
+        """
         deferred: tuple[Parameter, ...] = self.fields.get("deferred", ())
         own = {name: value for name, value in self.fields.items() if name not in _PLACEMENT}
         blend = own.pop("effect") if own.get("effect") and own["effect"].name in BLEND_MODES else None
@@ -119,7 +128,7 @@ _Item = Step | _OpenLayer | Assignment
 
 
 def _parse_component(component: str) -> Component[_Item]:
-    """A condition comes first in its component, then variables, then what is done."""
+    """Parse one component: a condition comes first, then variables, then the other parameters."""
     parts = component.split(",")
     mark = _read_mark(parts.pop(0)) if parts[0].startswith("if_") else None
     assignments: list[_Item] = []
@@ -171,7 +180,7 @@ def _parse_step(parts: list[str], component: str) -> Step | _OpenLayer:
         fields["deferred"] = tuple(deferred.values())
     if layer is not None:
         return _OpenLayer(*layer, fields, component)
-    if not deferred:  # else it is checked when the values are known
+    if not deferred:  # otherwise Scope.resolve checks it, when the values are known
         try:
             check_combination(fields)
         except ValueError as error:
@@ -212,8 +221,8 @@ def _read_layer(part: str, value: str) -> _Source:
         raise TransformationError(part, str(error)) from None
 
 
-def _nest(parts: list[_Item | Node]) -> tuple[Node, ...]:
-    """Match each `fl_layer_apply` with the last layer still open; layers that nothing closes stand alone."""
+def _nest_layers(parts: list[_Item | Node]) -> tuple[Node, ...]:
+    """Match each `fl_layer_apply` with the last open layer. A layer without one consists of its own component only."""
     nodes: list[Node | _OpenLayer] = []
     for part in parts:
         if isinstance(part, Step) and "layer_apply" in part.flags:
@@ -226,13 +235,13 @@ def _nest(parts: list[_Item | Node]) -> tuple[Node, ...]:
                 raise TransformationError(
                     part.text, f"{part.effect} beside fl_layer_apply is not implemented by cloudlet"
                 )
-            nodes[start:] = [opener.close(_closed(inner), part)]
+            nodes[start:] = [opener.close(_close_all(inner), part)]
         else:
             if isinstance(part, Step) and part.effect is not None and part.effect.name in BLEND_MODES:
                 raise TransformationError(part.text, f"{part.effect} blends a layer: it belongs beside fl_layer_apply")
             nodes.append(part)
-    return _closed(nodes)
+    return _close_all(nodes)
 
 
-def _closed(nodes: list[Node | _OpenLayer]) -> tuple[Node, ...]:
+def _close_all(nodes: list[Node | _OpenLayer]) -> tuple[Node, ...]:
     return tuple(node.close((), None) if isinstance(node, _OpenLayer) else node for node in nodes)

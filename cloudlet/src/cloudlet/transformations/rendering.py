@@ -10,18 +10,18 @@ from cloudlet.transformations.decoding import decode, extract_page, is_pdf
 from cloudlet.transformations.drawing import apply_step
 from cloudlet.transformations.encoding import encode
 from cloudlet.transformations.errors import TransformationError
-from cloudlet.transformations.layers import Layering
+from cloudlet.transformations.layers import LayerCompositor
 from cloudlet.transformations.model import Assignment, Condition, ImageLayer, LayerStep, Node, Step, Transformation
 from cloudlet.transformations.scope import AssetFacts, Scope
 from cloudlet.transformations.vocabulary import FORMATS
 
 LoadLayer = Callable[[ImageLayer], bytes]
-"""The stored bytes of an overlay; raises MissingLayerError."""
+"""Return the stored bytes of an overlay. Raises MissingLayerError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much work one request may cause. `work_pixels` bounds the sum over all steps and frames."""
+    """The limits of the work that one request may cause. `work_pixels` bounds the sum over all steps and frames."""
 
     source_pixels: int = 100_000_000
     step_pixels: int = 50_000_000
@@ -37,14 +37,15 @@ class Rendered:
     height: int | None = None
 
 
-class Budget:
-    """Counts the pixels that a rendering makes and refuses before too many are made."""
+class PixelBudget:
+    """Counts the pixels that a rendering makes, and raises before too many are made."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._left = limits.work_pixels
 
     def spend(self, width: int, height: int, component: str) -> None:
+        """Count an image before it is made. Raises TransformationError if it or the sum exceeds the limits."""
         pixels = width * height
         if max(width, height) > self._limits.side:
             reason = f"would make {width}x{height}; a side may have {self._limits.side} pixels at most"
@@ -72,7 +73,7 @@ def render(
     limits: Limits | None = None,
     facts: AssetFacts | None = None,
 ) -> Rendered:
-    """`content` transformed and encoded as `format_name` (a key of `FORMATS`, decided by the caller).
+    """Transform `content` and encode the result as `format_name`, a key of `FORMATS`.
 
     Raises TransformationError, MissingLayerError or UnreadableSourceError.
     """
@@ -92,11 +93,11 @@ def render(
         animated=_keeps_animation(content, format_name, flags),
         upright="ignore" not in transformation.angles,
     )
-    budget = Budget(limits)
+    budget = PixelBudget(limits)
     frames = []
     for frame in source.frames:
         scope = Scope(frame.size, page or 1, facts or AssetFacts())
-        layering = Layering(load_layer, limits, budget.spend, apply_chain, scope)
+        layering = LayerCompositor(load_layer, limits, budget.spend, apply_chain, scope)
         frames.append(apply_chain(frame, transformation.nodes, layering))
     quality = next((step.quality for step in reversed(scope.applied) if step.quality), None)
     taken = frozenset(flag for step in scope.applied for flag in step.flags)
@@ -104,8 +105,8 @@ def render(
     return Rendered(encoded.content, encoded.format, encoded.width, encoded.height)
 
 
-def apply_chain(image: Image.Image, nodes: tuple[Node, ...], layering: Layering) -> Image.Image:
-    """Runs the nodes one after another: what a condition asks is known only when its turn comes."""
+def apply_chain(image: Image.Image, nodes: tuple[Node, ...], layering: LayerCompositor) -> Image.Image:
+    """Apply the nodes one after another. Conditions are evaluated on the way, since they depend on earlier steps."""
     scope = layering.scope
     for node in nodes:
         match node:
@@ -119,7 +120,7 @@ def apply_chain(image: Image.Image, nodes: tuple[Node, ...], layering: Layering)
                 if layering.relative_to is None:
                     scope.applied.append(node.placement)
             case Step():
-                step = scope.resolved(node, image.size)
+                step = scope.resolve(node, image.size)
                 image = apply_step(image, step, layering.spend, layering.relative_to)
                 if layering.relative_to is None:
                     scope.applied.append(step)

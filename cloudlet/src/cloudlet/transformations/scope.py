@@ -1,11 +1,11 @@
-"""What expressions refer to while a chain is applied: variables, sizes, and what is known of the asset."""
+"""The values that expressions refer to while a chain is applied: variables, sizes and facts about the asset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from cloudlet.transformations.errors import TransformationError
-from cloudlet.transformations.expressions import Expression, Name, Value, Written, evaluate, is_true
+from cloudlet.transformations.expressions import Expression, LiteralNumber, Name, Value, evaluate, is_true
 from cloudlet.transformations.layer_syntax import parse_text_layer
 from cloudlet.transformations.model import Assignment, Condition, Step, TextExpression, TextLayer
 from cloudlet.transformations.parameters import READERS, check_combination
@@ -16,7 +16,7 @@ _DECIMAL_KEYS = frozenset({"ar", "dpr", "z"})
 
 @dataclass(frozen=True, slots=True)
 class AssetFacts:
-    """What a chain may ask about its asset besides the pixels."""
+    """The properties of an asset, besides its pixels, that expressions can refer to."""
 
     pages: int = 1
     faces: int = 0
@@ -26,7 +26,10 @@ class AssetFacts:
 
 
 class Scope:
-    """The state of one run of a chain. `applied` collects the steps that were taken, with their values."""
+    """The state of one run of a chain.
+
+    `applied` collects the steps that were applied, with their computed values.
+    """
 
     def __init__(self, initial: Size, page: int, facts: AssetFacts) -> None:
         self.applied: list[Step] = []
@@ -39,16 +42,17 @@ class Scope:
         self._variables[node.name] = self._value(node.expression, size, node.text)
 
     def holds(self, node: Condition, size: Size) -> bool:
+        """Return whether a condition is true for an image of `size`. Raises TransformationError."""
         return is_true(self._value(node.expression, size, node.text))
 
-    def resolved(self, step: Step, size: Size) -> Step:
-        """The step with its expressions computed, for a picture of `size`."""
+    def resolve(self, step: Step, size: Size) -> Step:
+        """Return the step with its expressions computed, for an image of `size`. Raises TransformationError."""
         if not step.deferred:
             return step
         found: dict[str, Any] = {}
         for parameter in step.deferred:
             texts = [
-                piece if isinstance(piece, str) else self._written(parameter.key, piece, size, step.text)
+                piece if isinstance(piece, str) else self._format_value(parameter.key, piece, size, step.text)
                 for piece in parameter.pieces
             ]
             try:
@@ -62,11 +66,14 @@ class Scope:
             raise TransformationError(step.text, str(error)) from None
         return complete
 
-    def text_layer(self, source: TextExpression, size: Size, component: str) -> TextLayer:
-        """A text layer with its variables filled in."""
-        style = source.style if isinstance(source.style, str) else self._written("l", source.style, size, component)
+    def resolve_text_layer(self, source: TextExpression, size: Size, component: str) -> TextLayer:
+        """Return the text layer with its variables replaced by their values. Raises TransformationError."""
+        style = (
+            source.style if isinstance(source.style, str) else self._format_value("l", source.style, size, component)
+        )
         texts = [
-            piece if isinstance(piece, str) else self._written("l", piece, size, component) for piece in source.pieces
+            piece if isinstance(piece, str) else self._format_value("l", piece, size, component)
+            for piece in source.pieces
         ]
         try:
             return parse_text_layer(style, "".join(texts))
@@ -82,10 +89,10 @@ class Scope:
         except ValueError as error:
             raise TransformationError(component, str(error)) from None
 
-    def _written(self, key: str, expression: Expression, size: Size, component: str) -> str:
-        """A value as its parameter is written."""
+    def _format_value(self, key: str, expression: Expression, size: Size, component: str) -> str:
+        """Compute an expression and write its value as the parameter `key` expects it."""
         value = self._value(expression, size, component)
-        if isinstance(value, Written):
+        if isinstance(value, LiteralNumber):
             return value.text
         if isinstance(value, float):
             return f"{value:.6f}".rstrip("0").rstrip(".") if key in _DECIMAL_KEYS else str(round(value))

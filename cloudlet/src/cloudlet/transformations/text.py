@@ -1,4 +1,4 @@
-"""Text layers. Fonts: one that the machine has under the family's name, else the sans serif that Pillow carries."""
+"""Draw text layers, in an installed font of the family's name or else in the sans serif that Pillow includes."""
 
 import functools
 import re
@@ -20,7 +20,11 @@ def draw_text(
     wrap_width: int | None,
     spend: Callable[[int, int, str], None],
 ) -> Image.Image:
-    """The text on a transparent picture just large enough for it, or on `background`."""
+    """Return an image that is just large enough for the text, transparent or in the colour of `background`.
+
+    Lines are wrapped at `wrap_width` pixels if it is given. `spend` is called with the size before the image is made,
+    and raises TransformationError when it is too much.
+    """
     style = layer.style
     font, is_exact = _font(style.family, style.size, style.weight == "bold", style.italic)
     text = _wrap(layer.text, font, wrap_width) if wrap_width else layer.text
@@ -66,7 +70,10 @@ def _wrap(text: str, font: Font, width: int) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _font(family: str, size: int, bold: bool, italic: bool) -> tuple[Font, bool]:
-    """The font, and whether it has the weight and slant that were asked for."""
+    """Return the font, and whether it has the requested weight and slant.
+
+    Raises RuntimeError if Pillow was built without FreeType.
+    """
     name = re.sub(r"[^A-Za-z0-9]", "", family)
     style = ("Bold" if bold else "") + ("Italic" if italic else "")
     exact = [f"{name}-{style}", f"{name}{style}"] if style else []

@@ -1,4 +1,4 @@
-"""The words of the transformation language that this package knows, and those it knows it doesn't do.
+"""The keywords of the transformation language, those that cloudlet supports and those that it refuses by name.
 
 Source: Cloudinary's Transformation URL API reference.
 """
@@ -22,13 +22,13 @@ COMPASS: dict[str, tuple[float, float]] = {
     "south": (0.5, 1.0),
     "south_east": (1.0, 1.0),
 }
-"""Where in the picture a gravity points: shares of width and height."""
+"""Where in the image a gravity points, as fractions of width and height."""
 
 FORMATS = {
     "jpg": "JPEG", "jpe": "JPEG", "jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "avif": "AVIF", "gif": "GIF",
     "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF", "ico": "ICO", "pdf": "PDF", "jp2": "JPEG2000", "tga": "TGA",
 }  # fmt: skip
-"""Formats that can be made, and Pillow's name of each."""
+"""Output formats, with Pillow's name of each."""
 
 VIDEO_FORMATS = frozenset(
     {
@@ -36,7 +36,7 @@ VIDEO_FORMATS = frozenset(
         "mp3", "wav", "ogg", "m4a", "aac", "flac",
     }
 )  # fmt: skip
-"""Formats of videos and audio files: never made, delivered where the original has them."""
+"""Formats of videos and audio files. They are delivered where the original has them, and never encoded."""
 
 FLAGS = frozenset(
     {
@@ -64,4 +64,4 @@ NOT_IMPLEMENTED = {
     "p": "prefixes of CSS sprites are not implemented by cloudlet",
     "bl": "baseline transformations are not implemented by cloudlet",
 }
-"""Parameters that exist in the language but not here, and what to say about them."""
+"""Parameters of the language that cloudlet refuses, with the reason that is sent to the client."""

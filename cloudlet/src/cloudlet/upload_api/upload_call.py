@@ -13,7 +13,7 @@ from cloudlet.assets.service import AssetService
 from cloudlet.config import Settings
 from cloudlet.errors import not_found
 from cloudlet.model import Json
-from cloudlet.pictures import Budget
+from cloudlet.pictures import CpuBudget
 from cloudlet.services import services_of
 from cloudlet.web.auth import authenticate_basic, check_cloud, require_signature
 from cloudlet.web.forms import Form, read_form
@@ -28,7 +28,7 @@ class UploadCall(ApiCall):
     form: Form
     resource_type: str
     unsigned: bool = False
-    budget: Budget = dataclasses.field(default_factory=Budget)
+    budget: CpuBudget = dataclasses.field(default_factory=CpuBudget)
 
     @property
     def assets(self) -> AssetService:
