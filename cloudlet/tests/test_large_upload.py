@@ -112,14 +112,14 @@ def test_abandoned_uploads_are_cleaned_up(tmp_path: Path, monkeypatch: pytest.Mo
         sessions = ChunkSessions(store)
         assert [path.name for path in parts.iterdir()] == [sessions._sessions["lost"].file]
         assert sessions._sessions["lost"].covered == [(0, 10)]
-        monkeypatch.setattr(chunk_sessions, "IDLE_S", -1)
+        monkeypatch.setattr(chunk_sessions, "IDLE_SECONDS", -1)
         asyncio.run(sessions.expire())
         assert sessions.find("lost") is None
         assert list(parts.iterdir()) == []
         monkeypatch.undo()
         assert ChunkSessions(store).find("lost") is None
         asyncio.run(add_parts(sessions, {0: b"a" * 10}, total=20))
-        monkeypatch.setattr(chunk_sessions, "IDLE_S", -1)
+        monkeypatch.setattr(chunk_sessions, "IDLE_SECONDS", -1)
         assert ChunkSessions(store).find("lost") is None
         assert list(parts.iterdir()) == []
 

@@ -51,9 +51,9 @@ def detailed(call: AdminCall, asset: Asset) -> dict[str, Json]:
     if len(files) > limit:
         answer["derived_next_cursor"] = files[limit - 1].id
     if call.params.flag("versions"):
-        answer["versions"] = backups.listed(call.store.reader, asset)
+        answer["versions"] = backups.list_versions(call.store.reader, asset)
     if call.params.flag("related"):
-        related = relations.of(call.store.reader, asset.asset_id)
+        related = relations.related_assets(call.store.reader, asset.asset_id)
         answer["related_assets"] = [call.presenter.listed(other) for other in related]
     return answer
 

@@ -12,7 +12,7 @@ _ORDERS = ("label", "external_id", "created_at")
 
 
 def list_fields(call: AdminCall) -> Json:
-    fields = documents.every(call.store.reader, definitions.KIND)
+    fields = documents.list_all(call.store.reader, definitions.KIND)
     return {"metadata_fields": [definitions.shown(field) for field in fields]}
 
 
@@ -27,7 +27,7 @@ def add_field(call: AdminCall) -> Json:
     def job(transaction: Transaction) -> None:
         if documents.find(transaction.connection, definitions.DELETED_KIND, field["external_id"]) is not None:
             raise bad_request(f"external id {field['external_id']} already exists")
-        for other in documents.every(transaction.connection, definitions.KIND):
+        for other in documents.list_all(transaction.connection, definitions.KIND):
             if other["external_id"] == field["external_id"]:
                 raise bad_request(f"external id {field['external_id']} already exists")
             if other["label"] == field["label"]:
@@ -108,7 +108,7 @@ def order_fields(call: AdminCall) -> Json:
     descending = call.params.choice("direction", ("asc", "desc"), "asc") == "desc"
 
     def job(transaction: Transaction) -> list[dict[str, Json]]:
-        fields = documents.every(transaction.connection, definitions.KIND)
+        fields = documents.list_all(transaction.connection, definitions.KIND)
         fields.sort(key=lambda field: field[order_by], reverse=descending)
         for position, field in enumerate(fields):
             documents.save(transaction, definitions.KIND, field["external_id"], field, position)
@@ -121,7 +121,7 @@ def search_datasources(call: AdminCall) -> Json:
     """Entries of all datasources whose value contains ``term``."""
     term = call.params.text("term").lower()
     found: list[dict[str, Json]] = []
-    for field in documents.every(call.store.reader, definitions.KIND):
+    for field in documents.list_all(call.store.reader, definitions.KIND):
         if "datasource" in field:
             found += [e for e in definitions.active_entries(field) if term in e["value"].lower()]
     return {"values": found}
@@ -131,7 +131,7 @@ def search_datasources(call: AdminCall) -> Json:
 
 
 def list_rules(call: AdminCall) -> Json:
-    return {"metadata_rules": documents.every(call.store.reader, rules.KIND)}
+    return {"metadata_rules": documents.list_all(call.store.reader, rules.KIND)}
 
 
 def add_rule(call: AdminCall) -> Json:

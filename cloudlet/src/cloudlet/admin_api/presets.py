@@ -49,7 +49,7 @@ def _shown(preset: dict[str, Json], call: AdminCall) -> dict[str, Json]:
 
 
 def list_presets(call: AdminCall) -> Json:
-    page, more = paged(call.params, documents.every(call.store.reader, KIND))
+    page, more = paged(call.params, documents.list_all(call.store.reader, KIND))
     return {"presets": [_shown(preset, call) for preset in page], **more}
 
 
@@ -132,7 +132,7 @@ def mappings(call: AdminCall) -> Json:
     """All mappings, or that of ``folder``."""
     if "folder" in call.params:
         return _mapping(call, call.params.text("folder"))
-    page, more = paged(call.params, documents.every(call.store.reader, MAPPING))
+    page, more = paged(call.params, documents.list_all(call.store.reader, MAPPING))
     return {"mappings": page, **more}
 
 

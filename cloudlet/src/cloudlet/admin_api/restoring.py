@@ -54,5 +54,5 @@ def delete_backups(call: AdminCall) -> Json:
     if not version_ids:
         raise bad_request("Missing required parameter - version_ids")
     asset_id = call.path["asset_id"]
-    deleted = call.store.write(lambda transaction: backups.forget(transaction, asset_id, list(version_ids)))
+    deleted = call.store.write(lambda transaction: backups.delete(transaction, asset_id, list(version_ids)))
     return {"deleted_version_ids": deleted, "asset_id": asset_id}

@@ -35,7 +35,7 @@ def _find(call: AdminCall, name: str) -> dict[str, Json]:
 
 
 def list_profiles(call: AdminCall) -> Json:
-    own = {profile["name"]: profile for profile in documents.every(call.store.reader, KIND)}
+    own = {profile["name"]: profile for profile in documents.list_all(call.store.reader, KIND)}
     every = [*[own.pop(name, _predefined(name)) for name in PREDEFINED], *own.values()]
     return {"data": [{key: profile[key] for key in ("name", "display_name", "predefined")} for profile in every]}
 

@@ -36,7 +36,7 @@ def list_or_show(call: AdminCall) -> Json:
     if "transformation" in call.params:
         return show(call)
     used = _used(call.store)
-    known = documents.every(call.store.reader, named_transformations.KIND)
+    known = documents.list_all(call.store.reader, named_transformations.KIND)
     names = {document["name"] for document in known}
     implied = [
         named_transformations.record(text, text, named=False)

@@ -23,7 +23,7 @@ _POLL_EVERY_S = 0.05
 
 def list_triggers(call: AdminCall) -> Json:
     event_type = call.params.text("event_type")
-    found = documents.every(call.store.reader, TRIGGER)
+    found = documents.list_all(call.store.reader, TRIGGER)
     shown = [trigger for trigger in found if event_type in ("", trigger["event_type"])]
     return {"triggers": shown, "total": len(shown)}
 

@@ -69,7 +69,7 @@ async def mapped(services: Services, path: DeliveryPath) -> bool:
     """Fetch a missing asset into its folder by the upload mapping of that folder. False when there is none."""
     if path.type not in ("upload", "private", "authenticated"):
         return False
-    known = documents.every(services.store.reader, MAPPING)
+    known = documents.list_all(services.store.reader, MAPPING)
     mappings = {str(entry["folder"]): str(entry["template"]) for entry in known}
     public_id = next(reading.public_id for reading in path.readings() if not reading.extension)
     for folder in sorted(mappings, key=len, reverse=True):

@@ -75,7 +75,7 @@ async def download_backup(request: Request) -> Response:
     asset_id, version_id = params.required("asset_id"), params.required("version_id")
     asset = services.store.get_by_asset_id(asset_id)
     if asset is not None and not (asset.is_backed_up and asset.version_id == version_id):
-        asset = backups.as_it_was(services.store.reader, asset, version_id)
+        asset = backups.asset_at_version(services.store.reader, asset, version_id)
     if asset is None:
         raise not_found(f"Backup not found - {version_id}")
     return _file_response(request, services, asset, asset, asset.format, params.with_overrides({"attachment": "1"}))

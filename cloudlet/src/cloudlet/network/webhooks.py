@@ -69,7 +69,7 @@ class Webhooks:
         generation, triggers = self._triggers
         if generation != self._generation:
             generation = self._generation  # read first: a change that comes meanwhile makes this outdated at once
-            triggers = documents.every(self._store.reader, TRIGGER)
+            triggers = documents.list_all(self._store.reader, TRIGGER)
             self._triggers = generation, triggers
         return [str(trigger["uri"]) for trigger in triggers if trigger["event_type"] in ("all", event)]
 

@@ -1,4 +1,4 @@
-"""The asset store: bytes as files, the rest in one SQLite index. Survives ``kill -9`` and restarts."""
+"""The asset store: bytes as files, all else in one SQLite index. It survives ``kill -9`` and restarts."""
 
 import asyncio
 import contextlib
@@ -29,11 +29,15 @@ _ALL_BLOBS = "SELECT blob FROM assets UNION SELECT blob FROM backups UNION SELEC
 
 
 class Store:
-    """One data folder. Reads run on the caller's thread; writes go through the writer and return when durable."""
+    """One data folder.
+
+    Reads run on the caller's thread. Writes run on the writer's thread and return when they are durable. Raises
+    ConfigError if another process uses the folder.
+    """
 
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
-        self._lock_file = _lock(root / "lock")
+        self._lock_file = _lock_folder(root / "lock")
         self.blobs = BlobStore(root)
         self._path = root / "index.sqlite3"
         connection = schema.connect(self._path, read_only=False)
@@ -48,7 +52,7 @@ class Store:
 
     @property
     def reader(self) -> sqlite3.Connection:
-        """This thread's read-only connection."""
+        """The read-only connection of the current thread."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = schema.connect(self._path, read_only=True)
@@ -57,21 +61,21 @@ class Store:
         return connection
 
     def get(self, resource_type: str, type_: str, public_id: str) -> Asset | None:
-        """The asset of that identity, placeholders of deleted ones included."""
+        """Return the asset of that identity, or None. It may be the placeholder of a deleted asset."""
         return assets.find(self.reader, resource_type, type_, public_id)
 
     def get_by_asset_id(self, asset_id: str) -> Asset | None:
         return assets.find_by_asset_id(self.reader, asset_id)
 
     def path(self, asset: Asset | Derived) -> Path:
-        """The file with the bytes. It may vanish when the asset is overwritten; prefer :meth:`open`."""
+        """Return the path of the file. Prefer :meth:`open`, since the file is deleted when the asset is overwritten."""
         return self.blobs.path(asset.blob)
 
     @contextlib.contextmanager
     def open(self, asset: Asset | Derived) -> Iterator[IO[bytes]]:
-        """The bytes, open for reading; they stay readable until closed, whatever happens to the asset.
+        """Open the bytes for reading. They stay readable until closed, even if the asset is overwritten or deleted.
 
-        Raises ``ApiError`` 404 when the asset was deleted or replaced between the look-up and now.
+        Raises ApiError 404 if the asset was deleted or replaced since it was looked up.
         """
         try:
             file = self.path(asset).open("rb")
@@ -81,33 +85,36 @@ class Store:
             yield file
 
     def get_derived(self, asset: Asset, transformation: str, format_: str) -> Derived | None:
-        """The file made earlier from this version of the asset, if any."""
+        """Return the derived file of this version of the asset, or None."""
         return derived.find(self.reader, asset, transformation, format_)
 
     # ------------------------------------------------------------------------------------------- writing
 
     def stage(self) -> StagingWriter:
-        """A sink for bytes that are coming in."""
+        """Return a writer for bytes that are being received."""
         return self.blobs.stage()
 
     def write(self, job: Callable[[Transaction], T], timeout: float = 60) -> T:
-        """Runs ``job`` in the index's transaction and returns its result once it is on the disk."""
+        """Run ``job`` in a transaction of the index and return its result once it is durable.
+
+        Raises what ``job`` raises, and TimeoutError after ``timeout`` seconds.
+        """
         result: T = self._writer.submit(lambda transaction, _: job(transaction)).result(timeout)
         return result
 
     async def write_async(self, job: Callable[[Transaction], T]) -> T:
-        """As :meth:`write`, for callers on the event loop."""
+        """Do what :meth:`write` does, for callers on the event loop."""
         result: T = await self._writer.submit_async(lambda transaction, _: job(transaction))
         return result
 
     def write_blob(self, staged: StagedBlob, job: Callable[[Transaction, str], T], timeout: float = 60) -> T:
-        """Stores bytes and runs ``job(transaction, blob_name)`` with them; both or neither take effect."""
+        """Store bytes and run ``job(transaction, blob_name)`` atomically. Return its result once both are durable."""
         staged.sync()
         result: T = self._writer.submit(job, staged).result(timeout)
         return result
 
     async def write_blob_async(self, staged: StagedBlob, job: Callable[[Transaction, str], T]) -> T:
-        """As :meth:`write_blob`, for callers on the event loop."""
+        """Do what :meth:`write_blob` does, for callers on the event loop."""
         if staged.path is not None:
             await asyncio.to_thread(staged.sync)
         result: T = await self._writer.submit_async(job, staged)
@@ -123,7 +130,7 @@ class Store:
         width: int | None = None,
         height: int | None = None,
     ) -> Derived | None:
-        """Keeps a derived file; None when the asset changed meanwhile, in which case nothing is kept."""
+        """Store a derived file. Return None, and store nothing, if the asset has changed meanwhile."""
         etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
         record = derived.new(asset, transformation, format_, len(data), etag)
         record.width, record.height = width, height
@@ -135,7 +142,7 @@ class Store:
         return self.write_blob(self.blobs.stage_bytes(data), job)
 
     def trim_derived(self, max_bytes: int) -> int:
-        """Bounds the space of derived files, the oldest going first; returns how many went."""
+        """Delete the oldest derived files until the rest fit into ``max_bytes``. Return how many were deleted."""
         return self.write(lambda transaction: derived.trim(transaction, max_bytes))
 
     # ----------------------------------------------------------------------------------------- housekeeping
@@ -155,11 +162,14 @@ class Store:
         finally:
             connection.close()
         if removed:
-            log.info("removed %d files that an interrupted run had left behind", removed)
+            log.info("removed %d files that an interrupted run left behind", removed)
 
 
-def _lock(path: Path) -> IO[bytes]:
-    """One process a data folder: two writers would remove each other's files."""
+def _lock_folder(path: Path) -> IO[bytes]:
+    """Lock the data folder for this process, because two writers would delete each other's files.
+
+    Raises ConfigError if another process holds the lock.
+    """
     file = path.open("wb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Writing and finding single assets. Writers take a transaction, readers a connection."""
+"""Find and write single assets. Writers take a transaction, readers a connection."""
 
 import dataclasses
 import json
@@ -14,7 +14,10 @@ from cloudlet.store.writer import Transaction
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stored:
-    """The asset of a name after `put`, whether it was there before and stays, and whether it was overwritten."""
+    """The result of `put`.
+
+    `existing` is set if an asset of that name was kept, `overwritten` if one was replaced.
+    """
 
     asset: Asset
     existing: bool = False
@@ -35,28 +38,31 @@ def find_by_asset_id(connection: sqlite3.Connection, asset_id: str) -> Asset | N
 
 
 def next_version(transaction: Transaction, key: tuple[str, str, str], current: int = 0) -> int:
-    """Seconds since the epoch, but always above every version that this id ever had."""
-    return max(int(time.time()), current + 1, _floor(transaction, key) + 1)
+    """Return the next version of a name: seconds since the epoch, but above all versions that the name has had."""
+    return max(int(time.time()), current + 1, _version_floor(transaction, key) + 1)
 
 
-def _floor(transaction: Transaction, key: tuple[str, str, str]) -> int:
+def _version_floor(transaction: Transaction, key: tuple[str, str, str]) -> int:
     row = transaction.execute(
         "SELECT version FROM version_floors WHERE resource_type = ? AND type = ? AND public_id = ?", key
     ).fetchone()
     return row[0] if row else 0
 
 
-def _raise_floor(transaction: Transaction, asset: Asset) -> None:
-    """Remembers the version of a name that is given up, for as long as the clock could fall behind it."""
+def _remember_version(transaction: Transaction, asset: Asset) -> None:
+    """Remember the version of a name that is given up, until the clock has passed it.
+
+    Versions can be ahead of the clock, since an asset may be overwritten several times in one second.
+    """
     transaction.execute("DELETE FROM version_floors WHERE version < ?", (int(time.time()),))
     transaction.execute("INSERT OR REPLACE INTO version_floors VALUES (?, ?, ?, ?)", (*asset.key, asset.version))
 
 
 def move(transaction: Transaction, asset: Asset, type_: str, public_id: str) -> None:
-    """Gives an asset another name, under which versions keep growing too. The caller saves it."""
-    _raise_floor(transaction, asset)
+    """Rename an asset, with a version above those that the new name has had. The caller saves it."""
+    _remember_version(transaction, asset)
     asset.type, asset.public_id = type_, public_id
-    floor = _floor(transaction, asset.key)
+    floor = _version_floor(transaction, asset.key)
     if asset.version <= floor:
         asset.version = floor + 1
         drop_derived(transaction, asset.asset_id)
@@ -70,11 +76,11 @@ def put(
     overwrite: bool,
     complete: Callable[[Transaction, Asset], None] | None = None,
 ) -> Stored:
-    """Store an asset with its bytes under its name, as the next version there, and its folders with it.
+    """Save an asset with its bytes under its name, as the next version of that name, and create its folder.
 
-    It takes over the asset id and the date of one that has the name already. Without ``overwrite`` that one stays as
-    it is, unless it is the placeholder of a deleted one, and ``blob`` is discarded. ``complete`` is called with an
-    asset that is about to be saved.
+    An existing asset of that name is replaced, and passes on its asset id and creation date. Without ``overwrite``, it
+    is kept and ``blob`` is discarded, unless it is the placeholder of a deleted asset. ``complete`` is called with the
+    asset just before it is saved.
     """
     existing = find(transaction.connection, *asset.key)
     if existing is not None and not existing.placeholder and not overwrite:
@@ -93,7 +99,7 @@ def put(
 
 
 def save(transaction: Transaction, asset: Asset) -> Asset:
-    """Inserts or updates the row of ``asset.asset_id`` and its tag index."""
+    """Insert or update the row of ``asset.asset_id`` and its rows in the tag index."""
     asset.tags = sorted(set(asset.tags))
     asset.updated_at = now_iso()
     row_id = transaction.execute(UPSERT_ASSET, asset_to_row(asset)).fetchone()[0]
@@ -104,19 +110,19 @@ def save(transaction: Transaction, asset: Asset) -> Asset:
 
 
 def drop_derived(transaction: Transaction, asset_id: str, *, transformations: Sequence[str] | None = None) -> int:
-    """Forgets derived files of an asset, all or those of the given transformations."""
+    """Delete the derived files of an asset, all or those of the given transformations. Return their number."""
     rows = transaction.execute(
         "SELECT id, transformation, blob FROM derived WHERE asset_id = ?", (asset_id,)
     ).fetchall()
-    doomed = [row for row in rows if transformations is None or row["transformation"] in transformations]
-    for row in doomed:
+    deleted = [row for row in rows if transformations is None or row["transformation"] in transformations]
+    for row in deleted:
         transaction.execute("DELETE FROM derived WHERE id = ?", (row["id"],))
         transaction.discard(row["blob"])
-    return len(doomed)
+    return len(deleted)
 
 
 def retire_bytes(transaction: Transaction, asset: Asset) -> None:
-    """Called before an asset's bytes are replaced or deleted: to the backups when it keeps them, else away."""
+    """Move an asset's bytes to its backups if it keeps any, else discard them. Call it before replacing the bytes."""
     drop_derived(transaction, asset.asset_id)
     if not asset.is_backed_up:
         transaction.discard(asset.blob)
@@ -137,22 +143,22 @@ def retire_bytes(transaction: Transaction, asset: Asset) -> None:
 
 
 def delete(transaction: Transaction, asset: Asset) -> None:
-    """Removes an asset. One with backups stays as a placeholder of zero bytes that can be restored."""
+    """Delete an asset. If it keeps backups, it stays as a placeholder of zero bytes that can be restored."""
     retire_bytes(transaction, asset)
     if asset.is_backed_up:
         asset.placeholder = True
         asset.blob, asset.bytes, asset.etag = "", 0, ""
         save(transaction, asset)
         return
-    _forget(transaction, asset)
+    _delete_row(transaction, asset)
 
 
 def remove(transaction: Transaction, asset: Asset) -> None:
-    """Removes an asset whose name is about to be taken by another; its backups stay under its asset id."""
+    """Delete an asset so that another can take its name. Its backups stay under its asset id."""
     retire_bytes(transaction, asset)
-    _forget(transaction, asset)
+    _delete_row(transaction, asset)
 
 
-def _forget(transaction: Transaction, asset: Asset) -> None:
-    _raise_floor(transaction, asset)
+def _delete_row(transaction: Transaction, asset: Asset) -> None:
+    _remember_version(transaction, asset)
     transaction.execute("DELETE FROM assets WHERE asset_id = ?", (asset.asset_id,))

@@ -1,4 +1,4 @@
-"""The versions of assets that keep backups. The present one counts among them, though its bytes are kept only once."""
+"""Versions of assets that keep backups. The current version counts as one, but its bytes are stored only once."""
 
 import dataclasses
 import json
@@ -10,24 +10,24 @@ from cloudlet.store.writer import Transaction
 
 
 def of_asset(connection: sqlite3.Connection, asset_id: str) -> list[sqlite3.Row]:
-    """The backups of an asset, oldest first."""
+    """Return the backups of an asset, oldest first."""
     return connection.execute("SELECT * FROM backups WHERE asset_id = ? ORDER BY version", (asset_id,)).fetchall()
 
 
-def listed(connection: sqlite3.Connection, asset: Asset) -> list[dict[str, Json]]:
-    """All versions of an asset that can be restored, oldest first, as the Admin API lists them."""
+def list_versions(connection: sqlite3.Connection, asset: Asset) -> list[dict[str, Json]]:
+    """Return all restorable versions of an asset in the format of the Admin API, oldest first."""
     versions = []
     for row in of_asset(connection, asset.asset_id):
         earlier = json.loads(row["asset"])
         versions.append(
-            _shown(row["version_id"], row["version"], earlier["format"], earlier["bytes"], row["created_at"])
+            _version_entry(row["version_id"], row["version"], earlier["format"], earlier["bytes"], row["created_at"])
         )
     if asset.is_backed_up:
-        versions.append(_shown(asset.version_id, asset.version, asset.format, asset.bytes, asset.updated_at))
+        versions.append(_version_entry(asset.version_id, asset.version, asset.format, asset.bytes, asset.updated_at))
     return versions
 
 
-def _shown(version_id: str, version: int, format_: str, size: int, time: str) -> dict[str, Json]:
+def _version_entry(version_id: str, version: int, format_: str, size: int, time: str) -> dict[str, Json]:
     return {
         "version_id": version_id,
         "version": str(version),
@@ -39,13 +39,13 @@ def _shown(version_id: str, version: int, format_: str, size: int, time: str) ->
 
 
 def latest(connection: sqlite3.Connection, asset_id: str, version_id: str = "") -> sqlite3.Row | None:
-    """The newest backup of an asset, or that named ``version_id``."""
+    """Return the newest backup of an asset, or the one with ``version_id``, or None."""
     rows = reversed(of_asset(connection, asset_id))
     return next((row for row in rows if not version_id or row["version_id"] == version_id), None)
 
 
-def as_it_was(connection: sqlite3.Connection, asset: Asset, version_id: str) -> Asset | None:
-    """The asset with the bytes of a backup, to be read only."""
+def asset_at_version(connection: sqlite3.Connection, asset: Asset, version_id: str) -> Asset | None:
+    """Return a read-only copy of the asset that refers to the bytes of a backup, or None if there is no such backup."""
     backup = latest(connection, asset.asset_id, version_id)
     if backup is None:
         return None
@@ -55,7 +55,7 @@ def as_it_was(connection: sqlite3.Connection, asset: Asset, version_id: str) -> 
 
 
 def restore(transaction: Transaction, asset: Asset, backup: sqlite3.Row) -> Asset:
-    """Brings the bytes of a backup back under the asset's present name, as a new version."""
+    """Restore the bytes of a backup under the asset's current name, as a new version."""
     current = find_by_asset_id(transaction.connection, asset.asset_id) or asset
     retire_bytes(transaction, current)
     earlier = json.loads(backup["asset"])
@@ -67,8 +67,8 @@ def restore(transaction: Transaction, asset: Asset, backup: sqlite3.Row) -> Asse
     return save(transaction, current)
 
 
-def forget(transaction: Transaction, asset_id: str, version_ids: list[str]) -> list[str]:
-    """Deletes backups; returns the ids of those that existed. The asset itself stays as it is."""
+def delete(transaction: Transaction, asset_id: str, version_ids: list[str]) -> list[str]:
+    """Delete backups and return the ids of those that existed. The bytes of the asset itself are kept."""
     deleted = []
     for row in of_asset(transaction.connection, asset_id):
         if row["version_id"] in version_ids:

@@ -1,8 +1,8 @@
-"""Large uploads under way: which bytes have come, and where they lie. They survive a restart.
+"""Chunked uploads in progress. They survive a restart.
 
-A session is a document in the index and a file in ``parts/``. The file is synced before the document says that a part
-has come, so what a caller was told is true after ``kill -9`` too. The file stays until the answer to the whole upload
-is recorded: a client that lost that answer can ask again.
+A session is a document in the index and a file in ``parts/``. The file is synced before the document records a chunk,
+so an acknowledged chunk survives ``kill -9``. The file is kept until the response to the whole upload is recorded, so
+that a client that lost the response can retry.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from cloudlet.model import Json
 from cloudlet.staging import StagedBlob
 from cloudlet.store import Store, Transaction, documents
 
-IDLE_S = 3600
+IDLE_SECONDS = 3600
 MAX_SESSIONS = 1000
 _KIND = "chunk_session"
 _COPY_BYTES = 1024 * 1024
@@ -24,9 +24,10 @@ _COPY_BYTES = 1024 * 1024
 
 @dataclasses.dataclass(slots=True)
 class ChunkSession:
-    """What has come of one large upload, and the names that were answered to its first part.
+    """The state of one chunked upload, and the names that the response to its first chunk contained.
 
-    ``covered`` holds ranges of bytes, apart from each other and in order. ``touched`` is in seconds since 1970.
+    ``covered`` holds the received ranges of bytes, disjoint and in order. ``touched`` is the time of the last request,
+    in seconds since 1970. ``answer`` is the response to the whole upload, once there is one.
     """
 
     upload_id: str
@@ -41,6 +42,7 @@ class ChunkSession:
     lock: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock, compare=False)
 
     def cover(self, start: int, end: int) -> None:
+        """Record that the bytes from ``start`` up to but not including ``end`` were received."""
         merged: list[tuple[int, int]] = []
         for low, high in sorted([*self.covered, (start, end)]):
             if merged and low <= merged[-1][1]:
@@ -65,29 +67,32 @@ class ChunkSession:
 
 
 class ChunkSessions:
-    """The large uploads under way. Those that nothing came to for ``IDLE_S`` seconds are dropped."""
+    """The chunked uploads in progress. They expire ``IDLE_SECONDS`` after their last request."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._folder = store.blobs.parts
         self._sessions: dict[str, ChunkSession] = {}
-        for document in documents.every(store.reader, _KIND):
+        for document in documents.list_all(store.reader, _KIND):
             session = ChunkSession.from_document(document)
             self._sessions[session.upload_id] = session
-        dropped = [*self._idle(), *self._without_file()]
+        dropped = [*self._remove_idle(), *self._remove_without_file()]
         if dropped:
-            store.write(lambda transaction: self._forget(transaction, dropped))
+            store.write(lambda transaction: self._delete_documents(transaction, dropped))
         self._sweep()
 
-    def _idle(self) -> list[str]:
-        oldest = time.time() - IDLE_S
+    def _remove_idle(self) -> list[str]:
+        oldest = time.time() - IDLE_SECONDS
         idle = [key for key, session in self._sessions.items() if session.touched < oldest]
         for upload_id in idle:
             self._path(self._sessions.pop(upload_id)).unlink(missing_ok=True)
         return idle
 
-    def _without_file(self) -> list[str]:
-        """Where the file system knows no hard links, a crash at the very end leaves a session without its file."""
+    def _remove_without_file(self) -> list[str]:
+        """Remove sessions without a file and return their ids.
+
+        On file systems without hard links, a crash while an upload is finished leaves such a session.
+        """
         lost = [
             key
             for key, session in self._sessions.items()
@@ -98,14 +103,14 @@ class ChunkSessions:
         return lost
 
     def _sweep(self) -> None:
-        """Files of a first part that was never acknowledged, and of uploads that are finished."""
+        """Delete the files of uploads that are finished or whose first chunk was never acknowledged."""
         wanted = {session.file for session in self._sessions.values() if session.answer is None}
         for path in self._folder.iterdir():
             if path.name not in wanted:
                 path.unlink(missing_ok=True)
 
     @staticmethod
-    def _forget(transaction: Transaction, upload_ids: list[str]) -> None:
+    def _delete_documents(transaction: Transaction, upload_ids: list[str]) -> None:
         for upload_id in upload_ids:
             documents.delete(transaction, _KIND, upload_id)
 
@@ -113,18 +118,20 @@ class ChunkSessions:
         return self._folder / session.file
 
     async def expire(self) -> None:
-        """Drops what was abandoned."""
-        idle = self._idle()
+        """Delete the sessions that were idle for too long."""
+        idle = self._remove_idle()
         if idle:
-            await self._store.write_async(lambda transaction: self._forget(transaction, idle))
+            await self._store.write_async(lambda transaction: self._delete_documents(transaction, idle))
 
     def find(self, upload_id: str) -> ChunkSession | None:
+        """Return a session and postpone its expiry, or None if there is none of that id."""
         session = self._sessions.get(upload_id)
         if session is not None:
             session.touched = time.time()
         return session
 
     def begin(self, upload_id: str, *, public_id: str, asset_folder: str, filename: str | None) -> ChunkSession:
+        """Create a session. Raises ApiError 400 if there are ``MAX_SESSIONS`` unfinished ones."""
         if sum(session.answer is None for session in self._sessions.values()) >= MAX_SESSIONS:
             raise bad_request("Too many chunked uploads are under way")
         file = self._store.blobs.staging_path().name
@@ -133,7 +140,7 @@ class ChunkSessions:
         return session
 
     async def add(self, session: ChunkSession, part: StagedBlob, start: int, total: int | None) -> None:
-        """Takes the bytes from ``start`` on, durably. Call it, and what follows, under the session's lock."""
+        """Store a chunk durably at the offset ``start``. The caller must hold the session's lock until the response."""
         await asyncio.to_thread(self._write_part, session, part, start)
         session.cover(start, start + part.size)
         session.total = total if total is not None else session.total
@@ -157,17 +164,18 @@ class ChunkSessions:
             lambda transaction: documents.save(transaction, _KIND, session.upload_id, document, position=0)
         )
 
-    def assembled(self, session: ChunkSession) -> StagedBlob:
-        """The whole file, staged. Blocks: it is read once for its digest."""
+    def assemble(self, session: ChunkSession) -> StagedBlob:
+        """Return the whole file, staged. It blocks while it reads the file for its digest."""
         return self._store.blobs.stage_copy(self._path(session))
 
     async def finish(self, session: ChunkSession, answer: Json) -> None:
-        """Keeps the answer, for a client that asks again, instead of the file."""
+        """Record the response for a client that retries, and delete the file."""
         session.answer = answer
         await self._save(session)
         self._path(session).unlink(missing_ok=True)
 
     async def drop(self, session: ChunkSession) -> None:
+        """Delete the session and its file."""
         self._sessions.pop(session.upload_id, None)
-        await self._store.write_async(lambda transaction: self._forget(transaction, [session.upload_id]))
+        await self._store.write_async(lambda transaction: self._delete_documents(transaction, [session.upload_id]))
         self._path(session).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Derived files: kept with the asset's version, gone when the asset changes."""
+"""Derived files. Each belongs to one version of an asset and is deleted when the asset changes."""
 
 import secrets
 import sqlite3
@@ -29,7 +29,7 @@ def of_asset(connection: sqlite3.Connection, asset_id: str, *, after: str = "", 
 
 
 def save(transaction: Transaction, derived: Derived) -> Derived | None:
-    """Records a derived file; None when its asset has changed or gone meanwhile."""
+    """Save a derived file, replacing an earlier one. Return None if its asset was changed or deleted meanwhile."""
     row = transaction.execute("SELECT version FROM assets WHERE asset_id = ?", (derived.asset_id,)).fetchone()
     if row is None or row["version"] != derived.version:
         transaction.discard(derived.blob)
@@ -46,7 +46,7 @@ def save(transaction: Transaction, derived: Derived) -> Derived | None:
 
 
 def trim(transaction: Transaction, max_bytes: int) -> int:
-    """Forgets the oldest derived files until the rest fits into ``max_bytes``; returns how many went."""
+    """Delete the oldest derived files until the rest fit into ``max_bytes``. Return how many were deleted."""
     rows = transaction.execute("SELECT id, bytes, blob FROM derived ORDER BY created_at DESC, rowid DESC").fetchall()
     kept, removed = 0, 0
     for row in rows:
@@ -59,7 +59,7 @@ def trim(transaction: Transaction, max_bytes: int) -> int:
 
 
 def new(asset: Asset, transformation: str, format_: str, size: int, etag: str) -> Derived:
-    """A record for a file about to be stored; :meth:`Store.put_derived` fills in the blob."""
+    """Return a record without a blob, which :meth:`Store.put_derived` adds."""
     return Derived(
         id=secrets.token_hex(16),
         asset_id=asset.asset_id,
@@ -74,7 +74,7 @@ def new(asset: Asset, transformation: str, format_: str, size: int, etag: str) -
 
 
 def delete(transaction: Transaction, id_: str) -> bool:
-    """Forgets one derived file; False when there is none of that id."""
+    """Delete one derived file. Return False if there is none of that id."""
     row = transaction.execute("DELETE FROM derived WHERE id = ? RETURNING blob", (id_,)).fetchone()
     if row is not None:
         transaction.discard(row["blob"])

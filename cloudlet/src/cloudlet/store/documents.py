@@ -1,4 +1,4 @@
-"""Named JSON documents: presets, mappings, transformations, metadata fields and rules, triggers."""
+"""Named JSON documents: presets, mappings, transformations, metadata fields and rules, triggers, chunk sessions."""
 
 import json
 import sqlite3
@@ -13,14 +13,14 @@ def find(connection: sqlite3.Connection, kind: str, key: str) -> dict[str, Json]
     return body
 
 
-def every(connection: sqlite3.Connection, kind: str) -> list[dict[str, Json]]:
-    """All documents of a kind, in their order."""
+def list_all(connection: sqlite3.Connection, kind: str) -> list[dict[str, Json]]:
+    """Return all documents of a kind, ordered by position."""
     rows = connection.execute("SELECT body FROM documents WHERE kind = ? ORDER BY position, key", (kind,))
     return [json.loads(row["body"]) for row in rows]
 
 
 def save(transaction: Transaction, kind: str, key: str, body: dict[str, Json], position: int | None = None) -> None:
-    """Inserts or replaces; a new document goes to the end unless ``position`` is given."""
+    """Insert or replace a document. Unless ``position`` is given, a new one is added at the end."""
     if position is None:
         row = transaction.execute(
             "SELECT coalesce((SELECT position FROM documents WHERE kind = ? AND key = ?),"
@@ -35,4 +35,5 @@ def save(transaction: Transaction, kind: str, key: str, body: dict[str, Json], p
 
 
 def delete(transaction: Transaction, kind: str, key: str) -> bool:
+    """Delete a document. Return False if there is none of that key."""
     return transaction.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key)).rowcount > 0

@@ -1,4 +1,4 @@
-"""Folders. They come with the assets in them, and stay until they are deleted."""
+"""Folders. Saving an asset creates its folder, which stays until it is deleted."""
 
 import secrets
 import sqlite3
@@ -9,13 +9,13 @@ from cloudlet.store.writer import Transaction
 
 
 def ancestors(path: str) -> list[str]:
-    """``a/b/c`` and what it lies in: ``a``, ``a/b``, ``a/b/c``."""
+    """Return the path and its parents: for ``a/b/c``, ``a``, ``a/b`` and ``a/b/c``."""
     segments = path.split("/") if path else []
     return ["/".join(segments[:count]) for count in range(1, len(segments) + 1)]
 
 
 def ensure(transaction: Transaction, path: str) -> None:
-    """Creates ``path`` and its parents where missing."""
+    """Create ``path`` and its parents if they are missing."""
     if not path or exists(transaction.connection, path):
         return
     for folder in ancestors(path):
@@ -30,7 +30,7 @@ def exists(connection: sqlite3.Connection, path: str) -> bool:
 
 
 def children(connection: sqlite3.Connection, parent: str) -> list[sqlite3.Row]:
-    """The folders directly in ``parent`` ("" for the root), by name."""
+    """Return the folders directly in ``parent`` ("" for the root), ordered by name."""
     clause, values = prefix_clause(f"{parent}/" if parent else "", "path")
     rows = connection.execute(f"SELECT * FROM folders WHERE {clause} ORDER BY path", values)  # noqa: S608
     depth = parent.count("/") + 1 if parent else 0
@@ -38,7 +38,7 @@ def children(connection: sqlite3.Connection, parent: str) -> list[sqlite3.Row]:
 
 
 def under(connection: sqlite3.Connection, path: str) -> list[str]:
-    """``path`` and every folder below it."""
+    """Return ``path`` and all folders below it."""
     clause, values = prefix_clause(path + "/", "path")
     rows = connection.execute(f"SELECT path FROM folders WHERE path = ? OR {clause}", (path, *values))  # noqa: S608
     return [row["path"] for row in rows]

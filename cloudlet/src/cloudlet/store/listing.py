@@ -1,4 +1,4 @@
-"""Listing assets page by page. A cursor is the opaque position after the last row that was answered."""
+"""List assets page by page. A cursor is the opaque position of the last row of a page."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ def encode_cursor(position: Json) -> str:
 
 
 def decode_cursor(cursor: str) -> Json:
-    """The position a cursor stands for; 400 for anything that is not one of ours."""
+    """Return the position that a cursor encodes. Raises ApiError 400 if it is malformed."""
     try:
         return json.loads(base64.urlsafe_b64decode(cursor.encode()))
     except (binascii.Error, ValueError) as error:
@@ -32,10 +32,11 @@ def page(
     limit: int = 10,
     cursor: str = "",
 ) -> tuple[list[Asset], str]:
-    """At most ``limit`` assets matching all ``where`` clauses, and the cursor of the next page or "".
+    """Return at most ``limit`` assets that match all ``where`` clauses, and the cursor of the next page or "".
 
-    ``order`` holds (SQL expression, "asc" or "desc"); the row id is always the last tie-breaker, in the direction
-    of the first expression. Clauses and expressions come from code, never from a request.
+    ``order`` holds pairs of an SQL expression and "asc" or "desc". The row id is the last key, in the direction of the
+    first expression, which makes the order total. Clauses and expressions come from code, never from a request. Raises
+    ApiError 400 if the cursor is invalid.
     """
     direction = order[0][1] if order else "desc"
     keys = [*order, ("assets.id", direction)]
@@ -56,7 +57,10 @@ def page(
 
 
 def _after(keys: Sequence[tuple[str, str]], position: Json) -> tuple[str, list[Json]]:
-    """SQL for "sorts after ``position``". NULLs sort first in SQLite, so IS comparisons keep them in order."""
+    """Return SQL for "sorts after ``position``", and its values (keyset pagination).
+
+    SQLite sorts NULLs first. IS compares them as equal.
+    """
     if not isinstance(position, list) or len(position) != len(keys):
         raise bad_request("Invalid value for next_cursor")
     if any(isinstance(value, list | dict) for value in position):
@@ -66,12 +70,12 @@ def _after(keys: Sequence[tuple[str, str]], position: Json) -> tuple[str, list[J
         same = [f"{earlier} IS ?" for earlier, _ in keys[:number]]
         value = position[number]
         if value is None:
-            beyond, own = (f"{expression} IS NOT NULL", []) if way == "asc" else ("0", [])
+            later, own = (f"{expression} IS NOT NULL", []) if way == "asc" else ("0", [])
         elif way == "asc":
-            beyond, own = f"{expression} > ?", [value]
+            later, own = f"{expression} > ?", [value]
         else:
-            beyond, own = f"({expression} < ? OR {expression} IS NULL)", [value]
-        options.append(" AND ".join([*same, beyond]))
+            later, own = f"({expression} < ? OR {expression} IS NULL)", [value]
+        options.append(" AND ".join([*same, later]))
         values += [*position[:number], *own]
     return "(" + " OR ".join(f"({option})" for option in options) + ")", values
 
@@ -83,5 +87,5 @@ def count(connection: sqlite3.Connection, where: Sequence[str] = (), parameters:
 
 
 def prefix_clause(prefix: str, column: str = "public_id") -> tuple[str, list[Json]]:
-    """A range that an index can serve, instead of LIKE."""
+    """Return SQL that matches a prefix, and its values. Unlike LIKE, the range that it compares with uses an index."""
     return f"({column} >= ? AND {column} < ?)", [prefix, prefix + "\U0010ffff"]

@@ -1,4 +1,4 @@
-"""Which assets are related to which. A relation holds both ways."""
+"""Relations between assets. They are symmetric."""
 
 import sqlite3
 
@@ -7,7 +7,7 @@ from cloudlet.store.rows import asset_from_row
 from cloudlet.store.writer import Transaction
 
 
-def of(connection: sqlite3.Connection, asset_id: str) -> list[Asset]:
+def related_assets(connection: sqlite3.Connection, asset_id: str) -> list[Asset]:
     rows = connection.execute(
         "SELECT assets.* FROM relations JOIN assets ON assets.asset_id = to_asset"
         " WHERE from_asset = ? ORDER BY public_id",
@@ -17,14 +17,14 @@ def of(connection: sqlite3.Connection, asset_id: str) -> list[Asset]:
 
 
 def add(transaction: Transaction, one: str, other: str) -> bool:
-    """False when they were related already."""
+    """Relate two assets. Return False if they were related already."""
     inserted = transaction.execute("INSERT OR IGNORE INTO relations VALUES (?, ?)", (one, other)).rowcount > 0
     transaction.execute("INSERT OR IGNORE INTO relations VALUES (?, ?)", (other, one))
     return inserted
 
 
 def remove(transaction: Transaction, one: str, other: str) -> bool:
-    """False when they were not related."""
+    """Remove the relation of two assets. Return False if they were not related."""
     removed = (
         transaction.execute("DELETE FROM relations WHERE from_asset = ? AND to_asset = ?", (one, other)).rowcount > 0
     )

@@ -1,4 +1,4 @@
-"""Between index rows and :class:`~cloudlet.model.Asset` values."""
+"""Convert rows of the index to :class:`~cloudlet.model.Asset` values and back."""
 
 import dataclasses
 import json
@@ -36,13 +36,15 @@ def asset_to_row(asset: Asset) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name in ASSET_COLUMNS:
         value = getattr(asset, name)
-        row[name] = _encoded(value) if name in _JSON_FIELDS else value
+        row[name] = _encode_json(value) if name in _JSON_FIELDS else value
     return row
 
 
-def _encoded(value: Any) -> str:
+def _encode_json(value: Any) -> str:
     if not value:
-        return "[]" if isinstance(value, list) else "{}"  # most are empty, and an encoder is made for every call
+        return (
+            "[]" if isinstance(value, list) else "{}"
+        )  # fast path: most are empty, and json.dumps makes an encoder for each call
     return json.dumps(value, ensure_ascii=False)
 
 

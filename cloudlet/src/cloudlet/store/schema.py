@@ -1,4 +1,4 @@
-"""The SQLite index: tables, and how connections are opened."""
+"""The tables of the SQLite index, and the settings of its connections."""
 
 import sqlite3
 from pathlib import Path
@@ -102,7 +102,7 @@ CREATE TABLE IF NOT EXISTS documents (
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """A connection in autocommit mode; writers sync every commit to the disk."""
+    """Open a connection in autocommit mode. On a writable one, every commit is synced to disk."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
@@ -116,7 +116,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 
 def create(connection: sqlite3.Connection, path: Path) -> None:
-    """Makes the tables, or refuses a file that another version of cloudlet wrote."""
+    """Create the tables. Raises ApiError if another version of cloudlet wrote the file."""
     found = connection.execute("PRAGMA user_version").fetchone()[0]
     if found not in (0, SCHEMA_VERSION):
         raise ApiError(500, f"{path} was written by another version of cloudlet (schema {found}); use another --data")

@@ -1,7 +1,7 @@
-"""One thread writes the index. Calls that arrive together share one commit, so one fsync serves them all.
+"""The thread that writes the index. Concurrent writes share one commit and its fsync (group commit).
 
-The order is what makes an answer true: bytes written and renamed, bytes and directory synced, index committed and
-synced, and only then is the caller told. Until the index names a file nobody can see it.
+Durability depends on the order: write and rename the bytes, sync bytes and directory, commit and sync the index, and
+only then resolve the caller's future. A file is not visible before the index refers to it.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from typing import Any
 from cloudlet.staging import StagedBlob
 from cloudlet.store.blobs import BlobStore, Persisted
 
-BATCH_LIMIT = 64
+MAX_BATCH_JOBS = 64
 
 log = logging.getLogger("cloudlet.store")
 
 
 class Transaction:
-    """What a job may touch: the connection, and the blobs that lose their last reference when it commits."""
+    """What a job may change: rows of the index, and the blobs that lose their last reference when it commits."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -33,6 +33,7 @@ class Transaction:
         return self.connection.execute(sql, parameters)
 
     def discard(self, blob: str) -> None:
+        """Delete a blob after the commit. An empty name is ignored."""
         if blob:
             self.discarded.append(blob)
 
@@ -57,7 +58,7 @@ class _Item:
 
 
 class Writer:
-    """Runs jobs one after another, each in a savepoint of a shared transaction."""
+    """Runs jobs on one thread, each in a savepoint of a shared transaction."""
 
     def __init__(self, connection: sqlite3.Connection, blobs: BlobStore) -> None:
         self._connection = connection
@@ -67,19 +68,19 @@ class Writer:
         self._thread.start()
 
     def submit(self, job: Job, staged: StagedBlob | None = None) -> "Future[Any]":
-        """Queues ``job(transaction, blob_name)``; the future resolves once its effects are on the disk."""
+        """Queue ``job(transaction, blob_name)``. The future resolves once its effects are durable."""
         future: Future[Any] = Future()
         self._queue.put(_Item(job, staged, future))
         return future
 
     def submit_async(self, job: Job, staged: StagedBlob | None = None) -> "asyncio.Future[Any]":
-        """As :meth:`submit`, for the event loop that is running: it is woken once for a whole batch."""
+        """Do what :meth:`submit` does, with a future of the running event loop. A batch wakes the loop only once."""
         future = asyncio.get_running_loop().create_future()
         self._queue.put(_Item(job, staged, future))
         return future
 
     def close(self) -> None:
-        """Finishes what is queued, then stops."""
+        """Finish the queued jobs, then stop the thread."""
         self._queue.put(None)
         self._thread.join()
         self._connection.close()
@@ -97,7 +98,7 @@ class Writer:
 
     def _drain(self, first: _Item) -> tuple[list[_Item], bool]:
         batch = [first]
-        while len(batch) < BATCH_LIMIT:
+        while len(batch) < MAX_BATCH_JOBS:
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
@@ -108,7 +109,7 @@ class Writer:
         return batch, False
 
     def _write(self, queued: list[_Item]) -> None:
-        batch = [item for item in queued if self._is_wanted(item)]
+        batch = [item for item in queued if self._start_unless_cancelled(item)]
         for item in batch:
             self._persist(item)
         try:
@@ -124,10 +125,10 @@ class Writer:
                 self._connection.execute("ROLLBACK")
             for item in batch:
                 item.error = item.error or error
-        self._settle(batch)
+        self._finish(batch)
 
     @staticmethod
-    def _is_wanted(item: _Item) -> bool:
+    def _start_unless_cancelled(item: _Item) -> bool:
         if isinstance(item.waiter, Future):
             wanted = item.waiter.set_running_or_notify_cancel()
         else:
@@ -156,28 +157,28 @@ class Writer:
             item.discarded = transaction.discarded
         self._connection.execute("RELEASE job")
 
-    def _settle(self, batch: list[_Item]) -> None:
-        """Tells the callers, then removes what no row names any more."""
+    def _finish(self, batch: list[_Item]) -> None:
+        """Resolve the futures, then delete the blobs that no row refers to any more."""
         loops: dict[asyncio.AbstractEventLoop, list[_Item]] = {}
         for item in batch:
             if isinstance(item.waiter, Future):
-                _tell(item)
+                _resolve_future(item)
             else:
                 loops.setdefault(item.waiter.get_loop(), []).append(item)
         for loop, items in loops.items():
             if not loop.is_closed():
-                loop.call_soon_threadsafe(_tell_all, items)
+                loop.call_soon_threadsafe(_resolve_futures, items)
         for item in batch:
             self._blobs.remove(item.discarded if item.error is None else [item.blob] if item.blob else [])
 
 
-def _tell_all(items: list[_Item]) -> None:
+def _resolve_futures(items: list[_Item]) -> None:
     for item in items:
-        if not item.waiter.done():  # whoever waited may have been cancelled meanwhile
-            _tell(item)
+        if not item.waiter.done():  # it may have been cancelled meanwhile
+            _resolve_future(item)
 
 
-def _tell(item: _Item) -> None:
+def _resolve_future(item: _Item) -> None:
     if item.error is None:
         item.waiter.set_result(item.result)
     else:

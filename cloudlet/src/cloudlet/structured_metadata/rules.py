@@ -79,7 +79,7 @@ def _check_condition(connection: sqlite3.Connection, condition: Json, depth: int
 def applied(connection: sqlite3.Connection, values: dict[str, Json]) -> dict[str, Json]:
     """``values`` after the active rules: values to apply are applied, values of disabled fields go."""
     result = dict(values)
-    for rule in documents.every(connection, KIND):
+    for rule in documents.list_all(connection, KIND):
         if rule["state"] != "active":
             continue
         holds = condition_holds(rule["condition"], result)

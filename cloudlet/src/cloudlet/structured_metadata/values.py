@@ -23,7 +23,7 @@ def merged(
     Raises 400 for unknown fields and for values that their field does not allow. With ``clear_invalid``, values
     that have become invalid since they were set are dropped.
     """
-    fields = {field["external_id"]: field for field in documents.every(connection, KIND)}
+    fields = {field["external_id"]: field for field in documents.list_all(connection, KIND)}
     result = dict(current)
     for external_id, value in given.items():
         if external_id not in fields:
@@ -39,7 +39,7 @@ def merged(
 
 def for_new_asset(connection: sqlite3.Connection, given: Mapping[str, Json]) -> dict[str, Json]:
     """The values of a fresh upload: what was given, then defaults; 400 when a mandatory field stays empty."""
-    fields = documents.every(connection, KIND)
+    fields = documents.list_all(connection, KIND)
     if not fields and not given:
         return {}
     defaults = {

@@ -80,7 +80,7 @@ async def receive(call: UploadCall, source: Source, part: Part, finish: Finish) 
 async def _whole(call: UploadCall, session: ChunkSession, finish: Finish) -> Json:
     sessions = call.services.chunk_sessions
     try:
-        whole = await asyncio.to_thread(sessions.assembled, session)
+        whole = await asyncio.to_thread(sessions.assemble, session)
         call.form.discard()
         call.form.file = whole
         call.params = call.params.with_overrides(_settled_names(call, session))
