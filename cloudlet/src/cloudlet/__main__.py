@@ -1,4 +1,4 @@
-"""``python -m cloudlet``."""
+"""Run ``python -m cloudlet``."""
 
 import sys
 

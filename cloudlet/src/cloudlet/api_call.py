@@ -1,4 +1,4 @@
-"""What the calls of both APIs have in common, and how a handler becomes a route."""
+"""Common code of both APIs: the call, and the route of a handler."""
 
 import dataclasses
 import functools
@@ -17,7 +17,7 @@ from cloudlet.web.params import Params
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class ApiCall:
-    """One authenticated call. ``base`` is scheme and authority by which the caller reached us."""
+    """One authenticated call. ``base`` is the scheme and authority by which the client reached the server."""
 
     services: Services
     params: Params
@@ -43,8 +43,8 @@ def route(
     methods: Sequence[str],
     **rest: Any,
 ) -> Route:
-    """``/v1_1/{cloud}/path``, answered by ``serve(request, handler=handler, **rest)``."""
+    """Return the route ``/v1_1/{cloud}/path``, which calls ``serve(request, handler=handler, **rest)``."""
     bound = functools.partial(serve, handler=handler, **rest)
-    # A partial of a coroutine function is one, but Starlette looks at the name of what it is given.
+    # Starlette accepts a partial of a coroutine function, but reads its __name__.
     functools.update_wrapper(bound, handler)
     return Route(f"/v1_1/{{cloud}}/{path}", bound, methods=list(methods))

@@ -1,4 +1,4 @@
-"""Puts the application together from its tables of routes."""
+"""Create the ASGI application from its routes, middleware and services."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ from cloudlet.web.unknown_routes import unknown_routes
 
 
 def routes() -> list[BaseRoute]:
-    """Every route, in the order in which they are tried; delivery ends with a catch-all."""
+    """Return all routes, in the order in which they are matched. Delivery ends with a catch-all."""
     return [
         *upload_api.routes,
         *admin_api.routes,
@@ -49,7 +49,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The ASGI application over ``settings.data``. The store is opened here and closed at shutdown."""
+    """Return the ASGI application for ``settings.data``. It opens the store, and closes it at shutdown.
+
+    Raises ConfigError if another process uses the data folder.
+    """
     services = Services(settings, Store(settings.data), RequestLog(), RateLimit(settings.rate_limit))
     defaults.ensure(services.store)
 

@@ -27,23 +27,27 @@ def build_parser() -> argparse.ArgumentParser:
     add("--data", type=Path, default=Path("cloudlet-data"), help="folder for files and index")
     add("--cloud", default=DEFAULT_CLOUD, help="cloud name (the SDKs write it in lower case)")
     add("--key", default=DEFAULT_KEY, help="API key")
-    add("--secret", "--api-secret", help="API secret; else $CLOUDLET_SECRET, else the one kept in the data folder")
-    add("--auth-token-key", default="", help="hex key that opens delivery to auth tokens")
+    add("--secret", "--api-secret", help="API secret; else $CLOUDLET_SECRET, else the one stored in the data folder")
+    add("--auth-token-key", default="", help="hex key of token authentication, which allows auth tokens in delivery")
     add("--folder-mode", choices=["fixed", "dynamic"], default="fixed", help="how folders relate to public ids")
-    add("--tls", action="store_true", help="serve https with a certificate made for it in the data folder")
+    add("--tls", action="store_true", help="serve https, with a self-signed certificate in the data folder")
     add("--fault", action="append", default=[], metavar="CALL:KIND[,k=v...]", help="inject a fault; see the README")
     add("--fault-seed", type=int, default=0, help="the same seed gives the same faults")
-    add("--backup", action="store_true", help="keep replaced and deleted versions of every asset")
-    add("--unsigned-ml-default", action="store_true", help="let anybody upload by the preset ml_default, unsigned")
+    add("--backup", action="store_true", help="keep replaced and deleted versions of all assets")
+    add("--unsigned-ml-default", action="store_true", help="allow uploads by the preset ml_default without a signature")
     add("--remote-host", action="append", default=[], metavar="HOST", help="allow uploads from URLs on this host")
     add("--webhook-host", action="append", default=[], metavar="HOST", help="allow notifications to this host")
     add("--max-upload-bytes", type=int, default=2 * 1024**3, help="largest accepted file")
     add("--max-pixels", type=int, default=100_000_000, help="largest accepted image, width x height")
-    add("--rate-limit", type=int, default=5000, help="Admin API calls an hour")
+    add("--rate-limit", type=int, default=5000, help="Admin API calls per hour")
     return parser
 
 
 def settings_from(arguments: argparse.Namespace) -> Settings:
+    """Return the settings that the arguments and the environment describe.
+
+    It creates the data folder if necessary. Raises ConfigError if a value cannot work.
+    """
     api_secret.prepare_folder(arguments.data)
     return Settings(
         data=arguments.data,
@@ -72,9 +76,9 @@ def _given_secret(arguments: argparse.Namespace) -> str:
 
 
 def announce(settings: Settings, *, shows_secret: bool) -> None:
-    """Says where the server will answer. Whoever reads the first line may rely on all that it takes being there.
+    """Print the URL of the server. Once the first line is printed, the server accepts connections.
 
-    A secret that was given is known already, and stays out of the log of a container.
+    A secret that the user gave is not printed, to keep it out of logs.
     """
     url = settings.cloudinary_url if shows_secret else settings.cloudinary_url_with("***")
     lines = [f"CLOUDINARY_URL={url}"]
@@ -86,13 +90,13 @@ def announce(settings: Settings, *, shows_secret: bool) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Starts the server; 2 with one clear line on standard error when it cannot."""
+    """Run the server until it is stopped. Return 2, with one line on standard error, if it cannot start."""
     arguments = build_parser().parse_args(argv)
     try:
         settings = settings_from(arguments)
         with listen(settings.host, settings.port) as listener:
             settings = dataclasses.replace(settings, port=listener.getsockname()[1])
-            os.umask(0o077)  # what is stored is for the account that runs the server
+            os.umask(0o077)  # only the account that runs the server may read the stored files
             app = create_app(settings)
             announce(settings, shows_secret=not _given_secret(arguments))
             run(app, settings, listener)

@@ -1,4 +1,4 @@
-"""What a server instance is told at start. Read once, never changed."""
+"""The settings of a server. They are read once at start and never change."""
 
 import dataclasses
 import ipaddress
@@ -13,15 +13,16 @@ FolderMode = Literal["fixed", "dynamic"]
 
 
 class ConfigError(ValueError):
-    """A start option that cannot work; the text says what to change."""
+    """An option cannot work. The text says what to change."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The options of one server.
 
-    ``remote_hosts`` and ``webhook_hosts`` hold ``host`` or ``host:port`` entries; ``*`` allows every host that
-    does not resolve to a private address. Sizes are in bytes, pixels are width x height.
+    ``remote_hosts`` and ``webhook_hosts`` hold entries ``host`` or ``host:port``. ``*`` allows all hosts that do not
+    resolve to a private address. Sizes are in bytes, pixels are width x height, and ``rate_limit`` is in calls per
+    hour. Raises ConfigError if a value cannot work.
     """
 
     data: Path
@@ -56,7 +57,7 @@ class Settings:
 
     @property
     def base_url(self) -> str:
-        """Where this server answers, without a trailing slash."""
+        """The URL of this server, without a trailing slash."""
         return f"{self.scheme}://{self.authority}"
 
     @property
@@ -66,7 +67,7 @@ class Settings:
 
     @property
     def own_hosts(self) -> tuple[str, ...]:
-        """``host:port`` of the names by which clients of this machine know the server."""
+        """The names of this server as ``host:port``. On loopback, localhost and 127.0.0.1 are included."""
         names = {self.host, "localhost", "127.0.0.1"} if is_loopback(self.host) else {self.host}
         return tuple(f"{name}:{self.port}" for name in sorted(names))
 
@@ -76,16 +77,16 @@ class Settings:
         return self.cloudinary_url_with(quote(self.api_secret, safe=""))
 
     def cloudinary_url_with(self, secret: str) -> str:
-        """Return the CLOUDINARY_URL with ``secret`` in the place of the secret."""
+        """Return the CLOUDINARY_URL with ``secret``, which must be escaped, instead of the API secret."""
         credentials = f"cloudinary://{self.api_key}:{secret}@{self.cloud_name}"
         delivery = f"secure_distribution={self.authority}" if self.tls else f"cname={self.authority}"
         return f"{credentials}?upload_prefix={self.base_url}&{delivery}"
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether binding to ``host`` keeps the server reachable from this machine only.
+    """Return whether a server on ``host`` is only reachable from this machine.
 
-    Names below ``localhost`` belong to nobody and mean this machine (RFC 6761).
+    ``localhost`` and its subdomains are reserved names of this machine (RFC 6761).
     """
     if host == "localhost" or host.endswith(".localhost"):
         return True

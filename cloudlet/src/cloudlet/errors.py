@@ -1,21 +1,21 @@
-"""The one error type that endpoints raise; the app turns it into Cloudinary's wire shape."""
+"""The error that endpoints raise. The application turns it into a response in Cloudinary's format."""
 
 import re
 from collections.abc import Mapping
 
-_OBJECT = re.compile(r"<[^<>]{1,200} at 0x[0-9A-Fa-f]+>")
-"""An object's representation, which texts of libraries' exceptions hold: an address in memory is nobody's business."""
+_OBJECT_REPR = re.compile(r"<[^<>]{1,200} at 0x[0-9A-Fa-f]+>")
+"""The default ``repr`` of an object. Messages of library exceptions contain it, but must not leak memory addresses."""
 
 
 class ApiError(Exception):
-    """A refusal with an HTTP status and the text that the caller will read.
+    """A request failed. ``status`` and ``message`` are sent to the client.
 
-    The text goes into the ``X-Cld-Error`` header. The body of the Upload and Admin APIs is
-    ``{"error": {"message": ...}}``, that of delivery empty.
+    The message is sent in the header ``X-Cld-Error``. The body is ``{"error": {"message": ...}}`` in the Upload and
+    Admin APIs, and empty in delivery.
     """
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
-        message = _OBJECT.sub("(...)", message)
+        message = _OBJECT_REPR.sub("(...)", message)
         super().__init__(message)
         self.status = status
         self.message = message
@@ -23,30 +23,30 @@ class ApiError(Exception):
 
 
 def bad_request(message: str) -> ApiError:
-    """400: the request itself is wrong."""
+    """Return a 400: the request is invalid."""
     return ApiError(400, message)
 
 
 def unauthorized(message: str) -> ApiError:
-    """401: who is asking, or the signature, is wrong."""
+    """Return a 401: the credentials or the signature are missing or wrong."""
     return ApiError(401, message)
 
 
 def forbidden(message: str) -> ApiError:
-    """403: whoever asks may not."""
+    """Return a 403: the client is not allowed to do this."""
     return ApiError(403, message)
 
 
 def not_found(message: str) -> ApiError:
-    """404: what was named does not exist."""
+    """Return a 404: the object does not exist."""
     return ApiError(404, message)
 
 
 def conflict(message: str) -> ApiError:
-    """409: what was named exists already."""
+    """Return a 409: the object exists already."""
     return ApiError(409, message)
 
 
 def too_large(size: int, limit: int) -> ApiError:
-    """Return a 400 in Cloudinary's words, which clients parse."""
+    """Return a 400 with Cloudinary's message, which clients parse."""
     return ApiError(400, f"File size too large. Got {size}. Maximum is {limit}.")

@@ -1,4 +1,4 @@
-"""The stored asset and its derived files, as plain values."""
+"""The data classes of assets and derived files."""
 
 import dataclasses
 import datetime
@@ -13,15 +13,15 @@ ResourceType = Literal["image", "raw", "video"]
 RESOURCE_TYPES: tuple[ResourceType, ...] = ("image", "raw", "video")
 
 Json = Any
-"""A value that came from, or goes to, JSON."""
+"""A value that was read from JSON or will be written to it."""
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Asset:
-    """One asset. Its identity on the wire is (resource_type, type, public_id); ``asset_id`` never changes.
+    """One asset. Clients identify it by (resource_type, type, public_id). Its ``asset_id`` never changes.
 
-    ``blob`` names the bytes in the blob store. ``format`` is empty for raw assets, whose extension is part of
-    the public id. ``placeholder`` marks a deleted asset of which a backup exists. Times are ISO 8601 in UTC.
+    ``blob`` names its bytes in the blob store. ``format`` is empty for raw assets, whose public id contains the
+    extension. ``placeholder`` marks a deleted asset that has backups. Times are ISO 8601 in UTC.
     """
 
     resource_type: str
@@ -58,18 +58,18 @@ class Asset:
 
     @property
     def version_id(self) -> str:
-        """A stable opaque id of this version, under which it is among the backups too."""
+        """A stable, opaque id of this version. Its backup has the same id."""
         return hex_digest(f"{self.asset_id}:{self.version}")[:32]
 
     @property
     def is_backed_up(self) -> bool:
-        """Whether the present bytes can be had back as a backup."""
+        """Whether the current bytes count as a restorable version."""
         return self.backup and not self.placeholder
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Derived:
-    """A file made from one version of an asset by a transformation, kept until the asset changes."""
+    """A file that a transformation made from one version of an asset. It is kept until the asset changes."""
 
     id: str
     asset_id: str
@@ -85,7 +85,7 @@ class Derived:
 
 
 def now_iso(timestamp: float | None = None) -> str:
-    """Seconds since the epoch as Cloudinary writes times: ``2024-05-01T12:00:00Z``."""
+    """Format seconds since the epoch, by default the current time, as Cloudinary does: ``2024-05-01T12:00:00Z``."""
     return _iso(int(time.time() if timestamp is None else timestamp))
 
 
@@ -95,5 +95,5 @@ def _iso(second: int) -> str:
 
 
 def folder_of(public_id: str) -> str:
-    """The folder part of a public id; empty at the root."""
+    """Return the folder of a public id, "" for the root."""
     return public_id.rpartition("/")[0]

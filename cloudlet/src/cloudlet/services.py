@@ -1,4 +1,4 @@
-"""What every endpoint may use, hung on the application once at start."""
+"""The services that all endpoints share. They are created once, at the start of the application."""
 
 import dataclasses
 from typing import cast
@@ -34,5 +34,5 @@ class Services:
 
 
 def services_of(request: HTTPConnection) -> Services:
-    """The services of the application that serves ``request``."""
+    """Return the services of the application that serves ``request``."""
     return cast(Services, request.app.state.services)

@@ -1,6 +1,6 @@
-"""Every signature of the protocol: API calls, responses, webhooks, delivery URLs and auth tokens.
+"""All signatures of the protocol: API calls, responses, webhooks, delivery URLs and auth tokens.
 
-Algorithms as implemented by the official SDKs (pycloudinary ``cloudinary/utils.py`` and ``cloudinary/auth_token.py``).
+The algorithms are those of the official SDKs (pycloudinary ``cloudinary/utils.py`` and ``cloudinary/auth_token.py``).
 All comparisons take constant time.
 """
 
@@ -13,16 +13,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 UNSIGNED_FIELDS = frozenset({"file", "api_key", "signature", "cloud_name", "resource_type"})
-TIMESTAMP_LIFETIME_S = 3600
-SHORT_SIGNATURE = 8
-LONG_SIGNATURE = 32
+TIMESTAMP_LIFETIME_SECONDS = 3600
+SHORT_SIGNATURE_LENGTH = 8
+LONG_SIGNATURE_LENGTH = 32
 
 Algorithm = Literal["sha1", "sha256"]
 ParamValue = str | Sequence[str]
 
 
 def string_to_sign(params: Mapping[str, ParamValue], *, version: int = 2) -> str:
-    """``k=v`` pairs sorted and joined by ``&``; version 2 escapes ``&`` inside a pair against smuggled parameters."""
+    """Return the pairs ``k=v``, sorted and joined by ``&``.
+
+    Version 2 escapes ``&`` inside a pair, which prevents parameter smuggling.
+    """
     pairs = []
     for key, value in params.items():
         text = value if isinstance(value, str) else ",".join(value)
@@ -43,16 +46,16 @@ def hex_digest(text: str, algorithm: Algorithm = "sha1") -> str:
 def sign_params(
     params: Mapping[str, ParamValue], secret: str, *, algorithm: Algorithm = "sha1", version: int = 2
 ) -> str:
-    """The hex signature that an SDK sends along with ``params``."""
+    """Return the hex signature that an SDK sends with ``params``."""
     return hex_digest(string_to_sign(params, version=version) + secret, algorithm)
 
 
 def params_signature_is_valid(
     params: Mapping[str, ParamValue], signature: str, secret: str, *, optional: Iterable[str] = ()
 ) -> bool:
-    """Whether ``signature`` signs ``params``, in either algorithm and either version of the string to sign.
+    """Return whether ``signature`` is valid for ``params``, in either algorithm and version of the string to sign.
 
-    ``optional`` names parameters that some SDK versions leave out of the signature; they are tried both ways.
+    ``optional`` names parameters that some SDK versions do not sign. Both ways are tried.
     """
     algorithm: Algorithm = "sha256" if len(signature) == 64 else "sha1"
     given = signature.lower().encode()
@@ -69,30 +72,30 @@ def params_signature_is_valid(
 
 
 def response_signature(public_id: str, version: int, secret: str) -> str:
-    """The ``signature`` field of an upload response; clients check it with string-to-sign version 1."""
+    """Return the ``signature`` field of an upload response. Clients check it with string-to-sign version 1."""
     return sign_params({"public_id": public_id, "version": str(version)}, secret, version=1)
 
 
 def webhook_signature(body: str, timestamp: int, secret: str, algorithm: Algorithm = "sha1") -> str:
-    """The value of ``X-Cld-Signature`` for a notification."""
+    """Return the value of ``X-Cld-Signature`` for a notification."""
     return hex_digest(f"{body}{timestamp}{secret}", algorithm)
 
 
 def delivery_signature(
-    to_sign: str, secret: str, *, length: int = SHORT_SIGNATURE, algorithm: Algorithm = "sha1"
+    to_sign: str, secret: str, *, length: int = SHORT_SIGNATURE_LENGTH, algorithm: Algorithm = "sha1"
 ) -> str:
-    """The characters between ``s--`` and ``--`` for ``[transformation/]public_id[.format]``.
+    """Return the characters between ``s--`` and ``--`` for ``[transformation/]public_id[.format]``.
 
-    A signature of 32 characters is always SHA-256 (``long_url_signature``).
+    A signature of 32 characters always uses SHA-256 (``long_url_signature``).
     """
-    name = "sha256" if length == LONG_SIGNATURE else algorithm
+    name = "sha256" if length == LONG_SIGNATURE_LENGTH else algorithm
     digest = hashlib.new(name, (to_sign + secret).encode(), usedforsecurity=False).digest()
     return base64.urlsafe_b64encode(digest)[:length].decode()
 
 
 def delivery_signature_is_valid(to_sign: str, signature: str, secret: str) -> bool:
-    """Whether ``signature`` (8 or 32 characters) was made for ``to_sign``, in either algorithm."""
-    if len(signature) not in (SHORT_SIGNATURE, LONG_SIGNATURE):
+    """Return whether ``signature`` (8 or 32 characters) is valid for ``to_sign``, in either algorithm."""
+    if len(signature) not in (SHORT_SIGNATURE_LENGTH, LONG_SIGNATURE_LENGTH):
         return False
     algorithms: tuple[Algorithm, ...] = ("sha1", "sha256")
     return any(
@@ -110,14 +113,15 @@ _TOKEN_UNSAFE = re.compile(r'([ "#%&\'/:;<=>?@\[\\\]^`{|}~]+)')
 
 
 def escape_for_token(url: str) -> str:
-    """Percent-escapes in lower case, as the SDKs write URLs and ACLs into a token."""
+    """Percent-encode in lower case, as the SDKs do with URLs and ACLs in a token."""
     return _TOKEN_UNSAFE.sub(lambda match: "".join(f"%{byte:02x}" for byte in match.group(0).encode()), url)
 
 
 def auth_token_problem(token: str, path: str, key: str, *, ip: str = "", now: float | None = None) -> str:
-    """Why ``token`` (``exp=..~acl=..~hmac=..``) does not open ``path``; an empty string when it does.
+    """Return why ``token`` (``exp=..~acl=..~hmac=..``) does not give access to ``path``, or "" if it does.
 
-    ``key`` is the hex secret of token authentication. ``path`` is the URL's path with its leading slash.
+    ``key`` is the hex secret of token authentication. ``path`` is the path of the URL with its leading slash. ``now``
+    is in seconds since the epoch.
     """
     fields = _token_fields(token)
     given = fields.pop("hmac", "")
@@ -137,7 +141,10 @@ def _token_fields(token: str) -> dict[str, str]:
 
 
 def token_covers(token: str, path: str) -> bool:
-    """Return whether a token that is valid for a request covers ``path``: by its ACL, or made for one URL."""
+    """Return whether a token that is valid for a request also covers ``path``.
+
+    A token with an ACL covers what the ACL does. A token for one URL covers everything that this URL reads.
+    """
     fields = _token_fields(token)
     return "acl" not in fields or any(_acl_matches(acl, path) for acl in fields["acl"].split("!"))
 
@@ -159,7 +166,7 @@ def _token_limits_problem(fields: Mapping[str, str], path: str, ip: str, now: fl
 
 
 def _acl_matches(acl: str, path: str) -> bool:
-    """Return whether ``acl``, in which each ``*`` stands for any text, covers ``path``. Takes linear time."""
+    """Return whether ``acl``, in which each ``*`` matches any text, covers ``path``. It takes linear time."""
     first, *pieces = acl.split("*")
     rest = escape_for_token(path)
     if not pieces:

@@ -1,4 +1,4 @@
-"""Bytes that are coming in: collected in memory or in a file, until they are stored or thrown away."""
+"""Buffer received bytes in memory or in a file until they are stored or discarded."""
 
 import dataclasses
 import hashlib
@@ -8,12 +8,12 @@ import secrets
 from pathlib import Path
 from typing import IO
 
-MEMORY_LIMIT = 256 * 1024
+MAX_MEMORY_BYTES = 256 * 1024
 
 
 @dataclasses.dataclass(slots=True)
 class StagedBlob:
-    """Received bytes that no index row names yet: in memory when small, else a file in ``staging/``."""
+    """Received bytes that are not stored yet: in memory if they are few, else in a file in ``staging/``."""
 
     size: int
     md5: str
@@ -21,7 +21,7 @@ class StagedBlob:
     path: Path | None = None
 
     def read(self) -> bytes:
-        """All bytes; only for callers that know the size to be sane."""
+        """Return all bytes in memory. Check ``size`` first. Raises ValueError after they were stored or discarded."""
         if self.data is not None:
             return self.data
         if self.path is None:
@@ -29,7 +29,7 @@ class StagedBlob:
         return self.path.read_bytes()
 
     def open(self) -> IO[bytes]:
-        """The bytes, open for reading."""
+        """Open the bytes for reading. Raises ValueError after they were stored or discarded."""
         if self.data is not None:
             return io.BytesIO(self.data)
         if self.path is None:
@@ -37,7 +37,7 @@ class StagedBlob:
         return self.path.open("rb")
 
     def sync(self) -> None:
-        """Brings a large staged file to the disk before it waits for the index."""
+        """Sync a staged file to disk. The writer itself only syncs blobs that were in memory."""
         if self.path is not None:
             with self.path.open("rb") as file:
                 os.fsync(file.fileno())
@@ -50,7 +50,7 @@ class StagedBlob:
 
 
 class StagingWriter:
-    """Collects bytes of unknown length: memory up to ``MEMORY_LIMIT``, then a file. Hashes as it goes."""
+    """Collects bytes of unknown length and hashes them: in memory up to ``MAX_MEMORY_BYTES``, then in a file."""
 
     def __init__(self, staging: Path) -> None:
         self._staging = staging
@@ -67,19 +67,21 @@ class StagingWriter:
             self._file.write(chunk)
             return
         self._chunks.append(chunk)
-        if self.size > MEMORY_LIMIT:
+        if self.size > MAX_MEMORY_BYTES:
             self._path = self._staging / secrets.token_hex(16)
             self._file = self._path.open("wb")
             self._file.writelines(self._chunks)
             self._chunks.clear()
 
     def finish(self) -> StagedBlob:
+        """Return the collected bytes. The caller must store or discard them."""
         if self._file is None:
             return StagedBlob(self.size, self._md5.hexdigest(), data=b"".join(self._chunks))
         self._file.close()
         return StagedBlob(self.size, self._md5.hexdigest(), path=self._path)
 
     def abort(self) -> None:
+        """Discard the collected bytes."""
         if self._file is not None:
             self._file.close()
         if self._path is not None:

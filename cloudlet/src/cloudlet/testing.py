@@ -1,7 +1,9 @@
-"""A real server for the tests of whoever uses cloudlet.
+"""Run a real server in the tests of a program that uses Cloudinary.
 
-with running_cloudlet() as server:
-    cloudinary.config(**server.sdk_config)
+For example:
+
+    with running_cloudlet() as server:
+        cloudinary.config(**server.sdk_config)
 """
 
 import contextlib
@@ -14,13 +16,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-START_TIMEOUT_S = 20
-STOP_TIMEOUT_S = 10
+START_TIMEOUT_SECONDS = 20
+STOP_TIMEOUT_SECONDS = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RunningCloudlet:
-    """Where a server answers, and its credentials. ``url`` has no trailing slash."""
+    """A running server: its URL without a trailing slash, its credentials, its data folder and its process."""
 
     url: str
     cloud_name: str
@@ -31,12 +33,12 @@ class RunningCloudlet:
 
     @property
     def authority(self) -> str:
-        """``host:port``."""
+        """The ``host:port`` of the server."""
         return self.url.partition("://")[2]
 
     @property
     def is_secure(self) -> bool:
-        """Whether it was started with ``--tls``."""
+        """Whether the server was started with ``--tls``."""
         return self.url.startswith("https:")
 
     @property
@@ -71,34 +73,34 @@ def running_cloudlet(
     api_secret: str = "",
     options: Sequence[str] = (),
 ) -> Iterator[RunningCloudlet]:
-    """Starts ``python -m cloudlet`` on a free port of 127.0.0.1 and stops it afterwards.
+    """Start ``python -m cloudlet`` on a free port of 127.0.0.1, and stop it at the end of the block.
 
-    Without ``api_secret`` the server makes one of its own.
-    ``data`` is kept when given (start again on it to test a restart), else a temporary folder is used.
-    ``options`` are further command-line options. Raises ``RuntimeError`` with the server's output when it does
-    not come up.
+    ``data`` is the data folder and is kept, so that a second server on it tests a restart. By default it is a temporary
+    folder. Without ``api_secret``, the server generates one. ``options`` are further command-line options.
+
+    Raises RuntimeError with the first line of output if the server does not start.
     """
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudlet-")))
         command = [sys.executable, "-m", "cloudlet", "--port", "0", "--data", str(folder)]
         command += ["--cloud", cloud_name, "--key", api_key, *options]
         environment = {**os.environ, "CLOUDLET_SECRET": api_secret}
-        # In a session of its own: Ctrl-C is for the tests, which then stop it.
+        # A separate session keeps Ctrl-C from reaching the server. The tests stop it when they are interrupted.
         process = subprocess.Popen(  # noqa: S603
             command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         stack.callback(stop, process)
-        announced = urlsplit(_announced_url(process))
+        announced = urlsplit(_read_url(process))
         url = parse_qs(announced.query)["upload_prefix"][0]
         secret = api_secret or unquote(announced.password or "")
         yield RunningCloudlet(url, cloud_name, api_key, secret, folder, process)
 
 
 def stop(process: "subprocess.Popen[str]") -> None:
-    """Asks politely, then insists."""
+    """Terminate a process, and kill it if it does not exit within ``STOP_TIMEOUT_SECONDS``."""
     process.terminate()
     try:
-        process.wait(STOP_TIMEOUT_S)
+        process.wait(STOP_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -106,13 +108,13 @@ def stop(process: "subprocess.Popen[str]") -> None:
         process.stdout.close()
 
 
-def _announced_url(process: "subprocess.Popen[str]") -> str:
-    """Reads ``CLOUDINARY_URL=...`` from the server's first line; the socket is listening by then."""
+def _read_url(process: "subprocess.Popen[str]") -> str:
+    """Return the CLOUDINARY_URL from the server's first line, which it prints once its socket listens."""
     if process.stdout is None:
         raise RuntimeError("cloudlet was started without a pipe")
     line = process.stdout.readline()
     _, marker, url = line.partition("CLOUDINARY_URL=")
     if not marker:
-        code = process.wait(START_TIMEOUT_S)
+        code = process.wait(START_TIMEOUT_SECONDS)
         raise RuntimeError(f"cloudlet did not start (exit code {code}): {line!r}; its error is on standard error")
     return url.strip()

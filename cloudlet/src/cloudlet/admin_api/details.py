@@ -90,7 +90,7 @@ def _change_metadata(transaction: Transaction, asset: Asset, params: Params) -> 
     given = parameter_values.pairs(params, "metadata")
     clear_invalid = params.flag("clear_invalid")
     if given or clear_invalid:
-        asset.metadata = metadata_values.merged(
+        asset.metadata = metadata_values.merge(
             transaction.connection, asset.metadata, given, clear_invalid=clear_invalid
         )
 

@@ -13,11 +13,11 @@ _ORDERS = ("label", "external_id", "created_at")
 
 def list_fields(call: AdminCall) -> Json:
     fields = documents.list_all(call.store.reader, definitions.KIND)
-    return {"metadata_fields": [definitions.shown(field) for field in fields]}
+    return {"metadata_fields": [definitions.to_response(field) for field in fields]}
 
 
 def get_field(call: AdminCall) -> Json:
-    return definitions.shown(definitions.find(call.store.reader, call.path["external_id"]))
+    return definitions.to_response(definitions.find(call.store.reader, call.path["external_id"]))
 
 
 def add_field(call: AdminCall) -> Json:
@@ -35,7 +35,7 @@ def add_field(call: AdminCall) -> Json:
         documents.save(transaction, definitions.KIND, field["external_id"], field)
 
     call.store.write(job)
-    return definitions.shown(field)
+    return definitions.to_response(field)
 
 
 def _change(call: AdminCall, change: Callable[[dict[str, Json]], dict[str, Json]]) -> dict[str, Json]:
@@ -46,7 +46,7 @@ def _change(call: AdminCall, change: Callable[[dict[str, Json]], dict[str, Json]
         documents.save(transaction, definitions.KIND, external_id, field)
         return field
 
-    return definitions.shown(call.store.write(job))
+    return definitions.to_response(call.store.write(job))
 
 
 def _change_datasource(call: AdminCall, change: Callable[[dict[str, Json]], dict[str, Json]]) -> Json:
@@ -59,7 +59,7 @@ def _change_datasource(call: AdminCall, change: Callable[[dict[str, Json]], dict
 
 
 def update_field(call: AdminCall) -> Json:
-    return _change(call, lambda field: definitions.updated(field, call.params.raw()))
+    return _change(call, lambda field: definitions.update(field, call.params.raw()))
 
 
 def delete_field(call: AdminCall) -> Json:
@@ -78,7 +78,7 @@ def delete_field(call: AdminCall) -> Json:
 def update_datasource(call: AdminCall) -> Json:
     values = call.params.value("values") or []
     return _change_datasource(
-        call, lambda field: {**field, "datasource": {"values": definitions.merged_entries(field, values)}}
+        call, lambda field: {**field, "datasource": {"values": definitions.merge_entries(field, values)}}
     )
 
 
@@ -114,7 +114,7 @@ def order_fields(call: AdminCall) -> Json:
             documents.save(transaction, definitions.KIND, field["external_id"], field, position)
         return fields
 
-    return {"metadata_fields": [definitions.shown(field) for field in call.store.write(job)]}
+    return {"metadata_fields": [definitions.to_response(field) for field in call.store.write(job)]}
 
 
 def search_datasources(call: AdminCall) -> Json:
@@ -152,7 +152,7 @@ def update_rule(call: AdminCall) -> Json:
         rule = documents.find(transaction.connection, rules.KIND, external_id)
         if rule is None:
             raise not_found(f"Metadata rule {external_id} not found")
-        rule = rules.updated(transaction.connection, rule, call.params.raw())
+        rule = rules.update(transaction.connection, rule, call.params.raw())
         documents.save(transaction, rules.KIND, external_id, rule)
         return rule
 

@@ -1,1 +1,1 @@
-"""Work on assets that the APIs, delivery and the console share: store, derive, present, describe."""
+"""Operations on assets that both APIs, delivery and the console share."""

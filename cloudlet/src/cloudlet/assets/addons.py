@@ -1,4 +1,4 @@
-"""Parameters that ask for paid add-ons or for code to run: refused by name, with the texts that clients know."""
+"""Refuse parameters that need paid add-ons or run code, with the messages that clients know."""
 
 from cloudlet.errors import bad_request
 from cloudlet.web.params import Params
@@ -19,14 +19,14 @@ _UPDATE_FIELDS = ("raw_convert", "background_removal", "categorization", "detect
 
 
 def refuse_in_upload(params: Params) -> None:
-    """400 for the first add-on asked for by upload or explicit."""
+    """Raise ApiError 400 for the first such parameter of an upload or explicit call."""
     for name, text in _UPLOAD_TEXTS.items():
         if name in params and params.text(name).lower() not in ("false", "0"):
             raise bad_request(text.format(value=params.text(name)[:60]))
 
 
 def refuse_in_update(params: Params) -> None:
-    """400 for the first add-on asked for by the Admin API's update."""
+    """Raise ApiError 400 for the first such parameter of the Admin API's update."""
     for name in _UPDATE_FIELDS:
         if name in params:
             raise bad_request(f"Illegal value {params.text(name)[:60]} for {name}")

@@ -1,4 +1,4 @@
-"""Zip archives of many assets: what goes in, and the bytes, made as they are read."""
+"""Zip archives of many assets: select the assets, name the entries, and stream the bytes."""
 
 import dataclasses
 import io
@@ -12,15 +12,15 @@ from cloudlet.store import Store, listing
 from cloudlet.web.params import Params
 
 MAX_ENTRIES = 10_000
-_PORTION = 500
+_PAGE_ROWS = 500
 _COPY_BYTES = 256 * 1024
-# Already compressed: deflating them again costs time and gains nothing.
-_STORED = frozenset({"png", "jpg", "webp", "gif", "avif", "pdf", "mp4", "mov", "webm", "mp3", "zip", "gz"})
+# These formats are compressed already. Deflating them again costs time and saves nothing.
+_COMPRESSED_FORMATS = frozenset({"png", "jpg", "webp", "gif", "avif", "pdf", "mp4", "mov", "webm", "mp3", "zip", "gz"})
 
 
 @dataclasses.dataclass(slots=True)
 class Entry:
-    """One file of an archive: ``source`` holds its bytes, ``name`` is its path inside."""
+    """One file of an archive. ``source`` has its bytes, ``name`` is its path inside the archive."""
 
     asset: Asset
     source: Asset | Derived
@@ -28,10 +28,10 @@ class Entry:
 
 
 def select(store: Store, params: Params, resource_type: str) -> list[Asset]:
-    """The assets that an archive's parameters name, each once, by public id.
+    """Return the assets that the parameters select, without duplicates and ordered by public id.
 
-    Raises 400 when nothing is asked for or too much matches, 404 when a named asset is missing and
-    ``allow_missing`` is not set, or when nothing matches at all.
+    Raises ApiError 400 if there is no selection or more than ``MAX_ENTRIES`` assets match, and 404 if no asset matches
+    or a named asset does not exist and ``allow_missing`` is not set.
     """
     type_ = params.text("type", "upload")
     found: dict[tuple[str, str, str], Asset] = {}
@@ -41,10 +41,12 @@ def select(store: Store, params: Params, resource_type: str) -> list[Asset]:
             found[asset.key] = asset
         elif not params.flag("allow_missing"):
             raise not_found(f"Resource not found - {key[2]}")
+    is_any_type = resource_type in ("all", "auto")
+    type_clauses = [] if is_any_type else ["resource_type = ?", "type = ?"]
+    types = [] if is_any_type else [resource_type, type_]
     for where, parameters in _conditions(params):
-        if resource_type != "all" and resource_type != "auto":
-            where, parameters = [*where, "resource_type = ?", "type = ?"], [*parameters, resource_type, type_]
-        found.update({asset.key: asset for asset in _matching(store, where, parameters)})
+        matches = _find_assets(store, [*where, *type_clauses], [*parameters, *types])
+        found.update({asset.key: asset for asset in matches})
     if not found:
         raise not_found("No resources found")
     if len(found) > MAX_ENTRIES:
@@ -65,9 +67,8 @@ def _named_keys(params: Params, resource_type: str, type_: str) -> list[tuple[st
 
 
 def _conditions(params: Params) -> list[tuple[list[str], list[str]]]:
-    conditions: list[tuple[list[str], list[str]]] = []
-    for tag in params.texts("tags"):
-        conditions.append((["assets.id IN (SELECT id FROM asset_tags WHERE tag = ?)"], [tag]))
+    has_tag = "assets.id IN (SELECT id FROM asset_tags WHERE tag = ?)"
+    conditions: list[tuple[list[str], list[str]]] = [([has_tag], [tag]) for tag in params.texts("tags")]
     for prefix in params.items("prefixes"):
         clause, values = listing.prefix_clause(prefix)
         conditions.append(([clause], values))
@@ -77,10 +78,10 @@ def _conditions(params: Params) -> list[tuple[list[str], list[str]]]:
     return conditions
 
 
-def _matching(store: Store, where: Sequence[str], parameters: Sequence[str]) -> Iterator[Asset]:
+def _find_assets(store: Store, where: Sequence[str], parameters: Sequence[str]) -> Iterator[Asset]:
     cursor, taken = "", 0
     while True:
-        page, cursor = listing.page(store.reader, where, parameters, limit=_PORTION, cursor=cursor)
+        page, cursor = listing.page(store.reader, where, parameters, limit=_PAGE_ROWS, cursor=cursor)
         yield from page
         taken += len(page)
         if not cursor or taken > MAX_ENTRIES:
@@ -88,7 +89,7 @@ def _matching(store: Store, where: Sequence[str], parameters: Sequence[str]) -> 
 
 
 def entry_name(params: Params, asset: Asset, format_: str, transformation: str = "") -> str:
-    """The path of an asset inside the archive; never absolute, never leaving the archive."""
+    """Return the path of an asset inside the archive. It is relative and stays inside the archive."""
     path = asset.public_id
     if params.flag("use_original_filename") and asset.original_filename:
         path = "/".join([*path.split("/")[:-1], asset.original_filename.replace("/", "_")])
@@ -101,9 +102,9 @@ def entry_name(params: Params, asset: Asset, format_: str, transformation: str =
 
 
 def safe_path(path: str) -> str:
-    """Return a path that stays inside the folder an archive is unpacked to, on every system.
+    """Return the path, changed so that it stays inside the folder to which the archive is unpacked.
 
-    Public ids and names of uploaded files are the uploader's to choose, and not every program that unpacks is careful.
+    Uploaders choose public ids and file names, and some unpacking programs allow path traversal ("zip slip").
     """
     path = re.sub(r"[\x00-\x1f\x7f\\]|^(?=[A-Za-z]:)", "_", path)
     parts = ("_" * len(part) if re.fullmatch(r"[. ]*", part) else part for part in path.split("/") if part)
@@ -111,7 +112,7 @@ def safe_path(path: str) -> str:
 
 
 def with_unique_names(entries: list[Entry]) -> list[Entry]:
-    """Numbers names that would collide."""
+    """Add numbers to the names of entries that would collide, and return all entries."""
     seen: set[str] = set()
     for entry in entries:
         stem, dot, extension = entry.name.rpartition(".")
@@ -124,7 +125,7 @@ def with_unique_names(entries: list[Entry]) -> list[Entry]:
 
 
 class _Sink(io.RawIOBase):
-    """Where zipfile writes; what has gathered is taken away again and again."""
+    """A write-only file for zipfile, whose content is taken out while it grows."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
@@ -138,18 +139,21 @@ class _Sink(io.RawIOBase):
         return len(chunk)
 
     def take(self) -> bytes:
+        """Return what was written since the last call."""
         taken = b"".join(self._chunks)
         self._chunks.clear()
         return taken
 
 
 def stream(store: Store, entries: Sequence[Entry]) -> Iterator[bytes]:
-    """The archive piece by piece: memory stays flat however many and large its files are."""
+    """Yield the archive in chunks, in constant memory. Raises ApiError 404 if a file has been deleted meanwhile."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", allowZip64=True) as archive:
         for entry in entries:
             info = zipfile.ZipInfo(entry.name)
-            info.compress_type = zipfile.ZIP_STORED if entry.source.format in _STORED else zipfile.ZIP_DEFLATED
+            info.compress_type = (
+                zipfile.ZIP_STORED if entry.source.format in _COMPRESSED_FORMATS else zipfile.ZIP_DEFLATED
+            )
             info.file_size = entry.source.bytes
             with store.open(entry.source) as file, archive.open(info, "w") as target:
                 while chunk := file.read(_COPY_BYTES):

@@ -1,4 +1,4 @@
-"""Setting what describes an asset: tags, context, coordinates, access, moderation, analyses."""
+"""Set the descriptive attributes of an asset: tags, context, coordinates, access, moderation, analyses."""
 
 import asyncio
 
@@ -12,11 +12,14 @@ from cloudlet.staging import StagedBlob
 from cloudlet.store import Store
 from cloudlet.web.params import Params
 
-_HEADER_LIMIT = 20
+_MAX_HEADERS = 20
 
 
 def apply(params: Params, asset: Asset) -> None:
-    """Overwrites those attributes of ``asset`` that ``params`` give. Metadata is not among them: it needs the index."""
+    """Overwrite the attributes of ``asset`` that ``params`` contain, except metadata, which needs the index.
+
+    Raises ApiError 400 if a value is invalid.
+    """
     if "tags" in params:
         asset.tags = parameter_values.tags(params)
     if "context" in params:
@@ -49,7 +52,7 @@ def _coordinates(params: Params, asset: Asset) -> None:
 
 def _headers(params: Params) -> list[str]:
     lines = [line.strip() for line in params.text("headers").split("\n") if line.strip()]
-    if len(lines) > _HEADER_LIMIT or any(":" not in line or not line.isprintable() for line in lines):
+    if len(lines) > _MAX_HEADERS or any(":" not in line or not line.isprintable() for line in lines):
         raise bad_request("Invalid headers: write Name: value lines")
     return lines
 
@@ -61,14 +64,14 @@ def _moderation(params: Params) -> dict[str, Json]:
     return {"kind": "manual", "status": "pending", "updated_at": now_iso()}
 
 
-def wanted_analyses(params: Params) -> list[str]:
-    """The analyses that the call asks for."""
+def requested_analyses(params: Params) -> list[str]:
+    """Return the names of the analyses that the call requests."""
     return [name for name in analysis.AVAILABLE if params.flag(name)]
 
 
 async def analyse_upload(params: Params, asset: Asset, blob: StagedBlob, info: MediaInfo, budget: CpuBudget) -> None:
-    """Adds the analyses asked for to an asset whose bytes are still staged; known faces stay."""
-    wanted = wanted_analyses(params)
+    """Add the requested analyses to an asset whose bytes are still staged. Fields that it has already are kept."""
+    wanted = requested_analyses(params)
     if "faces" in asset.extra:
         asset.extra["faces"] = parameter_values.clipped(asset.extra["faces"], asset.width, asset.height)
     if wanted and info.resource_type == "image" and info.format not in ("svg", "pdf"):
@@ -77,7 +80,7 @@ async def analyse_upload(params: Params, asset: Asset, blob: StagedBlob, info: M
 
 
 async def analyse_stored(params: Params, asset: Asset, store: Store) -> None:
-    """Adds the analyses asked for to a stored asset."""
-    wanted = [name for name in wanted_analyses(params) if name not in asset.extra]
+    """Add the requested analyses that a stored asset does not have yet."""
+    wanted = [name for name in requested_analyses(params) if name not in asset.extra]
     if wanted:
         asset.extra.update(await asyncio.to_thread(pictures.analyse_stored, store, asset, wanted))

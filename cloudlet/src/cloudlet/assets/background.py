@@ -1,4 +1,4 @@
-"""Work that goes on after the answer."""
+"""Run tasks that continue after the response."""
 
 import asyncio
 import logging
@@ -10,8 +10,8 @@ log = logging.getLogger("cloudlet")
 _running: set[asyncio.Task[None]] = set()
 
 
-def run_later(work: Coroutine[Any, Any, None]) -> None:
-    """Starts ``work`` on the running loop and keeps hold of it until it ends."""
+def run_in_background(work: Coroutine[Any, Any, None]) -> None:
+    """Start ``work`` on the running event loop, and keep a reference to the task until it ends."""
     task = asyncio.get_running_loop().create_task(work)
     _running.add(task)
     task.add_done_callback(_finished)

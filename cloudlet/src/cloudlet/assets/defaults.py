@@ -1,4 +1,4 @@
-"""What every Cloudinary account has from the start, and clients therefore name without asking."""
+"""Create the objects that every Cloudinary account has from the start, so that clients can rely on them."""
 
 from cloudlet.assets import named_transformations, upload_presets
 from cloudlet.ids import random_id
@@ -7,12 +7,12 @@ from cloudlet.store import Store, Transaction, documents
 
 THUMBNAIL = "media_lib_thumb"
 _THUMBNAIL_DEFINITION = "c_limit,h_200,w_300"
-_MADE = "default"
-"""The kind of the documents that say what was made once, so that what is deleted does not come back at a restart."""
+_CREATED_KIND = "default"
+"""The kind of the documents that record what was created, so that a restart does not recreate what was deleted."""
 
 
 def ensure(store: Store) -> None:
-    """Make the named transformation and the upload preset, once for each data folder."""
+    """Create the default named transformation and upload preset, once for each data folder."""
     store.write(_ensure)
 
 
@@ -26,13 +26,13 @@ def _ensure(transaction: Transaction) -> None:
         (named_transformations.KIND, THUMBNAIL, thumbnail),
         (upload_presets.KIND, upload_presets.DEFAULT, preset),
     ):
-        _once(transaction, kind, name, body)
+        _create_once(transaction, kind, name, body)
 
 
-def _once(transaction: Transaction, kind: str, name: str, body: dict[str, Json]) -> None:
+def _create_once(transaction: Transaction, kind: str, name: str, body: dict[str, Json]) -> None:
     mark = f"{kind}/{name}"
-    if documents.find(transaction.connection, _MADE, mark) is not None:
+    if documents.find(transaction.connection, _CREATED_KIND, mark) is not None:
         return
-    documents.save(transaction, _MADE, mark, {})
+    documents.save(transaction, _CREATED_KIND, mark, {})
     if documents.find(transaction.connection, kind, name) is None:
         documents.save(transaction, kind, name, body)

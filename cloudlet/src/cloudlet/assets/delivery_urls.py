@@ -10,19 +10,19 @@ from cloudlet.config import Settings
 from cloudlet.model import Asset
 from cloudlet.signing import delivery_signature
 
-# What the SDKs leave unescaped in a public id (pycloudinary ``smart_escape``); it is the escaped form that is signed.
+# The characters that the SDKs do not escape in a public id (pycloudinary ``smart_escape``). The escaped form is signed.
 _SAFE = "/:-_."
 _AUTHORITY = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?|\[[0-9a-fA-F:]+\](?::\d{1,5})?")
 SIGNED_TYPES = frozenset({"private", "authenticated"})
 
 
 def escape_source(source: str) -> str:
-    """A public id as it stands in a delivery URL and under a delivery signature."""
+    """Escape a public id for a delivery URL and its signature."""
     return quote(source, safe=_SAFE).replace("~", "%7E")
 
 
 def base_url(request: HTTPConnection, settings: Settings) -> str:
-    """Scheme and authority by which the caller reached us, so that answers also hold behind a port mapping."""
+    """Return scheme and authority of the request, so that URLs in responses also work behind a port mapping."""
     return _base_of(request.headers.get("host", ""), settings)
 
 
@@ -33,12 +33,12 @@ def _base_of(host: str, settings: Settings) -> str:
 
 
 def without_tls(url: str) -> str:
-    """The same address over http, which a port with TLS delivers files over too."""
+    """Return the URL with the scheme http, over which a port with TLS delivers files too."""
     return "http" + url.removeprefix("https") if url.startswith("https:") else url
 
 
 def file_name(asset: Asset, format_: str | None = None) -> str:
-    """Public id with the extension that delivery expects; raw ids hold theirs already."""
+    """Return the escaped public id with its extension, which the ids of raw assets contain already."""
     extension = asset.format if format_ is None else format_
     source = escape_source(asset.public_id)
     return f"{source}.{extension}" if extension and asset.resource_type != "raw" else source
@@ -47,7 +47,7 @@ def file_name(asset: Asset, format_: str | None = None) -> str:
 def delivery_url(
     base: str, settings: Settings, asset: Asset, *, transformation: str = "", format_: str | None = None
 ) -> str:
-    """Where the asset, or a file derived from it, is delivered; signed when its type asks for that."""
+    """Return the delivery URL of the asset or of a derived file, signed if the asset's type requires it."""
     name = file_name(asset, format_)
     chain = f"{transformation}/" if transformation else ""
     signature = ""

@@ -1,4 +1,4 @@
-"""Derived files: made once for each version of an asset, off the event loop, a few at a time."""
+"""Derived files. They are made once per version of an asset, off the event loop and with bounded concurrency."""
 
 import asyncio
 import functools
@@ -18,13 +18,13 @@ from cloudlet.transformations import AssetFacts, ImageLayer, Limits, Rendered, T
 
 MAX_DERIVED_BYTES = 1024**3
 TRIM_EVERY = 64
-"""Derived files are trimmed to `MAX_DERIVED_BYTES` after this many new ones, the oldest first."""
+"""After this many new derived files, the oldest are deleted down to `MAX_DERIVED_BYTES`."""
 
 _Key = tuple[str, int, str, str]
 
 
 class Renderer:
-    """Makes derived files. Concurrent requests for the same one share the work."""
+    """Makes derived files. Concurrent requests for the same file share one rendering (single flight)."""
 
     def __init__(self, settings: Settings, store: Store, workers: int | None = None) -> None:
         self._store = store
@@ -42,11 +42,12 @@ class Renderer:
         authorise: Authorise,
         budget: CpuBudget | None = None,
     ) -> Derived:
-        """Return the derived file, from the cache or made now. Raises ApiError 400 or 404 with what is wrong.
+        """Return the derived file from the cache, or make it.
 
-        `authorise` decides which layers the caller may read, also of a file that is in the cache.
+        `authorise` decides which layers the caller may read, and is also called for a cached file. Raises ApiError 400
+        if the file cannot be made, and 404 if the asset or a layer does not exist any more.
         """
-        layers = await self.layers.bring(transformation, authorise)
+        layers = await self.layers.resolve(transformation, authorise)
         cached = self._store.get_derived(asset, transformation.text, format_name)
         sources = [*layers, asset] if transformation.depends_on_asset else layers
         if cached and all(source.updated_at < cached.created_at for source in sources):
@@ -62,7 +63,7 @@ class Renderer:
     def _finished(self, key: _Key, task: "asyncio.Task[Derived]") -> None:
         del self._running[key]
         if not task.cancelled():
-            task.exception()  # whoever asked may be gone by now; the error was theirs, not the event loop's
+            task.exception()  # marks it as retrieved: the client may have disconnected, and asyncio would log it
 
     async def _make(
         self,
@@ -73,17 +74,17 @@ class Renderer:
         budget: CpuBudget | None,
     ) -> Derived:
         rendered = await self._render(asset, transformation, format_name, layers, budget)
-        derived = await run_in_threadpool(self._keep, asset, transformation, format_name, rendered)
+        derived = await run_in_threadpool(self._store_derived, asset, transformation, format_name, rendered)
         self._made += 1
         if self._made % TRIM_EVERY == 0:
             await run_in_threadpool(self._store.trim_derived, MAX_DERIVED_BYTES)
         return derived
 
     async def preview(self, asset: Asset, transformation: Transformation, format_name: str) -> Rendered:
-        """As :meth:`derived`, but nothing is kept."""
+        """Do what :meth:`derived` does without the cache, for a transformation without layers."""
         return await self._render(asset, transformation, format_name, (), None)
 
-    async def transformed(
+    async def transform(
         self,
         source: Source,
         transformation: Transformation,
@@ -92,9 +93,9 @@ class Renderer:
         authorise: Authorise,
         budget: CpuBudget,
     ) -> Rendered:
-        """Return what :meth:`preview` does, of a picture that is no asset yet."""
-        layers = await self.layers.bring(transformation, authorise)
-        return await self._work(source, transformation, format_name, layers, None, budget)
+        """Transform an image that is not stored as an asset. Raises ApiError 400 or 404 like :meth:`derived`."""
+        layers = await self.layers.resolve(transformation, authorise)
+        return await self._render_source(source, transformation, format_name, layers, None, budget)
 
     async def _render(
         self,
@@ -105,9 +106,9 @@ class Renderer:
         budget: CpuBudget | None,
     ) -> Rendered:
         source = self._store.path(asset)
-        return await self._work(source, transformation, format_name, layers, _facts_of(asset), budget)
+        return await self._render_source(source, transformation, format_name, layers, _facts_of(asset), budget)
 
-    async def _work(
+    async def _render_source(
         self,
         source: Source,
         transformation: Transformation,
@@ -116,7 +117,7 @@ class Renderer:
         facts: AssetFacts | None,
         budget: CpuBudget | None,
     ) -> Rendered:
-        """Render with the very layers that were authorised: an overwrite meanwhile puts nothing in their place."""
+        """Render with exactly the layers that were authorised, even if they are overwritten meanwhile (TOCTOU)."""
         files: dict[ImageLayer, Source] = {
             layer: self._store.path(asset) for layer, asset in zip(transformation.layers, layers, strict=True)
         }
@@ -127,7 +128,9 @@ class Renderer:
         async with self._slots:
             return await run_in_threadpool(make)
 
-    def _keep(self, asset: Asset, transformation: Transformation, format_name: str, rendered: Rendered) -> Derived:
+    def _store_derived(
+        self, asset: Asset, transformation: Transformation, format_name: str, rendered: Rendered
+    ) -> Derived:
         derived = self._store.put_derived(
             asset,
             transformation.text,
@@ -142,6 +145,6 @@ class Renderer:
 
 
 def _facts_of(asset: Asset) -> AssetFacts:
-    """What conditions and variables may ask. Faces are counted where an upload named them: none are recognised."""
+    """Return the facts for conditions and variables. Only faces whose coordinates were uploaded are counted."""
     faces = len(asset.extra.get("faces") or ())
     return AssetFacts(asset.pages or 1, faces, tuple(asset.tags), asset.context, asset.metadata)

@@ -1,4 +1,4 @@
-"""The items of ``eager``: transformations whose files are made at the upload."""
+"""The items of ``eager``: transformations whose files are made during the upload."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from cloudlet.transformations import Transformation, TransformationError
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EagerItem:
-    """One ``transformation[/format]`` of the ``eager`` parameter. ``problem`` says why it cannot be made."""
+    """One ``transformation[/format]`` of the ``eager`` parameter. ``problem`` is set if it cannot be made."""
 
     text: str
     format: str
@@ -19,11 +19,11 @@ class EagerItem:
     problem: str = ""
 
 
-def parsed(store: Store, value: str, resource_type: str = "image") -> list[EagerItem]:
-    """Return the items of ``eager``; 400 names the one that makes no sense, before anything is stored.
+def parse_items(store: Store, value: str, resource_type: str = "image") -> list[EagerItem]:
+    """Parse the items of ``eager``, before anything is stored.
 
-    Of a video, whose transformations are not understood here, the file is worth keeping all the same: the items that
-    cannot be made carry their problem.
+    Raises ApiError 400 for an invalid item of an image. Transformations of videos are not supported, but must not fail
+    the upload, so an invalid item of a video has a ``problem`` instead.
     """
     texts = [text for text in value.split("|") if text]
     return [_item(store, *split_format(text), resource_type) for text in texts]
@@ -39,7 +39,7 @@ def _item(store: Store, chain: str, extension: str, resource_type: str) -> Eager
 
 
 def refuse_change(resource_type: str, stored: str, transformation: Transformation, format_: str) -> None:
-    """Raise 400 for what makes another file of one that is kept as it is."""
+    """Raise ApiError 400 if the transformation would change a file whose type is stored unchanged."""
     try:
         refuse_transformation(resource_type, stored, transformation, format_)
     except TransformationError as error:

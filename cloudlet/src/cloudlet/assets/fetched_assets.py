@@ -1,4 +1,4 @@
-"""Storing what lies at a remote address, from hosts on the allow-list only."""
+"""Store files from remote URLs, whose hosts must be on the allow-list."""
 
 import asyncio
 
@@ -11,9 +11,9 @@ from cloudlet.store import Store, Transaction, assets
 
 
 async def store_remote(settings: Settings, store: Store, key: tuple[str, str, str], url: str) -> Asset:
-    """The asset of that resource type, type and public id, made from the bytes behind ``url``.
+    """Fetch ``url`` and store it as the asset ``key``: resource type, type and public id.
 
-    Raises ApiError 401 for a host that is not allowed, 404 when it has nothing there.
+    Raises ApiError 401 if the host is not allowed, 404 if the file cannot be fetched, and 400 if it is invalid.
     """
     try:
         blob, _ = await remote_files.fetch(

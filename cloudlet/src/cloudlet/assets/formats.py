@@ -1,4 +1,4 @@
-"""Which format a response has: what the URL asks for, what the client accepts, what the asset is."""
+"""Choose the format of a delivered file from the URL, the client's Accept header and the asset."""
 
 from cloudlet.errors import bad_request
 from cloudlet.media.file_info import IMAGE_FORMATS
@@ -12,11 +12,12 @@ _TRANSPARENT_FORMATS = frozenset({"png", "gif", "webp", "avif", "ico", "tiff", "
 
 
 def canonical(name: str) -> str:
+    """Return the name under which a format is stored, such as jpg for jpeg."""
     return _SYNONYMS.get(name, name)
 
 
 def split_format(text: str) -> tuple[str, str]:
-    """``c_scale,w_100/png`` into chain and format; the format may be absent or empty."""
+    """Split ``c_scale,w_100/png`` into chain and format, which is "" if it is absent or empty."""
     chain, slash, last = text.rpartition("/")
     if slash and (not last or (last.lower() in _KNOWN_FORMATS and not looks_like_transformation(last))):
         return chain, last.lower()
@@ -24,7 +25,7 @@ def split_format(text: str) -> tuple[str, str]:
 
 
 def wanted_format(asset: Asset, transformation: Transformation, extension: str, accept: str) -> str:
-    """The format to deliver an image asset in. Raises 400 for one that can't be made."""
+    """Return the format in which to deliver an image asset. Raises ApiError 400 if it cannot be made."""
     asked = transformation.format
     if asked == "auto":
         drawn = asset.format != "svg" or transformation.changes_beyond_auto
@@ -36,16 +37,16 @@ def wanted_format(asset: Asset, transformation: Transformation, extension: str, 
 
 
 def made_format(stored: str, transformation: Transformation, asked: str) -> str:
-    """Return the format of what is made of a stored file: PNG for one that can be read but not written, such as SVG."""
+    """Return the format of a derived file. It is PNG if the stored format, such as SVG, cannot be encoded."""
     chosen = canonical(asked or stored)
     is_changed = chosen == canonical(stored) and transformation.changes_beyond_auto
     return "png" if is_changed and chosen not in FORMATS else chosen
 
 
 def automatic_format(source_format: str, accept: str) -> str:
-    """`f_auto`: AVIF or WebP for clients that name them, else a format that every client reads.
+    """Return the format for `f_auto`: AVIF or WebP if `accept` names them, else a format that all clients support.
 
-    Cloudinary also weighs the content; here the order is fixed.
+    Cloudinary also considers the content. Here the order is fixed.
     """
     accepted = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
     if source_format == "gif":
@@ -58,16 +59,16 @@ def automatic_format(source_format: str, accept: str) -> str:
 
 
 def needs_rendering(asset: Asset, transformation: Transformation, format_name: str) -> bool:
-    """False when the original's own bytes are the answer."""
+    """Return whether a file must be made. If not, the bytes of the original are delivered."""
     if format_name != canonical(asset.format):
         return True
     return transformation.changes_pixels and format_name in FORMATS
 
 
 def refuse_transformation(resource_type: str, stored: str, transformation: Transformation, extension: str) -> None:
-    """Raw and video assets are delivered as they are; anything else is named in a 400.
+    """Raise TransformationError if the transformation would change a raw or video asset.
 
-    What leaves a choice to the server (`f_auto`, `q_auto`, `vc_auto`) is met by the original of a video.
+    For a video, `f_auto`, `q_auto` and `vc_auto` are allowed, because they leave a choice that the original satisfies.
     """
     reason = f"cloudlet doesn't transform {resource_type} assets; only fl_attachment applies"
     is_video = resource_type == "video"

@@ -1,4 +1,4 @@
-"""The pictures that transformations lay over and under others: assets of the cloud, or fetched from an address."""
+"""Load the layers of transformations: assets of this cloud, or images fetched from a URL."""
 
 from collections.abc import Callable
 
@@ -10,34 +10,34 @@ from cloudlet.store import Store
 from cloudlet.transformations import ImageLayer, MissingLayerError, Transformation
 
 Authorise = Callable[[ImageLayer, Asset | None], None]
-"""Raises ApiError unless the caller may read a layer. Asked with None before the layer is looked up."""
+"""Raise ApiError unless the caller may read a layer. It is called with None before the layer is looked up."""
 
 
 def signed_call(layer: ImageLayer, asset: Asset | None) -> None:
-    """Authorise every layer: the call was signed with the API secret, or its preset was made by one that was."""
+    """Authorise all layers, for a call that is signed with the API secret or uses a preset that such a call made."""
 
 
 class LayerLoader:
-    """Finds and loads them. What has to be fetched is brought before rendering, which cannot wait for a network."""
+    """Finds layers, and fetches remote ones before the rendering starts, which must not wait for the network."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
 
-    async def bring(self, transformation: Transformation, authorise: Authorise) -> list[Asset]:
-        """Return the assets of all layers. Raises ApiError for one that is missing or that `authorise` refuses."""
+    async def resolve(self, transformation: Transformation, authorise: Authorise) -> list[Asset]:
+        """Return the assets of all layers, in order. Raises ApiError if one is missing or `authorise` refuses it."""
         found = []
         for layer in transformation.layers:
             authorise(layer, None)
-            asset = self._stored(layer)
+            asset = self._find(layer)
             if asset is None and layer.delivery_type == "fetch":
-                asset = await self._fetched(layer)
+                asset = await self._fetch(layer)
             asset = asset or self.find(layer)
             authorise(layer, asset)
             found.append(asset)
         return found
 
-    async def _fetched(self, layer: ImageLayer) -> Asset:
+    async def _fetch(self, layer: ImageLayer) -> Asset:
         key = "image", layer.delivery_type, layer.public_id
         try:
             return await store_remote(self._settings, self._store, key, layer.public_id)
@@ -45,14 +45,14 @@ class LayerLoader:
             raise bad_request(error.message) from error
 
     def find(self, layer: ImageLayer) -> Asset:
-        """Raises ApiError 404 when it is not there."""
-        asset = self._stored(layer)
+        """Return the asset of a layer. Raises ApiError 404 if it does not exist."""
+        asset = self._find(layer)
         if asset is None:
             raise not_found(str(MissingLayerError(layer.public_id, layer.delivery_type)))
         return asset
 
-    def _stored(self, layer: ImageLayer) -> Asset | None:
-        """An overlay is named with or without its extension, an address as it is."""
+    def _find(self, layer: ImageLayer) -> Asset | None:
+        """Return the asset of a layer or None. The name of an overlay may have an extension, a URL must match."""
         names = [layer.public_id]
         stem, _, extension = layer.public_id.rpartition(".")
         if stem and "/" not in extension and layer.delivery_type != "fetch":

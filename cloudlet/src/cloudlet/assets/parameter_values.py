@@ -1,4 +1,7 @@
-"""The small notations inside upload parameters: ``k=v|k=v`` contexts, coordinates, header lists."""
+"""Parse the notations inside upload parameters, such as ``k=v|k=v``, tags and coordinates.
+
+All functions raise ApiError 400 if the value is invalid.
+"""
 
 import json
 import re
@@ -10,11 +13,11 @@ from cloudlet.web.params import Params
 _UNESCAPED_BAR = re.compile(r"(?<!\\)\|")
 _UNESCAPED_EQUALS = re.compile(r"(?<!\\)=")
 _ESCAPED = re.compile(r"\\([|=\\\"])")
-_MAX_TAG = 255
+_MAX_TAG_LENGTH = 255
 
 
 def pairs(params: Params, name: str) -> dict[str, str]:
-    """``k=v|k2=v2`` with ``\\|`` and ``\\=`` for the characters themselves, or a JSON object."""
+    r"""Return the pairs of ``k=v|k2=v2``, where ``\|`` and ``\=`` stand for the characters, or of a JSON object."""
     value = params.value(name)
     if value is None:
         return {}
@@ -34,16 +37,16 @@ def pairs(params: Params, name: str) -> dict[str, str]:
 
 
 def tags(params: Params, name: str = "tags") -> list[str]:
-    """Tags without duplicates, in the order given."""
+    """Return the tags without duplicates, in their order."""
     found = list(dict.fromkeys(params.texts(name)))
     for tag in found:
-        if len(tag) > _MAX_TAG:
-            raise bad_request(f"Tag {tag[:40]}... is too long: at most {_MAX_TAG} characters")
+        if len(tag) > _MAX_TAG_LENGTH:
+            raise bad_request(f"Tag {tag[:40]}... is too long: at most {_MAX_TAG_LENGTH} characters")
     return found
 
 
 def coordinates(params: Params, name: str) -> list[list[int]]:
-    """Rectangles ``x,y,w,h|x,y,w,h``."""
+    """Return the rectangles of ``x,y,w,h|x,y,w,h``."""
     text = params.text(name)
     if not text:
         return []
@@ -54,14 +57,14 @@ def coordinates(params: Params, name: str) -> list[list[int]]:
 
 
 def clipped(rectangles: list[list[int]], width: int | None, height: int | None) -> list[list[int]]:
-    """Rectangles cut to the picture's size."""
+    """Return the rectangles, clipped to the size of the image if it is known."""
     if width is None or height is None:
         return rectangles
     return [[x, y, min(w, width - x), min(h, height)] for x, y, w, h in rectangles]
 
 
 def access_control(params: Params) -> list[dict[str, Json]]:
-    """A list of ``{"access_type": ..., "start": ..., "end": ...}``."""
+    """Return the list of ``{"access_type": ..., "start": ..., "end": ...}``."""
     rules = params.json("access_control")
     if rules is None:
         return []

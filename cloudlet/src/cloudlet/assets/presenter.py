@@ -1,4 +1,4 @@
-"""Assets as the two APIs answer them."""
+"""Write assets as JSON for the responses of both APIs."""
 
 from collections.abc import Collection
 
@@ -26,13 +26,14 @@ ANALYSIS_FIELDS = (
 
 
 class Presenter:
-    """Writes answers with the URLs by which this caller reaches the server."""
+    """Writes assets with URLs that start with ``base``, by which the client reaches the server."""
 
     def __init__(self, settings: Settings, base: str) -> None:
         self.settings = settings
         self.base = base
 
     def urls(self, asset: Asset, *, transformation: str = "", format_: str | None = None) -> dict[str, str]:
+        """Return ``url`` and ``secure_url`` of an asset or a derived file."""
         url = delivery_url(self.base, self.settings, asset, transformation=transformation, format_=format_)
         return {"url": without_tls(url), "secure_url": url}
 
@@ -56,7 +57,7 @@ class Presenter:
         return {**known, **asset.extra.get("video", {})}
 
     def uploaded(self, asset: Asset) -> dict[str, Json]:
-        """The answer of upload, explicit and rename."""
+        """Return the response of upload, explicit and rename."""
         answer = {
             **self._identity(asset),
             "version_id": asset.version_id,
@@ -88,7 +89,7 @@ class Presenter:
         return answer
 
     def listed(self, asset: Asset, include: Collection[str] = ()) -> dict[str, Json]:
-        """An entry of a listing; ``include`` names tags, context, metadata, moderations when they were asked for."""
+        """Return an entry of a listing. ``include`` may name tags, context, metadata and moderations."""
         answer = {
             **self._identity(asset),
             "created_at": asset.created_at,
@@ -113,7 +114,7 @@ class Presenter:
         return answer
 
     def detailed(self, asset: Asset, include: Collection[str] = ()) -> dict[str, Json]:
-        """The answer of the Admin API for one asset, without its derived files."""
+        """Return the Admin API's response for one asset, without its derived files. ``include`` names analyses."""
         answer = self.listed(asset)
         answer.update(
             backup=asset.backup,
@@ -131,12 +132,12 @@ class Presenter:
 
     @staticmethod
     def analyses(asset: Asset, wanted: Collection[str]) -> dict[str, Json]:
-        """The analysis fields asked for, as far as they are known; colours come with the predominant ones."""
+        """Return the requested analysis fields that the asset has. ``colors`` includes ``predominant``."""
         names = {*wanted, "predominant"} if "colors" in wanted else set(wanted)
         return {name: asset.extra[name] for name in ANALYSIS_FIELDS if name in asset.extra and name in names}
 
     def derived(self, asset: Asset, file: Derived) -> dict[str, Json]:
-        """One derived file of an asset."""
+        """Return an entry of the list of derived files of an asset."""
         return {
             "transformation": file.transformation,
             "format": file.format,

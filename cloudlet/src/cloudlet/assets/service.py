@@ -1,9 +1,9 @@
-"""What the endpoints of the Upload API do with assets: save them, make their eager files, send notifications."""
+"""Operations that the endpoints of the Upload API share: save assets, make eager files, send notifications."""
 
 import dataclasses
 from collections.abc import Mapping
 
-from cloudlet.assets.background import run_later
+from cloudlet.assets.background import run_in_background
 from cloudlet.assets.derivation import Renderer
 from cloudlet.assets.eager import EagerItem, refuse_change
 from cloudlet.assets.formats import made_format, needs_rendering
@@ -23,7 +23,7 @@ from cloudlet.web.params import Params
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AssetService:
-    """Work on assets for one call: by its parameters, within its budget, in answers with its caller's URLs."""
+    """Operations on assets for one call, with its parameters and its CPU budget."""
 
     store: Store
     renderer: Renderer
@@ -33,9 +33,9 @@ class AssetService:
     budget: CpuBudget
 
     async def save(self, blob: StagedBlob, asset: Asset, metadata: Mapping[str, Json], *, overwrite: bool) -> Stored:
-        """Make the asset durable. Concurrent uploads of one id are served one after another; the last one stays.
+        """Store the asset durably. Concurrent uploads of one id are serialised, and the last one wins.
 
-        Raises ApiError 400 for ``metadata`` that the structured metadata fields do not allow.
+        Raises ApiError 400 if ``metadata`` violates the definitions of the structured metadata fields.
         """
 
         def describe(transaction: Transaction, new: Asset) -> None:
@@ -47,7 +47,7 @@ class AssetService:
         return await self.store.write_blob_async(blob, job)
 
     async def add_eager(self, asset: Asset, items: list[EagerItem], answer: dict[str, Json]) -> None:
-        """Add the ``eager`` field to ``answer``: made now, or promised when ``eager_async`` is set."""
+        """Make the eager files and add the ``eager`` field to ``answer``. With ``eager_async``, make them later."""
         if not items:
             return
         if not self.params.flag("eager_async"):
@@ -62,10 +62,10 @@ class AssetService:
             url = self.params.text("eager_notification_url") or self.params.text("notification_url")
             self.webhooks.notify(url, {**body, "asset_id": asset.asset_id, "eager": made})
 
-        run_later(work())
+        run_in_background(work())
 
     async def derive(self, asset: Asset, items: list[EagerItem]) -> list[dict[str, Json]]:
-        """Make the derived files and return the ``eager`` field; a failed one carries its reason."""
+        """Make the derived files and return the ``eager`` field. A failed item contains its reason."""
         return [await self._derive_one(asset, item) for item in items]
 
     async def _derive_one(self, asset: Asset, item: EagerItem) -> dict[str, Json]:
@@ -99,6 +99,6 @@ class AssetService:
         return self.presenter.urls(asset, transformation=item.text, format_=item.format or asset.format)
 
     def notify(self, body: dict[str, Json]) -> None:
-        """Send a notification to ``notification_url``, if the call named one, and to every trigger for it."""
+        """Send a notification to the call's ``notification_url``, if any, and to all triggers for it."""
         batch = {"batch_id": self.params.text("batch_id")} if "batch_id" in self.params else {}
         self.webhooks.notify(self.params.text("notification_url"), {"timestamp": now_iso(), **batch, **body})

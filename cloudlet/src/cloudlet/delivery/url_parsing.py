@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from cloudlet.delivery import spellings
 from cloudlet.errors import bad_request, not_found
-from cloudlet.ids import MAX_LENGTH, public_id_problem
+from cloudlet.ids import MAX_PUBLIC_ID_LENGTH, public_id_problem
 from cloudlet.transformations import MAX_COMPONENTS, looks_like_transformation
 
 _SIGNATURE = re.compile(r"s--([A-Za-z0-9_-]{1,64})--")
@@ -146,7 +146,7 @@ def _decode(segment: str) -> str:
 
 def check_public_id(public_id: str) -> None:
     """400 for an id that nothing can be stored under."""
-    if len(public_id) > MAX_LENGTH:
+    if len(public_id) > MAX_PUBLIC_ID_LENGTH:
         raise bad_request("public_id is too long")
     problem = public_id_problem(public_id)
     if problem:

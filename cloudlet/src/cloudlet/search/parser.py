@@ -10,7 +10,7 @@ import re
 
 from cloudlet.errors import bad_request
 
-MAX_LENGTH = 5000
+MAX_EXPRESSION_LENGTH = 5000
 MAX_TERMS = 200
 _MAX_DEPTH = 50
 
@@ -69,8 +69,8 @@ class _Token:
 
 def parse(expression: str) -> Node | None:
     """The tree of ``expression``; None when it is empty. 400 says where it makes no sense."""
-    if len(expression) > MAX_LENGTH:
-        raise bad_request(f"Invalid search expression: longer than {MAX_LENGTH} characters")
+    if len(expression) > MAX_EXPRESSION_LENGTH:
+        raise bad_request(f"Invalid search expression: longer than {MAX_EXPRESSION_LENGTH} characters")
     tokens = _tokenize(expression)
     if not tokens:
         return None

@@ -1,1 +1,1 @@
-"""Structured metadata: field definitions, the values on assets, and the rules between fields."""
+"""Structured metadata: the definitions of fields, the values of assets and the rules between fields."""

@@ -1,5 +1,6 @@
-"""Definitions of metadata fields: what may be created and how it is kept.
+"""Create and change the definitions of metadata fields.
 
+Their structure is described at
 https://cloudinary.com/documentation/admin_api#generic_structure_of_a_metadata_field
 """
 
@@ -11,25 +12,25 @@ from cloudlet.errors import ApiError, bad_request, not_found
 from cloudlet.ids import random_id
 from cloudlet.model import Json
 from cloudlet.store import documents
-from cloudlet.structured_metadata.validation import check_validation_shape, normalised
+from cloudlet.structured_metadata.validation import check_validation_shape, normalise
 
 KIND = "metadata_field"
 DELETED_KIND = "deleted_metadata_field"
 TYPES = ("string", "integer", "date", "enum", "set")
-LISTED_TYPES = ("enum", "set")
+DATASOURCE_TYPES = ("enum", "set")
 _EXTERNAL_ID = re.compile(r"[^\x00-\x1f\x7f/?#%]{1,255}")
 
 
 def find(connection: sqlite3.Connection, external_id: str) -> dict[str, Json]:
-    """A field's definition, or 404."""
+    """Return the definition of a field. Raises ApiError 404 if it does not exist."""
     found = documents.find(connection, KIND, external_id)
     if found is None:
         raise not_found(f"External ID {external_id} doesn't exist")
     return found
 
 
-def shown(field: Mapping[str, Json]) -> dict[str, Json]:
-    """A definition as the API answers it: retired datasource entries stay out."""
+def to_response(field: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a definition for a response, without the inactive entries of its datasource."""
     answer = dict(field)
     if "datasource" in answer:
         answer["datasource"] = {"values": active_entries(answer)}
@@ -41,7 +42,7 @@ def active_entries(field: Mapping[str, Json]) -> list[dict[str, Json]]:
 
 
 def new_field(given: Mapping[str, Json]) -> dict[str, Json]:
-    """A checked definition; 400 says what is wrong with it."""
+    """Return a new definition. Raises ApiError 400 if it is invalid."""
     type_ = given.get("type")
     if type_ not in TYPES:
         raise bad_request(f"Invalid type {type_}. Must be one of: {', '.join(TYPES)}")
@@ -61,15 +62,15 @@ def new_field(given: Mapping[str, Json]) -> dict[str, Json]:
         "validation": None,
         "restrictions": given.get("restrictions") or {},
     }
-    if type_ in LISTED_TYPES:
+    if type_ in DATASOURCE_TYPES:
         datasource = given.get("datasource") or {}
         field["datasource"] = {"values": new_entries(datasource.get("values") or [])}
         field["allow_dynamic_list_values"] = _flag(given, "allow_dynamic_list_values")
     return _with_rules(field, given)
 
 
-def updated(field: Mapping[str, Json], changes: Mapping[str, Json]) -> dict[str, Json]:
-    """The definition with the changes that are allowed; type and external id never change."""
+def update(field: Mapping[str, Json], changes: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the definition with the allowed changes. Type and external id never change. Raises ApiError 400."""
     result = dict(field)
     if isinstance(changes.get("label"), str) and changes["label"]:
         result["label"] = changes["label"]
@@ -79,8 +80,8 @@ def updated(field: Mapping[str, Json], changes: Mapping[str, Json]) -> dict[str,
     if isinstance(changes.get("restrictions"), dict):
         result["restrictions"] = changes["restrictions"]
     datasource = changes.get("datasource")
-    if isinstance(datasource, dict) and result["type"] in LISTED_TYPES:
-        result["datasource"] = {"values": merged_entries(result, datasource.get("values") or [])}
+    if isinstance(datasource, dict) and result["type"] in DATASOURCE_TYPES:
+        result["datasource"] = {"values": merge_entries(result, datasource.get("values") or [])}
     return _with_rules(result, changes)
 
 
@@ -108,7 +109,7 @@ def _with_rules(field: dict[str, Json], given: Mapping[str, Json]) -> dict[str, 
 
 def _default(field: Mapping[str, Json], value: Json) -> Json:
     try:
-        return normalised(field, value)
+        return normalise(field, value)
     except ApiError as error:
         raise bad_request(f"default_value is invalid: {error.message}") from error
 
@@ -117,7 +118,10 @@ def _default(field: Mapping[str, Json], value: Json) -> Json:
 
 
 def new_entries(values: Json) -> list[dict[str, Json]]:
-    """Datasource entries ``{"external_id", "value"}``; missing ids are made up."""
+    """Return datasource entries ``{"external_id", "value"}``, with generated ids where they are missing.
+
+    Raises ApiError 400 if an entry is invalid or an id occurs twice.
+    """
     if not isinstance(values, list):
         raise bad_request("Invalid datasource: values must be a list")
     entries: dict[str, dict[str, Json]] = {}
@@ -131,8 +135,8 @@ def new_entries(values: Json) -> list[dict[str, Json]]:
     return list(entries.values())
 
 
-def merged_entries(field: Mapping[str, Json], values: Json) -> list[dict[str, Json]]:
-    """Existing entries with new values where ids match, then new entries."""
+def merge_entries(field: Mapping[str, Json], values: Json) -> list[dict[str, Json]]:
+    """Return the entries of a field, with new values for existing ids, followed by the new entries."""
     entries = {entry["external_id"]: dict(entry) for entry in field["datasource"]["values"]}
     for entry in new_entries(values):
         entries[entry["external_id"]] = {**entries.get(entry["external_id"], {}), **entry}
@@ -140,7 +144,7 @@ def merged_entries(field: Mapping[str, Json], values: Json) -> list[dict[str, Js
 
 
 def with_state(field: Mapping[str, Json], external_ids: Json, state: str) -> dict[str, Json]:
-    """The field with entries retired (``inactive``) or brought back (``active``)."""
+    """Return the field with some entries set to ``active`` or ``inactive``. Raises ApiError 400 if one is unknown."""
     if not isinstance(external_ids, list) or not external_ids:
         raise bad_request("Missing required parameter - external_ids")
     known = {entry["external_id"] for entry in field["datasource"]["values"]}

@@ -1,6 +1,6 @@
-"""Rules between metadata fields: when a condition holds, a field is enabled or given a value.
+"""Rules between metadata fields. If a rule's condition is true, it enables or disables a field or sets its value.
 
-https://cloudinary.com/documentation/conditional_metadata_rules_api
+They are described at https://cloudinary.com/documentation/conditional_metadata_rules_api
 """
 
 import sqlite3
@@ -14,11 +14,11 @@ from cloudlet.store import documents
 KIND = "metadata_rule"
 _STATES = ("active", "inactive")
 _TESTS = ("populated", "equals", "includes")
-_MAX_DEPTH = 10
+_MAX_CONDITION_DEPTH = 10
 
 
 def new_rule(connection: sqlite3.Connection, given: Mapping[str, Json]) -> dict[str, Json]:
-    """A checked rule; 400 says what is wrong with it."""
+    """Return a new rule. Raises ApiError 400 if it is invalid."""
     rule: dict[str, Json] = {
         "external_id": str(given.get("external_id") or random_id()),
         "metadata_field_id": given.get("metadata_field_id"),
@@ -31,19 +31,21 @@ def new_rule(connection: sqlite3.Connection, given: Mapping[str, Json]) -> dict[
     for name in ("metadata_field_id", "name", "condition", "result"):
         if not rule[name]:
             raise bad_request(f"Missing required parameter - {name}")
-    return checked(connection, rule)
+    return validate(connection, rule)
 
 
-def updated(connection: sqlite3.Connection, rule: Mapping[str, Json], changes: Mapping[str, Json]) -> dict[str, Json]:
+def update(connection: sqlite3.Connection, rule: Mapping[str, Json], changes: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the rule with the given changes. Raises ApiError 400 if the result is invalid."""
     allowed = ("metadata_field_id", "name", "condition", "result", "state")
-    return checked(connection, {**rule, **{name: changes[name] for name in allowed if changes.get(name)}})
+    return validate(connection, {**rule, **{name: changes[name] for name in allowed if changes.get(name)}})
 
 
-def checked(connection: sqlite3.Connection, rule: dict[str, Json]) -> dict[str, Json]:
+def validate(connection: sqlite3.Connection, rule: dict[str, Json]) -> dict[str, Json]:
+    """Return the rule. Raises ApiError 400 if it is invalid."""
     if rule["state"] not in _STATES:
         raise bad_request(f"Invalid state {rule['state']}. Must be one of: {', '.join(_STATES)}")
     _require_field(connection, rule["metadata_field_id"])
-    _check_condition(connection, rule["condition"], _MAX_DEPTH)
+    _check_condition(connection, rule["condition"], _MAX_CONDITION_DEPTH)
     result = rule["result"]
     if (
         not isinstance(result, dict)
@@ -76,8 +78,8 @@ def _check_condition(connection: sqlite3.Connection, condition: Json, depth: int
     _require_field(connection, condition.get("metadata_field_id"))
 
 
-def applied(connection: sqlite3.Connection, values: dict[str, Json]) -> dict[str, Json]:
-    """``values`` after the active rules: values to apply are applied, values of disabled fields go."""
+def apply(connection: sqlite3.Connection, values: dict[str, Json]) -> dict[str, Json]:
+    """Return ``values`` after the active rules: with the values that they set, without those of disabled fields."""
     result = dict(values)
     for rule in documents.list_all(connection, KIND):
         if rule["state"] != "active":
@@ -94,6 +96,7 @@ def applied(connection: sqlite3.Connection, values: dict[str, Json]) -> dict[str
 
 
 def condition_holds(condition: Mapping[str, Json], values: Mapping[str, Json]) -> bool:
+    """Return whether a valid condition is true for the values of an asset."""
     if "and" in condition:
         return all(condition_holds(part, values) for part in condition["and"])
     if "or" in condition:

@@ -1,4 +1,4 @@
-"""Checking one value against the definition of its field."""
+"""Check a value against the definition of its field."""
 
 import datetime
 import json
@@ -9,20 +9,21 @@ from cloudlet.errors import bad_request
 from cloudlet.model import Json
 
 _COMPARISONS = ("greater_than", "less_than")
-_MAX_STRING = 10_000
+_MAX_STRING_LENGTH = 10_000
 
 
-def normalised(field: Mapping[str, Json], value: Json) -> Json:
-    """``value`` in the field's own type, or 400 naming the field."""
+def normalise(field: Mapping[str, Json], value: Json) -> Json:
+    """Return ``value`` in the type of the field. Raises ApiError 400 if it is invalid."""
     read = _READERS[field["type"]]
     result = read(field, value)
     validation = field.get("validation")
-    if validation is not None and not _holds(validation, result):
+    if validation is not None and not _is_valid(validation, result):
         raise bad_request(f"Value {shorten(value)} is invalid for field {field['external_id']}: validation failed")
     return result
 
 
 def shorten(value: Json) -> str:
+    """Return a value as text of at most 60 characters, for a message."""
     text = str(value)
     return text if len(text) <= 60 else text[:60] + "..."
 
@@ -32,8 +33,8 @@ def _invalid(field: Mapping[str, Json], value: Json, wanted: str) -> Exception:
 
 
 def _string(field: Mapping[str, Json], value: Json) -> str:
-    if not isinstance(value, str) or len(value) > _MAX_STRING:
-        raise _invalid(field, value, f"text of at most {_MAX_STRING} characters")
+    if not isinstance(value, str) or len(value) > _MAX_STRING_LENGTH:
+        raise _invalid(field, value, f"text of at most {_MAX_STRING_LENGTH} characters")
     return value
 
 
@@ -86,7 +87,7 @@ _READERS = {"string": _string, "integer": _integer, "date": _date, "enum": _enum
 
 
 def check_validation_shape(validation: Json, type_: str) -> None:
-    """400 unless ``validation`` is a rule that fields of this type can have."""
+    """Raise ApiError 400 unless ``validation`` is valid for fields of this type."""
     if not isinstance(validation, dict):
         raise bad_request("Invalid validation: must be an object")
     kind = validation.get("type")
@@ -106,12 +107,12 @@ def check_validation_shape(validation: Json, type_: str) -> None:
         raise bad_request(f"Invalid validation type {kind}. Must be one of: and, greater_than, less_than, strlen")
 
 
-def _holds(validation: Mapping[str, Json], value: Json) -> bool:
+def _is_valid(validation: Mapping[str, Json], value: Json) -> bool:
     kind = validation["type"]
     if kind == "and":
-        return all(_holds(rule, value) for rule in validation["rules"])
+        return all(_is_valid(rule, value) for rule in validation["rules"])
     if kind == "strlen":
-        return bool(validation.get("min", 0) <= len(value) <= validation.get("max", _MAX_STRING))
+        return bool(validation.get("min", 0) <= len(value) <= validation.get("max", _MAX_STRING_LENGTH))
     limit = type(value)(validation["value"])
     if validation.get("equals") and value == limit:
         return True

@@ -1,4 +1,4 @@
-"""Metadata values on assets: checked, completed by defaults, and shaped by rules."""
+"""Compute the metadata values of assets: check them, add defaults and apply the rules."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -8,20 +8,20 @@ from cloudlet.model import Json
 from cloudlet.store import documents
 from cloudlet.structured_metadata import rules
 from cloudlet.structured_metadata.definitions import KIND
-from cloudlet.structured_metadata.validation import normalised
+from cloudlet.structured_metadata.validation import normalise
 
 
-def merged(
+def merge(
     connection: sqlite3.Connection,
     current: Mapping[str, Json],
     given: Mapping[str, Json],
     *,
     clear_invalid: bool = False,
 ) -> dict[str, Json]:
-    """``current`` values with ``given`` over them; an empty value removes the field.
+    """Return ``current`` values updated with ``given`` ones. An empty value removes the field.
 
-    Raises 400 for unknown fields and for values that their field does not allow. With ``clear_invalid``, values
-    that have become invalid since they were set are dropped.
+    With ``clear_invalid``, existing values that are not valid any more are removed. Raises ApiError 400 for unknown
+    fields and invalid values.
     """
     fields = {field["external_id"]: field for field in documents.list_all(connection, KIND)}
     result = dict(current)
@@ -31,14 +31,14 @@ def merged(
         if value in ("", None, []):
             result.pop(external_id, None)
         else:
-            result[external_id] = normalised(fields[external_id], value)
+            result[external_id] = normalise(fields[external_id], value)
     if clear_invalid:
         result = {name: value for name, value in result.items() if name in fields and _is_valid(fields[name], value)}
-    return rules.applied(connection, result)
+    return rules.apply(connection, result)
 
 
 def for_new_asset(connection: sqlite3.Connection, given: Mapping[str, Json]) -> dict[str, Json]:
-    """The values of a fresh upload: what was given, then defaults; 400 when a mandatory field stays empty."""
+    """Return the given values and the defaults of other fields. Raises ApiError 400 if a mandatory field is empty."""
     fields = documents.list_all(connection, KIND)
     if not fields and not given:
         return {}
@@ -47,7 +47,7 @@ def for_new_asset(connection: sqlite3.Connection, given: Mapping[str, Json]) -> 
         for field in fields
         if field["default_value"] is not None and not field["default_disabled"]
     }
-    result = merged(connection, defaults, given)
+    result = merge(connection, defaults, given)
     missing = [field["external_id"] for field in fields if field["mandatory"] and field["external_id"] not in result]
     if missing:
         raise bad_request(f"Missing mandatory metadata fields: {', '.join(missing)}")
@@ -56,7 +56,7 @@ def for_new_asset(connection: sqlite3.Connection, given: Mapping[str, Json]) -> 
 
 def _is_valid(field: Mapping[str, Json], value: Json) -> bool:
     try:
-        normalised(field, value)
+        normalise(field, value)
     except ApiError:
         return False
     return True

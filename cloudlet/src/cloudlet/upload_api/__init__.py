@@ -1,4 +1,4 @@
-"""The Upload API: its table of routes."""
+"""The routes of the Upload API."""
 
 from starlette.routing import BaseRoute, Route
 
@@ -26,7 +26,7 @@ routes: list[BaseRoute] = [
     *endpoint("text", text),
     *endpoint("sprite", sprite, methods=("POST", "GET")),
     *endpoint("multi", multi, methods=("POST", "GET")),
-    *endpoint("generate_archive", generate_archive, may_expire_itself=True, methods=("POST", "GET")),
+    *endpoint("generate_archive", generate_archive, accepts_expires_at=True, methods=("POST", "GET")),
     Route("/v1_1/{cloud}/delete_by_token", delete_by_token, methods=["POST"]),
     Route("/v1_1/{cloud}/{resource_type}/delete_by_token", delete_by_token, methods=["POST"]),
     Route("/{cloud}/image/sprite/{name:path}.css", sprite_sheet),

@@ -1,4 +1,4 @@
-"""``generate_archive``: a zip of many assets, kept as a raw asset or sent at once (``mode=download``)."""
+"""``generate_archive``: a zip of many assets, stored as a raw asset or streamed (``mode=download``)."""
 
 import asyncio
 import time
@@ -18,7 +18,10 @@ from cloudlet.web.headers import content_disposition
 
 
 async def generate_archive(call: UploadCall) -> Json:
-    """The stored archive's fields, or the archive itself."""
+    """Return the fields of the stored archive, or stream the archive.
+
+    Raises ApiError 400 for another format than zip, and 401 after ``expires_at``.
+    """
     params = call.params
     if params.text("target_format", "zip") != "zip":
         raise bad_request("cloudlet makes zip archives only")
@@ -35,7 +38,7 @@ async def generate_archive(call: UploadCall) -> Json:
             media_type="application/zip",
             headers={"Content-Disposition": content_disposition(f"{name}.zip")},
         )
-    blob = await asyncio.to_thread(_written, call, entries)
+    blob = await asyncio.to_thread(_write_archive, call, entries)
     call.form.file = blob
     stored = await call.assets.save(blob, _draft(call, blob), {}, overwrite=True)
     answer = call.presenter.uploaded(stored.asset)
@@ -45,18 +48,18 @@ async def generate_archive(call: UploadCall) -> Json:
 
 
 async def _entries(call: UploadCall, selected: list[Asset]) -> list[Entry]:
-    """Originals, or, with ``transformations``, what each of them makes of each image."""
+    """Return the entries: the originals or, with ``transformations``, one derived file of each image for each."""
     params = call.params
     if isinstance(params.value("transformations"), list):
         params = params.with_overrides({"transformations": "|".join(params.items("transformations"))})
         call.params = params
-    items = eager.parsed(call.store, params.text("transformations"))
+    items = eager.parse_items(call.store, params.text("transformations"))
     entries: list[Entry] = []
     for asset in selected:
         if not items or asset.resource_type != "image":
             entries.append(Entry(asset, asset, archives.entry_name(params, asset, asset.format)))
-        for item in items if asset.resource_type == "image" else []:
-            entries.append(await _derived_entry(call, asset, item))
+        else:
+            entries += [await _derived_entry(call, asset, item) for item in items]
     return archives.with_unique_names(entries)
 
 
@@ -69,7 +72,7 @@ async def _derived_entry(call: UploadCall, asset: Asset, item: eager.EagerItem) 
     return Entry(asset, made, name)
 
 
-def _written(call: UploadCall, entries: list[Entry]) -> StagedBlob:
+def _write_archive(call: UploadCall, entries: list[Entry]) -> StagedBlob:
     writer = call.store.stage()
     try:
         for chunk in archives.stream(call.store, entries):

@@ -1,4 +1,4 @@
-"""``responsive_breakpoints``: widths at which a picture is worth delivering."""
+"""``responsive_breakpoints``: the widths in which an image should be delivered."""
 
 import dataclasses
 import json
@@ -23,8 +23,8 @@ class Request:
     breakpoints: Breakpoints
 
 
-def parsed(call: UploadCall) -> list[Request]:
-    """The parameter's entries, checked."""
+def parse_requests(call: UploadCall) -> list[Request]:
+    """Return the entries of the parameter. Raises ApiError 400 if one is invalid."""
     value = call.params.json("responsive_breakpoints")
     if value is None:
         return []
@@ -57,12 +57,15 @@ def _positive(name: str, value: Json) -> int:
 
 
 async def compute(call: UploadCall, asset: Asset, requests: list[Request]) -> list[dict[str, Json]]:
-    """The answer's ``responsive_breakpoints`` for an image asset."""
+    """Return the field ``responsive_breakpoints`` of the response for an image asset.
+
+    Raises ApiError 400 if an entry's transformation fails or the asset has no size.
+    """
     return [await _compute_one(call, asset, request) for request in requests]
 
 
 async def _compute_one(call: UploadCall, asset: Asset, request: Request) -> dict[str, Json]:
-    width, height, size = await _base(call, asset, request)
+    width, height, size = await _base_size(call, asset, request)
     breakpoints = []
     for chosen in request.breakpoints.widths(width, size):
         step = f"c_scale,w_{chosen}"
@@ -81,10 +84,10 @@ async def _compute_one(call: UploadCall, asset: Asset, request: Request) -> dict
     return answer
 
 
-async def _base(call: UploadCall, asset: Asset, request: Request) -> tuple[int, int, int]:
-    """Width, height and bytes of the picture that is scaled: after the entry's own transformation."""
+async def _base_size(call: UploadCall, asset: Asset, request: Request) -> tuple[int, int, int]:
+    """Return width, height and bytes of the image to scale, after the entry's own transformation."""
     if request.transformation:
-        items = eager.parsed(call.store, request.transformation)
+        items = eager.parse_items(call.store, request.transformation)
         made = (await call.assets.derive(asset, items))[0]
         if "width" in made:
             return made["width"], made["height"], made["bytes"]

@@ -1,7 +1,7 @@
-"""Chunked uploads (``upload_large``): parts with ``Content-Range`` under one ``X-Unique-Upload-Id``.
+"""Chunked uploads (``upload_large``): requests with ``Content-Range`` and a common ``X-Unique-Upload-Id``.
 
-Parts may come in any order and more than once, with restarts of the server between them. Each is written at its
-offset into one file, so memory stays flat; the upload is finished when the total is known and every byte has come.
+Parts may arrive in any order and repeatedly, and the server may restart between them. Each part is written to one file
+at its offset, in constant memory. The upload is complete when its total size is known and all bytes were received.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from cloudlet.errors import bad_request, too_large
 from cloudlet.model import Json
 from cloudlet.store.chunk_sessions import ChunkSession
 from cloudlet.upload_api import naming
-from cloudlet.upload_api.file_parameter import Source
+from cloudlet.upload_api.file_parameter import UploadedFile
 from cloudlet.upload_api.upload_call import UploadCall
 
 MIN_PART_BYTES = 5 * 1024 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(-1|\*|\d{1,15})")
 
-Finish = Callable[[UploadCall, Source], Awaitable[Json]]
+Finish = Callable[[UploadCall, UploadedFile], Awaitable[Json]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Part:
-    """Bytes ``start`` to ``end`` (exclusive) of ``total``, or of a total not known yet (None)."""
+    """The bytes ``start`` to ``end`` (exclusive) of ``total`` bytes. ``total`` is None while it is unknown."""
 
     upload_id: str
     start: int
@@ -35,7 +35,7 @@ class Part:
 
 
 def part_of(request: Request) -> Part | None:
-    """Which part of a large upload this request carries; None for an ordinary upload."""
+    """Return the part that a request contains, or None if it is not chunked. Raises ApiError 400 if it is malformed."""
     content_range = request.headers.get("content-range")
     upload_id = request.headers.get("x-unique-upload-id", "")
     if content_range is None:
@@ -50,8 +50,11 @@ def part_of(request: Request) -> Part | None:
     return Part(upload_id, start, end, total)
 
 
-async def receive(call: UploadCall, source: Source, part: Part, finish: Finish) -> Json:
-    """Takes one part; the answer of the last missing one is that of the whole upload."""
+async def receive(call: UploadCall, source: UploadedFile, part: Part, finish: Finish) -> Json:
+    """Store one part. The response to the last missing part is that of ``finish`` for the whole upload.
+
+    Raises ApiError 400 if the part does not fill its range, is too small or exceeds the size limit.
+    """
     if source.blob.size != part.end - part.start:
         raise bad_request(f"Invalid chunk: {source.blob.size} bytes do not fill its Content-Range")
     if part.end != part.total and source.blob.size < MIN_PART_BYTES:
@@ -70,21 +73,21 @@ async def receive(call: UploadCall, source: Source, part: Part, finish: Finish) 
     async with session.lock:
         if session.answer is not None:
             return session.answer
-        if not session.is_complete:  # it is when the last answer was lost in a crash; its bytes must not change then
+        if not session.is_complete:  # after a crash before `finish`, a retry must not change the complete file
             await sessions.add(session, source.blob, part.start, part.total)
         if not session.is_complete:
             return {"done": False, "public_id": session.public_id, "bytes": part.end, "kind": "upload_part"}
-        return await _whole(call, session, finish)
+        return await _finish_upload(call, session, finish)
 
 
-async def _whole(call: UploadCall, session: ChunkSession, finish: Finish) -> Json:
+async def _finish_upload(call: UploadCall, session: ChunkSession, finish: Finish) -> Json:
     sessions = call.services.chunk_sessions
     try:
         whole = await asyncio.to_thread(sessions.assemble, session)
         call.form.discard()
         call.form.file = whole
-        call.params = call.params.with_overrides(_settled_names(call, session))
-        answer = {**await finish(call, Source(whole, session.filename)), "done": True}
+        call.params = call.params.with_overrides(_fixed_names(call, session))
+        answer = {**await finish(call, UploadedFile(whole, session.filename)), "done": True}
     except BaseException:
         await sessions.drop(session)
         raise
@@ -92,8 +95,8 @@ async def _whole(call: UploadCall, session: ChunkSession, finish: Finish) -> Jso
     return answer
 
 
-def _settled_names(call: UploadCall, session: ChunkSession) -> dict[str, Json]:
-    """The public id as it was answered to the first part; it holds its folder already."""
+def _fixed_names(call: UploadCall, session: ChunkSession) -> dict[str, Json]:
+    """Return parameters that keep the public id of the first part's response. It includes the folder already."""
     overrides: dict[str, Json] = {"public_id": session.public_id, "folder": None, "public_id_prefix": None}
     overrides["use_asset_folder_as_public_id_prefix"] = None
     if call.settings.folder_mode == "dynamic":

@@ -1,4 +1,4 @@
-"""``sprite`` and ``multi``: many images in one."""
+"""``sprite`` and ``multi``: combine many images into one."""
 
 import asyncio
 import functools
@@ -29,7 +29,10 @@ _MULTI_FORMATS = {"gif": "image/gif", "webp": "image/webp", "png": "image/png", 
 
 
 async def sprite(call: UploadCall) -> Json:
-    """All images of a tag, or behind URLs, below each other in one picture, and where each of them lies."""
+    """Combine all images of a tag or a list of URLs vertically in one image, and return the position of each.
+
+    Raises ApiError 404 if there are no images.
+    """
     params = call.params
     format_ = _format(call, "png")
     transformation = params.text("transformation")
@@ -40,7 +43,7 @@ async def sprite(call: UploadCall) -> Json:
     infos = found["infos"]
     if params.text("mode") == "download":
         return Response(sheet, media_type="image/png")
-    asset = await keep_picture(call, sheet, "sprite", name, extra={"image_infos": infos})
+    asset = await store_image(call, sheet, "sprite", name, extra={"image_infos": infos})
     urls = {}
     for kind, extension in (("css", "css"), ("image", format_), ("json", "json")):
         url = call.presenter.urls(asset, transformation=transformation, format_=extension)
@@ -51,7 +54,10 @@ async def sprite(call: UploadCall) -> Json:
 
 
 async def multi(call: UploadCall) -> Json:
-    """All images of a tag, or behind URLs, as frames of an animation or pages of a PDF."""
+    """Combine all images of a tag or a list of URLs as frames of an animation or pages of a PDF.
+
+    Raises ApiError 400 if the format is not supported, and 404 if there are no images.
+    """
     params = call.params
     format_ = _format(call, "gif")
     if format_ not in _MULTI_FORMATS:
@@ -62,7 +68,7 @@ async def multi(call: UploadCall) -> Json:
     if params.text("mode") == "download":
         return Response(data, media_type=_MULTI_FORMATS[format_])
     name = ids.checked_public_id(params.text("public_id") or params.text("tag") or ids.random_id(32))
-    asset = await keep_picture(call, data, "multi", name)
+    asset = await store_image(call, data, "multi", name)
     urls = call.presenter.urls(asset, transformation=params.text("transformation"), format_=format_)
     answer = {"public_id": name, "asset_id": asset.asset_id, "version": asset.version, "tags": asset.tags, **urls}
     call.assets.notify({"notification_type": "multi", **answer})
@@ -70,7 +76,7 @@ async def multi(call: UploadCall) -> Json:
 
 
 async def sprite_sheet(request: Request) -> Response:
-    """``/{cloud}/image/sprite/[transformation/]v1/name.css`` or ``.json``: where each image lies."""
+    """Serve ``/{cloud}/image/sprite/[transformation/]v1/name.css`` or ``.json`` with the position of each image."""
     services = services_of(request)
     *_, name = re.split(r"(?:^|/)v\d+/", request.path_params["name"])
     asset = services.store.get("image", "sprite", name)
@@ -92,26 +98,26 @@ async def sprite_sheet(request: Request) -> Response:
 
 
 def _format(call: UploadCall, default: str) -> str:
-    """The SDKs write the format into the transformation (``f_pdf,w_100``)."""
+    """Return the requested format, which the SDKs write into the transformation (``f_pdf,w_100``)."""
     asked = parse_parameter(call.store, split_format(call.params.text("transformation"))[0]).format
     return (call.params.text("format") or asked or default).lower()
 
 
 async def _images(call: UploadCall, chain: str) -> list[tuple[str, Source]]:
-    """Names and sources of the images that the call asks for, each transformed by ``chain``."""
+    """Return names and sources of the selected images, each transformed by ``chain``."""
     sources = await _from_urls(call) if "urls" in call.params else await asyncio.to_thread(_tagged, call)
     if not sources:
         raise not_found("No images were found")
     if not chain:
         return sources
     transformation = parse_parameter(call.store, split_format(chain)[0])
-    make = functools.partial(call.services.renderer.transformed, authorise=signed_call, budget=call.budget)
+    make = functools.partial(call.services.renderer.transform, authorise=signed_call, budget=call.budget)
     return [(name, (await make(source, transformation, "png")).content) for name, source in sources]
 
 
 def _tagged(call: UploadCall) -> list[tuple[str, Source]]:
     where = ["resource_type = 'image'", "assets.id IN (SELECT id FROM asset_tags WHERE tag = ?)"]
-    # Whoever has the address of a sprite sees what is in it, so only what is public goes in.
+    # The URL of a sprite gives access to all images in it, so it may only contain public ones.
     where += ["type = 'upload'", "access_mode = 'public'", "access_control = '[]'", "format NOT IN ('svg', 'pdf')"]
     found, _ = listing.page(
         call.store.reader, where, [call.params.required("tag")], order=[("public_id", "asc")], limit=MAX_IMAGES
@@ -134,10 +140,10 @@ async def _from_urls(call: UploadCall) -> list[tuple[str, Source]]:
     return images
 
 
-async def keep_picture(
+async def store_image(
     call: UploadCall, data: bytes, type_: str, public_id: str, extra: dict[str, Json] | None = None
 ) -> Asset:
-    """Stores a picture that was made here under one of the types for such."""
+    """Store a generated image under ``type_``, one of sprite, multi and text."""
     blob: StagedBlob = call.store.blobs.stage_bytes(data)
     call.form.file = blob
     info = await asyncio.to_thread(inspect, blob, "image", call.settings.max_pixels)

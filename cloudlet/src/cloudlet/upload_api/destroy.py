@@ -1,4 +1,4 @@
-"""``destroy``: one asset away, by its public id."""
+"""``destroy``: delete one asset by its public id."""
 
 from cloudlet.ids import checked_public_id
 from cloudlet.model import Asset, Json
@@ -7,7 +7,7 @@ from cloudlet.upload_api.upload_call import UploadCall
 
 
 async def destroy(call: UploadCall) -> Json:
-    """``{"result": "ok"}`` or ``{"result": "not found"}``, both with status 200."""
+    """Delete an asset and return ``{"result": "ok"}`` or ``{"result": "not found"}``, both with status 200."""
     public_id = checked_public_id(call.params.required("public_id"))
     key = (call.resource_type, call.params.text("type", "upload"), public_id)
 

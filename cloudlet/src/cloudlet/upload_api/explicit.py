@@ -1,8 +1,8 @@
-"""``explicit``: everything an upload can ask for, on an asset that is there already."""
+"""``explicit``: apply the options of an upload to an existing asset."""
 
 from cloudlet import ids
 from cloudlet.assets import addons, attributes, eager, parameter_values, upload_presets
-from cloudlet.assets.background import run_later
+from cloudlet.assets.background import run_in_background
 from cloudlet.model import Asset, Json
 from cloudlet.store import Transaction, assets, folders
 from cloudlet.structured_metadata import values as metadata_values
@@ -11,15 +11,18 @@ from cloudlet.upload_api.upload_call import UploadCall
 
 
 async def explicit(call: UploadCall) -> Json:
-    """404 when the asset does not exist; with ``async`` the answer comes first and the work after it."""
-    call.params = params = upload_presets.applied(call.params, call.store, call.settings, unsigned=False)
+    """Update an asset and return its fields. With ``async``, respond first and update it in the background.
+
+    Raises ApiError 404 if the asset does not exist.
+    """
+    call.params = params = upload_presets.apply(call.params, call.store, call.settings, unsigned=False)
     if not params.flag("async"):
         return await _work(call)
 
     async def work() -> None:
         await _work(call)
 
-    run_later(work())
+    run_in_background(work())
     return {
         "status": "pending",
         "resource_type": call.resource_type,
@@ -34,8 +37,8 @@ async def _work(call: UploadCall) -> dict[str, Json]:
     addons.refuse_in_upload(params)
     public_id = ids.checked_public_id(params.required("public_id"))
     type_ = params.text("type", "upload")
-    items = eager.parsed(call.store, params.text("eager"), call.resource_type)
-    points = breakpoints.parsed(call)
+    items = eager.parse_items(call.store, params.text("eager"), call.resource_type)
+    points = breakpoints.parse_requests(call)
     call.services.webhooks.checked(params.text("notification_url"))
     metadata = parameter_values.pairs(params, "metadata")
 
@@ -46,7 +49,7 @@ async def _work(call: UploadCall) -> dict[str, Json]:
             asset.asset_folder = ids.checked_folder(params.text("asset_folder"), "asset_folder")
             folders.ensure(transaction, asset.asset_folder)
         if metadata:
-            asset.metadata = metadata_values.merged(transaction.connection, asset.metadata, metadata)
+            asset.metadata = metadata_values.merge(transaction.connection, asset.metadata, metadata)
         if params.flag("invalidate"):
             assets.drop_derived(transaction, asset.asset_id)
         return assets.save(transaction, asset)
@@ -54,7 +57,7 @@ async def _work(call: UploadCall) -> dict[str, Json]:
     asset = await call.store.write_async(job)
     await attributes.analyse_stored(params, asset, call.store)
     answer = call.presenter.uploaded(asset)
-    answer.update(call.presenter.analyses(asset, attributes.wanted_analyses(params)))
+    answer.update(call.presenter.analyses(asset, attributes.requested_analyses(params)))
     if points:
         answer["responsive_breakpoints"] = await breakpoints.compute(call, asset, points)
     await call.assets.add_eager(asset, items, answer)

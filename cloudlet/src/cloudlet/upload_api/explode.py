@@ -1,8 +1,8 @@
-"""``explode``: a derived picture of every page of a PDF or frame of an animation, and how many there are."""
+"""``explode``: make a derived image of each page of a PDF or frame of an animation."""
 
 from cloudlet import ids
 from cloudlet.assets import eager
-from cloudlet.assets.background import run_later
+from cloudlet.assets.background import run_in_background
 from cloudlet.errors import bad_request, not_found
 from cloudlet.ids import checked_public_id
 from cloudlet.model import Json
@@ -12,7 +12,10 @@ MAX_PAGES = 500
 
 
 async def explode(call: UploadCall) -> Json:
-    """``{"status": "processing", "batch_id": ...}``; the pages are made in the background."""
+    """Start to make the images in the background, and return the batch id and the number of pages.
+
+    Raises ApiError 400 if the transformation does not contain ``pg_all``, and 404 if the asset does not exist.
+    """
     params = call.params
     public_id = checked_public_id(params.required("public_id"))
     asset = call.store.get("image", params.text("type", "upload"), public_id)
@@ -24,7 +27,7 @@ async def explode(call: UploadCall) -> Json:
     format_ = params.text("format", "png")
     pages = min(asset.pages or 1, MAX_PAGES)
     texts = [f"{chain.replace('pg_all', f'pg_{page}')}/{format_}" for page in range(1, pages + 1)]
-    items = eager.parsed(call.store, "|".join(texts))
+    items = eager.parse_items(call.store, "|".join(texts))
     call.services.webhooks.checked(params.text("notification_url"))
     batch_id = params.text("batch_id") or ids.random_id(32)
 
@@ -33,5 +36,5 @@ async def explode(call: UploadCall) -> Json:
         body = {"notification_type": "explode", "batch_id": batch_id, "public_id": public_id, "eager": made}
         call.assets.notify(body)
 
-    run_later(work())
+    run_in_background(work())
     return {"status": "processing", "batch_id": batch_id, "pages": pages}

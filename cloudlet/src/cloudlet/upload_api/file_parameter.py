@@ -1,4 +1,4 @@
-"""Where the bytes of an upload come from: a multipart file, a data URI, or a remote URL."""
+"""Read the file of an upload: a multipart file, a data URI or a remote URL."""
 
 import asyncio
 import base64
@@ -14,21 +14,21 @@ from cloudlet.upload_api.upload_call import UploadCall
 _DATA_URI = re.compile(rb"data:(?:[\w.+-]+/[\w.+-]+)?(?:;[\w-]+=[^;,]{0,200})*(?P<base64>;base64)?,")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
-_URL_LIMIT = 8192
-# Cloudinary's limit too: a data URI is decoded in memory.
-_DATA_URI_LIMIT = 60 * 1024 * 1024
+_MAX_URL_LENGTH = 8192
+# Cloudinary has the same limit. A data URI is decoded in memory.
+_MAX_DATA_URI_BYTES = 60 * 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Source:
-    """Received bytes and the name they came under, if any."""
+class UploadedFile:
+    """Received bytes with their file name, if any."""
 
     blob: StagedBlob
     filename: str | None
 
 
-async def obtain(call: UploadCall) -> Source:
-    """The upload's bytes. Raises 400 when there are none, or when they cannot be had."""
+async def read_file(call: UploadCall) -> UploadedFile:
+    """Return the file of an upload. Raises ApiError 400 if it is missing, malformed or cannot be fetched."""
     form = call.form
     if form.file is None:
         text = call.params.text("file")
@@ -36,39 +36,39 @@ async def obtain(call: UploadCall) -> Source:
             raise bad_request("Missing required parameter - file")
         form.file = call.store.blobs.stage_bytes(text.encode())
     if form.filename is not None:
-        return Source(form.file, form.filename)
+        return UploadedFile(form.file, form.filename)
     return await _from_text(call, form.file)
 
 
-async def _from_text(call: UploadCall, staged: StagedBlob) -> Source:
-    """Return what a part without a file name means: a URL, a data URI, or the bytes of a picture."""
+async def _from_text(call: UploadCall, staged: StagedBlob) -> UploadedFile:
+    """Return the file that a part without a file name contains: as a URL, a data URI or plain bytes."""
     with staged.open() as file:
-        head = file.read(_URL_LIMIT)
+        head = file.read(_MAX_URL_LENGTH)
     if _DATA_URI.match(head):
-        if staged.size > _DATA_URI_LIMIT:
-            raise too_large(staged.size, _DATA_URI_LIMIT)
+        if staged.size > _MAX_DATA_URI_BYTES:
+            raise too_large(staged.size, _MAX_DATA_URI_BYTES)
         data = await asyncio.to_thread(_decode_data_uri, staged.read())
         blob = call.store.blobs.stage_bytes(data)
-        _swap(call, staged, blob)
-        return Source(blob, None)
+        _replace_file(call, staged, blob)
+        return UploadedFile(blob, None)
     if _NOT_TEXT.search(head):
-        return Source(staged, None)
+        return UploadedFile(staged, None)
     text = head.decode(errors="replace").strip()
-    if staged.size > _URL_LIMIT or not _URL.match(text):
+    if staged.size > _MAX_URL_LENGTH or not _URL.match(text):
         raise bad_request(f"Unsupported source URL: {text[:200]}")
     blob, filename = await from_url(call, text)
-    _swap(call, staged, blob)
-    return Source(blob, filename)
+    _replace_file(call, staged, blob)
+    return UploadedFile(blob, filename)
 
 
 async def from_url(call: UploadCall, url: str) -> tuple[StagedBlob, str]:
-    """Return the bytes of a remote URL and their name. The files that this server delivers are always allowed."""
+    """Fetch a remote URL and return its bytes and file name. URLs of this server are always allowed."""
     settings = call.settings
     allowed = (*settings.remote_hosts, *settings.own_hosts)
     return await fetch(url, allowed=allowed, max_bytes=settings.max_upload_bytes, stage=call.store.stage)
 
 
-def _swap(call: UploadCall, staged: StagedBlob, blob: StagedBlob) -> None:
+def _replace_file(call: UploadCall, staged: StagedBlob, blob: StagedBlob) -> None:
     staged.discard()
     call.form.file = blob
 

@@ -1,4 +1,4 @@
-"""The incoming transformation: what is made of an uploaded file before it is stored."""
+"""The incoming transformation, which changes an uploaded file before it is stored."""
 
 import asyncio
 
@@ -12,11 +12,11 @@ from cloudlet.staging import StagedBlob
 from cloudlet.upload_api.upload_call import UploadCall
 
 
-async def transformed(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple[StagedBlob, MediaInfo]:
-    """Return what ``transformation`` and ``format`` make of an image; the same blob when they ask for nothing.
+async def transform(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tuple[StagedBlob, MediaInfo]:
+    """Apply ``transformation`` and ``format`` to an uploaded image. Return the same blob if they change nothing.
 
-    A format that ``allowed_formats`` names is kept: ``format`` is then what the others become. 400 for what cannot be
-    done to a video.
+    An image whose format is in ``allowed_formats`` is not converted to ``format``. Raises ApiError 400 if the
+    transformation is invalid, fails, or would change a video.
     """
     chain, format_ = call.params.text("transformation"), call.params.text("format").lower()
     if canonical(info.format) in allowed_formats(call):
@@ -28,7 +28,7 @@ async def transformed(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tu
         return blob, info
     transformation = parse_parameter(call.store, chain)
     wanted = made_format(info.format, transformation, transformation.format or wanted)
-    made = await call.services.renderer.transformed(
+    made = await call.services.renderer.transform(
         source_of(blob), transformation, wanted, authorise=signed_call, budget=call.budget
     )
     replacement = call.store.blobs.stage_bytes(made.content)
@@ -38,5 +38,5 @@ async def transformed(call: UploadCall, blob: StagedBlob, info: MediaInfo) -> tu
 
 
 def allowed_formats(call: UploadCall) -> set[str]:
-    """Return the formats that the call restricts its file to; empty without a restriction."""
+    """Return the formats to which the call restricts its file, or an empty set if it does not."""
     return {canonical(name.lower()) for name in call.params.texts("allowed_formats")}

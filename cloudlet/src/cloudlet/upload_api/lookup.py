@@ -1,4 +1,4 @@
-"""Finding the asset that an upload call names."""
+"""Find the assets that a call of the Upload API names."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ MAX_IDS = 1000
 
 
 def require(transaction: Transaction, resource_type: str, type_: str, public_id: str) -> Asset:
-    """The asset, or 404 with its public id."""
+    """Return the asset. Raises ApiError 404 if it does not exist."""
     asset = assets.find(transaction.connection, resource_type, type_, public_id)
     if asset is None or asset.placeholder:
         raise not_found(f"Resource not found - {public_id}")
@@ -20,7 +20,7 @@ def require(transaction: Transaction, resource_type: str, type_: str, public_id:
 
 
 def public_ids_of(call: UploadCall) -> list[str]:
-    """The ``public_ids`` of a call on many assets."""
+    """Return the parameter ``public_ids``. Raises ApiError 400 if it is missing, too long or has an invalid id."""
     public_ids = call.params.items("public_ids")
     if not public_ids:
         raise bad_request("Missing required parameter - public_ids")
@@ -32,7 +32,7 @@ def public_ids_of(call: UploadCall) -> list[str]:
 async def change_each(
     call: UploadCall, public_ids: Sequence[str], change: Callable[[Transaction, Asset], None]
 ) -> dict[str, Json]:
-    """Changes those of the assets that exist, in one transaction, and answers their public ids."""
+    """Apply ``change`` to each existing asset, in one transaction. Return the response with their public ids."""
     type_ = call.params.text("type", "upload")
 
     def job(transaction: Transaction) -> list[str]:

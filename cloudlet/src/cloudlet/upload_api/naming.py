@@ -1,4 +1,4 @@
-"""Which public id, folder and display name an upload gets."""
+"""Choose the public id, folder and display name of an upload."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ class Names:
 
 
 def choose(params: Params, filename: str | None, resource_type: str, folder_mode: FolderMode) -> Names:
-    """The names for an upload of a file called ``filename``; 400 when they are not allowed."""
+    """Return the names for an upload of a file called ``filename``. Raises ApiError 400 if one is invalid."""
     filename = params.text("filename_override") or filename or ""
     base_name = filename.replace("\\", "/").rpartition("/")[2]
     stem, dot, extension = base_name.rpartition(".")

@@ -1,4 +1,4 @@
-"""``rename``: a new public id, and perhaps a new delivery type, for the same asset."""
+"""``rename``: change the public id, and optionally the delivery type, of an asset."""
 
 from cloudlet import ids
 from cloudlet.errors import bad_request
@@ -9,7 +9,10 @@ from cloudlet.upload_api.upload_call import UploadCall
 
 
 async def rename(call: UploadCall) -> Json:
-    """404 when the source is missing; 400 when the target exists and ``overwrite`` is not set."""
+    """Rename an asset and return its fields.
+
+    Raises ApiError 404 if the source does not exist, and 400 if the target exists and ``overwrite`` is not set.
+    """
     params = call.params
     source = ids.checked_public_id(params.required("from_public_id"), "from_public_id")
     target = ids.checked_public_id(params.required("to_public_id"), "to_public_id")
@@ -22,7 +25,7 @@ async def rename(call: UploadCall) -> Json:
         key = (call.resource_type, to_type, target)
         if key == asset.key:
             return asset
-        _make_way(transaction, key, overwrite=params.flag("overwrite"))
+        _free_name(transaction, key, overwrite=params.flag("overwrite"))
         if asset.display_name == asset.public_id.rpartition("/")[2]:
             asset.display_name = target.rpartition("/")[2]
         assets.move(transaction, asset, to_type, target)
@@ -42,7 +45,7 @@ async def rename(call: UploadCall) -> Json:
     return answer
 
 
-def _make_way(transaction: Transaction, key: tuple[str, str, str], *, overwrite: bool) -> None:
+def _free_name(transaction: Transaction, key: tuple[str, str, str], *, overwrite: bool) -> None:
     existing = assets.find(transaction.connection, *key)
     if existing is None:
         return

@@ -1,4 +1,4 @@
-"""``tags``, ``context`` and ``metadata``: changes to many assets at once."""
+"""``tags``, ``context`` and ``metadata``: change many assets at once."""
 
 from cloudlet.assets import parameter_values
 from cloudlet.errors import bad_request
@@ -13,7 +13,7 @@ _CONTEXT_COMMANDS = ("add", "remove_all")
 
 
 async def tags(call: UploadCall) -> Json:
-    """Adds, removes or replaces tags; ``set_exclusive`` also takes the tag from every other asset."""
+    """Add, remove or replace tags. ``set_exclusive`` also removes the tag from all other assets."""
     command = call.params.choice("command", _TAG_COMMANDS, "add")
     given = parameter_values.tags(call.params, "tag")
     if command != "remove_all" and not given:
@@ -52,7 +52,7 @@ async def _take_from_all(call: UploadCall, given: list[str]) -> None:
 
 
 async def context(call: UploadCall) -> Json:
-    """Adds key-value pairs, or removes all."""
+    """Add key-value pairs, or remove all of them."""
     command = call.params.choice("command", _CONTEXT_COMMANDS, "add")
     given = parameter_values.pairs(call.params, "context")
     if command == "add" and not given:
@@ -67,12 +67,12 @@ async def context(call: UploadCall) -> Json:
 
 
 async def metadata(call: UploadCall) -> Json:
-    """Sets structured metadata; empty values remove theirs."""
+    """Set structured metadata. Empty values remove their fields."""
     given = parameter_values.pairs(call.params, "metadata")
     clear_invalid = call.params.flag("clear_invalid")
 
     def change(transaction: Transaction, asset: Asset) -> None:
-        asset.metadata = metadata_values.merged(
+        asset.metadata = metadata_values.merge(
             transaction.connection, asset.metadata, given, clear_invalid=clear_invalid
         )
 

@@ -1,4 +1,4 @@
-"""``text``: an image of a text."""
+"""``text``: make an image of a text."""
 
 import asyncio
 import io
@@ -9,7 +9,7 @@ from cloudlet.model import Json
 from cloudlet.transformations.colors import parse_color
 from cloudlet.transformations.model import RGBA, Background, TextLayer, TextStyle
 from cloudlet.transformations.text import draw_text
-from cloudlet.upload_api.composites import keep_picture
+from cloudlet.upload_api.composites import store_image
 from cloudlet.upload_api.upload_call import UploadCall
 from cloudlet.web.params import Params
 
@@ -17,18 +17,21 @@ MAX_PIXELS = 20_000_000
 
 
 async def text(call: UploadCall) -> Json:
-    """An image of a text, delivered under the type ``text``."""
+    """Make an image of a text and store it under the type ``text``.
+
+    Raises ApiError 400 if the text is too long or the image would be too large.
+    """
     params = call.params
     content = params.required("text")
     if len(content) > 5000:
         raise bad_request("Text is too long: at most 5000 characters")
-    data = await asyncio.to_thread(_text_picture, params, content)
+    data = await asyncio.to_thread(_draw, params, content)
     public_id = ids.checked_public_id(params.text("public_id") or ids.random_id(32))
-    asset = await keep_picture(call, data, "text", public_id)
+    asset = await store_image(call, data, "text", public_id)
     return call.presenter.uploaded(asset)
 
 
-def _text_picture(params: Params, content: str) -> bytes:
+def _draw(params: Params, content: str) -> bytes:
     weight, slant = params.text("font_weight", "normal"), params.text("font_style", "normal")
     style = TextStyle(
         family=params.text("font_family", "Arial"),
@@ -39,13 +42,13 @@ def _text_picture(params: Params, content: str) -> bytes:
     )
     background = Background("color", _colour(params, "background", "transparent")) if "background" in params else None
     colour = _colour(params, "font_color", "black")
-    picture = draw_text(TextLayer(style, content), colour, background, None, _limit)
+    picture = draw_text(TextLayer(style, content), colour, background, None, _check_size)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def _limit(width: int, height: int, component: str) -> None:
+def _check_size(width: int, height: int, component: str) -> None:
     if width * height > MAX_PIXELS:
         raise bad_request(f"{component}: the picture would be too large")
 

@@ -1,4 +1,4 @@
-"""Delete tokens: permission to take back an upload within ten minutes, for clients without the API secret."""
+"""Delete tokens. They allow a client without the API secret to delete its upload within ten minutes."""
 
 import base64
 import binascii
@@ -16,12 +16,14 @@ from cloudlet.store import Transaction, assets
 from cloudlet.web.auth import check_cloud
 from cloudlet.web.forms import read_form
 
-LIFETIME_S = 600
+LIFETIME_SECONDS = 600
 
 
 def issue(asset: Asset, secret: str) -> str:
-    """A token for this version of the asset. It carries its own proof, so it outlives a restart."""
-    payload = json.dumps([*asset.key, asset.version, int(time.time()) + LIFETIME_S], separators=(",", ":")).encode()
+    """Return a token for this version of the asset. It is authenticated by a MAC, so it survives a restart."""
+    payload = json.dumps(
+        [*asset.key, asset.version, int(time.time()) + LIFETIME_SECONDS], separators=(",", ":")
+    ).encode()
     return base64.urlsafe_b64encode(_mac(payload, secret) + payload).decode()
 
 
@@ -29,7 +31,7 @@ def _mac(payload: bytes, secret: str) -> bytes:
     return hmac.digest(b"delete-token:" + secret.encode(), payload, "sha256")
 
 
-def _opened(token: str, secret: str) -> tuple[str, str, str, int]:
+def _verify(token: str, secret: str) -> tuple[str, str, str, int]:
     try:
         raw = base64.urlsafe_b64decode(token.encode())
     except (binascii.Error, ValueError) as error:
@@ -44,12 +46,15 @@ def _opened(token: str, secret: str) -> tuple[str, str, str, int]:
 
 
 async def delete_by_token(request: Request) -> Response:
-    """``POST /v1_1/{cloud}/delete_by_token``: unsigned, the token is the permission."""
+    """Serve ``POST /v1_1/{cloud}/delete_by_token``, which the token authorises instead of a signature.
+
+    Raises ApiError 400 if the token is invalid or has expired.
+    """
     services = services_of(request)
     check_cloud(request, services.settings)
     form = await read_form(request, services.store.stage, services.settings.max_upload_bytes)
     form.discard()
-    *key, version = _opened(form.params.required("token"), services.settings.api_secret)
+    *key, version = _verify(form.params.required("token"), services.settings.api_secret)
     resource_type, type_, public_id = key
 
     def job(transaction: Transaction) -> bool:

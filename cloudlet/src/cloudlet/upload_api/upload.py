@@ -1,4 +1,4 @@
-"""``upload``: bytes in, asset out."""
+"""``upload``: store a file as an asset."""
 
 import asyncio
 
@@ -11,33 +11,33 @@ from cloudlet.model import Asset, Json, now_iso
 from cloudlet.staging import StagedBlob
 from cloudlet.store.assets import Stored
 from cloudlet.upload_api import breakpoints, chunks, incoming, naming, tokens
-from cloudlet.upload_api.file_parameter import Source, obtain
+from cloudlet.upload_api.file_parameter import UploadedFile, read_file
 from cloudlet.upload_api.upload_call import UploadCall
 
-INLINE_BYTES = 64 * 1024
-_QUICK = (b"\x89PNG", b"\xff\xd8")
+MAX_INLINE_BYTES = 64 * 1024
+_FAST_SIGNATURES = (b"\x89PNG", b"\xff\xd8")
 
 
 async def upload(call: UploadCall) -> Json:
-    """One upload, or one chunk of a large one."""
-    call.params = upload_presets.applied(call.params, call.store, call.settings, unsigned=call.unsigned)
+    """Store a file, or one part of a chunked upload."""
+    call.params = upload_presets.apply(call.params, call.store, call.settings, unsigned=call.unsigned)
     addons.refuse_in_upload(call.params)
-    source = await obtain(call)
+    source = await read_file(call)
     part = chunks.part_of(call.request)
     if part is not None:
         return await chunks.receive(call, source, part, finish)
     return await finish(call, source)
 
 
-async def finish(call: UploadCall, source: Source) -> Json:
-    """From complete bytes to the answer."""
+async def finish(call: UploadCall, source: UploadedFile) -> Json:
+    """Store a complete file and return the response. Raises ApiError 400 if a parameter or the file is invalid."""
     params = call.params
-    points = breakpoints.parsed(call)
+    points = breakpoints.parse_requests(call)
     for name in ("notification_url", "eager_notification_url"):
         call.services.webhooks.checked(params.text(name))
     info = await _inspect(call, source.blob)
-    items = eager.parsed(call.store, params.text("eager"), info.resource_type)
-    blob, info = await incoming.transformed(call, source.blob, info)
+    items = eager.parse_items(call.store, params.text("eager"), info.resource_type)
+    blob, info = await incoming.transform(call, source.blob, info)
     _check_format(call, info.resource_type, info.format or _extension(source.filename))
     asset = draft(call, info, blob, source.filename)
     await attributes.analyse_upload(params, asset, blob, info, call.budget)
@@ -56,9 +56,9 @@ async def finish(call: UploadCall, source: Source) -> Json:
 
 async def _inspect(call: UploadCall, blob: StagedBlob) -> MediaInfo:
     limit = call.settings.max_pixels
-    # A thread costs more than reading the header of a small picture; anything else may take its time.
+    # A thread costs more than reading the header of a small PNG or JPEG. Anything else may block the event loop.
     try:
-        if blob.size <= INLINE_BYTES and blob.data is not None and blob.data.startswith(_QUICK):
+        if blob.size <= MAX_INLINE_BYTES and blob.data is not None and blob.data.startswith(_FAST_SIGNATURES):
             return inspect(blob, call.resource_type, limit)
         return await asyncio.to_thread(inspect, blob, call.resource_type, limit)
     except UnknownFormatError as error:
@@ -72,7 +72,7 @@ def _extension(filename: str | None) -> str:
 
 
 def _check_format(call: UploadCall, resource_type: str, format_: str) -> None:
-    """Raise 400 for a format that is not among ``allowed_formats``; empty is an unknown one."""
+    """Raise ApiError 400 if a format, or "" for an unknown one, is not among ``allowed_formats``."""
     allowed = incoming.allowed_formats(call)
     if allowed and canonical(format_) not in allowed:
         what = f"{resource_type.capitalize()} file format {format_}" if format_ else "An unknown file format"
@@ -80,7 +80,7 @@ def _check_format(call: UploadCall, resource_type: str, format_: str) -> None:
 
 
 def draft(call: UploadCall, info: MediaInfo, blob: StagedBlob, filename: str | None) -> Asset:
-    """The asset as the parameters describe it, before it is stored."""
+    """Return the asset that the parameters describe, before it is stored."""
     params = call.params
     names = naming.choose(params, filename, info.resource_type, call.settings.folder_mode)
     asset = Asset(
@@ -110,7 +110,7 @@ def _answer(call: UploadCall, stored: Stored) -> dict[str, Json]:
     params, asset = call.params, stored.asset
     fields = call.presenter.uploaded(asset)
     fields["api_key"] = call.settings.api_key
-    fields.update(call.presenter.analyses(asset, attributes.wanted_analyses(params)))
+    fields.update(call.presenter.analyses(asset, attributes.requested_analyses(params)))
     if stored.existing:
         fields["existing"] = True
     if stored.overwritten:

@@ -1,4 +1,4 @@
-"""The frame around every Upload API endpoint: read the body, check who signed it, answer JSON."""
+"""Common code of all endpoints of the Upload API: read the body, check the signature, respond with JSON."""
 
 import dataclasses
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ from cloudlet.web.paths import UPLOAD_RESOURCE_TYPES
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class UploadCall(ApiCall):
-    """``unsigned`` calls carry an upload preset instead of a signature."""
+    """One call of the Upload API. An ``unsigned`` call has an upload preset instead of a signature."""
 
     request: Request
     form: Form
@@ -43,11 +43,11 @@ Handler = Callable[[UploadCall], Awaitable[Json]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Rules:
-    """How an endpoint authenticates. ``may_expire_itself``: with ``expires_at``, old timestamps pass."""
+    """How an endpoint authenticates. With ``accepts_expires_at``, that parameter replaces the limit of an hour."""
 
     allows_unsigned: bool
     notifications_optional: bool
-    may_expire_itself: bool
+    accepts_expires_at: bool
 
 
 def endpoint(
@@ -56,11 +56,11 @@ def endpoint(
     *,
     allows_unsigned: bool = False,
     notifications_optional: bool = False,
-    may_expire_itself: bool = False,
+    accepts_expires_at: bool = False,
     methods: tuple[str, ...] = ("POST",),
 ) -> list[Route]:
-    """Return the routes ``/v1_1/{cloud}/[{resource_type}/]path``; they answer with what ``handler`` returns."""
-    rules = _Rules(allows_unsigned, notifications_optional, may_expire_itself)
+    """Return the routes ``/v1_1/{cloud}/[{resource_type}/]path``, which respond with what ``handler`` returns."""
+    rules = _Rules(allows_unsigned, notifications_optional, accepts_expires_at)
     paths = (path, f"{{resource_type}}/{path}")
     return [route(each, _serve, handler, methods, rules=rules) for each in paths]
 
@@ -74,14 +74,14 @@ async def _serve(request: Request, *, handler: Handler, rules: _Rules) -> Respon
     form = await read_form(request, services.store.stage, services.settings.max_upload_bytes)
     try:
         params = form.params
-        has_password = _has_password(request, services.settings)
+        has_password = _is_authenticated_by_password(request, services.settings)
         unsigned = rules.allows_unsigned and "signature" not in params and not has_password
         if not unsigned and not has_password:
             require_signature(
                 params,
                 services.settings,
                 notifications_optional=rules.notifications_optional,
-                stale=not (rules.may_expire_itself and "expires_at" in params),
+                stale=not (rules.accepts_expires_at and "expires_at" in params),
             )
         call = UploadCall(
             services=services, params=params, base=base_url(request, services.settings),
@@ -93,9 +93,10 @@ async def _serve(request: Request, *, handler: Handler, rules: _Rules) -> Respon
     return answer if isinstance(answer, Response) else JSONResponse(answer)
 
 
-def _has_password(request: Request, settings: Settings) -> bool:
-    """Return whether a program sent key and secret; 401 for wrong ones.
+def _is_authenticated_by_password(request: Request, settings: Settings) -> bool:
+    """Return whether a program sent key and secret. Raises ApiError 401 if they are wrong.
 
-    Those that come with a page's request are not the page's own: its browser remembers them from the console.
+    Credentials in the request of a web page are ignored, because the browser adds those that it remembers from the
+    console (CSRF).
     """
     return "origin" not in request.headers and authenticate_basic(request, settings)

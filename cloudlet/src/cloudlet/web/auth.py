@@ -96,6 +96,6 @@ def _check_timestamp(text: str, *, stale: bool) -> None:
     moment = read_moment(text)
     if moment is None:
         raise bad_request(f"Invalid timestamp {text[:40]}")
-    if stale and moment < time.time() - signing.TIMESTAMP_LIFETIME_S:
+    if stale and moment < time.time() - signing.TIMESTAMP_LIFETIME_SECONDS:
         shown = datetime.datetime.fromtimestamp(moment, tz=datetime.UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
         raise bad_request(f"Stale request - reported time is {shown} which is more than 1 hour ago")
