@@ -66,7 +66,7 @@ def test_a_folder_with_foreign_files_keeps_its_mode(tmp_path: Path) -> None:
 
 
 def _kept(folder: str) -> str:
-    return api_secret.keep(Path(folder))
+    return api_secret.load_or_create(Path(folder))
 
 
 def test_processes_that_start_together_agree(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def start(folder: Path, *options: str, **environment: str) -> subprocess.Complet
 
 @pytest.mark.parametrize("by", ["option", "environment"])
 def test_a_given_secret_wins_and_is_not_printed(by: str, tmp_path: Path) -> None:
-    api_secret.keep(tmp_path)
+    api_secret.load_or_create(tmp_path)
     options = ["--secret", "given-to-it"] if by == "option" else []
     environment = {**os.environ, "CLOUDLET_SECRET": "given-to-it" if by == "environment" else ""}
     command = [sys.executable, "-m", "cloudlet", "--port", "0", "--data", str(tmp_path), *options]
@@ -98,7 +98,7 @@ def test_a_given_secret_wins_and_is_not_printed(by: str, tmp_path: Path) -> None
             assert "given-to-it" not in line
             assert ":***@" in line
             address = re.findall(r"upload_prefix=([^&]+)", line)[0]
-            for secret, status in {"given-to-it": 200, api_secret.keep(tmp_path): 401}.items():
+            for secret, status in {"given-to-it": 200, api_secret.load_or_create(tmp_path): 401}.items():
                 ping = f"{address}/v1_1/cloudlet/ping"
                 assert requests.get(ping, auth=("111222333444555", secret), timeout=TIMEOUT).status_code == status
         finally:

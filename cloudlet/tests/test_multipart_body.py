@@ -11,7 +11,7 @@ from urllib3.filepost import encode_multipart_formdata
 from cloudlet.errors import ApiError
 from cloudlet.staging import StagingWriter
 from cloudlet.web import multipart_body
-from cloudlet.web.multipart_body import MultipartReader, split_plain
+from cloudlet.web.multipart_body import MultipartReader, split_simple_body
 
 BOUNDARY = b"limit"
 Outcome = tuple[object, ...]
@@ -33,7 +33,7 @@ def outcome(body: bytes, *, at_once: bool, limit: int = 10_000) -> Outcome:
 def test_what_the_sdk_sends_is_split_at_once() -> None:
     fields: list[tuple[str, str | tuple[str, bytes]]] = [("public_ids[]", "ä/b"), ("tags", ""), ("tags", "x\r\n--y")]
     body, _ = encode_multipart_formdata([*fields, ("file", ("k.png", b"\0\r\n--lim"))], boundary="limit")
-    assert split_plain(body, BOUNDARY) is not None
+    assert split_simple_body(body, BOUNDARY) is not None
     pairs, file, filename, ended = outcome(body, at_once=True)
     assert pairs == [("public_ids[]", "ä/b"), ("tags", ""), ("tags", "x\r\n--y")]
     assert (file[0], filename, ended) == (b"\0\r\n--lim", "k.png", True)  # type: ignore[index]
@@ -57,9 +57,9 @@ def test_what_the_sdk_sends_is_split_at_once() -> None:
 )
 def test_anything_else_is_left_to_the_general_parser(change: tuple[bytes, bytes]) -> None:
     body = b'--limit\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--limit--\r\n'
-    assert split_plain(body, BOUNDARY) is not None
+    assert split_simple_body(body, BOUNDARY) is not None
     changed = body.replace(*change)
-    assert split_plain(changed, BOUNDARY) is None
+    assert split_simple_body(changed, BOUNDARY) is None
     assert outcome(changed, at_once=True) == outcome(changed, at_once=False)
 
 

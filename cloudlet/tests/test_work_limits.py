@@ -24,7 +24,7 @@ from PIL import Image
 
 from cloudlet import pictures
 from cloudlet.errors import ApiError
-from cloudlet.media.worker_pool import Answer, WorkerLostError
+from cloudlet.media.worker_pool import Reply, WorkerLostError
 from cloudlet.pictures import CpuBudget
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 from cloudlet.transformations import Limits, parse
@@ -169,7 +169,7 @@ def test_a_lost_worker_and_an_svg_count_in_the_budget(monkeypatch: pytest.Monkey
     with pytest.raises(ApiError, match="Too much work for one call"):
         pictures.transform(drawing, parse("w_9"), "png", **make, budget=budget)  # type: ignore[arg-type]
 
-    def lose(request: bytes) -> Answer:
+    def lose(request: bytes) -> Reply:
         raise WorkerLostError("it took too much time or memory")
 
     budget = CpuBudget(60)

@@ -55,7 +55,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         port=arguments.port,
         cloud_name=arguments.cloud.lower(),
         api_key=arguments.key,
-        api_secret=_given_secret(arguments) or api_secret.keep(arguments.data),
+        api_secret=_given_secret(arguments) or api_secret.load_or_create(arguments.data),
         auth_token_key=arguments.auth_token_key,
         tls=arguments.tls,
         faults=tuple(arguments.fault),

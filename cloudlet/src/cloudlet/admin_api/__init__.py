@@ -1,4 +1,4 @@
-"""The Admin API: its table of routes, tried in this order."""
+"""The routes of the Admin API, in the order in which they are matched."""
 
 from functools import partial
 
@@ -33,7 +33,7 @@ routes: list[BaseRoute] = [
     endpoint("GET", "config", account.config),
     endpoint("GET", "usage", account.usage),
     endpoint("GET", "usage/{date}", account.usage),
-    # Assets, found
+    # Finding assets
     endpoint("GET", "resources", account.resource_types),
     endpoint("GET", "resources/search", search.search),
     endpoint("POST", "resources/search", search.search),
@@ -46,20 +46,20 @@ routes: list[BaseRoute] = [
     endpoint("GET", "resources/{asset_id}", details.show_by_asset_id),
     endpoint("GET", _BY_TYPE, listing.resources),
     endpoint("GET", "tags/{resource_type}", listing.tags),
-    # Assets, deleted and restored
+    # Deleting and restoring assets
     endpoint("DELETE", "resources", deletion.by_asset_ids),
     endpoint("DELETE", "resources/backup/{asset_id}", restoring.delete_backups),
     endpoint("DELETE", "resources/{resource_type}/tags/{tag:path}", deletion.by_tag),
     endpoint("DELETE", "derived_resources", deletion.derived_resources),
     endpoint("POST", "resources/restore", restoring.restore_by_asset_ids),
     endpoint("POST", _BY_TYPE + "/restore", restoring.restore),
-    # Assets, related
+    # Related assets
     endpoint("POST", "resources/related_assets/{asset_id}", related.add),
     endpoint("DELETE", "resources/related_assets/{asset_id}", related.remove),
     endpoint("POST", _RELATED, related.add),
     endpoint("DELETE", _RELATED, related.remove),
     endpoint("DELETE", _BY_TYPE, deletion.by_type),
-    # One asset, or some
+    # Showing and changing assets
     endpoint("POST", "resources/{resource_type}/publish_resources", publishing.publish),
     endpoint("POST", _BY_TYPE + "/update_access_mode", publishing.update_access_mode),
     endpoint("GET", _ASSET, details.show),

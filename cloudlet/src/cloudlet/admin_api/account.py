@@ -1,4 +1,4 @@
-"""``ping``, ``config``, ``usage`` and ``resources``: the account as a whole."""
+"""Calls about the account as a whole: ``ping``, ``config``, ``usage`` and ``resources``."""
 
 import datetime
 
@@ -25,7 +25,10 @@ def resource_types(_: AdminCall) -> Json:
 
 
 def usage(call: AdminCall) -> Json:
-    """Counts of what is stored and served; with a date, without limits. History is not kept: every day is today."""
+    """Return the current usage. For a requested date, the limits are left out, but the numbers are still current.
+
+    Raises ApiError 400 if the date is malformed.
+    """
     date = call.path.get("date") or call.params.text("date")
     today = datetime.datetime.now(datetime.UTC).date()
     requested = _date(date) if date else today

@@ -1,4 +1,4 @@
-"""The frame around every Admin API endpoint: Basic authentication, rate-limit headers, JSON."""
+"""Common code of all endpoints of the Admin API: Basic authentication, rate limit, response in JSON."""
 
 import dataclasses
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from cloudlet.web.forms import read_form
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class AdminCall(ApiCall):
-    """``path`` holds the variable parts of the URL."""
+    """One call of the Admin API. ``path`` has the parameters of the URL's path."""
 
     path: dict[str, str]
 
@@ -27,7 +27,7 @@ Handler = Callable[[AdminCall], Json]
 
 
 def endpoint(method: str, path: str, handler: Handler) -> Route:
-    """A route ``/v1_1/{cloud}/path``; ``handler`` runs on a worker thread."""
+    """Return the route ``/v1_1/{cloud}/path``. It runs ``handler`` on a worker thread."""
     return route(path, _serve, handler, [method])
 
 

@@ -1,4 +1,4 @@
-"""Deleting assets and derived files: by ids, prefix, tag, or all; in portions with a cursor."""
+"""Delete assets and derived files, by ids, by prefix, by tag or all of them."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -9,12 +9,12 @@ from cloudlet.errors import bad_request
 from cloudlet.model import Asset, Json
 from cloudlet.store import Transaction, assets, derived, listing
 
-PORTION = 1000
+PAGE_ROWS = 1000
 MAX_IDS = 100
 
 
 def by_type(call: AdminCall) -> Json:
-    """``DELETE /resources/{resource_type}/{type}`` with public_ids, a prefix, or all."""
+    """Serve ``DELETE /resources/{resource_type}/{type}`` with public_ids, a prefix, or all."""
     resource_type, type_ = resource_type_of(call), call.path["type"]
     if "public_ids" in call.params:
         public_ids = call.params.items("public_ids")
@@ -37,7 +37,7 @@ def by_tag(call: AdminCall) -> Json:
 
 
 def by_asset_ids(call: AdminCall) -> Json:
-    """``DELETE /resources`` with asset_ids."""
+    """Serve ``DELETE /resources`` with asset_ids."""
     asset_ids = call.params.items("asset_ids")
     if not 0 < len(asset_ids) <= MAX_IDS:
         raise bad_request(f"asset_ids must name 1 to {MAX_IDS} assets")
@@ -48,31 +48,31 @@ def _delete_named(
     call: AdminCall, names: Sequence[str], find: Callable[[Transaction, str], Asset | None]
 ) -> dict[str, Json]:
     def job(transaction: Transaction) -> dict[str, Json]:
-        outcome = _Outcome(call)
+        report = _DeletionReport(call)
         for name in names:
-            outcome.delete(transaction, name, find(transaction, name))
-        return outcome.answer()
+            report.delete(transaction, name, find(transaction, name))
+        return report.response()
 
     return call.store.write(job)
 
 
 def _delete_matching(call: AdminCall, where: Sequence[str], parameters: Sequence[Json]) -> dict[str, Json]:
-    """One portion; ``next_cursor`` says that there is more."""
+    """Delete one page of the matching assets. The response has a ``next_cursor`` if there are more."""
 
     def job(transaction: Transaction) -> dict[str, Json]:
         found, cursor = listing.page(
-            transaction.connection, where, parameters, limit=PORTION, cursor=call.params.text("next_cursor")
+            transaction.connection, where, parameters, limit=PAGE_ROWS, cursor=call.params.text("next_cursor")
         )
-        outcome = _Outcome(call)
+        report = _DeletionReport(call)
         for asset in found:
-            outcome.delete(transaction, asset.public_id, asset)
-        return outcome.answer(cursor)
+            report.delete(transaction, asset.public_id, asset)
+        return report.response(cursor)
 
     return call.store.write(job)
 
 
-class _Outcome:
-    """What became of each asset, in the API's words."""
+class _DeletionReport:
+    """Deletes assets and collects the result for each in the format of the API."""
 
     def __init__(self, call: AdminCall) -> None:
         self._keep_original = call.params.flag("keep_original")
@@ -92,7 +92,7 @@ class _Outcome:
         self._deleted[name] = "deleted"
         self._counts[name] = {"original": 0 if self._keep_original else 1, "derived": derived_count}
 
-    def answer(self, cursor: str = "") -> dict[str, Json]:
+    def response(self, cursor: str = "") -> dict[str, Json]:
         fields: dict[str, Json] = {"deleted": self._deleted, "deleted_counts": self._counts, "partial": bool(cursor)}
         if cursor:
             fields["next_cursor"] = cursor
@@ -100,7 +100,7 @@ class _Outcome:
 
 
 def derived_resources(call: AdminCall) -> Json:
-    """``DELETE /derived_resources`` by their ids."""
+    """Serve ``DELETE /derived_resources`` with derived_resource_ids."""
     ids = call.params.items("derived_resource_ids")
     if not 0 < len(ids) <= MAX_IDS:
         raise bad_request(f"derived_resource_ids must name 1 to {MAX_IDS} derived resources")

@@ -1,4 +1,4 @@
-"""One asset: show it, change it."""
+"""Show and change one asset."""
 
 from cloudlet import pictures
 from cloudlet.admin_api.admin_call import AdminCall
@@ -18,11 +18,12 @@ _EXTRAS = (*analysis.AVAILABLE, "coordinates")
 
 
 def missing(what: str) -> Exception:
+    """Return an ApiError 404 for an asset that does not exist."""
     return not_found(f"Resource not found - {what}")
 
 
 def show(call: AdminCall) -> Json:
-    """``GET /resources/{resource_type}/{type}/{public_id}``."""
+    """Serve ``GET /resources/{resource_type}/{type}/{public_id}``."""
     public_id = call.path["public_id"]
     asset = call.store.get(resource_type_of(call), call.path["type"], public_id)
     if asset is None:
@@ -38,7 +39,7 @@ def show_by_asset_id(call: AdminCall) -> Json:
 
 
 def detailed(call: AdminCall, asset: Asset) -> dict[str, Json]:
-    """All about an asset, with a page of its derived files and whatever else the parameters ask for."""
+    """Return the details of an asset, a page of its derived files, and the analyses and lists that are requested."""
     wanted = [name for name in _EXTRAS if call.params.flag(name)]
     if not asset.placeholder:
         unknown = [name for name in wanted if name not in asset.extra]
@@ -59,10 +60,10 @@ def detailed(call: AdminCall, asset: Asset) -> dict[str, Json]:
 
 
 def update(call: AdminCall) -> Json:
-    """``POST /resources/{resource_type}/{type}/{public_id}``."""
+    """Serve ``POST /resources/{resource_type}/{type}/{public_id}``."""
     params = call.params
     addons.refuse_in_update(params)
-    call.services.webhooks.checked(params.text("notification_url"))
+    call.services.webhooks.parse_url(params.text("notification_url"))
     public_id = call.path["public_id"]
     key = (resource_type_of(call), call.path["type"], public_id)
 

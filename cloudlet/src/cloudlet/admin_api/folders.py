@@ -1,9 +1,9 @@
-"""``/folders``."""
+"""Serve ``/folders``."""
 
 import sqlite3
 
 from cloudlet.admin_api.admin_call import AdminCall
-from cloudlet.admin_api.paging import paged
+from cloudlet.admin_api.paging import paginate
 from cloudlet.errors import bad_request, conflict, not_found
 from cloudlet.ids import checked_folder
 from cloudlet.model import Json
@@ -20,7 +20,7 @@ def _named(path: str) -> dict[str, Json]:
 
 def _page(call: AdminCall, parent: str) -> Json:
     found = folders.children(call.store.reader, parent)
-    page, more = paged(call.params, found, default=500)
+    page, more = paginate(call.params, found, default=500)
     return {"folders": [_shown(row) for row in page], "next_cursor": None, "total_count": len(found), **more}
 
 
@@ -44,25 +44,28 @@ def create(call: AdminCall) -> Json:
 
 
 def delete(call: AdminCall) -> Json:
-    """Only folders without assets, unless these are mere placeholders of deleted ones."""
+    """Delete a folder and its subfolders. Raises ApiError 400 if they contain assets other than placeholders."""
     path = checked_folder(call.path["path"])
 
     def job(transaction: Transaction) -> list[str]:
-        doomed = folders.under(transaction.connection, path)
-        if path not in doomed:
+        deleted = folders.under(transaction.connection, path)
+        if path not in deleted:
             raise not_found(f"Can't find folder with path {path}")
         clause, values = listing.prefix_clause(path + "/", "asset_folder")
         if listing.count(transaction.connection, [f"(asset_folder = ? OR {clause})"], [path, *values]):
             raise bad_request("Folder is not empty")
-        for folder in doomed:
+        for folder in deleted:
             transaction.execute("DELETE FROM folders WHERE path = ?", (folder,))
-        return doomed
+        return deleted
 
     return {"deleted": call.store.write(job)}
 
 
 def rename(call: AdminCall) -> Json:
-    """Moves a folder and all in it. Where folders follow public ids, the public ids change with it."""
+    """Move a folder with its subfolders and assets. In the folder mode `fixed`, public ids change too.
+
+    Raises ApiError 400 or 409 if the target is invalid or exists, and 404 if the folder does not exist.
+    """
     path = checked_folder(call.path["path"])
     target = checked_folder(call.params.required("to_folder"), "to_folder")
     if not path or not target or target == path or target.startswith(path + "/"):

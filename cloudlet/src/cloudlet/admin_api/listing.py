@@ -1,4 +1,4 @@
-"""Listing assets, page by page, by whatever they have in common."""
+"""List assets page by page: by type, prefix, ids, tag, context, moderation or folder."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from cloudlet.store import folders, listing
 DEFAULT_RESULTS = 10
 MAX_RESULTS = 500
 MAX_IDS = 100
-INCLUDABLE = ("tags", "context", "metadata", "moderations")
-_ALWAYS_SHOWN = frozenset({"asset_id", "public_id", "folder", "asset_folder"})
+OPTIONAL_FIELDS = ("tags", "context", "metadata", "moderations")
+_ALWAYS_INCLUDED = frozenset({"asset_id", "public_id", "folder", "asset_folder"})
 
 
 def resource_type_of(call: AdminCall) -> str:
-    """The resource type in the path, or 400."""
+    """Return the resource type in the path. Raises ApiError 400 if it is invalid."""
     found = call.path["resource_type"]
     if found not in RESOURCE_TYPES:
         raise bad_request(f"Invalid resource_type {found}. Must be one of: {', '.join(RESOURCE_TYPES)}")
@@ -24,7 +24,7 @@ def resource_type_of(call: AdminCall) -> str:
 
 
 def resources(call: AdminCall, resource_type: str = "") -> Json:
-    """``GET /resources/{resource_type}[/{type}]``: all, by prefix, or those of ``public_ids``."""
+    """Serve ``GET /resources/{resource_type}[/{type}]``, for all assets, a prefix or ``public_ids``."""
     where, parameters = ["resource_type = ?"], [resource_type or resource_type_of(call)]
     type_ = call.path.get("type") or call.params.text("type")
     if type_:
@@ -45,17 +45,17 @@ def resources(call: AdminCall, resource_type: str = "") -> Json:
 
 
 def _by_public_ids(call: AdminCall, resource_type: str, type_: str) -> Json:
-    public_ids = _limited(call, "public_ids")
+    public_ids = _requested_ids(call, "public_ids")
     found = [call.store.get(resource_type, type_, public_id) for public_id in public_ids]
     return {"resources": _shown(call, [asset for asset in found if asset is not None])}
 
 
 def by_asset_ids(call: AdminCall) -> Json:
-    found = [call.store.get_by_asset_id(asset_id) for asset_id in _limited(call, "asset_ids")]
+    found = [call.store.get_by_asset_id(asset_id) for asset_id in _requested_ids(call, "asset_ids")]
     return {"resources": _shown(call, [asset for asset in found if asset is not None])}
 
 
-def _limited(call: AdminCall, name: str) -> list[str]:
+def _requested_ids(call: AdminCall, name: str) -> list[str]:
     ids = call.params.items(name)
     if not ids:
         raise bad_request(f"Missing required parameter - {name}")
@@ -70,7 +70,7 @@ def by_tag(call: AdminCall) -> Json:
 
 
 def by_context(call: AdminCall) -> Json:
-    """Assets with a context key, and with that value if one is given."""
+    """List the assets that have a context key, and that value if one is given."""
     condition = "EXISTS (SELECT 1 FROM json_each(context) WHERE key = ?"
     parameters = [resource_type_of(call), call.params.required("key")]
     if "value" in call.params:
@@ -89,7 +89,7 @@ def by_moderation(call: AdminCall) -> Json:
 
 
 def by_asset_folder(call: AdminCall) -> Json:
-    """Assets directly in a folder; 404 when there is no such folder."""
+    """List the assets directly in a folder. Raises ApiError 404 if the folder does not exist."""
     folder = checked_folder(call.params.text("asset_folder"), "asset_folder")
     if folder and not folders.exists(call.store.reader, folder):
         raise not_found(f"Can't find folder with path {folder}")
@@ -99,16 +99,16 @@ def by_asset_folder(call: AdminCall) -> Json:
 
 def _shown(call: AdminCall, found: Sequence[Asset]) -> list[dict[str, Json]]:
     fields = call.params.texts("fields")
-    include = {name for name in INCLUDABLE if call.params.flag(name) or name in fields}
+    include = {name for name in OPTIONAL_FIELDS if call.params.flag(name) or name in fields}
     shown = [call.presenter.listed(asset, include) for asset in found]
     if not fields:
         return shown
-    wanted = _ALWAYS_SHOWN | set(fields)
+    wanted = _ALWAYS_INCLUDED | set(fields)
     return [{name: value for name, value in entry.items() if name in wanted} for entry in shown]
 
 
 def answer_page(call: AdminCall, where: Sequence[str], parameters: Sequence[Json]) -> dict[str, Json]:
-    """``{"resources": [...], "next_cursor": ...}`` for the call's direction, cursor and number of results."""
+    """Return the page ``{"resources": [...], "next_cursor": ...}`` for the call's direction, cursor and page size."""
     direction = {"asc": "asc", "1": "asc"}.get(call.params.text("direction", "desc").lower(), "desc")
     found, cursor = listing.page(
         call.store.reader,
@@ -125,7 +125,7 @@ def answer_page(call: AdminCall, where: Sequence[str], parameters: Sequence[Json
 
 
 def tags(call: AdminCall) -> Json:
-    """``GET /tags/{resource_type}``: the tags in use, by name."""
+    """Serve ``GET /tags/{resource_type}`` with the tags in use, ordered by name."""
     limit = call.params.integer("max_results", DEFAULT_RESULTS, low=1, high=MAX_RESULTS)
     clause, values = listing.prefix_clause(call.params.text("prefix"), "tag")
     after = listing.decode_cursor(call.params.text("next_cursor")) if "next_cursor" in call.params else ""

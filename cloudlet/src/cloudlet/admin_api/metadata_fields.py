@@ -1,4 +1,4 @@
-"""``/metadata_fields`` and ``/metadata_rules``."""
+"""Serve ``/metadata_fields`` and ``/metadata_rules``."""
 
 from collections.abc import Callable
 
@@ -63,7 +63,7 @@ def update_field(call: AdminCall) -> Json:
 
 
 def delete_field(call: AdminCall) -> Json:
-    """The field goes; its external id is never free again."""
+    """Delete a field. Its external id stays reserved for ever."""
     external_id = call.path["external_id"]
 
     def job(transaction: Transaction) -> None:
@@ -118,7 +118,7 @@ def order_fields(call: AdminCall) -> Json:
 
 
 def search_datasources(call: AdminCall) -> Json:
-    """Entries of all datasources whose value contains ``term``."""
+    """Return the entries of all datasources whose value contains ``term``."""
     term = call.params.text("term").lower()
     found: list[dict[str, Json]] = []
     for field in documents.list_all(call.store.reader, definitions.KIND):

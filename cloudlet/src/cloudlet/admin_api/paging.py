@@ -1,4 +1,4 @@
-"""Pages over short lists that are held in memory."""
+"""Paginate short lists in memory."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -11,10 +11,10 @@ from cloudlet.web.params import Params
 T = TypeVar("T")
 
 
-def paged(
+def paginate(
     params: Params, items: Sequence[T], *, default: int = 10, maximum: int = 500
 ) -> tuple[list[T], dict[str, Json]]:
-    """One page of ``items`` and the ``next_cursor`` field, if there is more."""
+    """Return one page of ``items``, and the field ``next_cursor`` if there are more. Raises ApiError 400."""
     limit = params.integer("max_results", default, low=1, high=maximum)
     start = listing.decode_cursor(params.text("next_cursor")) if "next_cursor" in params else 0
     if not isinstance(start, int) or start < 0:

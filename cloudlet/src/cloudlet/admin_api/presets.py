@@ -1,7 +1,7 @@
-"""``/upload_presets`` and ``/upload_mappings``."""
+"""Serve ``/upload_presets`` and ``/upload_mappings``."""
 
 from cloudlet.admin_api.admin_call import AdminCall
-from cloudlet.admin_api.paging import paged
+from cloudlet.admin_api.paging import paginate
 from cloudlet.admin_api.transformation_info import info_of
 from cloudlet.assets import parameter_values
 from cloudlet.assets.upload_presets import KIND, is_unsigned
@@ -26,7 +26,7 @@ _FLAGS = frozenset(
 
 
 def _shown(preset: dict[str, Json], call: AdminCall) -> dict[str, Json]:
-    """A preset with its settings taken apart, as the Admin API answers them."""
+    """Return a preset with parsed settings, in the format of the Admin API. Raises ApiError 400."""
     params = Params(preset["settings"])
     settings: dict[str, Json] = {}
     for name, value in preset["settings"].items():
@@ -49,7 +49,7 @@ def _shown(preset: dict[str, Json], call: AdminCall) -> dict[str, Json]:
 
 
 def list_presets(call: AdminCall) -> Json:
-    page, more = paged(call.params, documents.list_all(call.store.reader, KIND))
+    page, more = paginate(call.params, documents.list_all(call.store.reader, KIND))
     return {"presets": [_shown(preset, call) for preset in page], **more}
 
 
@@ -129,10 +129,10 @@ def _mapping(call: AdminCall, folder: str) -> dict[str, Json]:
 
 
 def mappings(call: AdminCall) -> Json:
-    """All mappings, or that of ``folder``."""
+    """Return all mappings, or that of ``folder``."""
     if "folder" in call.params:
         return _mapping(call, call.params.text("folder"))
-    page, more = paged(call.params, documents.list_all(call.store.reader, MAPPING))
+    page, more = paginate(call.params, documents.list_all(call.store.reader, MAPPING))
     return {"mappings": page, **more}
 
 

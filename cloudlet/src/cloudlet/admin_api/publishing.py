@@ -1,4 +1,4 @@
-"""Opening assets up: publishing private ones, and changing access modes."""
+"""Publish private assets and change access modes."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ MAX_RESULTS = 1000
 
 
 def publish(call: AdminCall) -> Json:
-    """``POST /resources/{resource_type}/publish_resources``: private and authenticated assets become ``upload``."""
+    """Serve ``POST /resources/{resource_type}/publish_resources``, which changes the type of assets to ``upload``."""
     given = call.params.text("type")
     types = {given} if given else DELIVERY_TYPES
     resource_type = resource_type_of(call)
@@ -24,7 +24,7 @@ def publish(call: AdminCall) -> Json:
             if asset.type not in types or asset.type == "upload":
                 continue
             try:
-                published.append(_published(transaction, asset, overwrite=call.params.flag("overwrite")))
+                published.append(_publish_asset(transaction, asset, overwrite=call.params.flag("overwrite")))
             except ApiError:
                 failed.append(asset)
         return published, failed
@@ -36,7 +36,7 @@ def publish(call: AdminCall) -> Json:
     }
 
 
-def _published(transaction: Transaction, asset: Asset, *, overwrite: bool) -> Asset:
+def _publish_asset(transaction: Transaction, asset: Asset, *, overwrite: bool) -> Asset:
     existing = assets.find(transaction.connection, asset.resource_type, "upload", asset.public_id)
     if existing is not None and not overwrite:
         raise conflict(f"{asset.public_id} already exists")
@@ -47,7 +47,7 @@ def _published(transaction: Transaction, asset: Asset, *, overwrite: bool) -> As
 
 
 def update_access_mode(call: AdminCall) -> Json:
-    """``POST /resources/{resource_type}/{type}/update_access_mode``."""
+    """Serve ``POST /resources/{resource_type}/{type}/update_access_mode``."""
     mode = call.params.choice("access_mode", ("public", "authenticated"), "public")
     resource_type, type_ = resource_type_of(call), call.path["type"]
 
@@ -74,7 +74,7 @@ def _change(
 
 
 def _selected(transaction: Transaction, call: AdminCall, resource_type: str) -> list[Asset]:
-    """The assets named by ``public_ids``, ``prefix`` or ``tag``, at most ``MAX_RESULTS``."""
+    """Return the assets that ``public_ids``, ``prefix`` or ``tag`` select, at most ``MAX_RESULTS``."""
     params = call.params
     where, parameters = ["resource_type = ?"], [resource_type]
     if "public_ids" in params:

@@ -1,4 +1,4 @@
-"""``/resources/related_assets``: relating assets to each other."""
+"""Serve ``/resources/related_assets``, which relates assets to each other."""
 
 from collections.abc import Callable
 
@@ -59,7 +59,7 @@ def _source(transaction: Transaction, call: AdminCall) -> Asset:
 
 
 def _target(transaction: Transaction, reference: str, *, by_asset_id: bool) -> Asset | None:
-    """An asset id, or ``resource_type/type/public_id``."""
+    """Return the asset of an asset id or of ``resource_type/type/public_id``, or None."""
     if by_asset_id:
         return assets.find_by_asset_id(transaction.connection, reference)
     parts = reference.split("/", 2)

@@ -1,4 +1,4 @@
-"""Backups: restoring deleted assets and earlier versions, and deleting backups for good."""
+"""Restore deleted assets and earlier versions from backups, and delete backups."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ MAX_IDS = 100
 
 
 def restore(call: AdminCall) -> Json:
-    """``POST /resources/{resource_type}/{type}/restore``: an answer per public id."""
+    """Serve ``POST /resources/{resource_type}/{type}/restore`` with a result for each public id."""
     resource_type, type_ = resource_type_of(call), call.path["type"]
     return _restore(call, "public_ids", lambda t, name: assets.find(t.connection, resource_type, type_, name))
 
@@ -49,7 +49,7 @@ def _restore_one(transaction: Transaction, call: AdminCall, asset: Asset | None,
 
 
 def delete_backups(call: AdminCall) -> Json:
-    """``DELETE /resources/backup/{asset_id}`` with version_ids."""
+    """Serve ``DELETE /resources/backup/{asset_id}`` with version_ids."""
     version_ids: Sequence[str] = call.params.items("version_ids")
     if not version_ids:
         raise bad_request("Missing required parameter - version_ids")

@@ -1,4 +1,4 @@
-"""``POST /resources/search`` and ``/folders/search``, and signed search URLs."""
+"""Serve ``/resources/search``, ``/folders/search`` and signed search URLs."""
 
 import base64
 import binascii
@@ -28,13 +28,13 @@ DEFAULT_RESULTS = 50
 MAX_RESULTS = 500
 _FREE_TEXT = "(public_id || ' ' || display_name || ' ' || format || ' ' || tags || ' ' || context || ' ' || metadata)"
 _AGGREGATES = ("resource_type", "type", "format", "pixels", "duration", "bytes")
-_ALWAYS_SHOWN = frozenset(
+_ALWAYS_INCLUDED = frozenset(
     {"asset_id", "public_id", "resource_type", "type", "created_at", "status", "folder", "asset_folder"}
 )
 
 
 def search(call: AdminCall) -> Json:
-    """Assets matching an expression, with total count and aggregations."""
+    """Return the assets that match an expression, with their total count and aggregations."""
     started = time.perf_counter()
     condition = compile_expression(call.params.text("expression"), ASSET_FIELDS, free_text=_FREE_TEXT)
     reader = call.store.reader
@@ -97,7 +97,7 @@ def _shown(call: AdminCall, asset: Asset) -> dict[str, Json]:
     if "tags" not in wanted and not fields:
         answer.pop("tags")
     if fields:
-        answer = {name: value for name, value in answer.items() if name in _ALWAYS_SHOWN or name in fields}
+        answer = {name: value for name, value in answer.items() if name in _ALWAYS_INCLUDED or name in fields}
     return answer
 
 
@@ -149,7 +149,7 @@ def _ranges(call: AdminCall, condition: Compiled, name: str, ranges: Sequence[Js
 
 
 def search_folders(call: AdminCall) -> Json:
-    """Folders matching an expression over name, path and created_at."""
+    """Return the folders that match an expression with the fields name, path and created_at."""
     condition = compile_expression(call.params.text("expression"), FOLDER_FIELDS, free_text="path")
     limit = call.params.integer("max_results", DEFAULT_RESULTS, low=1, high=MAX_RESULTS)
     offset = int(listing.decode_cursor(call.params.text("next_cursor") or listing.encode_cursor(0)))
@@ -177,7 +177,10 @@ def search_folders(call: AdminCall) -> Json:
 
 
 async def search_url(request: Request) -> Response:
-    """``/{cloud}/search/{signature}/{ttl}/{query}[/{cursor}]``: a search that a browser may repeat."""
+    """Serve ``/{cloud}/search/{signature}/{ttl}/{query}[/{cursor}]``, a signed search for use in a browser.
+
+    Raises ApiError 401 if the signature is wrong, and 400 if the query is malformed.
+    """
     services = services_of(request)
     path = request.path_params
     if path["cloud"] != services.settings.cloud_name:

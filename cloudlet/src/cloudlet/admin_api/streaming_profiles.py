@@ -1,4 +1,4 @@
-"""``/streaming_profiles``: kept and answered; cloudlet transcodes no video."""
+"""Serve ``/streaming_profiles``. They are only stored, since cloudlet does not transcode videos."""
 
 from cloudlet.admin_api.admin_call import AdminCall
 from cloudlet.admin_api.transformation_info import info_of
@@ -81,7 +81,7 @@ def update(call: AdminCall) -> Json:
 
 
 def delete(call: AdminCall) -> Json:
-    """A custom profile goes; a predefined one goes back to its original."""
+    """Delete a custom profile, or revert a predefined one."""
     profile = _find(call, call.path["name"])
     call.store.write(lambda transaction: documents.delete(transaction, KIND, profile["name"]))
     reverted = profile["name"] in PREDEFINED

@@ -1,4 +1,4 @@
-"""A transformation string as the list of named parameters that the Admin API calls ``info``."""
+"""Convert a transformation to the list of named parameters that the Admin API calls ``info``."""
 
 import re
 
@@ -17,9 +17,9 @@ _NAMES = {
 
 
 def info_of(text: str) -> list[dict[str, Json]]:
-    """``c_scale,w_100/e_sepia`` as ``[{"crop": "scale", "width": 100}, {"effect": "sepia"}]``.
+    """Return the info of ``c_scale,w_100/e_sepia``: ``[{"crop": "scale", "width": 100}, {"effect": "sepia"}]``.
 
-    A format after the chain (``.../png``, or ``.../`` for none) becomes the last step's ``extension``.
+    A format after the chain (``.../png``, or ``.../`` for none) becomes the ``extension`` of the last step.
     """
     chain, extension = split_format(text)
     steps = [_step(component) for component in chain.split("/") if component]

@@ -1,7 +1,7 @@
-"""``/transformations``: named ones, and those that assets were derived with."""
+"""Serve ``/transformations``: named ones, and those of derived files."""
 
 from cloudlet.admin_api.admin_call import AdminCall
-from cloudlet.admin_api.paging import paged
+from cloudlet.admin_api.paging import paginate
 from cloudlet.admin_api.transformation_info import info_of
 from cloudlet.assets import named_transformations
 from cloudlet.assets.formats import split_format
@@ -13,7 +13,7 @@ from cloudlet.store.rows import derived_from_row
 DERIVED_RESULTS = 10
 
 
-def _used(store: Store) -> set[str]:
+def _used_transformations(store: Store) -> set[str]:
     return {row[0] for row in store.reader.execute("SELECT DISTINCT transformation FROM derived")}
 
 
@@ -32,10 +32,10 @@ def _shown(document: dict[str, Json], used: set[str]) -> dict[str, Json]:
 
 
 def list_or_show(call: AdminCall) -> Json:
-    """``GET /transformations``: all, or that given as ``transformation``."""
+    """Serve ``GET /transformations`` with all transformations, or the one named by ``transformation``."""
     if "transformation" in call.params:
         return show(call)
-    used = _used(call.store)
+    used = _used_transformations(call.store)
     known = documents.list_all(call.store.reader, named_transformations.KIND)
     names = {document["name"] for document in known}
     implied = [
@@ -46,7 +46,7 @@ def list_or_show(call: AdminCall) -> Json:
     everything = [_shown(document, used) for document in [*known, *implied]]
     if "named" in call.params:
         everything = [entry for entry in everything if entry["named"] == call.params.flag("named")]
-    page, more = paged(call.params, everything)
+    page, more = paginate(call.params, everything)
     return {"transformations": page, **more}
 
 
@@ -56,18 +56,18 @@ def _name(call: AdminCall) -> str:
 
 def _find(store: Store, name: str) -> dict[str, Json] | None:
     document = named_transformations.find(store.reader, name)
-    if document is None and split_format(name)[0] in _used(store):
+    if document is None and split_format(name)[0] in _used_transformations(store):
         return named_transformations.record(name, split_format(name)[0], named=False)
     return document
 
 
 def show(call: AdminCall) -> Json:
-    """One transformation with what was derived by it; 404 when it is neither named nor in use."""
+    """Return a transformation and its derived files. Raises ApiError 404 if it is neither named nor in use."""
     name = _name(call)
     document = _find(call.store, name)
     if document is None:
         raise not_found(f"Can't find transformation named {name}")
-    answer = _shown(document, _used(call.store))
+    answer = _shown(document, _used_transformations(call.store))
     answer["info"] = info_of(document["definition"])
     chain = answer["name"] if document["named"] else split_format(document["definition"])[0]
     rows = call.store.reader.execute(
@@ -75,7 +75,7 @@ def show(call: AdminCall) -> Json:
         " FROM derived JOIN assets USING (asset_id) WHERE transformation = ? ORDER BY derived.id",
         (chain,),
     ).fetchall()
-    page, more = paged(call.params, rows, default=DERIVED_RESULTS)
+    page, more = paginate(call.params, rows, default=DERIVED_RESULTS)
     answer["derived"] = [
         {"public_id": row["public_id"], "resource_type": row["resource_type"], "type": row["type"],
          "id": row["id"], "format": row["format"], "bytes": derived_from_row(row).bytes}
@@ -107,7 +107,7 @@ def _check(call: AdminCall, definition: str) -> None:
 
 
 def update(call: AdminCall) -> Json:
-    """``unsafe_update`` redefines a named transformation: what was derived by it is dropped."""
+    """Change a transformation. ``unsafe_update`` redefines it and deletes its derived files."""
     name = _name(call)
     document = _find(call.store, name)
     if document is None:
@@ -128,7 +128,7 @@ def update(call: AdminCall) -> Json:
 
 
 def delete(call: AdminCall) -> Json:
-    """Forgets a transformation and removes what was derived by it."""
+    """Delete a transformation and its derived files."""
     name = _name(call)
     document = _find(call.store, name)
     if document is None:

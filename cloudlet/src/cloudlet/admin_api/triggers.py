@@ -1,4 +1,4 @@
-"""``/triggers``, and ``/v2/notifications``: where events go besides a call's own ``notification_url``."""
+"""Serve ``/triggers``, which send notifications of all calls, and ``/v2/notifications``, where clients poll them."""
 
 import asyncio
 import secrets
@@ -18,7 +18,7 @@ from cloudlet.web.forms import read_form
 from cloudlet.web.params import Params
 
 _URI_TYPES = ("webhook", "poll")
-_POLL_EVERY_S = 0.05
+_POLL_INTERVAL_SECONDS = 0.05
 
 
 def list_triggers(call: AdminCall) -> Json:
@@ -28,8 +28,8 @@ def list_triggers(call: AdminCall) -> Json:
     return {"triggers": shown, "total": len(shown)}
 
 
-def _checked_uri(call: AdminCall, uri: str, uri_type: str) -> str:
-    parts = call.services.webhooks.checked(uri)
+def _validate_uri(call: AdminCall, uri: str, uri_type: str) -> str:
+    parts = call.services.webhooks.parse_url(uri)
     schemes = ("poll",) if uri_type == "poll" else ("http", "https")
     if parts is None or parts.scheme not in schemes:
         raise bad_request(f"Invalid uri {uri[:200]} for a {uri_type} trigger")
@@ -40,7 +40,7 @@ def create(call: AdminCall) -> Json:
     uri_type = call.params.choice("uri_type", _URI_TYPES, "webhook")
     trigger: dict[str, Json] = {
         "id": secrets.token_hex(16),
-        "uri": _checked_uri(call, call.params.required("uri"), uri_type),
+        "uri": _validate_uri(call, call.params.required("uri"), uri_type),
         "uri_type": uri_type,
         "event_type": call.params.required("event_type"),
         "created_at": now_iso(),
@@ -63,7 +63,7 @@ def update(call: AdminCall) -> Json:
 
     def job(transaction: Transaction) -> None:
         trigger = _find(transaction, call.path["id"])
-        trigger.update(uri=_checked_uri(call, uri, trigger["uri_type"]), updated_at=now_iso())
+        trigger.update(uri=_validate_uri(call, uri, trigger["uri_type"]), updated_at=now_iso())
         documents.save(transaction, TRIGGER, trigger["id"], trigger)
 
     call.store.write(job)
@@ -82,7 +82,7 @@ def delete(call: AdminCall) -> Json:
 
 
 def test(call: AdminCall) -> Json:
-    """cloudlet's triggers have no filters: every event of their type passes."""
+    """Test a trigger. Triggers of cloudlet have no filters, so all events of their type pass."""
     call.store.write(lambda transaction: _find(transaction, call.path["id"]))
     return {"trigger_id": call.path["id"], "filter_present": False, "filter_result": True}
 
@@ -91,7 +91,7 @@ def test(call: AdminCall) -> Json:
 
 
 async def messages(request: Request) -> Response:
-    """``GET /v2/notifications/{cloud}/messages``: waits up to ``wait_seconds`` for something to claim."""
+    """Serve ``GET /v2/notifications/{cloud}/messages``, which waits up to ``wait_seconds`` for messages."""
     services = services_of(request)
     require_admin(request, services.settings)
     params = Params.from_pairs(request.query_params.multi_items())
@@ -106,11 +106,11 @@ async def messages(request: Request) -> Response:
         found = services.webhooks.mailbox.claim(address, limit, visibility)
         if found or time.monotonic() >= deadline or await request.is_disconnected():
             return JSONResponse({"messages": found} if found else {})
-        await asyncio.sleep(_POLL_EVERY_S)
+        await asyncio.sleep(_POLL_INTERVAL_SECONDS)
 
 
 async def acknowledge(request: Request) -> Response:
-    """``POST /v2/notifications/{cloud}/messages/ack`` with receipt_handles."""
+    """Serve ``POST /v2/notifications/{cloud}/messages/ack`` with receipt_handles."""
     services = services_of(request)
     require_admin(request, services.settings)
     form = await read_form(request, services.store.stage, services.settings.max_upload_bytes)

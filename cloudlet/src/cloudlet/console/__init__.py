@@ -1,4 +1,4 @@
-"""The console at ``/``: what is stored, and what the server was asked."""
+"""The console at ``/``, which shows the stored assets and the log of calls."""
 
 from starlette.routing import BaseRoute, Route
 
@@ -14,6 +14,6 @@ routes: list[BaseRoute] = [
     Route(f"{PREFIX}/assets/{{asset_id}}", data.details),
     Route(f"{PREFIX}/assets/{{asset_id}}", data.delete, methods=["DELETE"]),
     Route(f"{PREFIX}/assets/{{asset_id}}/thumbnail", data.thumbnail),
-    Route(f"{PREFIX}/assets/{{asset_id}}/attempt", data.attempt),
+    Route(f"{PREFIX}/assets/{{asset_id}}/attempt", data.try_transformation),
     Route(f"{PREFIX}/calls", data.calls),
 ]

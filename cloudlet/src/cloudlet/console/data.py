@@ -1,4 +1,4 @@
-"""What the console's page asks for, as JSON and previews. Nothing of it shows up in the log of calls."""
+"""The data of the console, as JSON and previews. The log of calls does not contain these requests."""
 
 import dataclasses
 
@@ -19,12 +19,10 @@ _NO_PREVIEW = frozenset({"svg", "heic", "eps", "ai", "psd"})
 
 
 async def overview(request: Request) -> Response:
-    """What is stored, and how to point an SDK here."""
+    """Return the number and size of the assets, and the CLOUDINARY_URL."""
     services = services_of(request)
     reader = services.store.reader
-    count, size = reader.execute(
-        "SELECT count(*), coalesce(sum(bytes), 0) FROM assets WHERE NOT placeholder"
-    ).fetchone()
+    size = reader.execute("SELECT coalesce(sum(bytes), 0) FROM assets WHERE NOT placeholder").fetchone()[0]
     derived_count = reader.execute("SELECT count(*) FROM derived").fetchone()[0]
     body = {
         "cloud_name": services.settings.cloud_name,
@@ -37,7 +35,7 @@ async def overview(request: Request) -> Response:
 
 
 async def browse(request: Request) -> Response:
-    """One folder: the folders in it, and its assets page by page; or all assets whose id contains `search`."""
+    """Return the subfolders and a page of assets of one folder, or a page of all assets whose id contains `search`."""
     services = services_of(request)
     folder, search = request.query_params.get("folder", ""), request.query_params.get("search", "")
     reader = services.store.reader
@@ -54,10 +52,10 @@ async def browse(request: Request) -> Response:
         cursor=request.query_params.get("cursor", ""),
     )
     inside = [] if search else [row["path"] for row in folders.children(reader, folder)]
-    return JSONResponse({"folders": inside, "assets": [_card(asset) for asset in found], "next_cursor": cursor})
+    return JSONResponse({"folders": inside, "assets": [_summary(asset) for asset in found], "next_cursor": cursor})
 
 
-def _card(asset: Asset) -> dict[str, Json]:
+def _summary(asset: Asset) -> dict[str, Json]:
     return {
         "asset_id": asset.asset_id,
         "public_id": asset.public_id,
@@ -84,7 +82,7 @@ def _asset(request: Request) -> Asset:
 async def details(request: Request) -> Response:
     asset, services = _asset(request), services_of(request)
     made = derived.of_asset(services.store.reader, asset.asset_id, limit=50)
-    body = _card(asset) | {
+    body = _summary(asset) | {
         "url": delivery_url("", services.settings, asset),
         "etag": asset.etag,
         "pages": asset.pages,
@@ -101,8 +99,8 @@ async def details(request: Request) -> Response:
     return JSONResponse(body)
 
 
-async def attempt(request: Request) -> Response:
-    """The delivery URL for a transformation that somebody typed; its answer tells whether it works."""
+async def try_transformation(request: Request) -> Response:
+    """Return the delivery URL for a transformation. Its response shows whether the transformation works."""
     asset = _asset(request)
     transformation = request.query_params.get("transformation", "").strip("/ ")
     format_ = request.query_params.get("format", "") or asset.format
@@ -113,7 +111,7 @@ async def attempt(request: Request) -> Response:
 
 
 async def thumbnail(request: Request) -> Response:
-    """A small picture that isn't kept, so that looking at an asset leaves no derived files behind."""
+    """Return a small image, which is not stored, so that the console does not create derived files."""
     asset, services = _asset(request), services_of(request)
     made = await services.renderer.preview(asset, parse_with_names(services.store, THUMBNAIL), "webp")
     headers = {"Cache-Control": "private, immutable, max-age=86400", "X-Content-Type-Options": "nosniff"}
@@ -133,7 +131,7 @@ async def delete(request: Request) -> Response:
 
 
 async def calls(request: Request) -> Response:
-    """The calls after number `since`, oldest first."""
+    """Return the calls after number `since`, oldest first."""
     since = request.query_params.get("since", "0")
     if not (since.isascii() and since.isdigit() and len(since) < 16):
         raise bad_request("since must be a number")

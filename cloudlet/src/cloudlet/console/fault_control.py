@@ -1,4 +1,4 @@
-"""``/_cloudlet/faults``: reading and setting the fault plan of a running server."""
+"""Serve ``/_cloudlet/faults``, which shows and changes the fault plan of a running server."""
 
 import dataclasses
 
@@ -21,7 +21,10 @@ def _shown(plan: FaultPlan) -> Response:
 
 
 async def faults(request: Request) -> Response:
-    """GET shows the plan, PUT ``{"seed": 1, "rules": [...]}`` replaces it, DELETE ends all faults."""
+    """Return the plan on GET, replace it by ``{"seed": 1, "rules": [...]}`` on PUT, and clear it on DELETE.
+
+    Raises ApiError 401 without credentials, and 400 if a rule is invalid.
+    """
     services = services_of(request)
     if not authenticate_basic(request, services.settings):
         raise unauthorized("Must supply api_key and api_secret by HTTP Basic authentication")

@@ -1,4 +1,4 @@
-"""Who may use what is not Cloudinary's: people at this machine's browser, not the web pages that are open in it."""
+"""Restrict the console and the control endpoints to the users of this machine, and keep web pages out."""
 
 from urllib.parse import urlsplit
 
@@ -8,19 +8,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloudlet.config import Settings, is_loopback
 from cloudlet.errors import ApiError, bad_request, forbidden
-from cloudlet.web.auth import authenticate_basic, is_from_another_origin
+from cloudlet.web.auth import authenticate_basic, is_cross_origin
 from cloudlet.web.paths import CONSOLE_PREFIX, OWN_PREFIX
 
 MARKER = "X-Cloudlet-Console"
-"""A header that a page of another origin can't send without a CORS preflight, which is never granted."""
+"""A header that a page of another origin cannot send without a CORS preflight, which is never allowed (CSRF)."""
 INDEX = "/"
 
 
 class ConsoleGuard:
-    """ASGI layer before the console and everything else under ``/_cloudlet/``, whatever its endpoints do.
+    """ASGI middleware before the console and everything else under ``/_cloudlet/``.
 
-    Refuses a strange Host (DNS rebinding), requests that the pages of other origins cause, and, where the server
-    listens for more than this machine, those without API key and secret.
+    It refuses unknown hosts (DNS rebinding) and cross-origin requests. On an address other than loopback, it also
+    requires API key and secret.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -41,15 +41,15 @@ class ConsoleGuard:
         await self._app(scope, receive, send_closed)
 
     def _check(self, request: Request) -> None:
-        # A link to the console on another page is followed; its page can't be framed and holds no data.
+        # A link to the console from another page is allowed: the console cannot be framed and its page has no data.
         is_link = request.url.path == INDEX and request.headers.get("sec-fetch-mode") == "navigate"
-        if is_from_another_origin(request) and not is_link:
+        if is_cross_origin(request) and not is_link:
             raise forbidden("The console does not answer to the pages of other sites")
         if is_loopback(self._settings.host):
             host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
             if not (is_loopback(host) or host == self._settings.host):
                 raise bad_request("The console answers to localhost and 127.0.0.1 only")
-        elif not authenticate_basic(request, self._settings, from_any_page=is_link):
+        elif not authenticate_basic(request, self._settings, allow_cross_origin=is_link):
             raise ApiError(401, "Sign in with API key and secret", {"WWW-Authenticate": 'Basic realm="cloudlet"'})
         is_change = request.method not in ("GET", "HEAD") and request.url.path.startswith(CONSOLE_PREFIX)
         if is_change and MARKER not in request.headers:

@@ -1,4 +1,4 @@
-"""The page at `/` and its two files. No build step, nothing from another host."""
+"""The page at `/` and its static files. They need no build step and load nothing from other hosts."""
 
 from importlib.resources import files
 

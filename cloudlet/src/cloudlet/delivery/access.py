@@ -1,4 +1,4 @@
-"""Who may fetch: URL signatures, auth tokens, access control of the single asset."""
+"""Authorise deliveries by URL signatures, auth tokens and the access control of assets."""
 
 import datetime
 import time
@@ -8,40 +8,42 @@ from starlette.requests import Request
 
 from cloudlet.assets.delivery_urls import SIGNED_TYPES, escape_source
 from cloudlet.config import Settings
-from cloudlet.delivery.spellings import of_source
 from cloudlet.delivery.url_parsing import DeliveryPath, Reading
+from cloudlet.delivery.url_variants import source_variants
 from cloudlet.errors import not_found, unauthorized
 from cloudlet.model import Asset, Json
 from cloudlet.signing import auth_token_problem, delivery_signature_is_valid, token_covers
 from cloudlet.transformations import ImageLayer
 
 TOKEN_NAME = "__cld_token__"  # noqa: S105 - the name of a query parameter and cookie
-_WITHHELD = frozenset({"pending", "rejected"})
+_HIDDEN_STATUSES = frozenset({"pending", "rejected"})
 
 
 class Credentials:
-    """What came along with one request. A wrong signature or token is refused even where none is needed."""
+    """The signature and token of one request. A wrong one is refused even if none is required."""
 
     def __init__(self, request: Request, path: DeliveryPath, settings: Settings) -> None:
         self._path = path
         self._secret = settings.api_secret
-        self._token = self._checked_token(request, settings)
-        self.were_needed = False  # so far; then the answer is for this caller only
+        self._token = self._read_token(request, settings)
+        self.were_required = False  # set when they are; then shared caches must not store the response
 
-    def _checked_token(self, request: Request, settings: Settings) -> str:
-        """Return the token of the request, which opens its path; empty when there is none."""
+    def _read_token(self, request: Request, settings: Settings) -> str:
+        """Return the token of the request, or "". Raises ApiError 401 if it does not give access to the path."""
         token = request.query_params.get(TOKEN_NAME) or _cookie(request)
         if not token:
             return ""
         raw_path = request.scope["raw_path"].decode("ascii", "replace")
         client = request.client.host if request.client else ""
-        problems = [auth_token_problem(token, path, settings.auth_token_key, ip=client) for path in of_source(raw_path)]
+        problems = [
+            auth_token_problem(token, path, settings.auth_token_key, ip=client) for path in source_variants(raw_path)
+        ]
         if all(problems):
             raise unauthorized(f"Unable to authorize: {problems[0]}")
         return token
 
     def signature_problem(self, reading: Reading) -> str:
-        """Why the signature doesn't fit this reading of the path; empty when it does or when there is none."""
+        """Return why the signature is wrong for this reading of the path, or "" if it is right or absent."""
         if not self._path.signature:
             return ""
         if any(delivery_signature_is_valid(text, self._path.signature, self._secret) for text in reading.signed_text):
@@ -53,32 +55,32 @@ class Credentials:
         return bool(self._path.signature or self._token)
 
     def require_for_type(self) -> None:
-        """401 for an `authenticated` URL without credentials, whether or not there is such an asset."""
+        """Raise ApiError 401 for an `authenticated` URL without credentials, even if the asset does not exist."""
         if self._path.type == "authenticated":
             self._require("This authenticated asset")
 
     def require_for_original(self) -> None:
-        """401 for a bare `private` URL. Derived versions of private assets are public, as in Cloudinary."""
+        """Raise ApiError 401 for the original of a `private` asset without credentials. Derived files are public."""
         if self._path.type == "private":
             self._require("The original of this private asset")
 
     def _require(self, what: str) -> None:
-        self.were_needed = True
+        self.were_required = True
         if not self.are_given:
             raise unauthorized(f"{what} needs a signed URL (sign_url=True) or an auth token")
 
     def require_for_layer(self, layer: ImageLayer, asset: Asset | None) -> None:
-        """Authorise what a transformation reads as if it were requested by itself: 401 or 404 else.
+        """Raise ApiError 401 or 404 unless a layer could be requested by itself.
 
-        A signature, and a token for a single URL, were made for the URL with its layers, by someone who may read them.
-        A token for a pattern covers what the pattern does.
+        A signature, or a token for a single URL, covers the layers in the URL, since its issuer may read them. A token
+        for a pattern covers only layers that match the pattern.
         """
         if layer.delivery_type in SIGNED_TYPES:
             self._require(f"The layer {layer.public_id}")
         if asset is None:
             return
         by_token_alone = bool(self._token) and not self._path.signature
-        if by_token_alone and (layer.delivery_type in SIGNED_TYPES or not is_open(asset)):
+        if by_token_alone and (layer.delivery_type in SIGNED_TYPES or not is_public(asset)):
             self._require_token_for(asset)
         self.require_for_asset(asset)
 
@@ -87,17 +89,17 @@ class Credentials:
             raise unauthorized(f"Unable to authorize: auth token acl does not cover the layer {asset.public_id}")
 
     def require_for_asset(self, asset: Asset) -> None:
-        """401 when the asset itself is restricted, 404 while moderation withholds it."""
-        if any(entry.get("status") in _WITHHELD for entry in asset.moderation):
+        """Raise ApiError 401 if the asset is restricted, and 404 if its moderation is pending or rejected."""
+        if any(entry.get("status") in _HIDDEN_STATUSES for entry in asset.moderation):
             raise not_found(f"Resource not found - {asset.public_id}")
-        if asset.type in SIGNED_TYPES or not is_open(asset):
-            self.were_needed = True
-        if not (self.are_given or is_open(asset)):
+        if asset.type in SIGNED_TYPES or not is_public(asset):
+            self.were_required = True
+        if not (self.are_given or is_public(asset)):
             raise unauthorized(f"{asset.public_id} is restricted: it needs a signed URL or an auth token")
 
 
 def _cookie(request: Request) -> str:
-    """Return the token's cookie. Tokens need no quoting; Python before 3.11.10 takes quadratic time to undo it."""
+    """Return the token's cookie. Tokens are not quoted, and Python before 3.11.10 unquotes in quadratic time."""
     for part in request.headers.get("cookie", "").split(";"):
         name, _, value = part.partition("=")
         if name.strip() == TOKEN_NAME:
@@ -105,15 +107,15 @@ def _cookie(request: Request) -> str:
     return ""
 
 
-def is_open(asset: Asset) -> bool:
-    """Return whether access mode and access control let everyone in now; the delivery type is another matter."""
+def is_public(asset: Asset) -> bool:
+    """Return whether access mode and access control currently allow all clients. The delivery type is not checked."""
     if asset.access_mode == "public" and not asset.access_control:
         return True
     return any(_is_anonymous(rule) for rule in asset.access_control)
 
 
 def _own_paths(asset: Asset, cloud: str) -> Iterator[str]:
-    """Yield the paths by which the asset itself is asked for."""
+    """Yield the delivery paths of the asset itself."""
     names = [asset.public_id, f"{asset.public_id}.{asset.format}"]
     for version in ("", "v1/", f"v{asset.version}/"):
         for name in names:
@@ -121,7 +123,7 @@ def _own_paths(asset: Asset, cloud: str) -> Iterator[str]:
 
 
 def _is_anonymous(rule: Mapping[str, Json], now: float | None = None) -> bool:
-    """Whether an `anonymous` rule of access control is in force."""
+    """Return whether a rule of access control is `anonymous` and currently valid."""
     if rule.get("access_type") != "anonymous":
         return False
     moment = time.time() if now is None else now

@@ -1,4 +1,4 @@
-"""GET and HEAD of everything that isn't an API call."""
+"""Serve GET and HEAD of all paths that are not API calls."""
 
 import asyncio
 import datetime
@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from cloudlet.assets.formats import needs_rendering, refuse_transformation, wanted_format
 from cloudlet.assets.named_transformations import parse_with_names
 from cloudlet.delivery.access import Credentials
-from cloudlet.delivery.fetch_on_demand import FetchRequest, fetched, mapped, parse_fetch
+from cloudlet.delivery.fetch_on_demand import FetchRequest, fetch_asset, fetch_mapped, parse_fetch
 from cloudlet.delivery.lists import tag_list
 from cloudlet.delivery.lookup import Found, find_asset
 from cloudlet.delivery.responses import Delivered, respond
@@ -22,13 +22,13 @@ from cloudlet.transformations import Transformation, TransformationError
 from cloudlet.transformations.breakpoints import Breakpoints
 
 MAX_ATTEMPTS = 10
-"""How often a request looks again when its asset is overwritten under its hands."""
+"""How often a request is retried when its asset is overwritten meanwhile."""
 
 _SOCIAL_TYPES = frozenset({"facebook", "twitter", "twitter_name", "gravatar", "youtube", "vimeo"})
 
 
 async def deliver(request: Request) -> Response:
-    """One asset, original or derived. Errors have an empty body and the reason in `X-Cld-Error`."""
+    """Deliver an asset or a derived file. Errors have an empty body and the reason in `X-Cld-Error`."""
     try:
         return await _deliver(request, services_of(request))
     except TransformationError as error:
@@ -63,11 +63,11 @@ def _check_cloud(path: DeliveryPath, services: Services) -> None:
 
 
 async def _find(path: DeliveryPath, credentials: Credentials, services: Services) -> Found:
-    """What is stored, or what an upload mapping brings."""
+    """Find the asset of a path. If it is missing, fetch it by an upload mapping. Raises ApiError 404."""
     try:
         return find_asset(path, credentials, services.store)
     except ApiError as error:
-        if error.status != 404 or not await mapped(services, path):
+        if error.status != 404 or not await fetch_mapped(services, path):
             raise
     return find_asset(path, credentials, services.store)
 
@@ -79,12 +79,12 @@ async def _deliver_fetched(request: Request, services: Services, wanted: FetchRe
     if problem:
         raise unauthorized(problem)
     transformation = parse_with_names(services.store, wanted.reading.transformation)
-    asset = await fetched(services, wanted)
+    asset = await fetch_asset(services, wanted)
     return await _respond(request, services, credentials, Found(asset, transformation, "", None))
 
 
 def _is_current(services: Services, asset: Asset) -> bool:
-    """False when the asset was overwritten or deleted since it was found: looking again is then right."""
+    """Return whether the asset is unchanged since it was found. If it is not, the request should be retried."""
     current = services.store.get(*asset.key)
     return current is not None and current.blob == asset.blob
 
@@ -108,8 +108,8 @@ async def _respond(request: Request, services: Services, credentials: Credential
         format=format_name,
         name=found.asset.public_id,
         modified=_modified(found.asset, file),
-        fixed=found.version == found.asset.version,
-        shared=not credentials.were_needed,
+        immutable=found.version == found.asset.version,
+        shared=not credentials.were_required,
         attachment=_attachment_name(found.asset, found.transformation, format_name),
         vary_accept=found.transformation.format == "auto",
         warning=found.warning,
@@ -125,13 +125,13 @@ def _format(request: Request, found: Found) -> str:
 
 
 def _modified(asset: Asset, file: Derived | None) -> float:
-    """Seconds since 1970. A version is the second of its upload, and grows with every overwrite."""
+    """Return seconds since 1970. The version of an asset is the time of its upload, and grows with each overwrite."""
     made = datetime.datetime.fromisoformat(file.created_at).timestamp() if file else 0.0
     return max(float(asset.version), made)
 
 
 def _info(asset: Asset, file: Derived | None, format_name: str) -> Response:
-    """`fl_getinfo`: sizes before and after instead of the picture."""
+    """Return the response for `fl_getinfo`: the sizes before and after instead of the image."""
     made = file or asset
     before = {"width": asset.width, "height": asset.height, "bytes": asset.bytes}
     after = {"width": made.width, "height": made.height, "bytes": made.bytes, "format": format_name}
@@ -139,7 +139,7 @@ def _info(asset: Asset, file: Derived | None, format_name: str) -> Response:
 
 
 def _widths(asset: Asset, file: Derived | None, breakpoints: Breakpoints) -> Response:
-    """`w_auto:breakpoints:json`: widths for the picture that the rest of the chain makes."""
+    """Return the response for `w_auto:breakpoints:json`: the widths for the image that the rest of the chain makes."""
     made = file or asset
     if not made.width:
         raise bad_request(f"{asset.public_id} has no width")

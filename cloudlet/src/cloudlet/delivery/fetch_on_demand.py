@@ -1,6 +1,6 @@
-"""Assets that are fetched when they are first asked for: the `fetch` type, and folders with an upload mapping.
+"""Fetch remote assets on their first request: those of type `fetch`, and those in folders with an upload mapping.
 
-Only hosts on the allow-list (`--remote-host`) are ever contacted.
+Only hosts on the allow-list (`--remote-host`) are contacted.
 """
 
 import re
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from cloudlet.assets.fetched_assets import store_remote
-from cloudlet.delivery import spellings
+from cloudlet.delivery import url_variants
 from cloudlet.delivery.url_parsing import DeliveryPath, Reading
 from cloudlet.errors import bad_request
 from cloudlet.model import Asset
 from cloudlet.services import Services
 from cloudlet.store import documents
 
-MAX_URL = 2048
+MAX_URL_LENGTH = 2048
 MAPPING = "upload_mapping"
 _FETCH_PATH = re.compile(r"/([^/]+)/(image|video|raw)/fetch/(?:s--([A-Za-z0-9_-]{1,64})--/)?(.+)", re.DOTALL)
 _REMOTE_URL = re.compile(r"(?:^|/)(https?(?::|%3A)(?:/|%2F){1,2}(.+))$", re.IGNORECASE | re.DOTALL)
@@ -31,7 +31,7 @@ class FetchRequest:
 
 
 def parse_fetch(raw_path: bytes) -> FetchRequest | None:
-    """What a path of type `fetch` asks for; None for any other path. Raises ApiError 400 without a remote URL."""
+    """Parse a path of type `fetch`. Return None for other paths. Raises ApiError 400 if it has no valid remote URL."""
     text = raw_path.decode("ascii", "replace")
     match = _FETCH_PATH.fullmatch(text)
     if match is None:
@@ -41,23 +41,23 @@ def parse_fetch(raw_path: bytes) -> FetchRequest | None:
     if remote_url is None:
         raise bad_request("A fetch URL ends in the http or https address of the asset")
     chain = _VERSION.sub("", rest[: remote_url.start()]).strip("/")
-    url = _repaired(unquote(remote_url[1]))
-    if len(url) > MAX_URL or any(ord(char) < 33 for char in url.replace(" ", "")):
+    url = _normalise_url(unquote(remote_url[1]))
+    if len(url) > MAX_URL_LENGTH or any(ord(char) < 33 for char in url.replace(" ", "")):
         raise bad_request("Invalid remote URL")
-    tails = dict.fromkeys([*spellings.of_source(remote_url[1]), url])
-    signed = tuple(f"{prefix}/{tail}".strip("/") for prefix in spellings.of_chain(chain) for tail in tails)
+    tails = dict.fromkeys([*url_variants.source_variants(remote_url[1]), url])
+    signed = tuple(f"{prefix}/{tail}".strip("/") for prefix in url_variants.chain_variants(chain) for tail in tails)
     reading = Reading(unquote(chain), None, url, "", signed)
     return FetchRequest(DeliveryPath(cloud, resource_type, "fetch", signature, (), ()), reading)
 
 
-def _repaired(url: str) -> str:
-    """Proxies fold `//` into `/`; spaces go over the wire escaped."""
+def _normalise_url(url: str) -> str:
+    """Restore `//`, which proxies collapse into `/`, and escape spaces."""
     scheme, _, rest = url.partition(":")
     return f"{scheme.lower()}://{quote(rest.lstrip('/'), safe='/%:?#[]@!$&()*+,;=~-._')}"
 
 
-async def fetched(services: Services, request: FetchRequest) -> Asset:
-    """The asset of a fetch URL, from the store or from its host."""
+async def fetch_asset(services: Services, request: FetchRequest) -> Asset:
+    """Return the asset of a fetch URL from the store, or fetch and store it."""
     key = request.path.resource_type, "fetch", request.reading.public_id
     asset = services.store.get(*key)
     if asset is not None and not asset.placeholder:
@@ -65,8 +65,8 @@ async def fetched(services: Services, request: FetchRequest) -> Asset:
     return await store_remote(services.settings, services.store, key, request.reading.public_id)
 
 
-async def mapped(services: Services, path: DeliveryPath) -> bool:
-    """Fetch a missing asset into its folder by the upload mapping of that folder. False when there is none."""
+async def fetch_mapped(services: Services, path: DeliveryPath) -> bool:
+    """Fetch a missing asset by the upload mapping of its folder. Return False if there is no mapping."""
     if path.type not in ("upload", "private", "authenticated"):
         return False
     known = documents.list_all(services.store.reader, MAPPING)

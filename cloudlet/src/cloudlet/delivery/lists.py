@@ -1,4 +1,4 @@
-"""`/{resource_type}/list/TAG.json`: what carries a tag, for pages in a browser. Public, like the assets it names."""
+"""Serve `/{resource_type}/list/TAG.json`, the list of public assets with a tag."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _WITH_TAG = "assets.id IN (SELECT id FROM asset_tags WHERE tag = ?)"
 
 
 def tag_list(store: Store, path: DeliveryPath) -> Response:
-    """404 for a tag that nothing public carries."""
+    """Return the list for a tag. Raises ApiError 404 if no public asset has it."""
     tag, dot, extension = path.segments[-1].rpartition(".")
     if not dot or extension != "json":
         raise not_found(f"Resource not found - {path.segments[-1]}")

@@ -1,4 +1,4 @@
-"""From a path that can be read in several ways to the asset that it names."""
+"""Find the asset of a path that can be interpreted in several ways."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,8 @@ from cloudlet.transformations import Transformation, TransformationError
 
 @dataclass(frozen=True, slots=True)
 class Found:
+    """The asset of a path, and the rest of the path. `warning` is set if it is the default image."""
+
     asset: Asset
     transformation: Transformation
     extension: str
@@ -22,17 +24,17 @@ class Found:
 
 
 def find_asset(path: DeliveryPath, credentials: Credentials, store: Store) -> Found:
-    """The first reading that fits an asset.
+    """Return the first reading of the path whose asset exists.
 
-    Raises ApiError 401 for a signature that fits no reading, 404 for an asset that isn't there, and
-    TransformationError for a transformation that makes no sense.
+    Raises ApiError 401 if the signature fits no reading, 404 if there is no asset, and TransformationError if the
+    transformation is invalid.
     """
     allowed, problem = _allowed_readings(path, credentials)
     if not allowed:
         raise unauthorized(problem)
     failure: TransformationError | None = None
     for reading in allowed:
-        asset = _stored(store, path, reading.public_id)
+        asset = _find(store, path, reading.public_id)
         if asset is None:
             continue
         try:
@@ -57,7 +59,7 @@ def _allowed_readings(path: DeliveryPath, credentials: Credentials) -> tuple[lis
     return allowed, problems[0] if problems else ""
 
 
-def _stored(store: Store, path: DeliveryPath, public_id: str) -> Asset | None:
+def _find(store: Store, path: DeliveryPath, public_id: str) -> Asset | None:
     if public_id_problem(public_id):
         return None
     asset = store.get(path.resource_type, path.type, public_id)
@@ -65,10 +67,10 @@ def _stored(store: Store, path: DeliveryPath, public_id: str) -> Asset | None:
 
 
 def _missing(store: Store, reading: Reading) -> Found:
-    """The default image (`d_`) if one was asked for, else the reason why there is nothing."""
+    """Return the default image (`d_`) if the path names one. Otherwise raise the reason why there is no asset."""
     transformation = parse_with_names(store, reading.transformation)
     if reading.undecided:
-        parse_with_names(store, reading.undecided)  # names the part that isn't a parameter
+        parse_with_names(store, reading.undecided)  # raises an error that names the unknown parameter
     check_public_id(reading.public_id)
     message = f"Resource not found - {reading.public_id}"
     if transformation.default_image:

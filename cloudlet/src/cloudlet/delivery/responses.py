@@ -1,4 +1,4 @@
-"""Bytes of the store to HTTP: caching, conditional and range requests, and headers that keep uploads from acting."""
+"""Serve stored bytes over HTTP, with caching, conditional and range requests, and a sandbox for active content."""
 
 import asyncio
 import contextlib
@@ -17,23 +17,24 @@ from cloudlet.store import Store
 from cloudlet.web.headers import content_disposition, header_text
 from cloudlet.web.media_types import is_active, media_type
 
-CHUNK = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What a response is made of. `fixed` says that the URL names this very version, so it may be cached for long.
+    """The content of a response. `modified` is in seconds since 1970.
 
-    `modified` is in seconds since 1970.
+    `immutable` is set if the URL contains the current version, so that the response may be cached for long. `shared` is
+    set if shared caches may store it.
     """
 
     file: Asset | Derived
     format: str
     name: str
     modified: float
-    fixed: bool
+    immutable: bool
     shared: bool = True
     attachment: str | None = None
     vary_accept: bool = False
@@ -41,7 +42,11 @@ class Delivered:
 
 
 def respond(request: Request, store: Store, delivered: Delivered) -> Response:
-    """200, 206, 304 or 416. Files are opened here, so that an overwrite can't tear a response apart."""
+    """Return a response with status 200, 206 or 304.
+
+    The file is opened before the response starts, so that an overwrite cannot change it midway. Raises ApiError 404 if
+    the file does not exist any more, and 416 if the range is not satisfiable.
+    """
     headers = _headers(delivered)
     if _is_fresh(request, headers):
         return Response(None, 304, {name: value for name, value in headers.items() if name != "Content-Type"})
@@ -56,7 +61,7 @@ def respond(request: Request, store: Store, delivered: Delivered) -> Response:
         stack.close()
         return Response(None, status, headers)
     file.seek(start)
-    if end - start <= CHUNK:
+    if end - start <= CHUNK_BYTES:
         with stack:
             return Response(file.read(end - start), status, headers)
     return StreamingResponse(_chunks(stack, file, end - start), status, headers)
@@ -64,14 +69,14 @@ def respond(request: Request, store: Store, delivered: Delivered) -> Response:
 
 async def _chunks(stack: contextlib.ExitStack, file: IO[bytes], length: int) -> AsyncIterator[bytes]:
     with stack:
-        while length > 0 and (chunk := await asyncio.to_thread(file.read, min(CHUNK, length))):
+        while length > 0 and (chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, length))):
             length -= len(chunk)
             yield chunk
 
 
 def _headers(delivered: Delivered) -> dict[str, str]:
     audience = "public" if delivered.shared else "private"
-    age = "immutable, max-age=2592000" if delivered.fixed else "max-age=0, must-revalidate"
+    age = "immutable, max-age=2592000" if delivered.immutable else "max-age=0, must-revalidate"
     headers = {
         "Content-Type": media_type(delivered.format, delivered.name),
         "ETag": f'"{delivered.file.etag}"',
@@ -103,7 +108,7 @@ def _is_fresh(request: Request, headers: Mapping[str, str]) -> bool:
 
 
 def _range(request: Request, headers: Mapping[str, str], size: int) -> tuple[int, int, int]:
-    """Status, first byte, byte behind the last. Several ranges at once are answered with the whole file."""
+    """Return the status, the first byte and the byte after the last. Multiple ranges get the whole file."""
     match = _RANGE.fullmatch(request.headers.get("range", ""))
     condition = request.headers.get("if-range")
     if match is None or match[0] == "bytes=-" or condition not in (None, headers["ETag"], headers["Last-Modified"]):

@@ -1,4 +1,4 @@
-"""Signed download URLs: one file, an earlier version of one, all files with a tag."""
+"""Signed download URLs of one file, of an earlier version, and of all files with a tag."""
 
 import time
 from urllib.parse import parse_qsl
@@ -24,20 +24,23 @@ from cloudlet.web.params import Params
 
 
 def _signed_params(request: Request) -> Params:
-    """The query's parameters, once their signature holds. `expires_at` replaces the usual hour of validity."""
+    """Return the parameters of the query. Raises ApiError 401 if their signature is wrong or has expired.
+
+    `expires_at` replaces the usual validity of one hour.
+    """
     settings = services_of(request).settings
     check_cloud(request, settings)
     params = Params.from_pairs(parse_qsl(request.url.query, keep_blank_values=True, max_num_fields=5000))
-    expiry = params.moment("expires_at")
+    expiry = params.timestamp("expires_at")
     if not authenticate_basic(request, settings):
-        require_signature(params, settings, stale=not expiry)
+        require_signature(params, settings, check_age=not expiry)
     if expiry and expiry < time.time():
         raise unauthorized("The download link has expired")
     return params
 
 
 async def download(request: Request) -> Response:
-    """`/{resource_type}/download`: an asset of any type, as it is or converted to `format`."""
+    """Serve `/{resource_type}/download`: an asset of any type, optionally converted to `format`."""
     params = _signed_params(request)
     services = services_of(request)
     resource_type = request.path_params["resource_type"]
@@ -69,7 +72,7 @@ def _file_response(
 
 
 async def download_backup(request: Request) -> Response:
-    """`/download_backup`: the bytes of a version that is kept, by asset id and version id."""
+    """Serve `/download_backup`: a version of an asset, by asset id and version id."""
     params = _signed_params(request)
     services = services_of(request)
     asset_id, version_id = params.required("asset_id"), params.required("version_id")
@@ -82,7 +85,7 @@ async def download_backup(request: Request) -> Response:
 
 
 async def download_tag(request: Request) -> Response:
-    """`/{resource_type}/download_tag.zip`: all assets with a tag, in a ZIP that is made while it is sent."""
+    """Serve `/{resource_type}/download_tag.zip`: a streamed ZIP of all assets with a tag."""
     params = _signed_params(request)
     store = services_of(request).store
     tag, resource_type = params.required("tag"), request.path_params["resource_type"]

@@ -1,7 +1,7 @@
-"""What a delivery URL says: `/{cloud}/{resource_type}/{type}/[s--sig--/][transformations/][v123/]public_id[.format]`.
+"""Parse delivery URLs: `/{cloud}/{resource_type}/{type}/[s--sig--/][transformations/][v123/]public_id[.format]`.
 
-The path alone doesn't always tell where transformations end and folders begin. All readings are offered in the order
-of likelihood; the caller takes the first whose asset exists.
+A path can be ambiguous about where transformations end and folders begin. `DeliveryPath.readings` yields all
+interpretations, the most likely first, and the caller takes the first one whose asset exists.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from cloudlet.delivery import spellings
+from cloudlet.delivery import url_variants
 from cloudlet.errors import bad_request, not_found
 from cloudlet.ids import MAX_PUBLIC_ID_LENGTH, public_id_problem
 from cloudlet.transformations import MAX_COMPONENTS, looks_like_transformation
@@ -28,12 +28,16 @@ _SHORT_FORMS = {
     "files": ("raw", "upload", True),
     "videos": ("video", "upload", True),
 }
-"""First path segment to resource type, type, and whether the last segment is a suffix for search engines."""
+"""Resource type and type by the first path segment, and whether the last segment is an SEO suffix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One way to read a path. `signed_text` is what a signature in the URL, if any, must have been made of."""
+    """One interpretation of a path.
+
+    `signed_text` holds the texts that a signature in the URL may have been made for. `undecided` is the first segment
+    of the public id if it looks like a transformation.
+    """
 
     transformation: str
     version: int | None
@@ -45,7 +49,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPath:
-    """The parts of a path that are certain, and its segments behind them, as received and decoded."""
+    """The unambiguous parts of a path, and the segments after them, as received and decoded."""
 
     cloud: str
     resource_type: str
@@ -56,8 +60,8 @@ class DeliveryPath:
     has_suffix: bool = False
 
     def readings(self) -> Iterator[Reading]:
-        """Longest chain of transformations first; with a format before without one."""
-        leading, most = 0, min(len(self.segments) - 1, MAX_COMPONENTS + 1)  # one more is told as too many
+        """Yield all readings, those with the longest chain first, and with a format before those without."""
+        leading, most = 0, min(len(self.segments) - 1, MAX_COMPONENTS + 1)  # one more, so that parsing reports it
         while leading < most and looks_like_transformation(self.segments[leading]):
             leading += 1
         for cut in range(leading, -1, -1):
@@ -74,12 +78,12 @@ class DeliveryPath:
         rest = self.segments[start:]
         undecided = rest[0] if version is None and len(rest) > 1 and _COMPONENT_LIKE.fullmatch(rest[0]) else ""
         path = "/".join(rest)
-        signed = self._signed_texts(cut, start, suffix=False)
+        signed = self._signed_text_variants(cut, start, suffix=False)
         stem = _EXTENSION.fullmatch(path)
         if self.has_suffix and len(rest) > 1:
             extension = _EXTENSION.fullmatch(rest[-1])
             suffixless = "/".join(rest[:-1])
-            texts = self._signed_texts(cut, start, suffix=True)
+            texts = self._signed_text_variants(cut, start, suffix=True)
             if extension and self.resource_type != "raw":
                 yield Reading(transformation, version, suffixless, extension[2].lower(), texts, undecided)
             yield Reading(transformation, version, suffixless, "", texts, undecided)
@@ -87,22 +91,24 @@ class DeliveryPath:
             yield Reading(transformation, version, stem[1], stem[2].lower(), signed, undecided)
         yield Reading(transformation, version, path, "", signed, undecided)
 
-    def _signed_texts(self, cut: int, start: int, *, suffix: bool) -> tuple[str, ...]:
-        """Return all spellings: SDKs sign the text as they put it into the URL, yet clients may escape it anew."""
+    def _signed_text_variants(self, cut: int, start: int, *, suffix: bool) -> tuple[str, ...]:
+        """Return all variants of the signed text, since clients may escape the URL differently than the SDKs."""
         if not self.signature:
             return ()
         rest = list(self.raw_segments[start:])
         if suffix:
             extension = _EXTENSION.fullmatch(rest.pop())
             rest[-1] += f".{extension[2]}" if extension else ""
-        return tuple(dict.fromkeys(spellings.signed_texts("/".join(self.raw_segments[:cut]), "/".join(rest))))
+        return tuple(
+            dict.fromkeys(url_variants.signed_text_variants("/".join(self.raw_segments[:cut]), "/".join(rest)))
+        )
 
 
 def parse_path(raw_path: bytes, default_cloud: str) -> DeliveryPath:
-    """Split a request's undecoded path.
+    """Parse the undecoded path of a request.
 
-    URLs of a private CDN carry no cloud name; they mean `default_cloud`. Raises ApiError 400 for what can't be a
-    delivery URL, 404 for a strange one.
+    URLs of a private CDN have no cloud name and belong to `default_cloud`. Raises ApiError 400 if the path is
+    malformed, and 404 if it has too few segments.
     """
     raw = tuple(segment for segment in raw_path.decode("ascii", "replace").split("/") if segment)
     if raw and raw[0] != default_cloud and (raw[0] in _RESOURCE_TYPES or raw[0] in _SHORT_FORMS):
@@ -134,7 +140,7 @@ def _kind(segments: tuple[str, ...]) -> tuple[str, str, int, bool]:
 
 
 def _decode(segment: str) -> str:
-    """Percent-decoded once. What decodes to a separator, a dot segment or no text at all is refused by name."""
+    """Percent-decode a segment once. Raises ApiError 400 for invalid UTF-8, dot segments and control characters."""
     try:
         text = unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:
@@ -145,7 +151,7 @@ def _decode(segment: str) -> str:
 
 
 def check_public_id(public_id: str) -> None:
-    """400 for an id that nothing can be stored under."""
+    """Raise ApiError 400 if no asset can have this public id."""
     if len(public_id) > MAX_PUBLIC_ID_LENGTH:
         raise bad_request("public_id is too long")
     problem = public_id_problem(public_id)

@@ -1,4 +1,4 @@
-"""Faults on demand, for whoever tests against cloudlet: slow, failing, limiting and vanishing answers."""
+"""Fault injection, for tests of clients: slow responses, errors, rate limits and dropped connections."""
 
 from cloudlet.faults.plan import FaultPlan
 from cloudlet.faults.rules import Kind, Rule, parse_flag, rule_from_json

@@ -1,4 +1,4 @@
-"""Applies the fault plan to calls. Sits inside the call log, so that every fault can be seen there."""
+"""Apply the fault plan to calls. The middleware runs inside the call log, which therefore shows all faults."""
 
 import asyncio
 import email.utils
@@ -12,12 +12,12 @@ from cloudlet.faults.rules import Kind, Rule
 from cloudlet.server.http_protocol import abort_connection
 from cloudlet.web.paths import upload_action
 
-_SLICE_S = 0.05
+_SLICE_SECONDS = 0.05
 _BLOCKED = (".pdf", ".zip")
 
 
 def call_names(method: str, path: str) -> tuple[str, ...]:
-    """The names by which rules can hit a call; none for the console and the control endpoints."""
+    """Return the names by which rules match a call. Console and control endpoints have none."""
     action = upload_action(path)
     if action is not None and method == "POST":
         return action, "upload_api"
@@ -45,18 +45,18 @@ class FaultMiddleware:
                 await abort_connection(scope)
                 return
             elif rule.kind is Kind.SLOW:
-                send = _slowed(send, rule.bytes_per_second)
+                send = _throttle(send, rule.bytes_per_second)
             elif rule.kind is Kind.DROP_AFTER:
                 dropped_after = True
             else:
                 _refuse(rule, scope["path"])
-        await self._app(scope, receive, _swallow if dropped_after else send)
+        await self._app(scope, receive, _discard if dropped_after else send)
         if dropped_after:
             await abort_connection(scope)
 
 
-async def _swallow(_: Message) -> None:
-    """Takes the answer that the client is not to get."""
+async def _discard(_: Message) -> None:
+    """Discard a response that the client must not receive."""
 
 
 def _refuse(rule: Rule, path: str) -> None:
@@ -71,14 +71,14 @@ def _refuse(rule: Rule, path: str) -> None:
             "X-FeatureRateLimit-Reset": reset,
         }
         text = rule.message or f"Rate Limit Exceeded. Limit of 500 api operations reached. Try again on {reset}"
-        raise ApiError(rule.answer_status, text, headers)
+        raise ApiError(rule.response_status, text, headers)
     elif rule.kind is Kind.ERROR:
-        raise ApiError(rule.answer_status, rule.message or "Injected fault")
+        raise ApiError(rule.response_status, rule.message or "Injected fault")
 
 
-def _slowed(send: Send, bytes_per_second: int) -> Send:
-    """Sends bodies in small slices at the given rate."""
-    slice_bytes = max(1, int(bytes_per_second * _SLICE_S))
+def _throttle(send: Send, bytes_per_second: int) -> Send:
+    """Return a ``send`` that sends bodies in small slices at the given rate."""
+    slice_bytes = max(1, int(bytes_per_second * _SLICE_SECONDS))
 
     async def trickle(message: Message) -> None:
         body = message.get("body", b"")
@@ -88,6 +88,6 @@ def _slowed(send: Send, bytes_per_second: int) -> Send:
         for start in range(0, len(body), slice_bytes):
             more = message.get("more_body", False) or start + slice_bytes < len(body)
             await send({**message, "body": body[start : start + slice_bytes], "more_body": more})
-            await asyncio.sleep(_SLICE_S)
+            await asyncio.sleep(_SLICE_SECONDS)
 
     return trickle

@@ -1,4 +1,4 @@
-"""Which faults hit which call. The same seed and the same order of calls give the same faults."""
+"""Decide which faults hit which call. The same seed and the same sequence of calls give the same faults."""
 
 import math
 import random
@@ -6,27 +6,27 @@ from collections.abc import Sequence
 
 from cloudlet.faults.rules import Kind, Rule
 
-# Number of standard deviations between median and 99th percentile of a normal distribution.
+# The standard deviations between the median and the 99th percentile of a normal distribution.
 _Z99 = 2.3263
 
 
 class FaultPlan:
-    """The rules in force. Used from the event loop only."""
+    """The active rules. Not thread-safe: use it on the event loop only."""
 
     def __init__(self, rules: Sequence[Rule] = (), seed: int = 0) -> None:
         self.replace(rules, seed)
 
     def replace(self, rules: Sequence[Rule], seed: int) -> None:
-        """Sets new rules and starts their random sequences and counters afresh."""
+        """Set new rules and reset their random sequences and counters."""
         self.rules = tuple(rules)
         self.seed = seed
-        # Reproducibility is the point here, not secrecy.
+        # Not for security: the sequence must be reproducible.
         self._random = [random.Random(f"{seed}:{index}") for index in range(len(self.rules))]  # noqa: S311
         self._seen = [0] * len(self.rules)
         self.hits = [0] * len(self.rules)
 
     def draw(self, names: Sequence[str]) -> list[tuple[Rule, float]]:
-        """The faults for the next call of these names, each with its delay in seconds."""
+        """Return the faults for the next call with these names, each with its delay in seconds."""
         faults = []
         for index, rule in enumerate(self.rules):
             if rule.call != "*" and rule.call not in names:

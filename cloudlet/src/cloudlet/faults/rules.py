@@ -1,4 +1,4 @@
-"""What a fault is: which calls it hits, how often, and what it does to them."""
+"""The rules of fault injection: which calls a fault hits, how often, and what it does."""
 
 import dataclasses
 import enum
@@ -10,9 +10,11 @@ from cloudlet.model import Json
 
 
 class Kind(enum.StrEnum):
-    """``latency`` delays, ``error`` and ``rate_limit`` answer instead, ``drop_before`` and ``drop_after`` cut the
-    connection without or with the call's effect, ``slow`` trickles the body, ``block_pdf`` refuses to deliver PDF
-    and ZIP files as free accounts do.
+    """The kind of a fault.
+
+    ``latency`` delays the call. ``error`` and ``rate_limit`` respond with an error instead. ``drop_before`` and
+    ``drop_after`` drop the connection before or after the call takes effect. ``slow`` throttles the body. ``block_pdf``
+    refuses to deliver PDF and ZIP files, as free accounts do.
     """
 
     LATENCY = "latency"
@@ -31,10 +33,10 @@ _DEFAULT_STATUS = {Kind.ERROR: 500, Kind.RATE_LIMIT: 420}
 class Rule:
     """One fault.
 
-    ``call`` is the call's name (``upload``, ``destroy``, ``resources``, ...), or ``upload_api``, ``admin_api``,
-    ``delivery``, ``*``. It hits a share ``rate`` of the matching calls, after the first ``after`` and at most
-    ``count`` times (0: no end). Latency is ``ms``, or drawn from the log-normal distribution with the given
-    ``p50`` and ``p99``; all in milliseconds. ``reset`` is in seconds.
+    ``call`` is the name of a call (``upload``, ``destroy``, ``resources``, ...), ``upload_api``, ``admin_api``,
+    ``delivery`` or ``*``. The fault hits the fraction ``rate`` of the matching calls, after the first ``after`` calls
+    and at most ``count`` times (0: unlimited). The latency is ``ms``, or drawn from the log-normal distribution with
+    ``p50`` and ``p99``, all in milliseconds. ``reset`` is in seconds. Raises ConfigError if a value is invalid.
     """
 
     call: str
@@ -57,11 +59,11 @@ class Rule:
             raise ConfigError(f"fault {self.call}:latency needs ms, or p50 and p99 with p50 <= p99")
         if self.kind is Kind.SLOW and self.bytes_per_second < 1:
             raise ConfigError(f"fault {self.call}:slow needs bytes_per_second of at least 1")
-        if self.kind in _DEFAULT_STATUS and not 400 <= self.answer_status <= 599:
+        if self.kind in _DEFAULT_STATUS and not 400 <= self.response_status <= 599:
             raise ConfigError(f"fault {self.call}:{self.kind}: status must lie between 400 and 599")
 
     @property
-    def answer_status(self) -> int:
+    def response_status(self) -> int:
         return self.status or _DEFAULT_STATUS.get(self.kind, 500)
 
 
@@ -71,7 +73,7 @@ _NUMBERS: dict[str, type[Any]] = {
 
 
 def rule_from_json(given: Mapping[str, Json]) -> Rule:
-    """A rule from its JSON form; ``ConfigError`` says what is wrong."""
+    """Return the rule that a JSON object describes. Raises ConfigError if it is invalid."""
     unknown = given.keys() - {"call", "kind"} - _NUMBERS.keys()
     if unknown:
         raise ConfigError(f"unknown fault setting {sorted(unknown)[0]}; known are {', '.join(sorted(_NUMBERS))}")
@@ -85,7 +87,10 @@ def rule_from_json(given: Mapping[str, Json]) -> Rule:
 
 
 def parse_flag(text: str) -> Rule:
-    """``CALL:KIND[,setting=value...]``, for instance ``upload:error,rate=0.1,status=503``."""
+    """Return the rule of ``CALL:KIND[,setting=value...]``, such as ``upload:error,rate=0.1,status=503``.
+
+    Raises ConfigError if it is invalid.
+    """
     call, colon, rest = text.partition(":")
     kind, *settings = rest.split(",")
     if not colon or not kind:

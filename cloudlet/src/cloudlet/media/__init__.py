@@ -1,1 +1,1 @@
-"""What uploaded files are: their types, PDF, SVG and the headers of videos. Dangerous parsers run in processes."""
+"""Inspect uploaded files: their types, PDF, SVG and video headers. Unsafe parsers run in separate processes."""

@@ -1,7 +1,6 @@
-"""Size and duration of a video, from its container: MP4 and QuickTime (ISO/IEC 14496-12), WebM and Matroska (EBML).
+"""Read size and duration of videos: MP4 and QuickTime (ISO/IEC 14496-12), WebM and Matroska (EBML).
 
-Only headers of boxes and the few fields that are needed are read, whatever sizes a file claims for them. Frames are
-never decoded.
+Only the headers of boxes and the needed fields are read, whatever sizes the file declares. Frames are never decoded.
 """
 
 import dataclasses
@@ -10,24 +9,24 @@ from collections.abc import Iterator
 from typing import IO
 
 MAX_BOXES = 100_000
-"""How many boxes or elements of one file are looked at: of MP4 so many beside each other, and so many in `moov`."""
+"""The limit of boxes or elements that are read. For MP4, it applies separately to the top level and to `moov`."""
 
-_HELD_TO_THEIR_SIZE = frozenset({b"ftyp", b"moov", b"moof", b"mdat"})
-"""Boxes that a file cut short is recognised by. Of others, which may be padding, the size is not trusted."""
+_SIZE_CHECKED_BOXES = frozenset({b"ftyp", b"moov", b"moof", b"mdat"})
+"""A file is truncated if one of these boxes extends beyond its end. Other boxes may be padding with a wrong size."""
 
 _UNKNOWN_DURATION = (0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 _MATRIX = struct.Struct(">9i")
 _QUARTER_TURNS = {(1, 0): 0, (0, 1): 90, (-1, 0): 180, (0, -1): 270}
-"""The signs of a matrix's first row, and by how many degrees it turns the picture clockwise."""
+"""The clockwise rotation in degrees by the signs of the first row of a matrix."""
 
 
 class BrokenVideoError(ValueError):
-    """The container is cut short, or lacks what a player needs."""
+    """The container is truncated, or lacks a part that players need."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a container says. Width and height are as shown, so after a turn by `rotation` degrees."""
+    """The properties of a video. Width and height are as displayed, after the rotation. `duration` is in seconds."""
 
     width: int | None = None
     height: int | None = None
@@ -37,7 +36,7 @@ class VideoInfo:
 
 
 def describe(file: IO[bytes], size: int, format_: str) -> VideoInfo | None:
-    """Return what the container says; None for formats that are not read. Raises BrokenVideoError."""
+    """Return the properties of a video, or None if its format is not supported. Raises BrokenVideoError."""
     try:
         if format_ in ("mp4", "mov", "m4a"):
             return _describe_mp4(file, size)
@@ -53,7 +52,7 @@ def describe(file: IO[bytes], size: int, format_: str) -> VideoInfo | None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Part:
-    """A box or element: its kind, and where its contents begin and end."""
+    """A box or element: its kind, and where its content starts and ends."""
 
     kind: bytes
     start: int
@@ -76,7 +75,7 @@ class _Boxes:
             elif size == 0:
                 size = end - start
             if size < header or start + size > end:
-                if kind in _HELD_TO_THEIR_SIZE:
+                if kind in _SIZE_CHECKED_BOXES:
                     raise BrokenVideoError(f"the file ends inside of its box {kind.decode()}")
                 return
             yield _Part(kind, start + header, start + size)
@@ -103,7 +102,7 @@ def _describe_mp4(file: IO[bytes], size: int) -> VideoInfo:
             moov = moov or box
     if moov is None:
         raise BrokenVideoError("the file has no moov box")
-    boxes = _Boxes(file)  # counted anew: a file of many fragments may have used the first count up
+    boxes = _Boxes(file)  # with a new count, since the fragments of a file may have used up the first one
     tracks = [box for box in boxes.inside(moov.start, moov.end) if box.kind == b"trak"]
     if not tracks:
         raise BrokenVideoError("the file has no tracks")
@@ -121,7 +120,7 @@ def _handler(boxes: _Boxes, track: _Part) -> bytes:
 
 
 def _duration(boxes: _Boxes, moov: _Part) -> float | None:
-    """Return seconds by the movie header; a fragmented file may tell them beside its fragments."""
+    """Return the duration in seconds from the movie header, or from the fragments header of a fragmented file."""
     header = boxes.child(moov, b"mvhd")
     if header is None:
         raise BrokenVideoError("the file has no mvhd box")
@@ -144,7 +143,7 @@ def _scale_and_duration(boxes: _Boxes, header: _Part) -> tuple[int, int]:
 
 
 def _track_size(boxes: _Boxes, track: _Part) -> tuple[int, int, int]:
-    """Return width and height as shown, and the degrees of the turn."""
+    """Return width and height as displayed, and the rotation in degrees."""
     header = boxes.child(track, b"tkhd")
     if header is None:
         raise BrokenVideoError("a track has no tkhd box")
@@ -167,14 +166,14 @@ _VIDEO_TRACK = 1
 
 
 class _Elements:
-    """EBML: identifiers and lengths of 1 to 8 bytes, whose first bits tell how many."""
+    """A reader of EBML. Identifiers and lengths take 1 to 8 bytes, which their first bits encode."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._seen = 0
 
     def inside(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """Yield kind, start and end of the elements between two positions. One of unknown length goes to the end."""
+        """Yield kind, start and end of the elements between two positions. An unknown length extends to the end."""
         while start < end and self._seen < MAX_BOXES:
             self._seen += 1
             kind, kind_length = self._number(start, keep_marker=True)
@@ -188,7 +187,7 @@ class _Elements:
             start = stop
 
     def children(self, start: int, end: int) -> dict[int, tuple[int, int]]:
-        """Return where the elements between two positions are, the first of each kind."""
+        """Return start and end of the first element of each kind between two positions."""
         found: dict[int, tuple[int, int]] = {}
         for kind, first, last in self.inside(start, end):
             found.setdefault(kind, (first, last))

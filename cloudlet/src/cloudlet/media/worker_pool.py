@@ -1,7 +1,7 @@
-"""Processes for work on what strangers upload: started when they are needed, bounded, replaced when they fail.
+"""A pool of worker processes for untrusted files. They start on demand, have limits, and are replaced if they fail.
 
-A request is bytes; the answer is a JSON header and bytes. Nothing that comes back is unpickled: a worker that a bad
-file took over must not take over the server.
+A request is bytes. A reply is a JSON header and bytes, and is never unpickled, so that a worker that a malicious file
+has taken over cannot take over the server.
 """
 
 import contextlib
@@ -20,66 +20,66 @@ from multiprocessing.connection import Connection
 from typing import Any, ClassVar
 
 TIMEOUT_SECONDS = 20.0
-LARGE_BYTES = 300 * 1024**2
-"""A worker that once took so much more than at its start ends itself, so that its memory is given back."""
+MAX_GROWTH_BYTES = 300 * 1024**2
+"""A worker whose memory has grown by more than this exits after its reply, to return the memory to the system."""
 
-Answer = tuple[dict[str, Any], bytes]
+Reply = tuple[dict[str, Any], bytes]
 
 log = logging.getLogger("cloudlet.workers")
 
 
 class WorkerLostError(Exception):
-    """The worker crashed, or took more time or memory than it may. The text says so."""
+    """The worker crashed, or exceeded its time or memory."""
 
 
 class WorkerPool:
-    """At most `size` processes that run `module`, each with one request at a time. Safe to use from any thread."""
+    """At most `size` processes that run `module`, each with one request at a time. It is thread-safe."""
 
     spent_seconds: ClassVar[float] = 0.0
-    """CPU time that the workers of this process have used, as far as they have answered; for `used_cpu_seconds`."""
+    """The CPU time of the finished requests to all pools of this process, for `used_cpu_seconds`."""
 
     def __init__(self, module: str, size: int, timeout: float = TIMEOUT_SECONDS) -> None:
         self._module = module
         self._timeout = timeout
-        self._places: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        self._slots: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(size):
-            self._places.put(None)
+            self._slots.put(None)
 
-    def ask(self, request: bytes) -> Answer:
-        """Return the worker's header and bytes. Raises WorkerLostError.
+    def ask(self, request: bytes) -> Reply:
+        """Send a request to a worker and return its reply. Raises WorkerLostError.
 
-        The header's `cpu` is the CPU time in seconds, that of the worker's own workers included.
+        `cpu` in the header is the CPU time in seconds, including that of the worker's own workers.
         """
-        worker = self._places.get()
+        worker = self._slots.get()
         kept: _Worker | None = None
         try:
-            if worker is None or worker.has_ended:
+            if worker is None or worker.is_finished:
                 worker = _Worker(self._module, self._timeout)
             answer, payload = worker.ask(request)
             WorkerPool.spent_seconds += answer["cpu"]
             kept = worker
         except (OSError, EOFError, ValueError, TypeError, LookupError) as error:
-            WorkerPool.spent_seconds += self._timeout  # how much it was, only the lost worker knew
-            log.warning("a process of %s was given up: %r", self._module, error)
+            WorkerPool.spent_seconds += self._timeout  # an upper bound, since the lost worker cannot report it
+            log.warning("a worker process of %s failed: %r", self._module, error)
             raise WorkerLostError("it took too much time or memory") from error
         finally:
-            # A worker that is interrupted in an exchange would give its answer to the next request.
+            # After an interrupted exchange, the worker's reply would be taken for that of the next request.
             if kept is None and worker is not None:
                 worker.kill()
-            self._places.put(kept)
+            self._slots.put(kept)
         return answer, payload
 
     def close(self) -> None:
-        """End the workers that are idle now."""
-        for worker in list(self._places.queue):
+        """Kill the idle workers."""
+        for worker in list(self._slots.queue):
             if worker is not None:
                 worker.kill()
 
 
 class _Worker:
-    """One process. It ends by itself when this end of the connection closes.
+    """One process. It exits when this end of the connection is closed.
 
-    The kernel bounds each wait for it, in both directions: that takes no system call before every read.
+    The kernel enforces the timeout of reads and writes, which avoids a system call before each of them.
     """
 
     def __init__(self, module: str, timeout: float) -> None:
@@ -92,15 +92,15 @@ class _Worker:
         self._is_last = False
 
     @property
-    def has_ended(self) -> bool:
-        """Return whether it said that it would end; then put it away."""
+    def is_finished(self) -> bool:
+        """Return whether the worker has announced its exit. If so, clean it up."""
         if self._is_last:
             self.kill()
         return self._is_last
 
-    def ask(self, request: bytes) -> Answer:
+    def ask(self, request: bytes) -> Reply:
         self._connection.send_bytes(request)
-        # Both raise BlockingIOError, an OSError, when time is up.
+        # Both raise BlockingIOError, an OSError, on timeout.
         answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
         payload = self._connection.recv_bytes() if answer.pop("payload") else b""
         self._is_last = answer.pop("last")
@@ -113,35 +113,35 @@ class _Worker:
 
 
 def limit_waits(end: socket.socket, seconds: float) -> None:
-    """Make reads and writes that take longer fail with BlockingIOError."""
+    """Set the timeout after which reads and writes raise BlockingIOError."""
     whole = int(seconds)
     timeval = struct.pack("ll", whole, int((seconds - whole) * 1_000_000))
     for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
         end.setsockopt(socket.SOL_SOCKET, direction, timeval)
 
 
-def serve(answer: Callable[[bytes], Answer], *, memory_bytes: int, cpu_seconds: float) -> None:
-    """Run the other side: answer requests on the descriptor that the command line names until the server hangs up.
+def serve(answer: Callable[[bytes], Reply], *, memory_bytes: int, cpu_seconds: float) -> None:
+    """Serve requests in a worker process, on the descriptor that the command line names, until the server closes it.
 
-    Each request has so much CPU time, after which the kernel ends the process, and the process so much memory.
+    The kernel kills the process if a request takes more CPU time. The process cannot allocate more memory.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server; its end is ours
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the server exits, which closes the connection
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(1)  # answering others comes first
-    at_start = _peak_bytes()  # Linux counts what the parent took before this program was loaded
+    os.nice(1)  # the server has priority
+    at_start = _peak_bytes()  # not zero: on Linux, it includes the parent's memory before exec
     with Connection(int(sys.argv[1])) as connection, contextlib.suppress(EOFError, OSError):
         is_last = False
         while not is_last:
             request = connection.recv_bytes()
             signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-            signal.alarm(int(TIMEOUT_SECONDS) * 3)  # also when the server is no longer there to give it up
+            signal.alarm(int(TIMEOUT_SECONDS) * 3)  # in case the server is gone and cannot kill this process
             before = used_cpu_seconds()
             header, payload = answer(request)
             del request
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
-            is_last = _peak_bytes() > at_start + LARGE_BYTES
+            is_last = _peak_bytes() > at_start + MAX_GROWTH_BYTES
             frame = {"payload": bool(payload), "last": is_last, "cpu": used_cpu_seconds() - before}
             connection.send_bytes(json.dumps({**header, **frame}).encode())
             if payload:
@@ -153,6 +153,6 @@ def _peak_bytes() -> int:
 
 
 def used_cpu_seconds() -> float:
-    """Return the CPU time of this process and of what it has asked workers for."""
+    """Return the CPU time of this process and of the requests to its workers."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime + WorkerPool.spent_seconds

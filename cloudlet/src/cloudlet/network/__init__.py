@@ -1,1 +1,1 @@
-"""All outgoing traffic: files from remote hosts, notifications, and the policy for both."""
+"""All outgoing requests: files from remote hosts and notifications, and the allow-list for both."""

@@ -1,4 +1,4 @@
-"""Notifications for clients that fetch them: ``poll://`` destinations, kept in memory until acknowledged."""
+"""Notifications for clients that poll (``poll://``), kept in memory until they are acknowledged."""
 
 import base64
 import collections
@@ -11,8 +11,8 @@ import time
 from cloudlet.model import Json
 from cloudlet.signing import webhook_signature
 
-CAPACITY = 1000
-ANONYMOUS = "*"
+MAX_MESSAGES = 1000
+ANONYMOUS_CHANNEL = "*"
 
 
 @dataclasses.dataclass(slots=True)
@@ -27,27 +27,27 @@ class Message:
 
 
 class Mailbox:
-    """The last ``CAPACITY`` messages. A claimed one comes back after a while unless it is acknowledged."""
+    """The last ``MAX_MESSAGES`` messages. A claimed message becomes visible again unless it is acknowledged."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
         self._lock = threading.Lock()
-        self._messages: collections.deque[Message] = collections.deque(maxlen=CAPACITY)
+        self._messages: collections.deque[Message] = collections.deque(maxlen=MAX_MESSAGES)
 
     def put(self, channel: str, body: dict[str, Json]) -> None:
-        """Keeps ``body`` for the named channel, or, with ``*``, for its own batch."""
-        address = f"batch:{body.get('batch_id', '')}" if channel == ANONYMOUS else f"channel:{channel}"
+        """Add a message for a channel or, if the channel is ``*``, for the batch that ``body`` names."""
+        address = f"batch:{body.get('batch_id', '')}" if channel == ANONYMOUS_CHANNEL else f"channel:{channel}"
         text = json.dumps(body, separators=(",", ":"))
         with self._lock:
             self._messages.append(Message(address, text, int(time.time()), secrets.token_hex(16)))
 
-    def claim(self, address: str, limit: int, visibility_s: int) -> list[dict[str, Json]]:
-        """Messages that nobody holds at the moment, oldest first."""
+    def claim(self, address: str, limit: int, visibility_seconds: int) -> list[dict[str, Json]]:
+        """Claim at most ``limit`` visible messages, oldest first. They stay hidden for ``visibility_seconds``."""
         now = time.monotonic()
         with self._lock:
             free = [message for message in self._messages if message.address == address and message.visible_at <= now]
             for message in free[:limit]:
-                message.visible_at = now + visibility_s
+                message.visible_at = now + visibility_seconds
         return [self._shown(message) for message in free[:limit]]
 
     def _shown(self, message: Message) -> dict[str, Json]:
@@ -62,7 +62,7 @@ class Mailbox:
         }
 
     def acknowledge(self, receipt_handle: str) -> bool:
-        """Deletes a message; False when there is none of that handle."""
+        """Delete a message. Return False if there is none with that handle."""
         with self._lock:
             found = next((message for message in self._messages if message.receipt_handle == receipt_handle), None)
             if found is not None:

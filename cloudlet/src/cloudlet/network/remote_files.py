@@ -1,4 +1,4 @@
-"""Fetching a remote URL, only from hosts on the allow-list: the guard against SSRF."""
+"""Fetch remote URLs, only from hosts on the allow-list, which prevents SSRF."""
 
 import asyncio
 import http.client
@@ -9,22 +9,22 @@ from cloudlet.errors import ApiError, bad_request, too_large
 from cloudlet.network.http_client import HostRefusedError, open_connection
 from cloudlet.staging import StagedBlob, StagingWriter
 
-TIMEOUT_S = 20
+TIMEOUT_SECONDS = 20
 MAX_REDIRECTS = 3
-_CHUNK = 64 * 1024
+_CHUNK_BYTES = 64 * 1024
 
 
 class RefusedSourceError(ApiError):
-    """400: the URL, or one that it redirects to, is on a host that is not allowed."""
+    """The host of a URL, or of one that it redirects to, is not allowed. The status is 400."""
 
 
 async def fetch(
     url: str, *, allowed: Collection[str], max_bytes: int, stage: Callable[[], StagingWriter]
 ) -> tuple[StagedBlob, str]:
-    """The bytes behind ``url`` and a file name for them. ``allowed`` is as for ``open_connection``.
+    """Fetch ``url`` and return its bytes and a file name. ``allowed`` is that of ``open_connection``.
 
-    Redirects are followed and checked alike. Raises RefusedSourceError for a host that is not allowed, ApiError 400
-    for an error answer, too many bytes or a time-out.
+    Redirects are followed, and checked in the same way. Raises RefusedSourceError if a host is not allowed, and
+    ApiError 400 for an error response, too many bytes or a timeout.
     """
     return await asyncio.to_thread(_fetch, url, allowed, max_bytes, stage)
 
@@ -33,9 +33,9 @@ def _fetch(
     url: str, allowed: Collection[str], max_bytes: int, stage: Callable[[], StagingWriter]
 ) -> tuple[StagedBlob, str]:
     for _ in range(MAX_REDIRECTS + 1):
-        parts = _checked(url)
+        parts = _split_url(url)
         try:
-            connection = open_connection(parts, allowed, TIMEOUT_S)
+            connection = open_connection(parts, allowed, TIMEOUT_SECONDS)
         except HostRefusedError as error:
             raise RefusedSourceError(
                 400, f"Error in loading {url[:200]} - {error}; start cloudlet with --remote-host"
@@ -58,7 +58,7 @@ def _fetch(
     raise bad_request(f"Error in loading {url} - too many redirects")
 
 
-def _checked(url: str) -> SplitResult:
+def _split_url(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         is_complete = bool(parts.hostname) and parts.port != 0
@@ -82,9 +82,9 @@ def _request(connection: http.client.HTTPConnection, parts: SplitResult) -> http
 
 def _receive(response: http.client.HTTPResponse, writer: StagingWriter, limit: int) -> StagedBlob:
     try:
-        while chunk := response.read(_CHUNK):
+        while chunk := response.read(_CHUNK_BYTES):
             if writer.size + len(chunk) > limit:
-                raise too_large(_announced(response) or writer.size + len(chunk), limit)
+                raise too_large(_announced_bytes(response) or writer.size + len(chunk), limit)
             writer.write(chunk)
     except BaseException:
         writer.abort()
@@ -92,6 +92,6 @@ def _receive(response: http.client.HTTPResponse, writer: StagingWriter, limit: i
     return writer.finish()
 
 
-def _announced(response: http.client.HTTPResponse) -> int:
+def _announced_bytes(response: http.client.HTTPResponse) -> int:
     length = response.getheader("Content-Length", "")
     return int(length) if length.isdecimal() else 0

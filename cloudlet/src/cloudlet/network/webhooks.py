@@ -1,4 +1,4 @@
-"""Notifications: signed POSTs to the URL that a call or a trigger names, delivered in the background."""
+"""Notifications: signed POST requests to the URL of a call or a trigger, sent in the background."""
 
 import asyncio
 import http.client
@@ -15,15 +15,15 @@ from cloudlet.network.mailbox import Mailbox
 from cloudlet.signing import webhook_signature
 from cloudlet.store import Store, documents
 
-TIMEOUT_S = 10
+TIMEOUT_SECONDS = 10
 TRIGGER = "trigger"
-RETRY_AFTER_S = (0.0, 1.0, 5.0)
+RETRY_DELAYS_SECONDS = (0.0, 1.0, 5.0)
 
 log = logging.getLogger("cloudlet.webhooks")
 
 
 class Webhooks:
-    """Sends notifications, three attempts each."""
+    """Sends notifications, with three attempts each."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
@@ -35,14 +35,14 @@ class Webhooks:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Says on which loop notifications are delivered."""
+        """Set the event loop on which notifications are sent."""
         self._loop = loop
 
-    def checked(self, url: str) -> SplitResult | None:
-        """The URL in parts; None when there is none to call. 400 for what is no URL at all.
+    def parse_url(self, url: str) -> SplitResult | None:
+        """Parse a notification URL, and return None if it is empty. Raises ApiError 400 if it is malformed.
 
-        A URL that the allow-list does not cover is accepted, as Cloudinary accepts any, but never called: the log
-        says so, and how to allow it.
+        A URL that the allow-list does not cover is accepted, as by Cloudinary, but not called. Then the log says how to
+        allow it.
         """
         if not url:
             return None
@@ -51,30 +51,30 @@ class Webhooks:
             host, _ = parts.hostname, parts.port
         except ValueError as error:
             raise bad_request(f"Invalid notification_url {url[:200]}") from error
-        if not parts.scheme or not host and parts.scheme in ("http", "https"):
+        if not parts.scheme or (not host and parts.scheme in ("http", "https")):
             raise bad_request(f"Invalid notification_url {url[:200]}")
         return parts
 
     def notify(self, url: str, body: dict[str, Json]) -> None:
-        """Tells ``url``, unless it is empty, and every trigger for this type of event. From any thread."""
+        """Send a notification to ``url``, unless it is empty, and to all triggers for its type. Thread-safe."""
         for destination in (url, *self._triggered(body["notification_type"])):
-            parts = self.checked(destination)
+            parts = self.parse_url(destination)
             if parts is not None and parts.scheme == "poll":
                 self.mailbox.put(parts.netloc, body)
             elif parts is not None and self._loop is not None:
                 self._loop.call_soon_threadsafe(self._start, parts, json.dumps(body))
 
     def _triggered(self, event: str) -> list[str]:
-        """Asked by every call that changes something, so the triggers are kept in memory."""
+        """Return the URIs of the triggers for an event, from a cache, since all calls that change assets need them."""
         generation, triggers = self._triggers
         if generation != self._generation:
-            generation = self._generation  # read first: a change that comes meanwhile makes this outdated at once
+            generation = self._generation  # read before the triggers, so that a concurrent change invalidates them
             triggers = documents.list_all(self._store.reader, TRIGGER)
             self._triggers = generation, triggers
         return [str(trigger["uri"]) for trigger in triggers if trigger["event_type"] in ("all", event)]
 
     def triggers_changed(self) -> None:
-        """To be called after each commit that changes a trigger. From any thread."""
+        """Invalidate the cached triggers. Call it after each commit that changes one. Thread-safe."""
         self._generation += 1
 
     def _start(self, url: SplitResult, body: str) -> None:
@@ -86,7 +86,7 @@ class Webhooks:
         if url.scheme not in ("http", "https"):
             log.warning("no notification to %s: only http and https URLs are called", url.geturl())
             return
-        for wait in RETRY_AFTER_S:
+        for wait in RETRY_DELAYS_SECONDS:
             await asyncio.sleep(wait)
             try:
                 status = await asyncio.to_thread(self._post, url, body)
@@ -111,7 +111,7 @@ class Webhooks:
             "X-Cld-Timestamp": str(timestamp),
             "X-Cld-Signature": webhook_signature(body, timestamp, self._settings.api_secret),
         }
-        connection = open_connection(url, self._settings.webhook_hosts, TIMEOUT_S)
+        connection = open_connection(url, self._settings.webhook_hosts, TIMEOUT_SECONDS)
         try:
             target = (url.path or "/") + (f"?{url.query}" if url.query else "")
             connection.request("POST", target, body.encode(), headers)
@@ -120,6 +120,6 @@ class Webhooks:
             connection.close()
 
     async def drain(self) -> None:
-        """Gives what is under way a moment at shutdown."""
+        """Wait up to two seconds for pending notifications, at shutdown."""
         if self._pending:
             await asyncio.wait(self._pending, timeout=2)

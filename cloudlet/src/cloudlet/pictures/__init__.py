@@ -1,7 +1,7 @@
-"""Decoding and making pictures, in processes with limits of memory and time.
+"""Decode and transform images in worker processes with limits of memory and time.
 
-A picture of a few bytes can be made to cost gigabytes and minutes. What it costs here is one worker process, and its
-sender an error; other requests go on.
+An image of a few bytes can be crafted to take gigabytes and minutes (a decompression bomb). It then costs one worker
+process, and its uploader gets an error. Other requests are not affected.
 """
 
 import atexit
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudlet.errors import bad_request, not_found
-from cloudlet.media.worker_pool import TIMEOUT_SECONDS, Answer, WorkerLostError, WorkerPool
+from cloudlet.media.worker_pool import TIMEOUT_SECONDS, Reply, WorkerLostError, WorkerPool
 from cloudlet.model import Asset, Json
 from cloudlet.pictures.analysis import AVAILABLE
 from cloudlet.staging import StagedBlob
@@ -27,16 +27,17 @@ atexit.register(_workers.close)
 
 
 class CpuBudget:
-    """The CPU time that the pictures of one call may take together, whatever it asks for: incoming, eager, archive."""
+    """The CPU time that all images of one call may take together: incoming, eager, archive and others."""
 
     def __init__(self, seconds: float = CALL_SECONDS) -> None:
         self._left = seconds
 
     def spend(self, seconds: float) -> None:
+        """Subtract CPU time that was used."""
         self._left -= seconds
 
     def check(self) -> None:
-        """Raise ApiError 400 when nothing is left."""
+        """Raise ApiError 400 if the budget is used up."""
         if self._left <= 0:
             raise bad_request("Too much work for one call: ask for fewer or smaller pictures")
 
@@ -51,7 +52,10 @@ def transform(
     facts: AssetFacts | None = None,
     budget: CpuBudget | None = None,
 ) -> Rendered:
-    """Return the transformed picture. Raises ApiError 400 with what is wrong, 404 when a file went away meanwhile."""
+    """Return the transformed image.
+
+    Raises ApiError 400 if it cannot be made, and 404 if a file was deleted meanwhile.
+    """
     header, content = _ask(
         "transform", budget, source=source, transformation=transformation, format_name=format_name, layers=layers,
         limits=limits, facts=facts,
@@ -60,7 +64,7 @@ def transform(
 
 
 def analyse_stored(store: Store, asset: Asset, wanted: Collection[str]) -> dict[str, Json]:
-    """Return what `analyse` does, for an asset; nothing for what is no picture."""
+    """Return the result of `analyse` for an asset, or an empty dict if it is not a raster image."""
     names = [name for name in wanted if name in AVAILABLE]
     if asset.resource_type != "image" or asset.format in ("svg", "pdf") or not names:
         return {}
@@ -68,28 +72,28 @@ def analyse_stored(store: Store, asset: Asset, wanted: Collection[str]) -> dict[
 
 
 def analyse(source: Source, wanted: Sequence[str], budget: CpuBudget | None = None) -> dict[str, Json]:
-    """Return what can be said of a picture (the fields of `analysis.AVAILABLE`). Raises ApiError 400."""
+    """Return the requested fields of `analysis.AVAILABLE` for an image. Raises ApiError 400 if it is not readable."""
     found: dict[str, Json] = _ask("analyse", budget, source=source, wanted=list(wanted))[0]["found"]
     return found
 
 
-def compose(operation: str, budget: CpuBudget | None = None, **arguments: Any) -> Answer:
-    """Return what a function of `composing` makes. Raises ApiError 400."""
+def compose(operation: str, budget: CpuBudget | None = None, **arguments: Any) -> Reply:
+    """Return the result of a function of `composing`. Raises ApiError 400 if the images are too large or unreadable."""
     return _ask(operation, budget, **arguments)
 
 
 def source_of(blob: StagedBlob) -> Source:
-    """Return where a worker finds bytes that were received."""
+    """Return the source that a worker can read for received bytes."""
     return blob.data if blob.data is not None else blob.path or b""
 
 
-def _ask(operation: str, budget: CpuBudget | None, **arguments: Any) -> Answer:
+def _ask(operation: str, budget: CpuBudget | None, **arguments: Any) -> Reply:
     budget = budget or CpuBudget()
     budget.check()
     try:
         header, payload = _workers.ask(pickle.dumps((operation, arguments)))
     except WorkerLostError as error:
-        budget.spend(TIMEOUT_SECONDS)  # how much it was, only the lost worker knew
+        budget.spend(TIMEOUT_SECONDS)  # an upper bound, since the lost worker cannot report it
         raise bad_request(f"The picture cannot be made: {error}") from error
     budget.spend(header.pop("cpu"))
     if header.get("error") == "gone":

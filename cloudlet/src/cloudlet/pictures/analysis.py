@@ -1,4 +1,4 @@
-"""What can be said of a picture's content: colours, perceptual hash, sharpness, EXIF."""
+"""Analyse the content of images: colours, perceptual hash, sharpness and EXIF."""
 
 import math
 from collections.abc import Collection
@@ -28,7 +28,10 @@ _GOOGLE = {
 
 
 def analyse_file(file: IO[bytes], wanted: Collection[str]) -> dict[str, Json]:
-    """Return the analysis fields in ``wanted`` (of ``AVAILABLE``) for an open picture. Runs in the worker process."""
+    """Return the fields of ``AVAILABLE`` in ``wanted`` for an open image. Runs in the worker process.
+
+    Raises ApiError 400 if the image is not readable.
+    """
     found: dict[str, Json] = {}
     try:
         with Image.open(file) as image:
@@ -56,13 +59,13 @@ def analyse_file(file: IO[bytes], wanted: Collection[str]) -> dict[str, Json]:
 
 
 def focus(image: Image.Image) -> float:
-    """Sharpness between 0 and 1: the spread of the edges, saturating."""
+    """Return the sharpness between 0 and 1, from the standard deviation of the edges."""
     edges = image.convert("L").filter(ImageFilter.FIND_EDGES)
     return round(min(1.0, ImageStat.Stat(edges).stddev[0] / 64), 4)
 
 
 def perceptual_hash(image: Image.Image) -> str:
-    """A 64-bit difference hash in hex: neighbouring pixels of a 9x8 grey picture compared."""
+    """Return a 64-bit difference hash (dHash) in hex, which compares the neighbouring pixels of a 9x8 grey image."""
     pixels = image.convert("L").resize((9, 8)).tobytes()
     bits = [pixels[row * 9 + column] > pixels[row * 9 + column + 1] for row in range(8) for column in range(8)]
     return f"{sum(bit << index for index, bit in enumerate(bits)):016x}"

@@ -1,4 +1,4 @@
-"""Many pictures in one: below each other, or one after another. Runs in the worker process."""
+"""Combine many images in one file. Runs in the worker process."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from PIL import Image
 
 from cloudlet.errors import bad_request
-from cloudlet.media.worker_pool import Answer
+from cloudlet.media.worker_pool import Reply
 from cloudlet.pictures import Source
 from cloudlet.transformations import decode
 from cloudlet.transformations.rendering import Limits
@@ -14,8 +14,8 @@ from cloudlet.transformations.rendering import Limits
 _FRAME_MS = 500
 
 
-def sheet(named: Sequence[tuple[str, Source]], limits: Limits) -> Answer:
-    """Return where each picture lies, and a PNG of all of them."""
+def sheet(named: Sequence[tuple[str, Source]], limits: Limits) -> Reply:
+    """Return the position of each image, and a PNG with all of them below each other. Raises ApiError 400."""
     pictures = list(_pictures([source for _, source in named], limits))
     size = (max(picture.width for picture in pictures), sum(picture.height for picture in pictures))
     _check(size, limits)
@@ -29,8 +29,8 @@ def sheet(named: Sequence[tuple[str, Source]], limits: Limits) -> Answer:
     return {"infos": infos}, buffer.getvalue()
 
 
-def animation(frames: Sequence[Source], format_: str, limits: Limits) -> Answer:
-    """Return one file of all frames, on a canvas that fits the largest."""
+def animation(frames: Sequence[Source], format_: str, limits: Limits) -> Reply:
+    """Return one file with all frames, on a canvas that fits the largest. Raises ApiError 400."""
     pictures = list(_pictures(frames, limits))
     size = (max(picture.width for picture in pictures), max(picture.height for picture in pictures))
     _check((size[0], size[1] * len(pictures)), limits)
@@ -54,7 +54,7 @@ def read(source: Source) -> bytes:
 
 
 def _pictures(sources: Sequence[Source], limits: Limits) -> Iterator[Image.Image]:
-    """Yield the pictures, as long as all of them together stay within the limit of one."""
+    """Yield the decoded images. Raises ApiError 400 if they exceed the limit of one image together."""
     pixels = 0
     for source in sources:
         picture = decode(read(source), limits).frames[0].convert("RGBA")

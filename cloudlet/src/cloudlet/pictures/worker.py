@@ -1,4 +1,4 @@
-"""The process that pictures are decoded and made in: `python -m cloudlet.pictures.worker FD`."""
+"""The worker process for images: `python -m cloudlet.pictures.worker FD`."""
 
 import io
 import pickle
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cloudlet.errors import ApiError
-from cloudlet.media.worker_pool import Answer, serve
+from cloudlet.media.worker_pool import Reply, serve
 from cloudlet.pictures import Source, analysis, composing
 from cloudlet.transformations import MissingLayerError, TransformationError, UnreadableSourceError, render
 
@@ -14,7 +14,7 @@ MEMORY_BYTES = 3 * 1024**3 // 2
 CPU_SECONDS = 10.0
 
 
-def transform(source: Source, layers: dict[Any, Source], **options: Any) -> Answer:
+def transform(source: Source, layers: dict[Any, Source], **options: Any) -> Reply:
     def load(layer: Any) -> bytes:
         return composing.read(layers[layer])
 
@@ -22,11 +22,11 @@ def transform(source: Source, layers: dict[Any, Source], **options: Any) -> Answ
     return {"format": made.format, "width": made.width, "height": made.height}, made.content
 
 
-def analyse(source: Source, wanted: list[str]) -> Answer:
+def analyse(source: Source, wanted: list[str]) -> Reply:
     return {"found": analysis.analyse_file(io.BytesIO(composing.read(source)), wanted)}, b""
 
 
-OPERATIONS: dict[str, Callable[..., Answer]] = {
+OPERATIONS: dict[str, Callable[..., Reply]] = {
     "transform": transform,
     "analyse": analyse,
     "sheet": composing.sheet,
@@ -34,9 +34,9 @@ OPERATIONS: dict[str, Callable[..., Answer]] = {
 }
 
 
-def answer(request: bytes) -> Answer:
-    """Answer a request of the server, which is to be trusted; what it is about is not."""
-    operation, arguments = pickle.loads(request)  # noqa: S301 - written by our own server
+def answer(request: bytes) -> Reply:
+    """Handle a request. It is trusted, because the server wrote it, but the files that it refers to are not."""
+    operation, arguments = pickle.loads(request)  # noqa: S301 - the server pickled it
     try:
         return OPERATIONS[operation](**arguments)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The search expression language: parse a text, compile it to SQL over the index."""
+"""The language of search expressions, which are parsed and compiled to SQL for the index."""
 
 from cloudlet.search.compiler import Compiled, compile_expression
 from cloudlet.search.fields import ASSET_FIELDS, FOLDER_FIELDS, Field, Kind

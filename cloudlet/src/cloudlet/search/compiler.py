@@ -1,4 +1,4 @@
-"""From the tree of an expression to a WHERE clause. Every value travels as a bound parameter."""
+"""Compile a search expression to a WHERE clause. All values are bound parameters."""
 
 import dataclasses
 import datetime
@@ -22,26 +22,29 @@ _CUSTOM = re.compile(r"(context|metadata)\.(.{1,255})", re.DOTALL)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Compiled:
-    """A condition and its parameters; ``1`` when everything matches."""
+    """A condition in SQL and its parameters. The condition is ``1`` if everything matches."""
 
     sql: str
     parameters: tuple[str | float | int, ...] = ()
 
 
 def register_functions(connection: sqlite3.Connection) -> None:
-    """Gives a connection the SQL functions that compiled expressions call."""
+    """Add the SQL functions that compiled expressions call to a connection."""
     connection.create_function("words_match", 3, _words_match, deterministic=True)
     connection.create_function("basename", 1, lambda path: path.rpartition("/")[2], deterministic=True)
     connection.create_function("extension", 1, extension_of, deterministic=True)
 
 
 def extension_of(path: str) -> str:
-    """What follows the last dot of the last segment; empty without one."""
+    """Return the text after the last dot of the last segment, or "" if there is none."""
     return path.rpartition("/")[2].rpartition(".")[2] if "." in path.rpartition("/")[2] else ""
 
 
 def _words_match(text: str | None, wanted: str, prefix: int) -> bool:
-    """Whether the words of ``wanted`` follow each other in ``text``, case apart; the last may be a prefix."""
+    """Return whether the words of ``wanted`` are consecutive in ``text``, ignoring case.
+
+    With ``prefix``, the last word may be a prefix.
+    """
     if text is None:
         return False
     if text.lower() == wanted.lower():
@@ -59,9 +62,9 @@ def _words_match(text: str | None, wanted: str, prefix: int) -> bool:
 def compile_expression(
     expression: str, fields: Mapping[str, Field], *, free_text: str, now: datetime.datetime | None = None
 ) -> Compiled:
-    """The condition for an expression. ``free_text`` is the SQL of the text that fieldless terms search.
+    """Return the condition for an expression. Terms without a field search the text of the SQL ``free_text``.
 
-    Raises 400 for syntax errors, unknown fields and values that a field cannot have.
+    Raises ApiError 400 for syntax errors, unknown fields and invalid values.
     """
     tree = parse(expression)
     if tree is None:
@@ -112,7 +115,7 @@ class _Compiler:
         return self._ordered(field, term)
 
     def _custom(self, column: str, key: str, term: Term) -> Compiled:
-        """``context.key`` and ``metadata.external_id``; a list matches by any of its items, numbers as numbers."""
+        """Compile ``context.key`` or ``metadata.external_id``. A list matches if one of its items does."""
         if term.operator == ":":
             test = _words("item.value", term.value)
         elif term.operator != "=" and re.fullmatch(r"-?\d+(\.\d+)?", term.value.text):
@@ -189,7 +192,7 @@ def _texts(sql: str, term: Term) -> Compiled:
 
 
 def _folder(sql: str, term: Term) -> Compiled:
-    """``a`` is the folder itself, ``a/*`` also all below it."""
+    """Compile a folder: ``a`` matches the folder itself, ``a/*`` also its subfolders."""
     text = term.value.text.strip("/")
     if not term.value.prefix:
         return Compiled(f"{sql} = ?", (text,))

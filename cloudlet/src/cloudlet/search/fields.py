@@ -1,11 +1,11 @@
-"""The fields that expressions can name, and what they are in the index."""
+"""The fields of search expressions, and their SQL in the index."""
 
 import dataclasses
 import enum
 
 
 class Kind(enum.Enum):
-    """How values of a field are read and compared."""
+    """How the values of a field are parsed and compared."""
 
     TEXT = "text"
     KEYWORD = "keyword"
@@ -18,7 +18,7 @@ class Kind(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Field:
-    """A field's kind and its SQL expression. Keyword fields compare whole values, text fields also words."""
+    """The kind and the SQL of a field. Keyword fields compare whole values, text fields also match words."""
 
     kind: Kind
     sql: str

@@ -1,8 +1,8 @@
-"""Parsing of search expressions into a tree.
+"""Parse search expressions into a tree.
 
-https://cloudinary.com/documentation/search_expressions : ``field:value`` matches words, ``field=value`` matches
-exactly, ``> < >= <=`` and ``[a TO b]``, ``{a TO b}`` compare, ``AND OR NOT`` and brackets combine, a trailing
-``*`` asks for a prefix, quotes and backslashes protect characters.
+The syntax is that of https://cloudinary.com/documentation/search_expressions: ``field:value`` matches words and
+``field=value`` matches exactly. ``> < >= <=``, ``[a TO b]`` and ``{a TO b}`` compare. ``AND``, ``OR``, ``NOT`` and
+parentheses combine. A trailing ``*`` matches a prefix. Quotes and backslashes escape characters.
 """
 
 import dataclasses
@@ -12,12 +12,12 @@ from cloudlet.errors import bad_request
 
 MAX_EXPRESSION_LENGTH = 5000
 MAX_TERMS = 200
-_MAX_DEPTH = 50
+_MAX_NESTING = 50
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Value:
-    """A literal; ``prefix`` when it ended in an unprotected ``*``."""
+    """A literal. ``prefix`` is set if it ends in an unescaped ``*``."""
 
     text: str
     prefix: bool = False
@@ -25,7 +25,7 @@ class Value:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Term:
-    """``field op value``; without a field, a search of all texts. ``upper`` is set for ranges (operator ``[]``)."""
+    """A term ``field operator value``. Without a field, it searches all texts. A range (``[]``) also has ``upper``."""
 
     field: str
     operator: str
@@ -41,7 +41,7 @@ class Not:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Combined:
-    """``AND`` or ``OR`` of at least two parts."""
+    """An ``AND`` or ``OR`` of at least two parts."""
 
     operator: str
     parts: tuple["Node", ...]
@@ -68,7 +68,7 @@ class _Token:
 
 
 def parse(expression: str) -> Node | None:
-    """The tree of ``expression``; None when it is empty. 400 says where it makes no sense."""
+    """Return the tree of an expression, or None if it is empty. Raises ApiError 400 if it is invalid."""
     if len(expression) > MAX_EXPRESSION_LENGTH:
         raise bad_request(f"Invalid search expression: longer than {MAX_EXPRESSION_LENGTH} characters")
     tokens = _tokenize(expression)
@@ -98,7 +98,7 @@ def _invalid(near: str) -> Exception:
 
 
 class _Parser:
-    """Recursive descent: OR over AND over NOT over terms."""
+    """A recursive descent parser. From loosest to tightest, the operators are OR, AND and NOT."""
 
     def __init__(self, tokens: list[_Token]) -> None:
         self._tokens = tokens
@@ -144,7 +144,7 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Combined("AND", tuple(parts))
 
     def _negation(self, depth: int) -> Node:
-        if depth > _MAX_DEPTH:
+        if depth > _MAX_NESTING:
             raise bad_request("Invalid search expression: nested too deeply")
         if self._accept("NOT"):
             return Not(self._negation(depth + 1))
@@ -181,7 +181,7 @@ class _Parser:
         return Term(field, operator, _value(token))
 
     def _group(self, field: str, operator: str) -> Node:
-        """``field:(one OR other)``."""
+        """Parse the rest of ``field:(one OR other)``."""
         parts: list[Node] = [Term(field, operator, _value(self._take()))]
         joiner = ""
         while not self._accept(")"):

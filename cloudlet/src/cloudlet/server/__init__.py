@@ -1,1 +1,1 @@
-"""The running process: its socket, TLS, HTTP protocol and API secret."""
+"""The server process: its socket, TLS, HTTP protocol and API secret."""

@@ -1,4 +1,4 @@
-"""The API secret of a data folder: random, made at the first start, kept in the folder for its owner alone."""
+"""The API secret of a data folder, generated at the first start and stored in a file that only its owner can read."""
 
 import os
 import secrets
@@ -11,11 +11,11 @@ FILE_NAME = "api-secret"
 SECRET_BYTES = 24
 
 
-def keep(folder: Path) -> str:
-    """Return the secret that ``folder`` holds, after making one where there is none.
+def load_or_create(folder: Path) -> str:
+    """Return the secret in ``folder``, and create one if there is none.
 
-    It is linked to its name as a whole, so that processes that come at the same time get the same secret. Raises
-    ConfigError when it can't be read or written.
+    The file is created atomically, so that concurrent processes get the same secret. Raises ConfigError if it cannot be
+    read or written.
     """
     path = folder / FILE_NAME
     try:
@@ -38,15 +38,15 @@ def _make(path: Path) -> None:
             os.fsync(descriptor)
         os.link(temporary, path)
     except FileExistsError:
-        return  # another process was first
+        return  # another process has created it meanwhile
     finally:
         os.unlink(temporary)
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the data folder, or close an older one to other accounts. A folder with foreign files stays as it is.
+    """Create the data folder for this account only, and restrict an existing one to it.
 
-    Raises ConfigError when it can't be made.
+    The permissions of a folder with other files are not changed. Raises ConfigError if the folder cannot be used.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

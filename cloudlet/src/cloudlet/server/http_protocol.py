@@ -1,4 +1,4 @@
-"""A thin layer under the application: what ASGI itself does not offer."""
+"""Give the application access to the transport of a connection, which ASGI does not offer."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ _TRANSPORT = "cloudlet_transport"
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, with the connection's transport within reach of the application."""
+    """uvicorn's protocol, which also passes the transport of the connection to the application."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -17,10 +17,10 @@ class Protocol(HttpToolsProtocol):
 
 
 async def abort_connection(scope: Scope) -> None:
-    """Cuts the connection without an answer, as a network fault would."""
+    """Drop the connection without a response, as a network fault would."""
     transport: asyncio.Transport = scope["state"][_TRANSPORT]
     transport.abort()
     while not transport.is_closing():
         await asyncio.sleep(0)
-    # One more turn of the loop lets uvicorn notice that the client is gone.
+    # uvicorn needs one more iteration of the event loop to notice the disconnect.
     await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Runs the application under uvicorn on one TCP socket."""
+"""Run the application under uvicorn on one TCP socket."""
 
 import socket
 import sys
@@ -13,7 +13,7 @@ from cloudlet.server.tls_sniffing import tls_sniffing_protocol
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes a free one."""
+    """Return a listening socket. Port 0 chooses a free port. Raises ConfigError if the address cannot be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -28,21 +28,21 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def certificate_of(settings: Settings) -> tuple[Path, Path]:
-    """Paths of the certificate and key for ``--tls``."""
-    # Imported here because cryptography is a tenth of the time to start, which only --tls should pay.
+    """Return the paths of the certificate and the key for ``--tls``, which are created if necessary."""
+    # Imported here because cryptography takes a tenth of the startup time, and only --tls needs it.
     from cloudlet.server.tls import ensure_certificate
 
     return ensure_certificate(settings.data / "tls", settings.host)
 
 
-# The writer thread makes short system calls, each of which gives up the interpreter lock. With the default of 5 ms it
-# would wait that long to get it back from a busy event loop; throughput of uploads more than halves.
-_SWITCH_INTERVAL_S = 0.0005
+# The writer thread releases the GIL in many short system calls. With the default interval of 5 ms, it would wait that
+# long to get it back from a busy event loop, which more than halves the throughput of uploads.
+_SWITCH_INTERVAL_SECONDS = 0.0005
 
 
 def run(app: Starlette, settings: Settings, listener: socket.socket) -> None:
-    """Serve until interrupted."""
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    """Run the server until it is interrupted."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
     config = uvicorn.Config(
         app,
         http=tls_sniffing_protocol(*certificate_of(settings)) if settings.tls else Protocol,

@@ -1,4 +1,4 @@
-"""A certificate of our own for ``--tls``, made once and kept in the data folder."""
+"""The self-signed certificate for ``--tls``, which is stored in the data folder."""
 
 import datetime
 import ipaddress
@@ -15,9 +15,10 @@ _RENEW_BEFORE = datetime.timedelta(days=30)
 
 
 def ensure_certificate(folder: Path, host: str) -> tuple[Path, Path]:
-    """Paths of certificate and key for ``localhost``, the loopback addresses and ``host``; made when missing or old.
+    """Return the paths of a certificate and a key for ``localhost``, the loopback addresses and ``host``.
 
-    Clients trust it by taking the certificate as their CA file (``NODE_EXTRA_CA_CERTS``, ``SSL_CERT_FILE``).
+    They are created if they are missing or about to expire. Clients trust the certificate if it is their CA file
+    (``NODE_EXTRA_CA_CERTS``, ``SSL_CERT_FILE``).
     """
     folder.mkdir(parents=True, exist_ok=True)
     certificate, key = folder / "cloudlet.pem", folder / "cloudlet.key"

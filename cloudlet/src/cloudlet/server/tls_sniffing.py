@@ -1,6 +1,6 @@
-"""One port for https and http, as delivery has both: the ``url`` of an answer is http, its ``secure_url`` https.
+"""Serve https and http on one port, because responses contain both: ``url`` is http and ``secure_url`` is https.
 
-The first byte of a connection tells which it is. Over http only files are handed out; API calls carry secrets.
+The first byte of a connection tells them apart. Over http only files are delivered, since API calls contain secrets.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ def tls_sniffing_protocol(certificate: Path, key: Path) -> type[asyncio.Protocol
     """Return a class for uvicorn's ``http`` option, which serves each connection with or without TLS."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
-    tasks: set[asyncio.Task[None]] = set()  # the event loop itself keeps weak references only
+    tasks: set[asyncio.Task[None]] = set()  # the event loop only keeps weak references
 
     class TlsSniffingProtocol(asyncio.Protocol):
         def __init__(self, **arguments: Any) -> None:
             self._make_protocol = functools.partial(Protocol, **arguments)
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            """Leave uvicorn's transport before it reads, because a transport cannot take bytes back."""
+            """Take the socket from uvicorn's transport before it reads, because it could not give bytes back."""
             accepted = transport.get_extra_info("socket")
             try:
                 connection = socket.fromfd(accepted.fileno(), accepted.family, accepted.type)
@@ -49,7 +49,7 @@ async def _serve(
             is_tls = await _first_byte(connection) == _TLS_HANDSHAKE
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(make_protocol, connection, ssl=context if is_tls else None)
-    except OSError:  # gone, silent, or a handshake that failed
+    except OSError:  # disconnect, timeout or failed handshake
         connection.close()
     except asyncio.CancelledError:
         connection.close()
@@ -57,7 +57,7 @@ async def _serve(
 
 
 async def _first_byte(connection: socket.socket) -> bytes:
-    """Return the first byte, which stays to be read; empty when the other side hung up."""
+    """Return the first byte without consuming it, or b"" if the client has disconnected."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(connection, readable.set)

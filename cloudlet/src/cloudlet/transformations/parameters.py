@@ -14,7 +14,7 @@ from cloudlet.transformations.effects import check_effect
 from cloudlet.transformations.model import Background, Border, Corners, Effect, Length, Quality
 from cloudlet.transformations.vocabulary import AUTO_GRAVITY_CROPS, COMPASS, CROP_MODES, FLAGS, FORMATS, VIDEO_FORMATS
 
-MAX_SIDE = 30_000
+MAX_SIDE_PIXELS = 30_000
 _INTEGER = re.compile(r"-?\d{1,6}")
 _DECIMAL = re.compile(r"-?(\d{1,6}\.\d{1,8}|\.\d{1,8}|\d{1,6}\.)")
 _ANGLES = frozenset({"auto", "auto_right", "auto_left", "ignore", "exif", "vflip", "hflip"})
@@ -40,7 +40,7 @@ def read_number(text: str, low: float, high: float) -> float:
 def _length(text: str, low: float) -> Length:
     if _DECIMAL.fullmatch(text):
         return Length(read_number(text, low, 100.0), relative=True)
-    return Length(read_integer(text, int(low), MAX_SIDE))
+    return Length(read_integer(text, int(low), MAX_SIDE_PIXELS))
 
 
 def _side(name: str) -> Reader:
@@ -70,16 +70,16 @@ def _auto_side(name: str, text: str) -> Fields:
         case [settings, "json"] if name == "width":
             return {name: None, "breakpoints": parse_breakpoints(settings)}
         case [step]:
-            read_integer(step, 1, MAX_SIDE)
+            read_integer(step, 1, MAX_SIDE_PIXELS)
             return {name: None}
         case [step, fallback]:
-            read_integer(step, 1, MAX_SIDE)
-            return {name: Length(read_integer(fallback, 1, MAX_SIDE))}
+            read_integer(step, 1, MAX_SIDE_PIXELS)
+            return {name: Length(read_integer(fallback, 1, MAX_SIDE_PIXELS))}
     raise ValueError(f"{text!r} is not written auto, auto:100:400 or auto:breakpoints_50_1000_20_20:json")
 
 
 def _offset(name: str) -> Reader:
-    return lambda text: {name: _length(text, -MAX_SIDE)}
+    return lambda text: {name: _length(text, -MAX_SIDE_PIXELS)}
 
 
 def _aspect_ratio(text: str) -> Fields:
@@ -130,7 +130,7 @@ def _effect(text: str) -> Fields:
 def _radius(text: str) -> Fields:
     if text == "max":
         return {"radius": "max"}
-    values = [read_integer(part, 0, MAX_SIDE) for part in text.split(":")]
+    values = [read_integer(part, 0, MAX_SIDE_PIXELS) for part in text.split(":")]
     match values:
         case [all_]:
             corners: Corners = (all_, all_, all_, all_)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from cloudlet.media.limits import MAX_SIDE
+from cloudlet.media.limits import MAX_SIDE_PIXELS
 from cloudlet.transformations.decoding import decode, extract_page, is_pdf
 from cloudlet.transformations.drawing import apply_step
 from cloudlet.transformations.encoding import encode
@@ -26,7 +26,7 @@ class Limits:
     source_pixels: int = 100_000_000
     step_pixels: int = 50_000_000
     work_pixels: int = 400_000_000
-    side: int = MAX_SIDE
+    side: int = MAX_SIDE_PIXELS
 
 
 @dataclass(frozen=True, slots=True)

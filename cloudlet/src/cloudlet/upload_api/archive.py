@@ -25,10 +25,10 @@ async def generate_archive(call: UploadCall) -> Json:
     params = call.params
     if params.text("target_format", "zip") != "zip":
         raise bad_request("cloudlet makes zip archives only")
-    expires_at = params.moment("expires_at")
+    expires_at = params.timestamp("expires_at")
     if expires_at and expires_at < time.time():
         raise unauthorized("This download link has expired")
-    call.services.webhooks.checked(params.text("notification_url"))
+    call.services.webhooks.parse_url(params.text("notification_url"))
     selected = await asyncio.to_thread(archives.select, call.store, params, call.resource_type)
     entries = await _entries(call, selected)
     if params.choice("mode", ("create", "download"), "create") == "download":

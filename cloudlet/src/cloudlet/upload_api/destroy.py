@@ -11,7 +11,7 @@ async def destroy(call: UploadCall) -> Json:
     public_id = checked_public_id(call.params.required("public_id"))
     key = (call.resource_type, call.params.text("type", "upload"), public_id)
 
-    call.services.webhooks.checked(call.params.text("notification_url"))
+    call.services.webhooks.parse_url(call.params.text("notification_url"))
 
     def job(transaction: Transaction) -> Asset | None:
         asset = assets.find(transaction.connection, *key)

@@ -39,7 +39,7 @@ async def _work(call: UploadCall) -> dict[str, Json]:
     type_ = params.text("type", "upload")
     items = eager.parse_items(call.store, params.text("eager"), call.resource_type)
     points = breakpoints.parse_requests(call)
-    call.services.webhooks.checked(params.text("notification_url"))
+    call.services.webhooks.parse_url(params.text("notification_url"))
     metadata = parameter_values.pairs(params, "metadata")
 
     def job(transaction: Transaction) -> Asset:

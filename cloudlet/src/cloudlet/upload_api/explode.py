@@ -28,7 +28,7 @@ async def explode(call: UploadCall) -> Json:
     pages = min(asset.pages or 1, MAX_PAGES)
     texts = [f"{chain.replace('pg_all', f'pg_{page}')}/{format_}" for page in range(1, pages + 1)]
     items = eager.parse_items(call.store, "|".join(texts))
-    call.services.webhooks.checked(params.text("notification_url"))
+    call.services.webhooks.parse_url(params.text("notification_url"))
     batch_id = params.text("batch_id") or ids.random_id(32)
 
     async def work() -> None:

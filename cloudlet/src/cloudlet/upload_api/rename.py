@@ -18,7 +18,7 @@ async def rename(call: UploadCall) -> Json:
     target = ids.checked_public_id(params.required("to_public_id"), "to_public_id")
     type_ = params.text("type", "upload")
     to_type = ids.checked_type(params.text("to_type", type_))
-    call.services.webhooks.checked(params.text("notification_url"))
+    call.services.webhooks.parse_url(params.text("notification_url"))
 
     def job(transaction: Transaction) -> Asset:
         asset = lookup.require(transaction, call.resource_type, type_, source)

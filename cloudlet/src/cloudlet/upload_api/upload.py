@@ -34,7 +34,7 @@ async def finish(call: UploadCall, source: UploadedFile) -> Json:
     params = call.params
     points = breakpoints.parse_requests(call)
     for name in ("notification_url", "eager_notification_url"):
-        call.services.webhooks.checked(params.text(name))
+        call.services.webhooks.parse_url(params.text(name))
     info = await _inspect(call, source.blob)
     items = eager.parse_items(call.store, params.text("eager"), info.resource_type)
     blob, info = await incoming.transform(call, source.blob, info)

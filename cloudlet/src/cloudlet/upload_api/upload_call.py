@@ -81,7 +81,7 @@ async def _serve(request: Request, *, handler: Handler, rules: _Rules) -> Respon
                 params,
                 services.settings,
                 notifications_optional=rules.notifications_optional,
-                stale=not (rules.accepts_expires_at and "expires_at" in params),
+                check_age=not (rules.accepts_expires_at and "expires_at" in params),
             )
         call = UploadCall(
             services=services, params=params, base=base_url(request, services.settings),

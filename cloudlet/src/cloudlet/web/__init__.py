@@ -1,1 +1,1 @@
-"""What every HTTP request passes, whatever API it is for: middleware, authentication, bodies and parameters."""
+"""HTTP code that all APIs share: middleware, authentication, request bodies and parameters."""

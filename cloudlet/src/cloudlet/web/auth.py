@@ -1,4 +1,4 @@
-"""Who is calling. Upload calls are signed, or unsigned with a preset; Admin calls use Basic authentication."""
+"""Authenticate clients. The Upload API uses signatures or unsigned presets, the Admin API Basic authentication."""
 
 import base64
 import binascii
@@ -11,37 +11,37 @@ from starlette.requests import Request
 from cloudlet import signing
 from cloudlet.config import Settings
 from cloudlet.errors import bad_request, unauthorized
-from cloudlet.web.moments import read_moment
 from cloudlet.web.params import Params
+from cloudlet.web.timestamps import parse_timestamp
 
 NOTIFICATION_FIELDS = ("notification_url", "batch_id")
 
 
 def check_cloud(request: Request, settings: Settings) -> None:
-    """401 unless the path names our cloud."""
+    """Raise ApiError 401 unless the path names the cloud of this server."""
     cloud = request.path_params["cloud"]
     if cloud != settings.cloud_name:
         raise unauthorized(f"Invalid cloud_name {cloud}")
 
 
-def is_from_another_origin(request: Request) -> bool:
-    """Return whether a page of another origin caused the request, as far as its browser says."""
+def is_cross_origin(request: Request) -> bool:
+    """Return whether the headers of the browser show that a page of another origin sent the request."""
     if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         return True
     origin = request.headers.get("origin")
     return origin is not None and origin.partition("://")[2].lower() != request.headers.get("host", "").lower()
 
 
-def authenticate_basic(request: Request, settings: Settings, *, from_any_page: bool = False) -> bool:
-    """Return True for right credentials, False without an Authorization header; 401 for wrong ones.
+def authenticate_basic(request: Request, settings: Settings, *, allow_cross_origin: bool = False) -> bool:
+    """Return whether the request has an Authorization header. Raises ApiError 401 if its credentials are wrong.
 
-    A browser adds the credentials that it remembers to what any page makes it send. Unless ``from_any_page``, they do
-    not count there: 401.
+    Browsers add remembered credentials to requests of any page. Unless ``allow_cross_origin`` is set, credentials in a
+    cross-origin request raise ApiError 401 too (CSRF).
     """
     header = request.headers.get("authorization")
     if not header:
         return False
-    if is_from_another_origin(request) and not from_any_page:
+    if is_cross_origin(request) and not allow_cross_origin:
         raise unauthorized("Basic authentication does not work from the pages of other sites: sign the call")
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
@@ -58,7 +58,10 @@ def authenticate_basic(request: Request, settings: Settings, *, from_any_page: b
 
 
 def require_admin(request: Request, settings: Settings) -> None:
-    """Lets an Admin API call through, or 401: first for a key that nobody has, then for one of another cloud."""
+    """Raise ApiError 401 unless an Admin API call has valid credentials for this cloud.
+
+    Credentials are checked before the cloud, as by Cloudinary.
+    """
     if not authenticate_basic(request, settings):
         raise unauthorized("Must supply api_key and api_secret by HTTP Basic authentication")
     if request.path_params["cloud"] != settings.cloud_name:
@@ -66,12 +69,12 @@ def require_admin(request: Request, settings: Settings) -> None:
 
 
 def require_signature(
-    params: Params, settings: Settings, *, notifications_optional: bool = False, stale: bool = True
+    params: Params, settings: Settings, *, notifications_optional: bool = False, check_age: bool = True
 ) -> None:
-    """Lets a signed call through, or says what is missing, stale or wrong.
+    """Raise ApiError 400 or 401 unless a call has a valid signature and a recent timestamp.
 
-    The SDKs of 2025 leave ``notification_url`` and ``batch_id`` unsigned on tags, context and metadata calls, which
-    ``notifications_optional`` allows for. ``stale=False`` lets an old timestamp pass, for calls that expire otherwise.
+    The SDKs of 2025 do not sign ``notification_url`` and ``batch_id`` in tags, context and metadata calls.
+    ``notifications_optional`` allows this. ``check_age=False`` accepts old timestamps, for calls with their own expiry.
     """
     key = params.text("api_key")
     if not key:
@@ -79,7 +82,7 @@ def require_signature(
     if not hmac.compare_digest(key.encode(), settings.api_key.encode()):
         raise unauthorized(f"Unknown API key {key}")
     signature = params.required("signature")
-    _check_timestamp(params.required("timestamp"), stale=stale)
+    _check_timestamp(params.required("timestamp"), check_age=check_age)
     signed = {name: _signable(value) for name, value in params.raw().items()}
     optional = NOTIFICATION_FIELDS if notifications_optional else ()
     if not signing.params_signature_is_valid(signed, signature, settings.api_secret, optional=optional):
@@ -92,10 +95,10 @@ def _signable(value: object) -> signing.ParamValue:
     return str(value)
 
 
-def _check_timestamp(text: str, *, stale: bool) -> None:
-    moment = read_moment(text)
-    if moment is None:
+def _check_timestamp(text: str, *, check_age: bool) -> None:
+    timestamp = parse_timestamp(text)
+    if timestamp is None:
         raise bad_request(f"Invalid timestamp {text[:40]}")
-    if stale and moment < time.time() - signing.TIMESTAMP_LIFETIME_SECONDS:
-        shown = datetime.datetime.fromtimestamp(moment, tz=datetime.UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
+    if check_age and timestamp < time.time() - signing.TIMESTAMP_LIFETIME_SECONDS:
+        shown = datetime.datetime.fromtimestamp(timestamp, tz=datetime.UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
         raise bad_request(f"Stale request - reported time is {shown} which is more than 1 hour ago")

@@ -1,6 +1,6 @@
-"""Cross-origin requests: pages of any origin may upload and read files, as with Cloudinary, and call no other API.
+"""CORS: pages of any origin may upload and read files, as with Cloudinary, but not call other APIs.
 
-What protects an upload is its signature or preset: a page sends what its own backend signed, and no credentials.
+A signature or a preset protects the upload. A page sends what its own backend signed, and no credentials.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _UPLOAD = {
 _UPLOAD_PREFLIGHT = {
     **_UPLOAD,
     "Access-Control-Allow-Methods": "POST, GET, OPTIONS",
-    # Cloudinary's list. Authorization is left out on purpose: API key and secret do not belong into a page.
+    # Cloudinary's list, without Authorization, since a page must not contain API key and secret.
     "Access-Control-Allow-Headers": (
         "Cache-Control, Content-Disposition, Content-MD5, Content-Range, Content-Type, DPR, Range, Viewport-Width, "
         "X-CSRF-Token, X-Prototype-Version, X-Requested-With, X-Unique-Upload-Id"
@@ -34,7 +34,7 @@ _DELIVERY_PREFLIGHT = {**_DELIVERY, "Access-Control-Allow-Methods": "GET, HEAD, 
 
 
 class CorsMiddleware:
-    """Answer preflights, and let pages read every answer of the Upload API and of delivery, errors too."""
+    """Answers preflights, and lets pages read the responses of the Upload API and of delivery, including errors."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

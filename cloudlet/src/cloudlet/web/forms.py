@@ -1,4 +1,4 @@
-"""Reading request bodies of any kind into parameters and a staged file."""
+"""Read request bodies of all types into parameters and a staged file."""
 
 import dataclasses
 import json
@@ -16,29 +16,29 @@ from cloudlet.staging import StagedBlob, StagingWriter
 from cloudlet.web.multipart_body import MAX_FIELDS, MAX_FIELDS_BYTES, MultipartReader
 from cloudlet.web.params import Params
 
-MAX_BOUNDARY = 200  # RFC 2046 allows 70; the general parser fails beyond 256
-SMALL_BODY_BYTES = 256 * 1024
-"""Bodies up to here are read whole before they are parsed."""
+MAX_BOUNDARY_LENGTH = 200  # RFC 2046 allows 70, python-multipart fails beyond 256
+MAX_SMALL_BODY_BYTES = 256 * 1024
+"""Bodies up to this size are read completely before they are parsed."""
 
 
 @dataclasses.dataclass(slots=True)
 class Form:
-    """A parsed body. ``file`` is the part of that name; ``filename`` is None when it was sent as a plain field."""
+    """A parsed body. ``file`` is the part of that name. ``filename`` is None if it was sent as a plain field."""
 
     params: Params
     file: StagedBlob | None = None
     filename: str | None = None
 
     def discard(self) -> None:
-        """Throws the received file away, unless it has been stored."""
+        """Discard the received file, unless it was stored."""
         if self.file is not None:
             self.file.discard()
 
 
 async def read_form(request: Request, stage: Callable[[], StagingWriter], max_file_bytes: int) -> Form:
-    """The body of an API call: multipart, urlencoded or JSON, with the query string underneath.
+    """Read the body of an API call, multipart, urlencoded or JSON, and the query string.
 
-    Raises 400 for a body that is malformed or ends early, 413 for fields beyond all reason.
+    Raises ApiError 400 if the body is malformed, incomplete or its file is too large, and 413 if its fields are.
     """
     content_type, options = parse_options_header(request.headers.get("content-type", ""))
     query = request.query_params.multi_items()
@@ -59,12 +59,12 @@ async def _read_multipart(
 ) -> Form:
     if not boundary:
         raise bad_request("Invalid multipart body: no boundary")
-    if len(boundary) > MAX_BOUNDARY:
-        raise bad_request(f"Invalid multipart body: a boundary has at most {MAX_BOUNDARY} characters")
+    if len(boundary) > MAX_BOUNDARY_LENGTH:
+        raise bad_request(f"Invalid multipart body: a boundary has at most {MAX_BOUNDARY_LENGTH} characters")
     reader = MultipartReader(boundary, stage, max_file_bytes)
     try:
-        if _announced_size(request) <= SMALL_BODY_BYTES:
-            reader.read(await read_limited(request, SMALL_BODY_BYTES))
+        if _announced_size(request) <= MAX_SMALL_BODY_BYTES:
+            reader.read(await read_limited(request, MAX_SMALL_BODY_BYTES))
         else:
             async for chunk in request.stream():
                 if chunk:
@@ -84,13 +84,13 @@ async def _read_multipart(
 
 
 def _announced_size(request: Request) -> float:
-    """Content-Length, which the HTTP server holds the body to; without one the body may be of any size."""
+    """Return the Content-Length, which the HTTP server enforces, or infinity without one."""
     length = request.headers.get("content-length", "")
     return int(length) if length.isdecimal() else math.inf
 
 
 async def read_limited(request: Request, limit: int) -> bytes:
-    """The whole body, or 413 as soon as it exceeds ``limit`` bytes."""
+    """Read the whole body. Raises ApiError 413 as soon as it exceeds ``limit`` bytes."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

@@ -1,4 +1,4 @@
-"""Content types by extension, and which of them a browser might run."""
+"""Content types by extension, and whether a browser might execute them."""
 
 import mimetypes
 
@@ -15,7 +15,7 @@ _PASSIVE = ("image/", "video/", "audio/", "font/", "application/pdf", "applicati
 
 
 def media_type(format_name: str, name: str) -> str:
-    """The type of `format_name`, else by the extension of `name`, else octets. Only the extension counts."""
+    """Return the content type of `format_name`, or else of the extension of `name`, or else octet-stream."""
     extension = format_name or name.rpartition("/")[2].rpartition(".")[2]
     known = _TYPES.get(extension.lower()) or mimetypes.guess_type(f"x.{extension.lower()}")[0]
     kind = known or "application/octet-stream"
@@ -23,5 +23,5 @@ def media_type(format_name: str, name: str) -> str:
 
 
 def is_active(content_type: str) -> bool:
-    """Whether a browser may interpret it (HTML, SVG, XML, scripts): delivered in a sandbox without scripts."""
+    """Return whether a browser may execute the content (HTML, SVG, XML, scripts), so that it needs a sandbox."""
     return "svg" in content_type or not content_type.startswith(_PASSIVE)

@@ -1,4 +1,4 @@
-"""Around every call: a request id, the error shape, and an entry in the call log."""
+"""Add a request id to each call, turn errors into responses, and record the call in the log."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger("cloudlet")
 
 
 def error_response(error: ApiError, path: str) -> Response:
-    """An API error as JSON, a delivery error as an empty body; both with the text in ``X-Cld-Error``."""
+    """Return the response for an error, with the message in ``X-Cld-Error``. Only API errors have a body, in JSON."""
     headers = {**error.headers, "X-Cld-Error": header_text(error.message)}
     if not is_delivery(path):
         body = json.dumps({"error": {"message": error.message}}, ensure_ascii=False)
@@ -28,7 +28,7 @@ def error_response(error: ApiError, path: str) -> Response:
 
 
 class CallMiddleware:
-    """ASGI layer around every call but preflights; plain ASGI because it sits in the path of every upload."""
+    """ASGI middleware around all calls except preflights."""
 
     def __init__(self, app: ASGIApp, calls: RequestLog) -> None:
         self._app = app
@@ -38,7 +38,7 @@ class CallMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = _Call(send, secrets.token_hex(16))
+        call = _ResponseRecorder(send, secrets.token_hex(16))
         started = time.perf_counter()
         try:
             await self._app(scope, receive, call.send)
@@ -53,8 +53,8 @@ class CallMiddleware:
         finally:
             self._record(scope, call, started)
 
-    def _record(self, scope: Scope, call: "_Call", started: float) -> None:
-        """The console's own requests stay out of the log that it shows."""
+    def _record(self, scope: Scope, call: "_ResponseRecorder", started: float) -> None:
+        """Record a call, unless it is one of the console, which shows this log."""
         if scope["path"] != "/" and not scope["path"].startswith(CONSOLE_PREFIX):
             self._calls.record(
                 method=scope["method"],
@@ -67,14 +67,14 @@ class CallMiddleware:
             )
 
     @staticmethod
-    async def _refuse(error: ApiError, scope: Scope, receive: Receive, call: "_Call") -> None:
+    async def _refuse(error: ApiError, scope: Scope, receive: Receive, call: "_ResponseRecorder") -> None:
         if call.status:
             return
         await error_response(error, scope["path"])(scope, receive, call.send)
 
 
-class _Call:
-    """Watches one response go out."""
+class _ResponseRecorder:
+    """Sends a response with its request id, and remembers its status, error and size."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send

@@ -1,4 +1,4 @@
-"""Reading request parameters: one place that knows how the SDKs write values, and what to answer to a wrong one."""
+"""Read request parameters in the notations of all SDKs. Invalid values raise ApiError 400."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from cloudlet.errors import bad_request
 from cloudlet.model import Json
-from cloudlet.web.moments import read_moment
+from cloudlet.web.timestamps import parse_timestamp
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -14,10 +14,10 @@ _INDEXED = re.compile(r"(?P<name>[^\[\]]+)\[(?P<index>\d*)\]$")
 
 
 class Params:
-    """Parameters of one call, from a form, a query string or a JSON body.
+    """The parameters of one call, from a form, a query string or a JSON body.
 
-    A value is text, a list of texts (``name[]`` or ``name[0]``), or, from JSON, any value. Empty and null values
-    count as absent, as the SDKs mean them.
+    A value is a text, a list of texts (``name[]`` or ``name[0]``) or, from JSON, any value. Empty and null values count
+    as absent, which is what the SDKs mean by them.
     """
 
     def __init__(self, values: Mapping[str, Json]) -> None:
@@ -25,6 +25,7 @@ class Params:
 
     @classmethod
     def from_pairs(cls, pairs: Iterable[tuple[str, str]]) -> "Params":
+        """Return the parameters of a form or a query string. Repeated names make a list."""
         values: dict[str, Json] = {}
         for raw_name, value in pairs:
             match = _INDEXED.match(raw_name)
@@ -35,7 +36,7 @@ class Params:
             elif match:
                 values[name] = [value]
             else:
-                # The Node SDK repeats the plain name for a list.
+                # The Node SDK writes a list as a repeated plain name.
                 values[name] = value if present is None else [present, value]
         return cls(values)
 
@@ -43,22 +44,23 @@ class Params:
         return name in self._values
 
     def raw(self) -> dict[str, Json]:
-        """A copy of everything given."""
+        """Return a copy of all values."""
         return dict(self._values)
 
     def with_defaults(self, defaults: Mapping[str, Json]) -> "Params":
-        """These parameters over ``defaults``."""
+        """Return these parameters, with ``defaults`` for those that are absent."""
         return Params({**defaults, **self._values})
 
     def only(self, names: Collection[str]) -> "Params":
-        """Return these parameters without any that are not in ``names``."""
+        """Return those of these parameters that are in ``names``."""
         return Params({name: value for name, value in self._values.items() if name in names})
 
     def with_overrides(self, overrides: Mapping[str, Json]) -> "Params":
+        """Return these parameters, replaced by ``overrides``. A None removes a parameter."""
         return Params({**self._values, **overrides})
 
     def value(self, name: str) -> Json:
-        """Whatever was given, untouched; None when absent."""
+        """Return the unparsed value, or None if it is absent."""
         return self._values.get(name)
 
     def text(self, name: str, default: str = "") -> str:
@@ -70,7 +72,7 @@ class Params:
         return str(value)
 
     def required(self, name: str) -> str:
-        """Text that must be there."""
+        """Return a text that must not be absent."""
         value = self.text(name)
         if not value:
             raise bad_request(f"Missing required parameter - {name}")
@@ -93,22 +95,22 @@ class Params:
         raise bad_request(f"Invalid value {value} for parameter {name}: must be true or false")
 
     def integer(self, name: str, default: int, *, low: int = 0, high: int = 2**53) -> int:
-        """A whole number; above ``high`` it is cut to ``high``, as ``max_results`` is by Cloudinary."""
+        """Return a whole number. Values above ``high`` are reduced to it, as Cloudinary does with ``max_results``."""
         value = self.text(name, str(default))
         if not re.fullmatch(r"-?\d{1,18}", value) or int(value) < low:
             raise bad_request(f"Invalid value {value[:50]} for parameter {name}: must be a whole number from {low} up")
         return min(int(value), high)
 
-    def moment(self, name: str) -> float:
-        """Return seconds since 1970, which may be written in milliseconds; 0 when absent."""
+    def timestamp(self, name: str) -> float:
+        """Return a time in seconds since 1970, which the client may send in milliseconds, or 0 if it is absent."""
         value = self.text(name, "0")
-        moment = read_moment(value)
-        if moment is None:
+        timestamp = parse_timestamp(value)
+        if timestamp is None:
             raise bad_request(f"Invalid value {value[:50]} for parameter {name}: must be seconds since 1970")
-        return moment
+        return timestamp
 
     def texts(self, name: str) -> list[str]:
-        """A list, however it was written: repeated, JSON, or separated by commas."""
+        """Return a list, which may be sent as repeated values, as JSON or separated by commas."""
         value = self._values.get(name, [])
         if isinstance(value, str):
             return [item.strip() for item in value.split(",") if item.strip()]
@@ -117,12 +119,12 @@ class Params:
         return [str(item) for item in value]
 
     def items(self, name: str) -> list[str]:
-        """A list whose single items may hold commas: one text is one item."""
+        """Return a list whose items may contain commas: a single text is one item."""
         value = self._values.get(name, [])
         return [value] if isinstance(value, str) else self.texts(name)
 
     def json(self, name: str) -> Json:
-        """A value sent as JSON text, or already parsed; None when absent."""
+        """Return a value that was sent as JSON text or as part of a JSON body, or None if it is absent."""
         value = self._values.get(name)
         if not isinstance(value, str):
             return value

@@ -1,4 +1,4 @@
-"""What a path belongs to: the Upload API, another API, or the delivery of files."""
+"""Tell the paths of the Upload API, of other APIs and of delivery apart."""
 
 import re
 
@@ -16,11 +16,11 @@ _UPLOAD = re.compile(rf"/v1_1/[^/]+/(?:(?:{'|'.join(UPLOAD_RESOURCE_TYPES)})/)?(
 
 
 def upload_action(path: str) -> str | None:
-    """Return the action of an Upload API path `/v1_1/{cloud}/[{resource_type}/]{action}`, None for any other path."""
+    """Return the action of an Upload API path `/v1_1/{cloud}/[{resource_type}/]{action}`, or None for other paths."""
     match = _UPLOAD.fullmatch(path)
     return match[1] if match else None
 
 
 def is_delivery(path: str) -> bool:
-    """Return whether a path names a file: neither an API nor the console."""
+    """Return whether a path belongs to delivery, and neither to an API nor to the console."""
     return path != "/" and not path.startswith(API_PREFIXES)

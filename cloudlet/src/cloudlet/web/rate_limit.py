@@ -1,15 +1,15 @@
-"""The Admin API's hourly allowance and the headers that tell of it."""
+"""The hourly rate limit of the Admin API and its headers."""
 
 import email.utils
 import time
 
 from cloudlet.errors import ApiError
 
-WINDOW_S = 3600
+WINDOW_SECONDS = 3600
 
 
 class RateLimit:
-    """A count per full hour. Used from the event loop only."""
+    """A limit of calls per clock hour (fixed window). Not thread-safe: use it on the event loop only."""
 
     def __init__(self, allowed: int) -> None:
         self.allowed = allowed
@@ -17,12 +17,12 @@ class RateLimit:
         self._used = 0
 
     def spend(self, now: float | None = None) -> dict[str, str]:
-        """Counts one call and returns its headers; 420 when the allowance is used up."""
-        window = int((time.time() if now is None else now) // WINDOW_S)
+        """Count one call and return its headers. Raises ApiError 420 if the limit is exceeded."""
+        window = int((time.time() if now is None else now) // WINDOW_SECONDS)
         if window != self._window:
             self._window, self._used = window, 0
         self._used += 1
-        reset = email.utils.formatdate((window + 1) * WINDOW_S, usegmt=True)
+        reset = email.utils.formatdate((window + 1) * WINDOW_SECONDS, usegmt=True)
         headers = {
             "X-FeatureRateLimit-Limit": str(self.allowed),
             "X-FeatureRateLimit-Remaining": str(max(0, self.allowed - self._used)),

@@ -1,4 +1,4 @@
-"""A short memory of the calls that were served, for the console's live log."""
+"""A log of the last calls in memory, which the console shows."""
 
 import collections
 import dataclasses
@@ -8,7 +8,7 @@ import time
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Call:
-    """One finished call. ``error`` holds the text the caller got, for instance why a signature was refused."""
+    """One finished call. ``error`` is the message that the client received, or ""."""
 
     number: int
     time: float
@@ -21,7 +21,7 @@ class Call:
 
 
 class RequestLog:
-    """The last ``size`` calls, newest last, and totals since the start."""
+    """The last ``size`` calls, and totals since the start."""
 
     def __init__(self, size: int = 500) -> None:
         self._calls: collections.deque[Call] = collections.deque(maxlen=size)
@@ -47,5 +47,5 @@ class RequestLog:
         )
 
     def since(self, number: int) -> list[Call]:
-        """The calls after the one numbered ``number``, oldest first."""
+        """Return the calls with a higher number, oldest first."""
         return [call for call in list(self._calls) if call.number > number]

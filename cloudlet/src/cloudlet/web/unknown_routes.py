@@ -1,4 +1,4 @@
-"""Calls of the APIs that do not exist: said as such, instead of being taken for the delivery of a file."""
+"""Refuse API calls that do not exist. Otherwise they would be treated as deliveries of files."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +11,7 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 async def _refuse(request: Request) -> Response:
-    """Raise 405 where another method would do, else 404."""
+    """Raise ApiError 405 if another method is allowed, else 404."""
     routes = [route for route in request.app.routes if isinstance(route, Route) and route.path.startswith(API_PREFIXES)]
     matching = [route for route in routes if route.matches(request.scope)[0] is Match.PARTIAL]
     allowed = sorted({method for route in matching for method in route.methods or ()})

@@ -1,7 +1,7 @@
-"""PDF files: their pages, as pictures or as PDFs of their own.
+"""Read PDF files, and extract their pages as images or as PDFs.
 
-PDFium parses what strangers upload, isn't safe to call from two threads, and can be made to crash or to work for ever.
-It therefore runs in processes of its own: a bad file costs one of those, and its sender an error.
+PDFium is not thread-safe, and untrusted files can make it crash or hang. It therefore runs in worker processes, so that
+a bad file costs one of them, and its uploader gets an error.
 """
 
 import atexit
@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from cloudlet.media.pdf.protocol import Description, PageMissingError, PdfError
-from cloudlet.media.worker_pool import Answer, WorkerLostError, WorkerPool
+from cloudlet.media.worker_pool import Reply, WorkerLostError, WorkerPool
 
 __all__ = ["Description", "PageMissingError", "PdfError", "describe", "extract_page", "render_page"]
 
@@ -20,7 +20,7 @@ _workers = WorkerPool("cloudlet.media.pdf.worker", size=2)
 atexit.register(_workers.close)
 
 
-def _ask(request: dict[str, Any], source: bytes | Path) -> Answer:
+def _ask(request: dict[str, Any], source: bytes | Path) -> Reply:
     head = json.dumps({**request, "path": str(source) if isinstance(source, Path) else None}).encode()
     try:
         answer, payload = _workers.ask(head + b"\n" + (source if isinstance(source, bytes) else b""))
@@ -34,13 +34,13 @@ def _ask(request: dict[str, Any], source: bytes | Path) -> Answer:
 
 
 def describe(source: bytes | Path) -> Description:
-    """Number of pages and the first one's size in points. Raises PdfError for what isn't a readable PDF."""
+    """Return the number of pages and the size of the first one in points. Raises PdfError if it is not readable."""
     answer, _ = _ask({"operation": "describe"}, source)
     return Description(answer["pages"], answer["width"], answer["height"])
 
 
 def render_page(source: bytes | Path, page: int, density: int, max_pixels: int) -> Image.Image:
-    """Page `page` (from 1) on white, at `density` dots per inch. Raises PageMissingError or PdfError."""
+    """Render page `page` (from 1) on white, at `density` dots per inch. Raises PageMissingError or PdfError."""
     request = {"operation": "render", "page": page, "density": density, "max_pixels": max_pixels}
     answer, pixels = _ask(request, source)
     size = answer["width"], answer["height"]
@@ -48,5 +48,5 @@ def render_page(source: bytes | Path, page: int, density: int, max_pixels: int) 
 
 
 def extract_page(source: bytes | Path, page: int) -> bytes:
-    """Page `page` (from 1) as a PDF. Raises PageMissingError or PdfError."""
+    """Return page `page` (from 1) as a PDF. Raises PageMissingError or PdfError."""
     return _ask({"operation": "extract", "page": page}, source)[1]

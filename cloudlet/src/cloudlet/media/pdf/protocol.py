@@ -1,14 +1,14 @@
-"""What server and worker say to each other: a JSON header, then bytes. No pickles: the worker isn't trusted."""
+"""The errors and values of PDF requests."""
 
 import dataclasses
 
 
 class PdfError(ValueError):
-    """The file is no PDF that can be read, or reading it took too much."""
+    """The file is not a readable PDF, or reading it took too much time or memory."""
 
 
 class PageMissingError(PdfError):
-    """A page was asked for that the document doesn't have."""
+    """The document does not have the requested page."""
 
     def __init__(self, pages: int) -> None:
         super().__init__(f"the document has {pages} page(s)")

@@ -1,4 +1,4 @@
-"""The process that PDFium runs in: `python -m cloudlet.media.pdf.worker FD` answers until its peer hangs up."""
+"""The worker process of PDFium: `python -m cloudlet.media.pdf.worker FD`."""
 
 import contextlib
 import io
@@ -8,7 +8,7 @@ from typing import Any
 
 import pypdfium2
 
-from cloudlet.media.worker_pool import Answer, serve
+from cloudlet.media.worker_pool import Reply, serve
 
 MEMORY_BYTES = 2 * 1024**3
 CPU_SECONDS = 20.0
@@ -16,7 +16,7 @@ POINTS_PER_INCH = 72
 
 
 class _RefusedError(Exception):
-    """Ends a request with this header as the answer."""
+    """A request is refused. `answer` is the header of the reply."""
 
     def __init__(self, answer: dict[str, Any]) -> None:
         super().__init__(answer)
@@ -34,21 +34,21 @@ def _document(source: bytes | str) -> Iterator[Any]:
         document.close()
 
 
-def _checked(document: Any, number: int) -> int:
+def _page_index(document: Any, number: int) -> int:
     if number > len(document):
         raise _RefusedError({"missing": len(document)})
     return number - 1
 
 
-def describe(source: bytes | str) -> Answer:
+def describe(source: bytes | str) -> Reply:
     with _document(source) as document:
         width, height = document.get_page_size(0)
         return {"pages": len(document), "width": width, "height": height}, b""
 
 
-def render(source: bytes | str, page: int, density: int, max_pixels: int) -> Answer:
+def render(source: bytes | str, page: int, density: int, max_pixels: int) -> Reply:
     with _document(source) as document:
-        sheet = document[_checked(document, page)]
+        sheet = document[_page_index(document, page)]
         scale = density / POINTS_PER_INCH
         width, height = (side * scale for side in sheet.get_size())
         if width * height > max_pixels:
@@ -59,9 +59,9 @@ def render(source: bytes | str, page: int, density: int, max_pixels: int) -> Ans
         return header, bytes(bitmap.buffer)
 
 
-def extract(source: bytes | str, page: int) -> Answer:
+def extract(source: bytes | str, page: int) -> Reply:
     with _document(source) as document:
-        index = _checked(document, page)
+        index = _page_index(document, page)
         target = pypdfium2.PdfDocument.new()
         try:
             target.import_pages(document, [index])
@@ -72,11 +72,11 @@ def extract(source: bytes | str, page: int) -> Answer:
         return {}, buffer.getvalue()
 
 
-OPERATIONS: dict[str, Callable[..., Answer]] = {"describe": describe, "render": render, "extract": extract}
+OPERATIONS: dict[str, Callable[..., Reply]] = {"describe": describe, "render": render, "extract": extract}
 
 
-def answer(request: bytes) -> Answer:
-    """Answer a request: JSON up to the first line break, then the document unless a path is given."""
+def answer(request: bytes) -> Reply:
+    """Handle a request: a line of JSON, followed by the document unless the JSON has a path."""
     head, _, content = request.partition(b"\n")
     asked = json.loads(head)
     operation, path = OPERATIONS[asked.pop("operation")], asked.pop("path")

@@ -1,7 +1,7 @@
-"""SVG files as pictures.
+"""Rasterise SVG files.
 
-resvg draws them, in a process of its own: what strangers upload can make it allocate without bounds, which ends a
-process written in Rust. A bad file costs that process, and its sender an error.
+resvg runs in a worker process, because untrusted files can make it allocate without bounds, which aborts a process
+written in Rust. A bad file costs one worker, and its uploader gets an error.
 """
 
 import atexit
@@ -12,28 +12,30 @@ from cloudlet.media.worker_pool import WorkerLostError, WorkerPool
 _HEAD_BYTES = 4096
 _AFTER_SVG = (b" ", b"\t", b"\r", b"\n", b">")
 
-_workers = WorkerPool("cloudlet.media.svg.worker", size=1)  # asked by the workers of pictures, one file at a time
+_workers = WorkerPool(
+    "cloudlet.media.svg.worker", size=1
+)  # each image worker has its own, and uses it for one file at a time
 atexit.register(_workers.close)
 
 
 class SvgError(ValueError):
-    """The file is no SVG that can be drawn, or drawing it takes too much."""
+    """The file is not a readable SVG, or drawing it takes too much time or memory."""
 
 
 def is_svg(content: bytes) -> bool:
-    """Return whether a file begins as an SVG does."""
+    """Return whether a file starts like an SVG."""
     return svg_tag(content[:_HEAD_BYTES]) is not None
 
 
 def svg_tag(head: bytes) -> bytes | None:
-    """Return what stands in the ``<svg ...>`` that a file begins with; None when it begins with anything else.
+    """Return the attributes in the ``<svg ...>`` at the start of a file, or None if it starts with anything else.
 
-    XML declaration, comments and document types may come before; nothing is tried twice.
+    XML declaration, comments and document types may come before. It takes linear time.
     """
     rest = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     while rest.startswith((b"<?", b"<!")):
         if rest.startswith(b"<!DOCTYPE") and b"[" in rest.partition(b">")[0]:
-            rest = rest.partition(b"]")[2]  # behind its own declarations, which programs for drawing write
+            rest = rest.partition(b"]")[2]  # skips the internal subset, which some drawing programs write
         end = b"-->" if rest.startswith(b"<!--") else b"?>" if rest.startswith(b"<?") else b">"
         _, closed, rest = rest.partition(end)
         if not closed:
@@ -45,9 +47,9 @@ def svg_tag(head: bytes) -> bytes | None:
 
 
 def rasterize(content: bytes, density: int | None, max_pixels: int) -> bytes:
-    """Return an SVG as a PNG of its own size, at `density` dots per inch if given. Raises SvgError.
+    """Return an SVG as a PNG in its own size, or at `density` dots per inch. Raises SvgError.
 
-    Nothing that it refers to outside of itself is read.
+    External references are not read.
     """
     head = json.dumps({"density": density or 0, "max_pixels": max_pixels}).encode()
     try:
