@@ -15,6 +15,7 @@ from cloudlet.server.serve import certificate_of, listen, run
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="cloudlet",
         description="Cloudinary on localhost: point an unmodified SDK at the CLOUDINARY_URL printed at start.",

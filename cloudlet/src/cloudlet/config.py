@@ -62,6 +62,7 @@ class Settings:
 
     @property
     def authority(self) -> str:
+        """The ``host:port`` under which clients reach the server. A wildcard address becomes 127.0.0.1."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 

@@ -54,6 +54,7 @@ class Asset:
 
     @property
     def key(self) -> tuple[str, str, str]:
+        """The identity of the asset for clients: resource type, type and public id."""
         return self.resource_type, self.type, self.public_id
 
     @property

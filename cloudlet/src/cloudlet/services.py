@@ -17,6 +17,8 @@ from cloudlet.web.request_log import RequestLog
 
 @dataclasses.dataclass(slots=True)
 class Services:
+    """The settings, the store and the components of one application."""
+
     settings: Settings
     store: Store
     calls: RequestLog

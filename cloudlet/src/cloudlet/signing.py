@@ -40,6 +40,7 @@ _DIGESTS = {"sha1": hashlib.sha1, "sha256": hashlib.sha256}
 
 
 def hex_digest(text: str, algorithm: Algorithm = "sha1") -> str:
+    """Return the digest of a text as hex. SHA-1 is the protocol's default and not our choice."""
     return _DIGESTS[algorithm](text.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -43,6 +43,7 @@ class StagedBlob:
                 os.fsync(file.fileno())
 
     def discard(self) -> None:
+        """Delete the bytes. After they were stored, this has no effect."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
             self.path = None

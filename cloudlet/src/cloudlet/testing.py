@@ -86,7 +86,7 @@ def running_cloudlet(
         command += ["--cloud", cloud_name, "--key", api_key, *options]
         environment = {**os.environ, "CLOUDLET_SECRET": api_secret}
         # A separate session keeps Ctrl-C from reaching the server. The tests stop it when they are interrupted.
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603 - runs this interpreter
             command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         stack.callback(stop, process)

@@ -80,6 +80,7 @@ def by_context(call: AdminCall) -> Json:
 
 
 def by_moderation(call: AdminCall) -> Json:
+    """List the assets with a kind and status of moderation."""
     condition = (
         "EXISTS (SELECT 1 FROM json_each(moderation) WHERE json_extract(value, '$.kind') = ?"
         " AND json_extract(value, '$.status') = ?)"
@@ -130,7 +131,7 @@ def tags(call: AdminCall) -> Json:
     clause, values = listing.prefix_clause(call.params.text("prefix"), "tag")
     after = listing.decode_cursor(call.params.text("next_cursor")) if "next_cursor" in call.params else ""
     rows = call.store.reader.execute(
-        "SELECT DISTINCT tag FROM asset_tags JOIN assets USING (id)"  # noqa: S608 - the clause is ours
+        "SELECT DISTINCT tag FROM asset_tags JOIN assets USING (id)"  # noqa: S608 - the clause comes from code
         f" WHERE resource_type = ? AND {clause} AND tag > ? ORDER BY tag LIMIT ?",
         (resource_type_of(call), *values, str(after), limit + 1),
     ).fetchall()

@@ -83,6 +83,7 @@ def update_datasource(call: AdminCall) -> Json:
 
 
 def delete_entries(call: AdminCall) -> Json:
+    """Deactivate entries of a datasource, which can be restored."""
     ids = call.params.value("external_ids")
     return _change_datasource(call, lambda field: definitions.with_state(field, ids, "inactive"))
 

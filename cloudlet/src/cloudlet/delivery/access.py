@@ -52,6 +52,7 @@ class Credentials:
 
     @property
     def are_given(self) -> bool:
+        """Whether the request has a signature or a token. A wrong one raises an error elsewhere."""
         return bool(self._path.signature or self._token)
 
     def require_for_type(self) -> None:

@@ -30,6 +30,8 @@ def call_names(method: str, path: str) -> tuple[str, ...]:
 
 
 class FaultMiddleware:
+    """ASGI middleware that applies the faults which the plan draws for each call."""
+
     def __init__(self, app: ASGIApp, plan: FaultPlan) -> None:
         self._app = app
         self._plan = plan

@@ -20,8 +20,10 @@ class FaultPlan:
         """Set new rules and reset their random sequences and counters."""
         self.rules = tuple(rules)
         self.seed = seed
-        # Not for security: the sequence must be reproducible.
-        self._random = [random.Random(f"{seed}:{index}") for index in range(len(self.rules))]  # noqa: S311
+        self._random = [
+            random.Random(f"{seed}:{index}")  # noqa: S311 - must be reproducible, not secret
+            for index in range(len(self.rules))
+        ]
         self._seen = [0] * len(self.rules)
         self.hits = [0] * len(self.rules)
 

@@ -64,6 +64,7 @@ class Rule:
 
     @property
     def response_status(self) -> int:
+        """The HTTP status of the fault's response: ``status``, or the default of its kind."""
         return self.status or _DEFAULT_STATUS.get(self.kind, 500)
 
 

@@ -87,7 +87,9 @@ class _Worker:
         limit_waits(ours, timeout)
         with theirs:
             command = [sys.executable, "-m", module, str(theirs.fileno())]
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603 - runs this interpreter
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+            )
         self._connection = Connection(ours.detach())
         self._is_last = False
 

@@ -65,6 +65,7 @@ class Store:
         return assets.find(self.reader, resource_type, type_, public_id)
 
     def get_by_asset_id(self, asset_id: str) -> Asset | None:
+        """Return the asset of that id, or None. It may be the placeholder of a deleted asset."""
         return assets.find_by_asset_id(self.reader, asset_id)
 
     def path(self, asset: Asset | Derived) -> Path:
@@ -148,6 +149,7 @@ class Store:
     # ----------------------------------------------------------------------------------------- housekeeping
 
     def close(self) -> None:
+        """Finish pending writes, and release the data folder."""
         self._sweeper.join()
         self._writer.close()
         for connection in self._readers:

@@ -28,6 +28,7 @@ _BY_KEY = "SELECT * FROM assets WHERE resource_type = ? AND type = ? AND public_
 
 
 def find(connection: sqlite3.Connection, resource_type: str, type_: str, public_id: str) -> Asset | None:
+    """Return the asset of that identity, or None. It may be the placeholder of a deleted asset."""
     row = connection.execute(_BY_KEY, (resource_type, type_, public_id)).fetchone()
     return asset_from_row(row) if row else None
 

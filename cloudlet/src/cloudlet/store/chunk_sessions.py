@@ -53,9 +53,11 @@ class ChunkSession:
 
     @property
     def is_complete(self) -> bool:
+        """Whether all bytes were received."""
         return self.total is not None and self.covered == [(0, self.total)]
 
     def document(self) -> dict[str, Json]:
+        """Return the session as the document that the index stores."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         del fields["lock"]
         return fields

@@ -14,6 +14,7 @@ _INSERT = (
 
 
 def find(connection: sqlite3.Connection, asset: Asset, transformation: str, format_: str) -> Derived | None:
+    """Return the derived file of the current version of an asset, or None."""
     row = connection.execute(
         "SELECT * FROM derived WHERE asset_id = ? AND transformation = ? AND format = ? AND version = ?",
         (asset.asset_id, transformation, format_, asset.version),
@@ -22,6 +23,7 @@ def find(connection: sqlite3.Connection, asset: Asset, transformation: str, form
 
 
 def of_asset(connection: sqlite3.Connection, asset_id: str, *, after: str = "", limit: int = 500) -> list[Derived]:
+    """Return a page of the derived files of an asset, ordered by id, with those after the id ``after``."""
     rows = connection.execute(
         "SELECT * FROM derived WHERE asset_id = ? AND id > ? ORDER BY id LIMIT ?", (asset_id, after, limit)
     )

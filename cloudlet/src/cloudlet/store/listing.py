@@ -47,8 +47,11 @@ def page(
         values += cursor_values
     columns = "".join(f", {expression} AS _key{number}" for number, (expression, _) in enumerate(keys))
     ordering = ", ".join(f"{expression} {way}" for expression, way in keys)
-    sql = f"SELECT assets.*{columns} FROM assets WHERE {' AND '.join(clauses)} ORDER BY {ordering} LIMIT ?"  # noqa: S608
-    rows = connection.execute(sql, (*values, limit + 1)).fetchall()
+    condition = " AND ".join(clauses)
+    rows = connection.execute(
+        f"SELECT assets.*{columns} FROM assets WHERE {condition} ORDER BY {ordering} LIMIT ?",  # noqa: S608 - from code
+        (*values, limit + 1),
+    ).fetchall()
     following = ""
     if len(rows) > limit:
         last = rows[limit - 1]
@@ -81,7 +84,9 @@ def _after(keys: Sequence[tuple[str, str]], position: Json) -> tuple[str, list[J
 
 
 def count(connection: sqlite3.Connection, where: Sequence[str] = (), parameters: Sequence[Json] = ()) -> int:
-    sql = f"SELECT count(*) FROM assets WHERE {' AND '.join(['NOT placeholder', *where])}"  # noqa: S608
+    """Return the number of assets, without placeholders, that match all ``where`` clauses."""
+    condition = " AND ".join(["NOT placeholder", *where])
+    sql = f"SELECT count(*) FROM assets WHERE {condition}"  # noqa: S608 - clauses come from code
     total: int = connection.execute(sql, tuple(parameters)).fetchone()[0]
     return total
 

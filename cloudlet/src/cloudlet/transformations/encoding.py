@@ -22,6 +22,8 @@ _ICON_SIDE = 256
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
+    """An encoded image, its format (a key of `FORMATS`) and its size in pixels."""
+
     content: bytes
     format: str
     width: int

@@ -64,6 +64,8 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class TextStyle:
+    """The style of a text layer. Size and spacings are in pixels."""
+
     family: str
     size: int
     weight: str = "normal"

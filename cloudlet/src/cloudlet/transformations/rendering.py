@@ -31,6 +31,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
+    """A rendered file and its format. The size is in pixels, or None for a page of a PDF."""
+
     content: bytes
     format: str
     width: int | None = None

@@ -39,6 +39,7 @@ class Scope:
         self._variables: dict[str, Value] = {}
 
     def assign(self, node: Assignment, size: Size) -> None:
+        """Set a variable. Its expression is computed for an image of `size`. Raises TransformationError."""
         self._variables[node.name] = self._value(node.expression, size, node.text)
 
     def holds(self, node: Condition, size: Size) -> bool:

@@ -10,6 +10,8 @@ from cloudlet.web.params import Params
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Names:
+    """The names of an uploaded asset. ``original_filename`` has no extension."""
+
     public_id: str
     asset_folder: str
     display_name: str

@@ -37,7 +37,8 @@ async def tags(call: UploadCall) -> Json:
 
 async def _take_from_all(call: UploadCall, given: list[str]) -> None:
     marks = ", ".join("?" * len(given))
-    where = ["resource_type = ?", f"assets.id IN (SELECT id FROM asset_tags WHERE tag IN ({marks}))"]  # noqa: S608
+    has_tag = f"assets.id IN (SELECT id FROM asset_tags WHERE tag IN ({marks}))"  # noqa: S608 - question marks only
+    where = ["resource_type = ?", has_tag]
 
     def job(transaction: Transaction) -> None:
         while True:

@@ -64,6 +64,7 @@ class Params:
         return self._values.get(name)
 
     def text(self, name: str, default: str = "") -> str:
+        """Return a single value as text."""
         value = self._values.get(name, default)
         if isinstance(value, bool):
             return "true" if value else "false"
@@ -79,12 +80,14 @@ class Params:
         return value
 
     def choice(self, name: str, choices: Collection[str], default: str) -> str:
+        """Return a text that must be one of ``choices``."""
         value = self.text(name, default)
         if value not in choices:
             raise bad_request(f"Invalid {name} {value}. Must be one of: {', '.join(sorted(choices))}")
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
+        """Return a boolean, which may be sent as 1 or 0, true or false, yes or no, on or off."""
         if name not in self._values:
             return default
         value = self.text(name).lower()

@@ -17,6 +17,8 @@ class PageMissingError(PdfError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Description:
+    """The number of pages of a PDF, and the size of the first page in points."""
+
     pages: int
     width: float
     height: float
