@@ -70,7 +70,7 @@ def test_many_threads_at_once() -> None:
 
 
 def children(workers: WorkerPool) -> list[Any]:
-    return [worker for worker in workers._places.queue if worker is not None]
+    return [worker for worker in workers._slots.queue if worker is not None]
 
 
 def test_a_worker_that_dies_is_replaced() -> None:
