@@ -54,7 +54,8 @@ bench: setup ## Measure everything, and write docs/reference/benchmarks.md; BENC
 	@mkdir -p -m 700 var
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
-lint: setup ## Style, types, import contracts, migrations, API document
+lint: setup ## Spelling, style, types, import contracts, migrations, API document
+	$(BIN)/typos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy backend/apps backend/config ticketkit/src cloudlet/src

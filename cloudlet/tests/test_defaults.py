@@ -15,7 +15,7 @@ from cloudlet.testing import running_cloudlet
 pytestmark = pytest.mark.usefixtures("server")
 
 
-def test_the_media_librarys_thumbnail() -> None:
+def test_thumbnail_of_the_media_library() -> None:
     upload(picture(600, 600), "defaults/large")
     upload(picture(30, 20), "defaults/small")
     assert decoded(get(url("defaults/large.png", transformation="media_lib_thumb")).content).size == (200, 200)

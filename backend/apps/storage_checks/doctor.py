@@ -164,7 +164,7 @@ def _compare(
 def _from_storage(inventory: Inventory) -> Iterator[Finding]:
     """What is there that no ticket counts on. Files that another deployment has tagged are none of our business."""
     tag = deployment_tag()
-    for chunk in _batched(file for file in inventory.in_place() if not _is_anothers(file, tag)):
+    for chunk in _batched(file for file in inventory.in_place() if not _is_of_another_deployment(file, tag)):
         owners = _owners(chunk)
         known = _known_ids(chunk, owners.values())
         for file in chunk:
@@ -173,7 +173,7 @@ def _from_storage(inventory: Inventory) -> Iterator[Finding]:
             elif file.public_id not in known and _is_settled(owners.get(file.public_id), inventory):
                 problem = _problem_of(file, tag, Problem.OLD_PLACE if file.public_id in owners else Problem.ORPHANED)
                 yield Finding(problem, f"{file.size:,} bytes", file.public_id, file=file)
-    for chunk in _batched(file for file in inventory.misplaced() if not _is_anothers(file, tag)):
+    for chunk in _batched(file for file in inventory.misplaced() if not _is_of_another_deployment(file, tag)):
         owners = _owners(chunk)
         for file in chunk:
             where = f"{file.resource_type}/{file.delivery_type}"
@@ -188,10 +188,12 @@ def _from_storage(inventory: Inventory) -> Iterator[Finding]:
 def files_of_others(inventory: Inventory) -> int:
     """How many of the listed files other deployments have uploaded."""
     tag = deployment_tag()
-    return sum(_is_anothers(file, tag) for file in itertools.chain(inventory.in_place(), inventory.misplaced()))
+    return sum(
+        _is_of_another_deployment(file, tag) for file in itertools.chain(inventory.in_place(), inventory.misplaced())
+    )
 
 
-def _is_anothers(file: gateway.ListedFile, tag: str) -> bool:
+def _is_of_another_deployment(file: gateway.ListedFile, tag: str) -> bool:
     """Whether another deployment than the one with this tag has uploaded the file."""
     return tag not in file.tags and any(other.startswith(TAG_PREFIX) for other in file.tags)
 
