@@ -1,12 +1,11 @@
-"""How long a holder's app waits for a ticket while a crowd's tickets are made on the same machine, and when none are.
+"""Measure the API's latency while the tickets of a mass issue are made on the same machine, and while none are.
 
     python benchmarks/api_latency.py [--tickets 20000] [--rate 40] [--seconds 30] [--rounds 3] [--json FILE]
 
-Granian, one bulk worker a core and PostgreSQL run as docs/how-to/deploy.md starts them, all on this machine. An open
-loop asks for `GET /api/events/ticket/{id}/` at a constant rate; a latency counts from the moment when its request was
-due. Each round measures without a crowd, then with the queue full of its tickets and the bulk workers at the priority
-of everybody else, which is the peer, at `nice -n 19`, and in a control group that gets idle time only, which is what
-docs/how-to/from-one-machine-to-many.md advises.
+Granian, one bulk worker per core and PostgreSQL run as in docs/how-to/deploy.md, all on this machine. An open loop
+requests `GET /api/events/ticket/{id}/` at a constant rate; a latency counts from the moment when its request was due.
+Each round measures without bulk work, and then with a full queue and the bulk workers at normal priority (the peer), at
+`nice -n 19`, and in a control group for idle time, as docs/how-to/from-one-machine-to-many.md recommends.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import bulk_load
 import urllib3
-from harness import System, parser, say, system, write  # first: it reads the settings
+from harness import System, argument_parser, say, system, write  # first: it sets up Django
 from open_loop import Latencies, measure
 from priorities import Priority, idle_group
 from tests.environment import free_port
@@ -34,84 +33,84 @@ from apps.events import issuing
 
 CORES = os.cpu_count() or 1
 OWN_TICKETS = 50
-WANTED = 2.0
+MAX_RATIO = 2.0
 
 
 def main() -> int:
     options = _options()
     with system() as servers, idle_group() as group, _web(servers) as base:
         if group is None:
-            say("No control group can be made here (that takes root), so the idle priority is not measured.")
+            say("Creating a control group needs root, so the idle priority is not measured.")
         priorities = [priority for priority in Priority if priority is not Priority.IDLE or group is not None]
-        urls, headers = _a_holder(servers, base)
-        measure(urls, headers, options.rate, 5)  # until everybody is awake
+        urls, headers = _sign_in_holder(servers, base)
+        measure(urls, headers, options.rate, 5)  # warm up
         alone = Latencies([])
         during = dict.fromkeys(priorities, Latencies([]))
         rates: dict[Priority, list[float]] = {priority: [] for priority in priorities}
         for round_ in range(options.rounds):
             alone += measure(urls, headers, options.rate, options.seconds)
             for priority in priorities:
-                found, rate = _measure_crowd(servers, options, (urls, headers), priority, group)
+                found, rate = _measure_bulk(servers, options, (urls, headers), priority, group)
                 during[priority] += found
                 rates[priority].append(rate)
             say(f"round {round_ + 1} done")
     figures = {
         "tickets": options.tickets,
-        "requests a second": options.rate,
+        "requests per second": options.rate,
         "bulk workers": CORES,
         "alone": alone.figures(),
         "during": {
             priority: {
                 **latencies.figures(),
-                "p99 against alone": round(latencies.quantile(0.99) / alone.quantile(0.99), 2),
-                "published a second": round(statistics.median(rates[priority]), 1),
+                "p99 ratio": round(latencies.quantile(0.99) / alone.quantile(0.99), 2),
+                "published per second": round(statistics.median(rates[priority]), 1),
             }
             for priority, latencies in during.items()
         },
     }
-    _tell(figures)
+    _print_figures(figures)
     write(options.json, figures)
-    best = min(row["p99 against alone"] for row in figures["during"].values())
-    return int(best > WANTED)
+    best = min(row["p99 ratio"] for row in figures["during"].values())
+    return int(best > MAX_RATIO)
 
 
-def _measure_crowd(
+def _measure_bulk(
     servers: System,
     options: argparse.Namespace,
     request: tuple[list[str], dict[str, str]],
     priority: Priority,
     group: Path | None,
 ) -> tuple[Latencies, float]:
-    """Latencies while the crowd's tickets are made, and how many of them are made in a second."""
+    """Return the latencies while bulk tickets are made, and how many of those are made per second."""
     event = bulk_load.issue(options.tickets)
     with bulk_load.working(servers, "bulk", CORES, priority, group):
-        bulk_load.under_way(event)
+        bulk_load.wait_until_started(event)
         before, began = bulk_load.ready(event), time.monotonic()
         found = measure(*request, options.rate, options.seconds, lambda: not bulk_load.is_done(event))
         rate = (bulk_load.ready(event) - before) / (time.monotonic() - began)
-    bulk_load.forget(event)
+    bulk_load.discard(event)
     return found, rate
 
 
 def _options() -> argparse.Namespace:
-    made = parser(__doc__)
-    made.add_argument("--tickets", type=int, default=20_000, help="in the queue when a measurement begins")
-    made.add_argument("--rate", type=float, default=40, help="requests a second")
-    made.add_argument("--seconds", type=float, default=30, help="of each measurement")
-    made.add_argument("--rounds", type=int, default=3)
-    return made.parse_args()
+    parser = argument_parser(__doc__)
+    parser.add_argument("--tickets", type=int, default=20_000, help="in the queue when a measurement begins")
+    parser.add_argument("--rate", type=float, default=40, help="requests per second")
+    parser.add_argument("--seconds", type=float, default=30, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
 
 
 @contextmanager
 def _web(servers: System) -> Iterator[str]:
-    """The web server's address. The command is the one in docs/how-to/deploy.md, but for the port."""
+    """Start the web server as in docs/how-to/deploy.md, on a free port, and yield its URL."""
     port = free_port()
     command = f"--interface wsgi --host 127.0.0.1 --port {port} --workers 2 --blocking-threads 1"
     command += " --workers-kill-timeout 10 --log-level warning config.wsgi:application"
     process = bulk_load.start(servers, "granian", *command.split())
     base = f"http://localhost:{port}"
     try:
-        wait_until(lambda: _answers(f"{base}/readyz"), 180, "the web server's answer")
+        wait_until(lambda: _answers(f"{base}/readyz"), 180, "the web server to respond")
         yield base
     finally:
         stop(process)
@@ -124,8 +123,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _a_holder(servers: System, base: str) -> tuple[list[str], dict[str, str]]:
-    """The addresses of a holder's tickets, which are ready, and what signs their app in."""
+def _sign_in_holder(servers: System, base: str) -> tuple[list[str], dict[str, str]]:
+    """Return the URLs of a holder's tickets, whose files are ready, and the headers of a signed-in app."""
     user = make_user("holder@example.org")
     own = issuing.issue_many(make_event(), [issuing.Holder("Ada Lovelace", user.email, user=user)] * OWN_TICKETS)
     with bulk_load.working(servers, "bulk"):
@@ -142,13 +141,13 @@ def _a_holder(servers: System, base: str) -> tuple[list[str], dict[str, str]]:
     return [f"{base}/api/events/ticket/{ticket.ticket_id}/" for ticket in own], headers
 
 
-def _tell(figures: dict) -> None:  # type: ignore[type-arg]
+def _print_figures(figures: dict) -> None:  # type: ignore[type-arg]
     for name, row in {"alone": figures["alone"], **figures["during"]}.items():
         line = f"{name:10} p50 {row['p50']:7.2f} ms   p95 {row['p95']:7.2f} ms   p99 {row['p99']:7.2f} ms"
         if name != "alone":
-            line += f"   {row['p99 against alone']:6.2f} times alone, {row['published a second']:.0f} tickets/s"
+            line += f"   {row['p99 ratio']:6.2f} times alone, {row['published a second']:.0f} tickets/s"
         say(line)
-    say(f"wanted: at most {WANTED} times")
+    say(f"target: at most {MAX_RATIO} times")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A crowd's tickets in the queue, and workers that make them, as docs/how-to/from-one-machine-to-many.md starts them.
+"""Queue a mass issue, and start workers for it as docs/how-to/from-one-machine-to-many.md does.
 
-cloudlet is as important as the workers: it stands for a service on other machines, whose work would take nothing from
-this one.
+cloudlet gets the same priority as the workers: it stands for a service on other machines, which would use no CPU time
+of this one.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from apps.core.jobs import dispatch
 from apps.events import issuing
 from apps.events.models import Event, EventTicket
 
-ISSUED_AT_ONCE = 2000
+BATCH_SIZE = 2000
 
 
 def issue(number: int) -> Event:
-    """An event with so many tickets, whose work is in the queue."""
+    """Create an event, issue `number` tickets for it, and queue their files. Return the event."""
     event = make_event()
-    for start in range(0, number, ISSUED_AT_ONCE):
-        size = min(ISSUED_AT_ONCE, number - start)
+    for start in range(0, number, BATCH_SIZE):
+        size = min(BATCH_SIZE, number - start)
         issuing.issue_many(event, [issuing.Holder(name=f"Guest {start + n}") for n in range(size)])
     return event
 
@@ -50,19 +50,22 @@ def working(
     priority: Priority = Priority.ORDINARY,
     group: Path | None = None,
 ) -> Iterator[None]:
-    """So many worker processes for the queues. `group` is the control group of those that are idle."""
+    """Run `number` worker processes for the queues while the context lasts.
+
+    `group` is the control group for `Priority.IDLE`.
+    """
     storage = servers.cloudlet.process.pid
     give(storage, priority, group)
-    crew = [_hire(servers, queues, priority, group) for _ in range(number)]
+    workers = [_start_worker(servers, queues, priority, group) for _ in range(number)]
     try:
         yield
     finally:
-        for worker in crew:
-            stop(worker, signal.SIGKILL)  # what they leave undone is forgotten
+        for worker in workers:
+            stop(worker, signal.SIGKILL)  # their unfinished work is discarded
         give(storage, Priority.ORDINARY, group)
 
 
-def _hire(servers: System, queues: str, priority: Priority, group: Path | None) -> subprocess.Popen[bytes]:
+def _start_worker(servers: System, queues: str, priority: Priority, group: Path | None) -> subprocess.Popen[bytes]:
     arguments = ("-A", "config", "--quiet", *worker_arguments(queues))
     return start(servers, "celery", *arguments, priority=priority, group=group)
 
@@ -74,7 +77,7 @@ def start(
     priority: Priority = Priority.ORDINARY,
     group: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """A Python program of the backend, at that priority."""
+    """Start a Python module in the backend folder at that priority."""
     command = ["nice", "-n", str(priority.niceness), *python_command(module, *arguments)]
     environ = environment(servers.broker.url)
     process = subprocess.Popen(command, cwd=BACKEND, env=environ, start_new_session=True)
@@ -83,15 +86,15 @@ def start(
     return process
 
 
-def forget(event: Event) -> None:
-    """The event's tickets, and what is queued for them, without the work of deleting files one by one."""
+def discard(event: Event) -> None:
+    """Delete the event's tickets and purge the queues, without deleting files one by one."""
     EventTicket.objects.filter(event=event)._raw_delete(connection.alias)
     with dispatch.current_app.connection_for_write() as broker:
         for queue in (dispatch.INTERACTIVE, dispatch.BULK):
-            with contextlib.suppress(broker.channel_errors):  # nobody has used it yet
+            with contextlib.suppress(broker.channel_errors):  # the queue does not exist yet
                 broker.default_channel.queue_purge(queue)
 
 
-def under_way(event: Event) -> None:
-    """Wait until the workers are awake and at it."""
-    wait_until(lambda: ready(event) >= 100 or is_done(event), 120, "the crowd's first tickets ready")
+def wait_until_started(event: Event) -> None:
+    """Wait until the workers have published the first tickets."""
+    wait_until(lambda: ready(event) >= 100 or is_done(event), 120, "the first bulk tickets ready")

@@ -1,20 +1,21 @@
-"""Is anything lost when everything goes wrong at once? The long form of backend/tests/system/test_chaos.py.
+"""Check that nothing is lost under combined failures: the long form of backend/tests/system/test_chaos.py.
 
     python benchmarks/chaos.py [--tickets 5000] [--minutes 3] [--seed N] [--broker rabbitmq|redis] [--json FILE]
     python benchmarks/chaos.py --without-sweep
     python benchmarks/chaos.py --without-lease
 
-Four processes sell tickets on PostgreSQL; three workers with Celery's own process pool make their files. Meanwhile
-cloudlet refuses a tenth of the uploads, cuts a twentieth off after the file was written, is slow, and is away for 30
-seconds; workers, or their children, are killed with SIGKILL; the broker is killed and started again; people delete,
-re-issue, re-render and rename tickets and edit the event. Leases and retries are short, so that minutes hold what
-takes hours otherwise.
+Four processes sell tickets on PostgreSQL; three workers with Celery's prefork pool make their files. Meanwhile cloudlet
+rejects a tenth of the uploads, drops a twentieth of the connections after the file was written, is slow, and is down
+for 30 seconds; workers, or their children, are killed with SIGKILL; the broker is killed and restarted; people delete,
+re-issue, re-render and rename tickets and edit the event. Leases and retry delays are short, so that minutes cover what
+otherwise takes hours.
 
-When nothing is owed any more: every ticket that was sold and not deleted must be there and ready, its files must be
-those of its row, show what is true today and carry its code, and the doctor must find nothing. Exit code 0 if so.
+Once no work is pending, every ticket that was sold and not deleted must exist and be ready, its files must be those
+that its row names, show current values and contain its code, and the storage check must find no problem. Then the exit
+code is 0.
 
-The negative controls take away what the promise rests on, and must find losses; exit code 0 if they do. Without the
-sweep there is no beat. Without the lease a worker's claim never runs out, as a plain `in progress` flag wouldn't.
+The negative controls remove a safeguard and must find losses; then the exit code is 0. Without the sweep there is no
+beat. Without the lease a worker's claim never expires, as with a plain `in progress` flag.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import sys
 import time
 from pathlib import Path
 
-from harness import parser, say, system, write  # first: it reads the settings
+from harness import argument_parser, say, system, write  # first: it sets up Django
 from tests.system.chaos.run import Chaos
 
 EXAMPLES = 10
@@ -35,7 +36,7 @@ def main() -> int:
     options = _parser().parse_args()
     seconds = options.minutes * 60
     broken = options.without_sweep or options.without_lease
-    say(f"seed {options.seed}: {options.tickets} tickets, {seconds:.0f} s of trouble, {options.broker}")
+    say(f"seed {options.seed}: {options.tickets} tickets, {seconds:.0f} s of failures, {options.broker}")
     with system(options.broker) as servers, options.log.open("wb") as log:
         began = time.monotonic()
         chaos = Chaos(
@@ -69,29 +70,29 @@ def main() -> int:
         "seconds": round(time.monotonic() - began, 1),
         "findings": len(findings),
     }
-    _tell(figures, findings)
+    _print_figures(figures, findings)
     write(options.json, figures)
     return int(bool(findings) != broken)
 
 
 def _parser():  # type: ignore[no-untyped-def] # argparse's
-    made = parser(__doc__)
-    made.add_argument("--tickets", type=int, default=5000)
-    made.add_argument("--minutes", type=float, default=3, help="of trouble")
-    made.add_argument("--seed", type=int, default=random.randrange(1_000_000))  # noqa: S311 # no secret
-    made.add_argument("--broker", choices=["rabbitmq", "redis"], default="rabbitmq", help="started for this run")
-    made.add_argument("--log", type=Path, default=Path(os.devnull), help="where the processes complain")
-    controls = made.add_mutually_exclusive_group()
+    parser = argument_parser(__doc__)
+    parser.add_argument("--tickets", type=int, default=5000)
+    parser.add_argument("--minutes", type=float, default=3, help="of failures")
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))  # noqa: S311 # not a secret
+    parser.add_argument("--broker", choices=["rabbitmq", "redis"], default="rabbitmq", help="started for this run")
+    parser.add_argument("--log", type=Path, default=Path(os.devnull), help="file for the processes' output")
+    controls = parser.add_mutually_exclusive_group()
     controls.add_argument("--without-sweep", action="store_true", help="negative control")
     controls.add_argument("--without-lease", action="store_true", help="negative control")
-    return made
+    return parser
 
 
-def _tell(figures: dict, findings: list[str]) -> None:  # type: ignore[type-arg]
+def _print_figures(figures: dict, findings: list[str]) -> None:  # type: ignore[type-arg]
     say(f"seed {figures['seed']}, {figures['seconds']} s")
-    say("done:    " + ", ".join(f"{number} {deed}" for deed, number in sorted(figures["done"].items())))
+    say("done:    " + ", ".join(f"{number} {action}" for action, number in sorted(figures["done"].items())))
     say("uploads: " + ", ".join(f"{number} {outcome}" for outcome, number in figures["uploads"].items()))
-    say(f"{len(findings)} things are wrong")
+    say(f"{len(findings)} problems found")
     for finding in findings[:EXAMPLES]:
         say(f"  {finding}")
     if len(findings) > EXAMPLES:

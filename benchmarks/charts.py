@@ -1,4 +1,4 @@
-"""Bars as SVG: a few dozen lines of text, so that a chart is readable in a diff and needs no library."""
+"""Draw bar charts as SVG, without a library and readable in a diff."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, LABELS, VALUES = 760, 250, 130  # pixels: the picture, its left column, its right column
+WIDTH, LABELS, VALUES = 760, 250, 130  # pixels: the chart, its left column, its right column
 ROW, BAR = 30, 18
 OURS, PEER = "#4f46e5", "#a1a1aa"
 
@@ -21,9 +21,9 @@ class Bar:
 
 
 def bars(title: str, rows: Sequence[Bar], *, logarithmic: bool = False, mark: tuple[float, str] | None = None) -> str:
-    """Horizontal bars, from zero; on a logarithmic scale, from the power of ten below the smallest.
+    """Return an SVG with horizontal bars that start at zero, or at the power of ten below the smallest if logarithmic.
 
-    `mark` is a value to which a dotted line is drawn, with its name.
+    `mark` is a value and a label: a dotted line is drawn there.
     """
     values = [row.value for row in rows] + ([mark[0]] if mark else [])
     lowest = 10 ** math.floor(math.log10(min(value for value in values if value > 0))) if logarithmic else 0.0

@@ -1,8 +1,8 @@
-"""How fast does cloudlet take uploads, and what does it cost?
+"""Measure cloudlet's upload rate, latency, start time and memory.
 
-Uploads of a 1 KB PNG through the official Python SDK, by one thread and by 16, to cloudlet and to a bare Starlette
-endpoint that only reads the form; both run in processes of their own, in turns, in the same run. Besides: time from
-start to first answer, and peak memory while a 100 MB file goes up and down.
+The official Python SDK uploads a 1 KB PNG, with one thread and with 16, to cloudlet and to a bare Starlette endpoint
+that only reads the form. Both run in their own processes and are measured in turns in the same run. Also measured: the
+time from start to first response, and peak memory while a 100 MB file is uploaded and downloaded.
 
     python benchmarks/cloudlet_upload.py [--uploads 1500] [--rounds 3]
 """
@@ -60,7 +60,7 @@ def one_kilobyte_png() -> bytes:
 
 @contextlib.contextmanager
 def bare_starlette() -> Iterator[str]:
-    """The peer: no signature, no picture, no disk."""
+    """Run the peer, which checks no signature, decodes no picture and writes nothing, and yield its URL."""
     process = subprocess.Popen([sys.executable, "-c", BARE_SERVER], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -71,13 +71,13 @@ def bare_starlette() -> Iterator[str]:
 
 
 def widen_connection_pool() -> None:
-    """The SDK keeps one connection a host; 16 threads would open a new one for most calls."""
+    """Raise the SDK's limit of one connection per host, so that 16 threads do not reconnect for most calls."""
     cloudinary.uploader._http.connection_pool_kw["maxsize"] = THREADS
     cloudinary.uploader._http.clear()
 
 
 def uploader_to(config: dict[str, Any], picture: bytes, prefix: str) -> Callable[[int], float]:
-    """A function that uploads once and returns the milliseconds it took."""
+    """Return a function that uploads once and returns the milliseconds it took."""
 
     def upload(number: int) -> float:
         started = time.perf_counter()
@@ -88,7 +88,7 @@ def uploader_to(config: dict[str, Any], picture: bytes, prefix: str) -> Callable
 
 
 def rate(upload: Callable[[int], float], count: int) -> float:
-    """Uploads a second over 16 threads."""
+    """Return the uploads per second over 16 threads."""
     with ThreadPoolExecutor(THREADS) as pool:
         started = time.perf_counter()
         list(pool.map(upload, range(count)))
@@ -121,21 +121,21 @@ def compare(uploads: int, rounds: int) -> dict[str, Any]:
     print(f"ratio     {statistics.median(ratios):.2f} of the bare endpoint's rate (rounds: {low:.2f} to {high:.2f})")
     return {
         **{
-            name: {"call ms": statistics.median(medians[name]), "uploads a second": statistics.median(rates[name])}
+            name: {"call ms": statistics.median(medians[name]), "uploads per second": statistics.median(rates[name])}
             for name in peers
         },
         "ratio": statistics.median(ratios),
     }
 
 
-def time_to_first_answer() -> float:
+def time_to_first_response() -> float:
     times = []
     for _ in range(5):
         started = time.perf_counter()
         with running_cloudlet() as server:
             urllib3.PoolManager().request("GET", f"{server.url}/test/image/upload/none.png", timeout=10)
             times.append(time.perf_counter() - started)
-    print(f"start     {statistics.median(times):.2f} s to the first answer (5 starts, worst {max(times):.2f} s)")
+    print(f"start     {statistics.median(times):.2f} s to the first response (5 starts, worst {max(times):.2f} s)")
     return statistics.median(times)
 
 
@@ -153,12 +153,12 @@ def memory_with_a_large_file() -> float:
         received = sum(len(chunk) for chunk in response.stream(MIB))
         assert received == 100 * MIB
         peak = memory(server, "VmHWM")
-        print(f"memory    {before:.0f} MB at rest, {peak:.0f} MB peak while 100 MB went up and down")
+        print(f"memory    {before:.0f} MB at rest, {peak:.0f} MB peak during upload and download of 100 MB")
         return peak
 
 
 def memory(server: RunningCloudlet, field: str) -> float:
-    """Resident megabytes of the server process, now (VmRSS) or at their peak (VmHWM)."""
+    """Return the server process's resident memory in MB, current (VmRSS) or peak (VmHWM)."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith(field))
 
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     arguments = parser.parse_args()
     figures = compare(arguments.uploads, arguments.rounds)
-    figures["start s"] = time_to_first_answer()
+    figures["start s"] = time_to_first_response()
     figures["peak MB"] = memory_with_a_large_file()
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")

@@ -1,14 +1,14 @@
-"""What a ticket costs on Cloudinary through its life: bytes, calls, transformations, credits.
+"""Measure what a ticket costs on Cloudinary during its life: bytes, calls, transformations, credits.
 
     python benchmarks/cost.py [--tickets 200] [--json FILE]
 
-Each ticket is issued, opened in the app (the QR code, the PDF
-and a picture of its page, 520 pixels wide, are fetched once each), made
-anew, opened once more, and deleted. cloudlet counts: calls from its log, bytes sent and files made from its usage.
+Each ticket is issued, opened in the app (the QR code, the PDF and a picture of its page, 520 pixels wide, are fetched
+once each), re-rendered, opened once more, and deleted. cloudlet counts: calls from its log, bytes sent and derived
+files from its usage.
 
-One credit is 1,000 transformations, 1 GB of storage for a month or 1 GB of bandwidth. Cloudinary counts an uploaded
-picture or PDF as a transformation, and every file that is made from one for the first time; what is delivered again
-counts no more. Uploads cost no bandwidth, and signed-in calls of the Upload API have no quota.
+One credit is 1,000 transformations, 1 GB of storage for a month or 1 GB of bandwidth. Cloudinary counts every uploaded
+picture or PDF as a transformation, and every derived file when it is made; delivering it again is free of
+transformations. Uploads use no bandwidth, and authenticated calls of the Upload API have no quota.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections import Counter
 from typing import Any
 
 import urllib3
-from harness import System, parser, say, system, write  # first: it reads the settings
+from harness import System, argument_parser, say, system, write  # first: it sets up Django
 from tests.factories import make_event, make_picture
 from tests.storage_calls import StorageCalls
 
@@ -28,31 +28,31 @@ from apps.publishing import deletions, pipeline, requests
 from apps.storage import gateway
 
 GB = 2**30
-PER = 10_000  # tickets in the summary
+SUMMARY_TICKETS = 10_000
 
 
 def main() -> int:
-    made = parser(__doc__)
-    made.add_argument("--tickets", type=int, default=200)
-    options = made.parse_args()
+    parser = argument_parser(__doc__)
+    parser.add_argument("--tickets", type=int, default=200)
+    options = parser.parse_args()
     number = options.tickets
     with system("redis") as servers, StorageCalls(servers.cloudlet).watching() as calls:
         event = make_event()
         event_images.save_event_image(event, EventImage.Kind.COVER, make_picture(1600, 800))
-        steps = _live(servers, calls, event, number)
-    figures = {"tickets": number, "a ticket": steps, f"credits for {PER:,} tickets": _credits(steps)}
-    _tell(figures, steps)
+        steps = _measure_steps(servers, calls, event, number)
+    figures = {"tickets": number, "per ticket": steps, f"credits for {SUMMARY_TICKETS:,} tickets": _credits(steps)}
+    _print_figures(figures, steps)
     write(options.json, figures)
     return 0
 
 
-def _live(servers: System, calls: StorageCalls, event: Event, number: int) -> dict[str, dict[str, float]]:
-    """What each step of a ticket's life cost, for one ticket on average."""
+def _measure_steps(servers: System, calls: StorageCalls, event: Event, number: int) -> dict[str, dict[str, float]]:
+    """Return the average cost per ticket of each step of its life."""
     issued = [issuing.Holder(name=f"Guest {n}") for n in range(number)]
     steps: dict[str, Any] = {
         "issued": lambda: pipeline.publish_many([t.pk for t in issuing.issue_many(event, issued)], seconds=3600),
         "opened": lambda: _open(event),
-        "made anew": lambda: _make_anew(event),
+        "re-rendered": lambda: _rerender(event),
         "opened again": lambda: _open(event),
         "deleted": lambda: (event.tickets.all().delete(), deletions.delete_due(limit=10 * number)),
     }
@@ -69,16 +69,16 @@ def _live(servers: System, calls: StorageCalls, event: Event, number: int) -> di
             "deliveries": calls.total("delivery") / number,
             "derived": max(0, after["derived"] - before["derived"]) / number,
             "bytes stored": (after["storage"] - before["storage"]) / number,
-            "bytes sent": _sent(before, after) / number if "opened" in name else 0.0,
+            "bytes sent": _bytes_sent(before, after) / number if "opened" in name else 0.0,
         }
         before = after
-    assert not calls.missed, "cloudlet forgot calls before they were counted"
-    assert after["resources"] == 0, "files were left over"
+    assert not calls.missed, "cloudlet dropped calls from its log before they were counted"
+    assert after["resources"] == 0, "files were left on storage"
     return costs
 
 
 def _open(event: Event) -> None:
-    """As an app does, which keeps what it has fetched."""
+    """Fetch the files of each ticket once, like an app with a cache."""
     urls = []
     for ticket in event.tickets.all():
         assert ticket.state == EventTicket.State.READY
@@ -93,7 +93,7 @@ def _open(event: Event) -> None:
         assert answer.status == 200, answer.headers
 
 
-def _make_anew(event: Event) -> None:
+def _rerender(event: Event) -> None:
     requests.rerender_many(event.tickets.all())
     pipeline.publish_many(list(event.tickets.values_list("pk", flat=True)), seconds=3600)
 
@@ -114,7 +114,7 @@ def _usage(servers: System) -> dict[str, int]:
     }
 
 
-def _sent(before: dict[str, int], after: dict[str, int]) -> int:
+def _bytes_sent(before: dict[str, int], after: dict[str, int]) -> int:
     return after["bandwidth"] - before["bandwidth"]
 
 
@@ -124,19 +124,19 @@ def _credits(steps: dict[str, dict[str, float]]) -> dict[str, float]:
         total.update(step)
     stored = sum(step["bytes stored"] for name, step in steps.items() if name in ("issued", "opened"))
     credits_ = {
-        "transformations": PER * (total["uploads"] + total["derived"]) / 1000,
-        "storage, a month": PER * stored / GB,
-        "bandwidth": PER * total["bytes sent"] / GB,
+        "transformations": SUMMARY_TICKETS * (total["uploads"] + total["derived"]) / 1000,
+        "storage for a month": SUMMARY_TICKETS * stored / GB,
+        "bandwidth": SUMMARY_TICKETS * total["bytes sent"] / GB,
     }
-    return {name: round(value, 2) for name, value in credits_.items()} | {"in all": round(sum(credits_.values()), 2)}
+    return {name: round(value, 2) for name, value in credits_.items()} | {"total": round(sum(credits_.values()), 2)}
 
 
-def _tell(figures: dict[str, Any], steps: dict[str, dict[str, float]]) -> None:
+def _print_figures(figures: dict[str, Any], steps: dict[str, dict[str, float]]) -> None:
     columns = list(steps["issued"])
-    say(f"{'a ticket':14}" + "".join(f"{column:>14}" for column in columns))
+    say(f"{'per ticket':14}" + "".join(f"{column:>14}" for column in columns))
     for name, step in steps.items():
         say(f"{name:14}" + "".join(f"{step[column]:14,.1f}" for column in columns))
-    key = f"credits for {PER:,} tickets"
+    key = f"credits for {SUMMARY_TICKETS:,} tickets"
     say(f"{key}: " + ", ".join(f"{name} {value}" for name, value in figures[key].items()))
 
 

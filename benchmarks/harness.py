@@ -1,6 +1,6 @@
-"""What the benchmarks of the whole system share: a database of their own on PostgreSQL, a cloudlet, a broker, a report.
+"""Start PostgreSQL, cloudlet and a broker for a benchmark of the whole system, and write its figures.
 
-Import it first: Django's settings are read on the way.
+Import this module first: it sets up Django.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -37,7 +36,7 @@ from cloudlet.testing import RunningCloudlet, running_cloudlet  # noqa: E402
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The servers of one benchmark, which are its own and end with it."""
+    """The servers of one benchmark. They are stopped when it ends."""
 
     cloudlet: RunningCloudlet
     broker: brokers.Broker
@@ -46,7 +45,7 @@ class System:
 
 @contextlib.contextmanager
 def system(broker: str = "rabbitmq") -> Iterator[System]:
-    """PostgreSQL as `TEST_POSTGRES_URL` says, else on this machine; the rest is started here."""
+    """Start the servers. PostgreSQL is the server of `TEST_POSTGRES_URL`, by default one on this machine."""
     account = settings.CLOUDINARY_ACCOUNT
     options = ["--port", str(settings.CLOUDLET_PORT)]
     credentials = {"cloud_name": account.cloud_name, "api_key": account.api_key, "api_secret": account.api_secret}
@@ -61,10 +60,10 @@ def system(broker: str = "rabbitmq") -> Iterator[System]:
         yield System(cloudlet, server, folder)
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
-    return made
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    return parser
 
 
 def say(line: str) -> None:
@@ -74,24 +73,3 @@ def say(line: str) -> None:
 def write(path: Path | None, figures: dict[str, Any]) -> None:
     if path is not None:
         path.write_text(json.dumps(figures, indent=1) + "\n")
-
-
-def machine() -> dict[str, str]:
-    """What the figures were measured on."""
-    model = next(
-        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
-    )
-    memory = next((int(line.split()[1]) // 2**20 for line in _lines("/proc/meminfo") if line.startswith("MemT")), 0)
-    return {
-        "processor": model or platform.machine(),
-        "cores": str(os.cpu_count()),
-        "memory": f"{memory} GB",
-        "system": f"{platform.system()} {platform.release().split('-')[0]}",
-        "Python": platform.python_version(),
-    }
-
-
-def _lines(path: str) -> list[str]:
-    with contextlib.suppress(OSError):
-        return Path(path).read_text().splitlines()
-    return []

@@ -1,4 +1,4 @@
-"""What figures were measured on, and with. Imports nothing of the project."""
+"""Describe the machine and the versions that figures were measured with. Imports nothing of the project."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIBRARIES = ("Django", "celery", "granian", "cloudinary", "psycopg", "qrcode", "
 SERVERS = {"PostgreSQL": ["psql", "--version"], "RabbitMQ": ["rabbitmqctl", "version"]}
 
 
-def described() -> dict[str, object]:
+def describe() -> dict[str, object]:
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",

@@ -1,4 +1,4 @@
-"""Requests at a constant rate, whatever the answers do: a slow answer delays no later one, and is not hidden by it."""
+"""Send requests at a constant rate, so that a slow response neither delays later requests nor is hidden by them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ THREADS = 32
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """In milliseconds, from the moment when each request was due to the last byte of its answer."""
+    """Latencies in milliseconds, from the moment when each request was due to the last byte of its response."""
 
     values: Sequence[float]
 
@@ -37,57 +37,57 @@ class Latencies:
 def measure(
     urls: Sequence[str], headers: dict[str, str], rate: float, seconds: float, go_on: Callable[[], bool] = lambda: True
 ) -> Latencies:
-    """Ask for the URLs in turns, `rate` times a second, for so long; ends early when `go_on` says so, once a second.
+    """Request the URLs in turn, `rate` times per second. Stop early when `go_on` returns False.
 
-    `go_on` is asked by a thread of its own, so that no request waits for its answer. Every answer must have status 200.
+    A separate thread calls `go_on` once a second, so that no request waits for it. Every response must have status 200.
     """
-    crew = _Crew(headers)
+    clients = _Clients(headers)
     with _watching(go_on) as ended:
         began = time.perf_counter()
         for number, url in zip(range(int(rate * seconds)), itertools.cycle(urls), strict=False):
             moment = began + number / rate
             if ended.wait(max(0.0, moment - time.perf_counter())):
                 break
-            crew.ask(moment, url)
-    return Latencies(crew.finish())
+            clients.request(moment, url)
+    return Latencies(clients.finish())
 
 
-class _Crew:
-    """Threads that ask at once for whatever is due."""
+class _Clients:
+    """Threads that send each request as soon as it is due."""
 
     def __init__(self, headers: dict[str, str]) -> None:
         self._headers = headers
         self._pool = urllib3.PoolManager(maxsize=THREADS, timeout=30, retries=False)
         self._due: queue.SimpleQueue[tuple[float, str] | None] = queue.SimpleQueue()
-        self._answers: list[tuple[float, int]] = []
+        self._responses: list[tuple[float, int]] = []
         self._threads = [threading.Thread(target=self._work) for _ in range(THREADS)]
         for thread in self._threads:
             thread.start()
 
-    def ask(self, moment: float, url: str) -> None:
+    def request(self, moment: float, url: str) -> None:
         self._due.put((moment, url))
 
     def finish(self) -> list[float]:
-        """The milliseconds that each answer took, when all are there."""
+        """Wait for all responses, and return the latency of each in milliseconds."""
         for _ in self._threads:
             self._due.put(None)
         for thread in self._threads:
             thread.join()
         self._pool.clear()
-        wrong = {status for _, status in self._answers if status != 200}
-        assert not wrong, f"answers with status {sorted(wrong)}"
-        return [took for took, _ in self._answers]
+        wrong = {status for _, status in self._responses if status != 200}
+        assert not wrong, f"responses with status {sorted(wrong)}"
+        return [took for took, _ in self._responses]
 
     def _work(self) -> None:
         while (request := self._due.get()) is not None:
             moment, url = request
-            answer = self._pool.request("GET", url, headers=self._headers)
-            self._answers.append(((time.perf_counter() - moment) * 1000, answer.status))
+            response = self._pool.request("GET", url, headers=self._headers)
+            self._responses.append(((time.perf_counter() - moment) * 1000, response.status))
 
 
 @contextlib.contextmanager
 def _watching(go_on: Callable[[], bool]) -> Iterator[threading.Event]:
-    """An event that is set as soon as `go_on` says no; it is asked once a second."""
+    """Yield an event that is set when `go_on`, called once a second, returns False."""
     ended = threading.Event()
 
     def watch() -> None:

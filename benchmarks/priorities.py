@@ -1,4 +1,4 @@
-"""How much of the machine a process gets, in the ways that docs/how-to/from-one-machine-to-many.md names."""
+"""Set the CPU priority of processes in the ways that docs/how-to/from-one-machine-to-many.md describes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 
 LOWEST_NICENESS = 19
-HIERARCHIES = (Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup"))  # of version 1, of version 2
+HIERARCHIES = (Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup"))  # of cgroup version 1 and version 2
 
 
 class Priority(StrEnum):
-    """`IDLE` is what systemd's `CPUWeight=idle` gives: a control group that gets what nobody else wants."""
+    """CPU priorities. `IDLE` is a control group that gets only idle time, like systemd's `CPUWeight=idle`."""
 
     ORDINARY = "ordinary"
     NICE = "nice"
@@ -27,7 +27,7 @@ class Priority(StrEnum):
 
 @contextlib.contextmanager
 def idle_group() -> Iterator[Path | None]:
-    """A control group of this priority while the context lasts; None where one can't be made, for want of rights."""
+    """Create a control group for idle time while the context lasts. Yield None without the permission to do so."""
     hierarchy = next(path for path in HIERARCHIES if (path / "cgroup.procs").exists() or path == HIERARCHIES[-1])
     group = hierarchy / f"admit-bench-{os.getpid()}"
     try:
@@ -48,11 +48,11 @@ def idle_group() -> Iterator[Path | None]:
 
 
 def give(pid: int, priority: Priority, group: Path | None) -> None:
-    """To a process that leads a session, with its children; to become more important again it needs root."""
+    """Set the priority of a session leader and its children. Raising a priority again needs root."""
     if group is not None:
         children = subprocess.run(["pgrep", "--parent", str(pid)], capture_output=True, text=True, check=False)
         _move([str(pid), *children.stdout.split()], group if priority is Priority.IDLE else group.parent)
-    with contextlib.suppress(FileNotFoundError):  # where nothing is shared among sessions
+    with contextlib.suppress(FileNotFoundError):  # the kernel has no autogroups
         Path(f"/proc/{pid}/autogroup").write_text(str(priority.niceness))
     for thread in os.listdir(f"/proc/{pid}/task"):
         os.setpriority(os.PRIO_PROCESS, int(thread), priority.niceness)

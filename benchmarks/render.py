@@ -1,9 +1,9 @@
-"""How fast tickets are rendered, as a multiple of the obvious implementation in the same, interleaved run.
+"""Measure how fast tickets are rendered, as a multiple of a simple implementation in the same, interleaved run.
 
     python benchmarks/render.py [--rounds 60] [--seconds 3] [--json figures.json]
 
-Times are medians of wall-clock time on one core. Milliseconds depend on the machine and on what else it does; read the
-ratios. Every ticket has another holder, id and code, and making its signed code is part of its time.
+Times are medians of wall-clock time on one core. Milliseconds depend on the machine and its load; read the ratios.
+Every ticket has a different holder, id and code, and its time includes signing the code.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.render_baseline import obvious_ticket  # noqa: E402
+from benchmarks.render_baseline import baseline_ticket  # noqa: E402
 from benchmarks.render_samples import GIVEN_NAMES, sample_apple_credentials, sample_event, sample_tickets  # noqa: E402
 from ticketkit import (  # noqa: E402
     ApplePassTemplate,
@@ -29,9 +29,9 @@ from ticketkit import (  # noqa: E402
     TicketDetails,
 )
 
-BASELINE = "baseline D: qrcode and ReportLab"
+BASELINE = "baseline: qrcode and ReportLab"
 KEYS = KeyRing(SigningKey(1, bytes(range(32))))
-# How many times faster than the baseline each job has to be, and should be.
+# How many times faster than the baseline each job must be, and should be.
 TARGETS = {
     "Latin": ("signed code, PNG and PDF, Latin name", 30, 50),
     "CJK": ("signed code, PNG and PDF, CJK name", 15, 30),
@@ -68,16 +68,16 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=60, help="rounds of the interleaved run")
-    parser.add_argument("--seconds", type=float, default=3, help="how long one and two processes are compared")
+    parser.add_argument("--seconds", type=float, default=3, help="length of each measurement of one and two processes")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--worker", type=float, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def _medians(rounds: int) -> dict[str, float]:
-    """Return seconds per ticket by kind; each round makes a few tickets of every kind."""
+    """Return the median seconds per ticket of each job. Each round runs every job some times."""
     baseline = sample_tickets("Latin", KEYS)
-    jobs: dict[str, tuple[int, Callable[[], object]]] = {BASELINE: (1, lambda: _obvious(next(baseline)))}
+    jobs: dict[str, tuple[int, Callable[[], object]]] = {BASELINE: (1, lambda: _baseline(next(baseline)))}
     template = EventTemplate(sample_event())
     for script in GIVEN_NAMES:
         jobs[script] = (10, _renderer(template, sample_tickets(script, KEYS)))
@@ -93,7 +93,7 @@ def _renderer(template: EventTemplate | ApplePassTemplate, tickets: Iterator[Tic
     return lambda: template.render(next(tickets))
 
 
-def _obvious(ticket: TicketDetails) -> tuple[bytes, bytes]:
+def _baseline(ticket: TicketDetails) -> tuple[bytes, bytes]:
     lines = [
         "Concert Night",
         "2026-06-20 19:30",
@@ -102,16 +102,16 @@ def _obvious(ticket: TicketDetails) -> tuple[bytes, bytes]:
         ticket.ticket_type,
         ticket.ticket_id,
     ]
-    return obvious_ticket(ticket.code, lines)
+    return baseline_ticket(ticket.code, lines)
 
 
 def _scaling(seconds: float) -> dict[str, float]:
-    """Return tickets a second of one process and of two at the same time; medians of three turns each."""
-    turns: dict[str, list[float]] = {"one": [], "two": []}
+    """Return the tickets per second of one process, and of two at the same time: medians of three measurements."""
+    rates: dict[str, list[float]] = {"one": [], "two": []}
     for _ in range(3):
-        turns["one"].append(_throughput(1, seconds))
-        turns["two"].append(_throughput(2, seconds))
-    return {name: median(values) for name, values in turns.items()}
+        rates["one"].append(_throughput(1, seconds))
+        rates["two"].append(_throughput(2, seconds))
+    return {name: median(values) for name, values in rates.items()}
 
 
 def _throughput(processes: int, seconds: float) -> float:
@@ -121,7 +121,7 @@ def _throughput(processes: int, seconds: float) -> float:
 
 
 def _tickets_in(seconds: float) -> float:
-    """Return tickets a second over a while, of a template that is warm."""
+    """Render for some seconds with warm caches, and return the tickets per second."""
     render = _renderer(EventTemplate(sample_event()), sample_tickets("Latin", KEYS))
     for _ in range(200):
         render()
@@ -136,7 +136,7 @@ def _tickets_in(seconds: float) -> float:
 def _sizes() -> dict[str, int]:
     ticket = next(sample_tickets("Latin", KEYS))
     rendered = EventTemplate(sample_event()).render(ticket)
-    png, pdf = _obvious(ticket)
+    png, pdf = _baseline(ticket)
     return {"PNG": len(rendered.qr_png), "PDF": len(rendered.pdf), "baseline PNG": len(png), "baseline PDF": len(pdf)}
 
 
@@ -164,7 +164,7 @@ def _print(figures: dict[str, Any]) -> None:
         print(f"{name:<44}{1000 * figures[name]:9.0f} ms      (must {must}, aim {aim})")
     one, two = figures["processes"]["one"], figures["processes"]["two"]
     print(f"{'two processes against one':<44}{two:9.0f} tickets/s, {two / one:.2f} x {one:.0f} (must 1.9)")
-    print("bytes a ticket: " + ", ".join(f"{name} {size:,}" for name, size in figures["bytes"].items()))
+    print("bytes per ticket: " + ", ".join(f"{name} {size:,}" for name, size in figures["bytes"].items()))
 
 
 if __name__ == "__main__":

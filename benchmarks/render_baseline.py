@@ -1,4 +1,4 @@
-"""The obvious ticket, which most systems start with: qrcode makes the picture, ReportLab six lines of text."""
+"""Draw a ticket as most systems do at first: a QR code by qrcode, and six lines of text by ReportLab."""
 
 from io import BytesIO
 
@@ -7,8 +7,8 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 
-def obvious_ticket(code: str, lines: list[str]) -> tuple[bytes, bytes]:
-    """Return PNG and PDF of a ticket. The PDF has no code, no pictures and no font but Helvetica."""
+def baseline_ticket(code: str, lines: list[str]) -> tuple[bytes, bytes]:
+    """Return the PNG and the PDF of a ticket. The PDF has no code, no pictures, and only Helvetica."""
     symbol = qrcode.QRCode(box_size=10, border=4)
     symbol.add_data(code)
     symbol.make(fit=True)

@@ -1,4 +1,4 @@
-"""An event with pictures, and a thousand holders with different names: no cache may flatter the figures."""
+"""Make an event with pictures, and a thousand holders with different names, so that no cache improves the figures."""
 
 import math
 import random
@@ -63,7 +63,7 @@ def sample_event() -> EventDetails:
 
 
 def sample_tickets(script: str, keys: KeyRing) -> Iterator[TicketDetails]:
-    """Yield tickets for ever; the code is signed when its ticket is asked for, so its cost is part of the ticket's."""
+    """Yield tickets endlessly. Each code is signed on demand, so that signing counts as part of the ticket's time."""
     chooser = random.Random(script)  # noqa: S311
     given, family = GIVEN_NAMES[script].split(), FAMILY_NAMES[script].split()
     names = [" ".join(parts) for parts in product(given, family)]
@@ -81,7 +81,7 @@ def sample_tickets(script: str, keys: KeyRing) -> Iterator[TicketDetails]:
 
 
 def sample_apple_credentials() -> AppleCredentials:
-    """Return credentials as Apple issues them, RSA keys of 2048 bits, from an authority made for the occasion."""
+    """Return credentials like Apple's, with 2048-bit RSA keys, signed by a temporary authority."""
     keys = [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)]
     intermediate = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Intermediate")])
     pass_type = x509.Name(
@@ -106,7 +106,7 @@ def sample_apple_credentials() -> AppleCredentials:
 
 
 def _cover() -> bytes:
-    """Return a JPEG of about 150 KB, with gradients, edges and grain as a photograph has."""
+    """Return a JPEG of about 150 KB, with gradients, edges and grain like a photograph."""
     noise = Image.effect_noise((1600, 900), 24).convert("RGB")
     picture = Image.merge("RGB", [Image.linear_gradient("L").rotate(turn).resize((1600, 900)) for turn in (0, 90, 180)])
     draw = ImageDraw.Draw(picture)

@@ -1,10 +1,10 @@
-"""How often a damaged code is still read, beside the obvious implementation's.
+"""Measure how often a damaged QR code can still be read, compared with that of a simple implementation.
 
     python benchmarks/scanning.py [--tickets 40] [--json figures.json]
 
-Ours is the PNG as it is delivered. The baseline's is what qrcode draws, resized to 300 px and compressed as a CDN with
-automatic quality does. Both carry the same codes and suffer the same damage, from slight to severe in eight steps;
-a rate is the share of pictures that zxing-cpp reads.
+Ours is the PNG as it is delivered. The baseline is drawn by qrcode, resized to 300 px and compressed like a CDN with
+automatic quality. Both contain the same codes and get the same damage, from slight to severe in eight steps. A rate is
+the share of pictures that zxing-cpp reads.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import zxingcpp  # noqa: E402
 from degradation import DEGRADATIONS, Degradation, Picture  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from benchmarks.render_baseline import obvious_ticket  # noqa: E402
+from benchmarks.render_baseline import baseline_ticket  # noqa: E402
 from benchmarks.render_samples import sample_tickets  # noqa: E402
 from ticketkit import KeyRing, SigningKey, render_qr_png  # noqa: E402
 
@@ -51,8 +51,8 @@ def _options() -> argparse.Namespace:
 
 
 def _delivered(code: str) -> Picture:
-    """Return the baseline's picture as phones get it: 300 px, JPEG at quality 80."""
-    png, _ = obvious_ticket(code, [])
+    """Return the baseline's picture as a phone receives it: 300 px, JPEG at quality 80."""
+    png, _ = baseline_ticket(code, [])
     compressed = BytesIO()
     Image.open(BytesIO(png)).convert("L").resize((300, 300), Image.Resampling.LANCZOS).save(
         compressed, "JPEG", quality=80

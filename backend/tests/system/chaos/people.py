@@ -58,7 +58,7 @@ class People:
         self._each(some, "reissued", reissue)
 
     def _rerender(self, some: list[EventTicket]) -> None:
-        self._each(some, "made anew", requests.rerender)
+        self._each(some, "re-rendered", requests.rerender)
 
     def _rename(self, some: list[EventTicket]) -> None:
         def rename(ticket: EventTicket) -> None:

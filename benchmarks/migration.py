@@ -1,11 +1,12 @@
-"""How fast tickets move to Cloudinary, as a multiple of the obvious loop in the same run, and in how much memory.
+"""Measure speed and memory of the migration to Cloudinary, compared with a simple loop in the same run.
 
-    python benchmarks/moving.py [--tickets 2000] [--latency 100] [--workers 64] [--json figures.json]
+    python benchmarks/migration.py [--tickets 2000] [--latency 100] [--workers 64] [--json figures.json]
 
-Both move tickets of the local storage to a cloudlet that answers every call after `--latency` milliseconds. The obvious
-loop takes one ticket after the other: a picture with qrcode, a PDF with ReportLab, two uploads over the SDK's own
-connection pool, save the row. It verifies nothing; ours fetches both files back and scans the code, in the time given
-here. The loop's rate doesn't depend on their number, so it moves a fiftieth of them. Each runs in a process of its own.
+Both migrate tickets with local files to a cloudlet that responds to every call after `--latency` milliseconds. The
+simple loop takes one ticket after the other: a picture with qrcode, a PDF with ReportLab, two uploads over the SDK's
+own connection pool, save the row. It verifies nothing; our time includes fetching both files back and scanning the
+code. The loop's rate does not depend on the number of tickets, so it migrates a fiftieth of them. Each runs in its own
+process.
 """
 
 import argparse
@@ -26,7 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "backend")]
 
 from cloudlet.testing import RunningCloudlet, running_cloudlet  # noqa: E402
 
-SHARE = 50
+BASELINE_SHARE = 50
 
 
 def main() -> None:
@@ -34,17 +35,17 @@ def main() -> None:
     if options.worker:
         print(json.dumps(WORKERS[options.worker](options.tickets, options.workers)))
         return
-    figures: dict[str, Any] = {"tickets": options.tickets, "latency_ms": options.latency, "workers": options.workers}
-    for name, number in (("obvious", max(20, options.tickets // SHARE)), ("ours", options.tickets)):
+    figures: dict[str, Any] = {"tickets": options.tickets, "latency ms": options.latency, "workers": options.workers}
+    for name, number in (("baseline", max(20, options.tickets // BASELINE_SHARE)), ("ours", options.tickets)):
         with tempfile.TemporaryDirectory() as folder, _cloudlet(folder, options.latency) as server:
             figures[name] = _in_a_process(name, number, options.workers, folder, server)
-    figures["times faster"] = figures["ours"]["a second"] / figures["obvious"]["a second"]
-    print(f"{'':12}{'tickets':>9}{'a second':>10}{'CPU ms each':>13}{'peak MB':>9}")
-    for name in ("obvious", "ours"):
+    figures["times faster"] = figures["ours"]["per second"] / figures["baseline"]["per second"]
+    print(f"{'':12}{'tickets':>9}{'per second':>12}{'CPU ms each':>13}{'peak MB':>9}")
+    for name in ("baseline", "ours"):
         row = figures[name]
-        numbers = f"{row['tickets']:>9}{row['a second']:>10.1f}{row['cpu ms']:>13.1f}{row['peak MB']:>9.0f}"
+        numbers = f"{row['tickets']:>9}{row['per second']:>12.1f}{row['cpu ms']:>13.1f}{row['peak MB']:>9.0f}"
         print(f"{name:12}{numbers}")
-    print(f"{figures['times faster']:.1f} times the obvious loop, verification included (target: 20)")
+    print(f"{figures['times faster']:.1f} times the simple loop, verification included (target: 20)")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
 
@@ -70,12 +71,12 @@ def _in_a_process(name: str, tickets: int, workers: int, folder: str, server: Ru
         "CLOUDINARY_UPLOAD_PREFIX": server.url,
     }
     command = [sys.executable, __file__, "--worker", name, "--tickets", str(tickets), "--workers", str(workers)]
-    answer: dict[str, Any] = json.loads(subprocess.check_output(command, env=environment, text=True))
-    return answer
+    figures: dict[str, Any] = json.loads(subprocess.check_output(command, env=environment, text=True))
+    return figures
 
 
 def _fill(tickets: int) -> None:
-    """A database with tickets as they were before Cloudinary, and their files."""
+    """Create a database with tickets from before Cloudinary, and their local files."""
     import uuid
 
     import django
@@ -108,7 +109,7 @@ def _measured(tickets: int, began: float, cpu: float) -> dict[str, Any]:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "tickets": tickets,
-        "a second": tickets / (time.perf_counter() - began),
+        "per second": tickets / (time.perf_counter() - began),
         "cpu ms": 1000 * (time.process_time() - cpu) / tickets,
         "peak MB": used.ru_maxrss / 1024,
     }
@@ -125,14 +126,14 @@ def _ours(tickets: int, workers: int) -> dict[str, Any]:
     return _measured(tickets, began, cpu)
 
 
-def _obvious(tickets: int, workers: int) -> dict[str, Any]:
+def _baseline(tickets: int, workers: int) -> dict[str, Any]:
     _fill(tickets)
     import cloudinary
     import cloudinary.uploader
     from django.conf import settings
 
     from apps.events.models import EventTicket
-    from benchmarks.render_baseline import obvious_ticket
+    from benchmarks.render_baseline import baseline_ticket
 
     account = settings.CLOUDINARY_ACCOUNT
     cloudinary.uploader._http = cloudinary.utils.get_http_connector(cloudinary.config(), cloudinary.CERT_KWARGS)
@@ -140,10 +141,10 @@ def _obvious(tickets: int, workers: int) -> dict[str, Any]:
     cloudinary.config(**keys, upload_prefix=account.upload_prefix)
     began, cpu = time.perf_counter(), time.process_time()
     for ticket in EventTicket.objects.all():
-        png, pdf = obvious_ticket(str(ticket.ticket_id), [ticket.event.title, ticket.holder_name])
-        place = f"{ticket.event_id}/ticket_{ticket.ticket_id}"
+        png, pdf = baseline_ticket(str(ticket.ticket_id), [ticket.event.title, ticket.holder_name])
+        location = f"{ticket.event_id}/ticket_{ticket.ticket_id}"
         stored = [
-            cloudinary.uploader.upload(content, public_id=f"tickets/{folder}/{place}", overwrite=True)
+            cloudinary.uploader.upload(content, public_id=f"tickets/{folder}/{location}", overwrite=True)
             for folder, content in (("qr_codes", png), ("pdf", pdf))
         ]
         ticket.qr_code_cloudinary_id, ticket.pdf_ticket_cloudinary_id = (answer["public_id"] for answer in stored)
@@ -151,14 +152,14 @@ def _obvious(tickets: int, workers: int) -> dict[str, Any]:
     return _measured(tickets, began, cpu)
 
 
-WORKERS = {"ours": _ours, "obvious": _obvious}
+WORKERS = {"ours": _ours, "baseline": _baseline}
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tickets", type=int, default=2000)
-    parser.add_argument("--latency", type=int, default=100, help="milliseconds before every answer of storage")
-    parser.add_argument("--workers", type=int, default=64, help="as many as the command takes by itself")
+    parser.add_argument("--latency", type=int, default=100, help="of every call to storage, in milliseconds")
+    parser.add_argument("--workers", type=int, default=64, help="concurrent calls; the default is that of the command")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--worker", choices=WORKERS, help=argparse.SUPPRESS)
     return parser.parse_args()
