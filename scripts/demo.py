@@ -1,6 +1,7 @@
-"""Runs Admit on this machine: `make demo`. Prepares, starts everything under one supervisor, and stops it on Ctrl-C.
+"""Run Admit on this machine: `make demo`. Start all processes under one supervisor, and stop them on Ctrl-C.
 
-PORT and CLOUDLET_PORT choose the ports. With CLOUDINARY_* in backend/.env, files go to Cloudinary and no cloudlet runs.
+PORT and CLOUDLET_PORT set the ports. With CLOUDINARY_* in backend/.env, files are stored on Cloudinary, and cloudlet is
+not started.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
 BACKEND = Path(__file__).resolve().parent.parent / "backend"
-START_TIMEOUT_S = 60
-TICKETS_TIMEOUT_S = 90
+START_TIMEOUT_SECONDS = 60
+TICKETS_TIMEOUT_SECONDS = 90
 
 
 def main() -> int:
@@ -35,10 +36,10 @@ def main() -> int:
     sys.path.insert(0, str(BACKEND))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     os.environ["PYTHONUNBUFFERED"] = "1"
-    signal.signal(signal.SIGHUP, _as_terminate)  # a terminal that is closed must not leave servers behind
+    signal.signal(signal.SIGHUP, _as_terminate)  # closing the terminal must not leave servers running
     try:
         django.setup()
-        if problem := _taken_port():
+        if problem := _port_problem():
             say(f"✗ {problem}")
             return 1
         demo = _prepare()
@@ -71,8 +72,8 @@ def _as_terminate(_number: int, _frame: types.FrameType | None) -> None:
 # -- Before anything starts --------------------------------------------------------------------------------------
 
 
-def _taken_port() -> str:
-    """What to say about a port that is not free; empty if all are."""
+def _port_problem() -> str:
+    """Return a message about a port that is not free, or an empty string if all are."""
     from django.conf import settings
 
     ports = {"PORT": settings.PORT, "CLOUDLET_PORT": settings.CLOUDLET_PORT}
@@ -97,7 +98,7 @@ def _taken_port() -> str:
 
 
 def _with_ports(ports: dict[str, int], changed: str) -> str:
-    """The command as it was given, but with another port for one server."""
+    """Return the command with another port for one of the servers."""
     usual = {"PORT": 8000, "CLOUDLET_PORT": 9000}
     candidates = (*range(ports[changed] + 1, 65536), *range(1024, ports[changed]))
     other = next(port for port in candidates if port not in ports.values())
@@ -106,10 +107,10 @@ def _with_ports(ports: dict[str, int], changed: str) -> str:
 
 
 def _by_whom(port: int) -> str:
-    """A guess at who listens there, from the title of the page that it answers with."""
+    """Guess which program listens on the port, from the title of its page."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1) as answer:  # noqa: S310 # http, this machine
-            page = answer.read(20_000).decode(errors="replace").lower()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1) as response:
+            page = response.read(20_000).decode(errors="replace").lower()
     except (OSError, ValueError):
         return " by another program"
     known = {"admit": "an Admit that is running already", "cloudlet": "a cloudlet that is running already"}
@@ -129,7 +130,7 @@ def _prepare():  # type: ignore[no-untyped-def] # Demo: its module can be import
     demo = make_demo()
     say(f"✓ demo event: {demo.event}, {len(demo.tickets)} tickets")
     for ticket in demo.tickets:
-        if ticket.state == ticket.State.FAILED:  # in an earlier run; don't wait for its turn
+        if ticket.state == ticket.State.FAILED:  # in an earlier run; do not wait for its next attempt
             requests.rerender(ticket)
     return demo
 
@@ -142,12 +143,12 @@ def _commands() -> dict[str, list[str]]:
     if account.is_cloudlet:
         commands["cloudlet"] = [*python, "cloudlet", "--host", "127.0.0.1", "--port", str(settings.CLOUDLET_PORT)]
         commands["cloudlet"] += ["--data", str(settings.VAR_DIR / "cloudlet"), "--cloud", account.cloud_name]
-        commands["cloudlet"] += ["--key", account.api_key]  # its secret is in its data folder
+        commands["cloudlet"] += ["--key", account.api_key]  # its API secret is in its data folder
     commands["web"] = [*python, "granian", "--interface", "wsgi", "config.wsgi:application", "--host", "127.0.0.1"]
     commands["web"] += ["--port", str(settings.PORT), "--blocking-threads", "4", "--log-level", "warning"]
-    commands["web"] += ["--workers-kill-timeout", "3"]  # Ctrl-C may come before it serves
-    # Threads: the work is mostly waiting for storage. The filesystem broker has no broadcasts, hence the --without-*.
-    # That it runs as root, where it does, is no news on a machine for trying things out.
+    commands["web"] += ["--workers-kill-timeout", "3"]  # Ctrl-C may come before it is ready
+    # Threads: the work mostly waits for storage. The filesystem broker has no broadcasts, hence --without-*.
+    # Celery's warning about running as root does not matter on a machine for trying things out.
     unwarned = [sys.executable, "-W", "ignore:You're running the worker", "-m"]
     commands["worker"] = [
         *unwarned,
@@ -171,7 +172,7 @@ def _commands() -> dict[str, list[str]]:
 
 
 class DemoPrinter(Printer):
-    """honcho's output: its own words translated, each process's lines passed on. Starts the announcer."""
+    """Print the processes' lines, replace honcho's own messages, and start the announcer."""
 
     def __init__(self, processes: int, announcer: Announcer) -> None:
         super().__init__(sys.stdout)
@@ -182,19 +183,19 @@ class DemoPrinter(Printer):
     def write(self, message: Message) -> None:
         try:
             self._write(message)
-        except BrokenPipeError:  # nobody reads on, as after `make demo | head`
+        except BrokenPipeError:  # the reader has gone, as after `make demo | head`
             sys.stdout = self.output = open(os.devnull, "w")  # noqa: SIM115 # open until the process ends
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _write(self, message: Message) -> None:
         if message.colour is not None:
-            # Addresses are shown as people type them, everywhere the same.
+            # Show every URL as people type it.
             super().write(message._replace(data=message.data.replace(b"127.0.0.1:", b"localhost:")))
             return
         # Only the supervisor itself writes without a colour.
         if " started " in message.data:
             self._to_start -= 1
-            if not self._to_start:  # all forks are made, so a thread can't be caught in the middle of one
+            if not self._to_start:  # all forks are done: forking while a thread runs could copy a held lock
                 self._announcer.start()
         elif (stopped := re.match(r"(\w+) stopped \(rc=(-?\d+)\)", message.data)) and not self._stopping:
             self._stop(f"✗ {stopped[1]} stopped by itself, with exit code {stopped[2]}. Stopping the rest.")
@@ -208,7 +209,7 @@ class DemoPrinter(Printer):
 
 
 class Announcer(threading.Thread):
-    """Waits until everything answers and the demo's tickets are ready, and says where to look."""
+    """Wait until everything responds and the demo's tickets are ready, and then print the URLs."""
 
     def __init__(self, demo) -> None:  # type: ignore[no-untyped-def]
         super().__init__(daemon=True)
@@ -228,22 +229,23 @@ class Announcer(threading.Thread):
         finally:
             connection.close()
         if not self.cancelled.is_set():
-            say(self._signpost())
+            say(self._overview())
 
     def _wait_for(self, name: str, url: str) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self.cancelled.wait(0.2):
-            if _answers(url):
-                say(f"✓ {name} answers on {url}")
+            if _responds(url):
+                say(f"✓ {name} responds on {url}")
                 return
             if time.monotonic() > deadline:
                 say(
-                    f"✗ {name} does not answer on {url} after {START_TIMEOUT_S} s. It may still come; Ctrl-C stops all."
+                    f"✗ {name} does not respond on {url} after {START_TIMEOUT_SECONDS} s. It may still start; "
+                    "Ctrl-C stops everything."
                 )
                 return
 
     def _wait_for_tickets(self) -> None:
-        deadline = time.monotonic() + TICKETS_TIMEOUT_S
+        deadline = time.monotonic() + TICKETS_TIMEOUT_SECONDS
         shown = ""
         while not self.cancelled.wait(0.3):
             states = Counter(self.demo.event.tickets.values_list("state", flat=True))
@@ -259,7 +261,7 @@ class Announcer(threading.Thread):
                 say("  Some tickets are not ready yet. They are tried again while the demo runs.")
                 return
 
-    def _signpost(self) -> str:
+    def _overview(self) -> str:
         from django.conf import settings
 
         base, account = f"http://localhost:{settings.PORT}", settings.CLOUDINARY_ACCOUNT
@@ -279,13 +281,13 @@ class Announcer(threading.Thread):
         for sign_in in self.demo.sign_ins:
             password = sign_in.password or "(as shown when it was made)"
             lines.append(f"  {sign_in.role:<18}{sign_in.email:<24}{password:<18}{sign_in.name}")
-        lines += ["", "  Door staff work through the API. Mail that is sent appears in this terminal."]
+        lines += ["", "  Door staff use the API. Sent mail is printed in this terminal."]
         lines += ["", "  Commands, in a second terminal:", *(f"    {line}" for line in second_terminal())]
         return "\n".join([*lines, "", "  Ctrl-C stops everything.", "─" * 78])
 
 
 def second_terminal() -> list[str]:
-    """Lines to paste for commands that meet this demo: its ports and folders, where they aren't the usual ones."""
+    """Return commands to paste that use this demo's ports and folders."""
     usual = {"PORT": "8000", "CLOUDLET_PORT": "9000", "ADMIT_VAR_DIR": "", "ADMIT_ENV_FILE": ""}
     other = [
         f"{name}={shlex.quote(os.environ[name])}" for name in usual if os.environ.get(name, usual[name]) != usual[name]
@@ -296,14 +298,14 @@ def second_terminal() -> list[str]:
     return [
         f"cd {shlex.quote(str(BACKEND))}",
         *([f"export {' '.join(other)}"] if other else []),
-        f"{python} test_ticket_service.py           # is everything set up?",
-        f"{python} manage.py ticket_doctor          # do tickets and files agree?",
-        f"{python} manage.py publish_tickets        # make what is still owed, now",
-        f"{python} manage.py createsuperuser        # an operator, who sees everything",
+        f"{python} test_ticket_service.py           # self-test",
+        f"{python} manage.py ticket_doctor          # check that database and storage agree",
+        f"{python} manage.py publish_tickets        # make all pending files now",
+        f"{python} manage.py createsuperuser        # an operator account",
     ]
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2):  # noqa: S310 # http, this machine
             return True

@@ -175,7 +175,7 @@ def test_it_starts_shows_the_way_and_stops_completely(demo: Demo) -> None:
 
 
 def test_it_can_be_stopped_while_it_starts(demo: Demo) -> None:
-    demo.wait_for("cloudlet answers")
+    demo.wait_for("cloudlet responds")
     demo.process.send_signal(signal.SIGTERM)
 
     assert demo.end() == 0, demo.output
@@ -185,7 +185,7 @@ def test_it_can_be_stopped_while_it_starts(demo: Demo) -> None:
 
 
 def test_when_one_part_dies_it_says_so_and_stops_the_rest(demo: Demo) -> None:
-    demo.wait_for("cloudlet answers")
+    demo.wait_for("cloudlet responds")
     cloudlet = next(pid for pid, command in demo.processes().items() if "-m cloudlet" in command)
     os.kill(cloudlet, signal.SIGKILL)
 
@@ -248,7 +248,7 @@ def test_with_an_account_no_cloudlet_is_started_and_its_port_is_nobodys_business
         account["CLOUDINARY_UPLOAD_PREFIX"] = f"http://127.0.0.1:{account_server.getsockname()[1]}"
         demo = Demo(tmp_path, CLOUDLET_PORT=str(taken.getsockname()[1]), **account)
         try:
-            demo.wait_for("web answers")
+            demo.wait_for("web responds")
             assert "cloudlet" not in demo.output
             demo.process.send_signal(signal.SIGINT)
             assert demo.end() == 0, demo.output
