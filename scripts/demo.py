@@ -36,10 +36,9 @@ def main() -> int:
     sys.path.insert(0, str(BACKEND))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     os.environ["PYTHONUNBUFFERED"] = "1"
-    signal.signal(signal.SIGHUP, _as_terminate)  # closing the terminal must not leave servers running
     try:
         django.setup()
-        if problem := _port_problem():
+        if problem := port_problem():
             say(f"✗ {problem}")
             return 1
         demo = _prepare()
@@ -49,8 +48,16 @@ def main() -> int:
     except KeyboardInterrupt:
         say("\nStopped before anything was started.")
         return 130
-    commands = _commands()
-    supervisor = Manager(printer=DemoPrinter(len(commands), Announcer(demo)))
+    return supervise(commands(), Announcer(demo))
+
+
+def supervise(commands: dict[str, list[str]], announcer: Announcer) -> int:
+    """Start the commands, by name, and stop all when one ends or a signal arrives. Return the exit code.
+
+    The announcer is started when all processes are.
+    """
+    signal.signal(signal.SIGHUP, _as_terminate)  # closing the terminal must not leave servers running
+    supervisor = Manager(printer=DemoPrinter(len(commands), announcer))
     for name, command in commands.items():
         supervisor.add_process(name, f"exec {shlex.join(command)}", cwd=str(BACKEND))
     say(f"  starting {', '.join(commands)} ...")
@@ -72,7 +79,7 @@ def _as_terminate(_number: int, _frame: types.FrameType | None) -> None:
 # -- Before anything starts --------------------------------------------------------------------------------------
 
 
-def _port_problem() -> str:
+def port_problem() -> str:
     """Return a message about a port that is not free, or an empty string if all are."""
     from django.conf import settings
 
@@ -135,22 +142,23 @@ def _prepare():  # type: ignore[no-untyped-def] # Demo: its module can be import
     return demo
 
 
-def _commands() -> dict[str, list[str]]:
+def commands() -> dict[str, list[str]]:
+    """Return the command lines of the processes, by name."""
     from django.conf import settings
 
     python, account = [sys.executable, "-m"], settings.CLOUDINARY_ACCOUNT
-    commands = {}
+    lines: dict[str, list[str]] = {}
     if account.is_cloudlet:
-        commands["cloudlet"] = [*python, "cloudlet", "--host", "127.0.0.1", "--port", str(settings.CLOUDLET_PORT)]
-        commands["cloudlet"] += ["--data", str(settings.VAR_DIR / "cloudlet"), "--cloud", account.cloud_name]
-        commands["cloudlet"] += ["--key", account.api_key]  # its API secret is in its data folder
-    commands["web"] = [*python, "granian", "--interface", "wsgi", "config.wsgi:application", "--host", "127.0.0.1"]
-    commands["web"] += ["--port", str(settings.PORT), "--blocking-threads", "4", "--log-level", "warning"]
-    commands["web"] += ["--workers-kill-timeout", "3"]  # Ctrl-C may come before it is ready
+        lines["cloudlet"] = [*python, "cloudlet", "--host", "127.0.0.1", "--port", str(settings.CLOUDLET_PORT)]
+        lines["cloudlet"] += ["--data", str(settings.VAR_DIR / "cloudlet"), "--cloud", account.cloud_name]
+        lines["cloudlet"] += ["--key", account.api_key]  # its API secret is in its data folder
+    lines["web"] = [*python, "granian", "--interface", "wsgi", "config.wsgi:application", "--host", "127.0.0.1"]
+    lines["web"] += ["--port", str(settings.PORT), "--blocking-threads", "4", "--log-level", "warning"]
+    lines["web"] += ["--workers-kill-timeout", "3"]  # Ctrl-C may come before it is ready
     # Threads: the work mostly waits for storage. The filesystem broker has no broadcasts, hence --without-*.
     # Celery's warning about running as root does not matter on a machine for trying things out.
     unwarned = [sys.executable, "-W", "ignore:You're running the worker", "-m"]
-    commands["worker"] = [
+    lines["worker"] = [
         *unwarned,
         "celery",
         "-A",
@@ -163,9 +171,9 @@ def _commands() -> dict[str, list[str]]:
         "-l",
         "WARNING",
     ]
-    commands["worker"] += ["--pool", "threads", "--concurrency", "2", "--without-gossip", "--without-mingle"]
-    commands["worker"] += ["--without-heartbeat"]
-    return commands
+    lines["worker"] += ["--pool", "threads", "--concurrency", "2", "--without-gossip", "--without-mingle"]
+    lines["worker"] += ["--without-heartbeat"]
+    return lines
 
 
 # -- While it runs -----------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.test import override_settings
+from hypothesis import settings as settings_of_hypothesis
 
 from apps.core.jobs import dispatch
 from apps.storage import gateway
@@ -29,6 +30,13 @@ LONGEST_FIRST = (
     "test_containers.py",
     "test_metrics.py",
 )
+
+
+# How many examples tests of properties try. `make test-fast` and `make soak` choose by HYPOTHESIS_PROFILE.
+settings_of_hypothesis.register_profile("fast", max_examples=20, derandomize=True)
+settings_of_hypothesis.register_profile("default", max_examples=100, derandomize=True)
+settings_of_hypothesis.register_profile("soak", max_examples=2000)
+settings_of_hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.hookimpl(trylast=True)  # after the order was shuffled

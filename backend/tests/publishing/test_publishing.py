@@ -201,7 +201,7 @@ def test_attempts_end_at_the_configured_number(settings: Any) -> None:
         (200, "The answer makes no sense"),
     ],
 )
-@pytest.mark.parametrize("limit", [1, 3, 20])
+@pytest.mark.parametrize("limit", [1, 4])
 def test_no_outage_is_so_long_that_a_ticket_is_given_up(
     cloudlet: RunningCloudlet, settings: Any, status: int | None, reason: str, limit: int
 ) -> None:

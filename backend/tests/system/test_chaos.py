@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from apps.events.models import EventTicket
 from cloudlet.testing import RunningCloudlet
@@ -16,6 +17,8 @@ from tests.workers import sending_to
 from .chaos.run import Chaos
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+if connection.vendor == "sqlite":  # where several workers belong on PostgreSQL, it is tried in the soak only
+    pytestmark.append(pytest.mark.soak)
 
 
 @pytest.fixture
@@ -41,6 +44,7 @@ def test_whatever_dies_the_jobs_of_every_kind_are_done_and_nothing_is_left_over(
     assert chaos.uploads["cut off"] > 0
 
 
+@pytest.mark.soak
 def test_without_the_sweep_tickets_are_lost(cloudlet: RunningCloudlet, broker: Broker) -> None:
     """The negative control: a broker that dies takes along what nobody else remembers."""
     chaos = Chaos(cloudlet, broker, seed=1, tickets=40, seconds=4, has_sweep=False)

@@ -9,10 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import module_from_spec, spec_from_file_location
 from io import StringIO
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +35,19 @@ from tests.environment import free_port
 
 LAUNCHER = Path(__file__).resolve().parents[3] / "scripts" / "demo.py"
 START_TIMEOUT_S = 120
+
+
+def _imported() -> Any:
+    """Import the launcher, which is a script outside the packages."""
+    spec = spec_from_file_location("demo_script", LAUNCHER)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+demo_script = _imported()
 
 
 # -- What it makes -----------------------------------------------------------------------------------------------
@@ -86,7 +105,9 @@ def test_the_command_prints_the_sign_ins_and_the_tickets() -> None:
 class Demo:
     """A launcher in a process of its own, with ports and a folder of its own."""
 
-    def __init__(self, folder: Path, stdout: IO[bytes] | None = None, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, stdout: IO[bytes] | None = None, command: Sequence[str] = (), **environment: str
+    ) -> None:
         self.port, self.cloudlet_port = free_port(), free_port()
         self.marker = f"ADMIT_VAR_DIR={folder}"
         self.log = folder / "demo.log"
@@ -95,7 +116,10 @@ class Demo:
         own |= {**ports, **environment}
         output = stdout if stdout is not None else self.log.open("wb")
         self.process = subprocess.Popen(
-            [sys.executable, str(LAUNCHER)], stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **own}
+            command or [sys.executable, str(LAUNCHER)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **own},
         )
         if stdout is None:
             output.close()
@@ -174,50 +198,10 @@ def test_it_starts_shows_the_way_and_stops_completely(demo: Demo) -> None:
     demo.wait_until_all_are_gone()
 
 
-def test_it_can_be_stopped_while_it_starts(demo: Demo) -> None:
-    demo.wait_for("cloudlet responds")
-    demo.process.send_signal(signal.SIGTERM)
-
-    assert demo.end() == 0, demo.output
-    assert "Everything is stopped." in demo.output
-    assert "stopped by itself" not in demo.output
-    demo.wait_until_all_are_gone()
+# -- What it refuses, before anything starts -----------------------------------------------------------------------
 
 
-def test_when_one_part_dies_it_says_so_and_stops_the_rest(demo: Demo) -> None:
-    demo.wait_for("cloudlet responds")
-    cloudlet = next(pid for pid, command in demo.processes().items() if "-m cloudlet" in command)
-    os.kill(cloudlet, signal.SIGKILL)
-
-    assert demo.end() == 1
-    assert "✗ cloudlet stopped by itself, with exit code -9. Stopping the rest." in demo.output
-    demo.wait_until_all_are_gone()
-
-
-def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        demo = Demo(tmp_path, CLOUDLET_PORT=str(port))
-        try:
-            assert demo.end() == 1
-        finally:
-            demo.clean_up()
-    assert demo.output == (
-        f"✗ Port {port}, for cloudlet, is taken by another program. "
-        f"Choose another: make demo PORT={demo.port} CLOUDLET_PORT={port + 1}\n"
-    )
-
-
-def test_one_port_for_both_servers_is_refused(tmp_path: Path) -> None:
-    demo = Demo(tmp_path, PORT="8311", CLOUDLET_PORT="8311")
-    assert demo.end() == 1
-    assert demo.output == (
-        "✗ PORT and CLOUDLET_PORT are both 8311, but each server needs its own. "
-        "Try: make demo PORT=8311 CLOUDLET_PORT=8312\n"
-    )
-
-
-@pytest.mark.parametrize("port", ["99999", "0", "abc"])
+@pytest.mark.parametrize("port", ["99999", "abc"])
 def test_what_is_no_port_is_refused_in_one_line(port: str, tmp_path: Path) -> None:
     demo = Demo(tmp_path, PORT=port)
     assert demo.end() == 1
@@ -226,44 +210,95 @@ def test_what_is_no_port_is_refused_in_one_line(port: str, tmp_path: Path) -> No
     assert "PORT" in line
 
 
-def test_another_web_server_is_not_taken_for_one_of_ours(tmp_path: Path) -> None:
-    (tmp_path / "cloudlet").mkdir()  # which its listing names
-    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "0", "--directory", str(tmp_path)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
-    try:
-        assert server.stdout is not None
-        port = server.stdout.readline().partition("port ")[2].split()[0]
-        demo = Demo(tmp_path, CLOUDLET_PORT=port)
-        assert demo.end() == 1
-        assert "is taken by another web server" in demo.output
-    finally:
-        server.terminate()
-        server.wait(10)
-        server.stdout.close()
+def test_a_port_in_use_is_named_with_the_way_out(settings: Any) -> None:
+    settings.PORT = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        settings.CLOUDLET_PORT = port = listener.getsockname()[1]
+        assert demo_script.port_problem() == (
+            f"Port {port}, for cloudlet, is taken by another program. "
+            f"Choose another: make demo PORT={settings.PORT} CLOUDLET_PORT={port + 1}"
+        )
 
 
-def test_with_an_account_no_cloudlet_is_started_and_its_port_is_nobodys_business(tmp_path: Path) -> None:
-    account = {"CLOUDINARY_CLOUD_NAME": "demo", "CLOUDINARY_API_KEY": "1", "CLOUDINARY_API_SECRET": "not-a-secret"}
-    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as account_server:
-        account["CLOUDINARY_UPLOAD_PREFIX"] = f"http://127.0.0.1:{account_server.getsockname()[1]}"
-        demo = Demo(tmp_path, CLOUDLET_PORT=str(taken.getsockname()[1]), **account)
+def test_one_port_for_both_servers_is_refused(settings: Any) -> None:
+    settings.PORT = settings.CLOUDLET_PORT = 8311
+    assert demo_script.port_problem() == (
+        "PORT and CLOUDLET_PORT are both 8311, but each server needs its own. "
+        "Try: make demo PORT=8311 CLOUDLET_PORT=8312"
+    )
+
+
+def test_another_web_server_is_not_taken_for_one_of_ours(settings: Any, tmp_path: Path) -> None:
+    (tmp_path / "cloudlet").mkdir()  # the listing contains the name
+    listing = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    settings.PORT = free_port()
+    with ThreadingHTTPServer(("127.0.0.1", 0), listing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        settings.CLOUDLET_PORT = server.server_port
         try:
-            demo.wait_for("web responds")
-            assert "cloudlet" not in demo.output
-            demo.process.send_signal(signal.SIGINT)
-            assert demo.end() == 0, demo.output
+            assert "is taken by another web server" in demo_script.port_problem()
         finally:
-            demo.clean_up()
+            server.shutdown()
+            thread.join()
 
 
-def test_when_nobody_reads_its_output_it_stops(tmp_path: Path) -> None:
-    reader, writer = os.pipe()
-    with open(reader, "rb") as output:
-        with open(writer, "wb") as end:
-            demo = Demo(tmp_path, stdout=end)
-        output.readline()
+def test_with_an_account_no_cloudlet_is_started_and_its_port_does_not_matter(settings: Any) -> None:
+    assert list(demo_script.commands()) == ["cloudlet", "web", "worker"]
+    settings.CLOUDINARY_ACCOUNT = replace(settings.CLOUDINARY_ACCOUNT, is_cloudlet=False)
+    settings.PORT = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        settings.CLOUDLET_PORT = listener.getsockname()[1]
+        assert demo_script.port_problem() == ""
+    assert list(demo_script.commands()) == ["web", "worker"]
+
+
+# -- Its supervisor, with small programs instead of servers ----------------------------------------------------------
+
+SUPERVISED = """
+import sys, threading
+import demo
+first = [sys.executable, "-uc", "import time; print('first runs'); time.sleep({seconds})"]
+second = [sys.executable, "-uc", "import time\\nfor n in range(6000): print('second runs'); time.sleep(0.1)"]
+announcer = threading.Thread(daemon=True, target=lambda: demo.say("announced"))
+announcer.cancelled = threading.Event()
+sys.exit(demo.supervise({{"first": first, "second": second}}, announcer))
+"""
+
+
+@contextmanager
+def supervised(folder: Path, seconds: float = 600, **options: Any) -> Iterator[Demo]:
+    code = SUPERVISED.format(seconds=seconds)
+    demo = Demo(folder, command=[sys.executable, "-c", code], PYTHONPATH=str(LAUNCHER.parent), **options)
     try:
-        demo.process.wait(timeout=60)
-        demo.wait_until_all_are_gone()
+        yield demo
     finally:
         demo.clean_up()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_stops_every_process(number: signal.Signals, tmp_path: Path) -> None:
+    with supervised(tmp_path) as demo:
+        demo.wait_for("first runs")
+        demo.process.send_signal(number)
+        assert demo.end() == 0, demo.output
+        assert "Everything is stopped." in demo.output
+        assert "stopped by itself" not in demo.output
+        demo.wait_until_all_are_gone()
+
+
+def test_when_one_process_dies_it_says_so_and_stops_the_others(tmp_path: Path) -> None:
+    with supervised(tmp_path, seconds=0.2) as demo:
+        assert demo.end() == 1
+        assert "✗ first stopped by itself, with exit code 0. Stopping the rest." in demo.output
+        demo.wait_until_all_are_gone()
+
+
+def test_when_the_reader_of_its_output_goes_away_it_stops(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    with open(reader, "rb") as output:
+        with open(writer, "wb") as end, supervised(tmp_path, stdout=end) as demo:
+            output.readline()
+            output.close()
+            demo.process.wait(timeout=60)
+            demo.wait_until_all_are_gone()

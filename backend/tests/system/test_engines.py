@@ -58,17 +58,17 @@ def ready() -> int:
 
 
 def test_tickets_that_are_issued_become_ready(cloudlet: RunningCloudlet, broker: str) -> None:
-    """Two workers, as on many machines; 320 tickets for a crowd, one for a buyer who waits for it."""
+    """Two workers, as on many machines; 160 tickets for a crowd, one for a buyer who waits for it."""
     latency = {"call": "upload", "kind": "latency", "ms": 250}
     with faults(cloudlet, [latency]), working(broker, "interactive"), working(broker, "bulk"):
         first = make_ticket()
         wait_until(lambda: ready() == 1, 90, "the first ticket ready")
         assert queues.queue_length(bulk=False) == 0
-        issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(320)])
+        issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(160)])
         single = make_ticket()
         wait_until(lambda: EventTicket.objects.get(pk=single.pk).state == State.READY, 90, "the buyer's ticket ready")
-        assert ready() < 322, "the buyer did not wait for the crowd"
-        wait_until(lambda: ready() == 322, 120, "the crowd's tickets ready")
+        assert ready() < 162, "the buyer did not wait for the crowd"
+        wait_until(lambda: ready() == 162, 120, "the crowd's tickets ready")
     first.refresh_from_db()
     assert codes_in_png(gateway.fetch(gateway.QR_CODE, first.qr_code_cloudinary_id, first.qr_code_version))
 
