@@ -1,1 +1,1 @@
-"""The HTTP API under /api/: HTTP in, one call of the domain, HTTP out."""
+"""The HTTP API under /api/. Views parse the request, call the domain once and serialise the result."""

@@ -1,4 +1,4 @@
-"""Puts the API together, and completes the OpenAPI document that describes it."""
+"""Assemble the API and complete its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Any
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
-from . import door, tickets, wallets
+from . import checkin, tickets, wallets
 from .authentication import SessionCookie, SessionToken
 from .errors import STANDARD, install_error_handlers
 
 VERSION = "1"
 DESCRIPTION = """\
-Tickets for their holders' apps, for organisers and for the door.
+Tickets for holders' apps, for organisers and for check-in.
 
-**Signing in.** Apps sign in under [`/_allauth/app/v1/`](/_allauth/openapi.json) and send the session token they get
-as `X-Session-Token`. Pages of this site use their session cookie, and `X-CSRFToken` with every POST.
+**Signing in.** Apps sign in under [`/_allauth/app/v1/`](/_allauth/openapi.json) and send the session token from the
+response in the `X-Session-Token` header. Pages of this site use the session cookie, and send `X-CSRFToken` with every
+POST.
 
-**Errors** all have the same shape: `{"error": {"code", "message", "details"}}`. `code` is for programs and stable,
-`message` is for people.
+**Errors** all have the same shape: `{"error": {"code", "message", "details"}}`. `code` is stable and meant for
+programs, `message` is meant for people.
 
-**Times** are ISO 8601. An event's own times carry its time zone's offset, all others are in UTC.
+**Times** are ISO 8601. An event's times carry the offset of its time zone. All other times are in UTC.
 """
 
 
@@ -36,7 +37,7 @@ class AdmitAPI(NinjaAPI):
 
 
 def _completed(responses: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    """The responses in order, those that are errors with the code and the text that stand for the status."""
+    """Return the responses sorted by status, with the standard code and message as the example of each error."""
     completed: dict[str, Any] = {}
     for status in sorted({*responses, 500}):
         response = responses.get(status) or {"content": {"application/json": {"schema": _ERROR_SCHEMA}}}
@@ -65,4 +66,4 @@ api = AdmitAPI(
 install_error_handlers(api)
 api.add_router("/events/", tickets.router)
 api.add_router("/events/", wallets.router)
-api.add_router("/events/", door.router)
+api.add_router("/events/", checkin.router)

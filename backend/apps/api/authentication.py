@@ -1,4 +1,4 @@
-"""Who is asking: an app by its session token, a browser by its session cookie."""
+"""Authenticate apps by their session token and browsers by their session cookie."""
 
 from __future__ import annotations
 
@@ -19,34 +19,37 @@ TOKEN_HEADER = "X-Session-Token"  # noqa: S105 # the name of a header
 
 
 class SignedInRequest(HttpRequest):
-    """A request that has passed authentication: `auth` is the person, however they signed in."""
+    """An authenticated request. `auth` is the user, for both ways of signing in."""
 
     auth: User
 
 
 class SessionToken(XSessionTokenAuth):  # type: ignore[misc]
-    """The token that the headless API hands out when an app signs in; dead as soon as the app signs out."""
+    """The session token that allauth's headless API returns at sign-in. Signing out invalidates it."""
 
     openapi_in = "header"
     openapi_name = TOKEN_HEADER
-    openapi_description = "For apps: `meta.session_token` of the sign-in under `/_allauth/app/v1/`."
+    openapi_description = "For apps: `meta.session_token` from the sign-in under `/_allauth/app/v1/`."
 
     def get_session_token(self, request: HttpRequest) -> str | None:
         token = request.headers.get(TOKEN_HEADER, "")
-        return token if token.isalnum() else None  # PostgreSQL can't even look for a text with a NUL in it
+        return token if token.isalnum() else None  # PostgreSQL raises an error for a text that contains NUL
 
 
 class SessionCookie(AuthBase):
-    """The cookie of a signed-in browser. A request that changes something needs the CSRF token as well."""
+    """The session cookie of a browser. Unsafe methods also need the CSRF token.
+
+    Raises ApiError 403 with the code `csrf_failed` when that is missing or wrong.
+    """
 
     openapi_type = "apiKey"
     openapi_in = "cookie"
     openapi_name = settings.SESSION_COOKIE_NAME
-    openapi_description = "For pages of this site: the session, and `X-CSRFToken` with every POST."
-    csrf = True  # tells the documentation page to send the token
+    openapi_description = "For pages of this site: the session cookie, and `X-CSRFToken` with every POST."
+    csrf = True  # makes the documentation page send the token
 
     def __call__(self, request: HttpRequest) -> User | None:
-        # A token that is no longer valid must not silently fall back to somebody's cookie.
+        # An expired token must not silently fall back to the cookie, which may belong to another user.
         if TOKEN_HEADER in request.headers or not request.user.is_authenticated:
             return None
         if check_csrf(request) is not None:

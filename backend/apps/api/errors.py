@@ -1,4 +1,4 @@
-"""Errors of the API: one shape for all of them, whoever raises them and wherever."""
+"""Errors of the API: their shape, their standard messages, and the handlers that turn exceptions into responses."""
 
 from __future__ import annotations
 
@@ -20,42 +20,44 @@ logger = logging.getLogger("apps.events.api.errors")
 
 
 class ErrorDetail(Schema):
-    """What is wrong with one part of a request."""
+    """A problem with one field of the request."""
 
-    field: str = Field(description="Where: `path`, `query` or `body`, a dot, and the name.", examples=["query.limit"])
-    message: str = Field(description="What is wrong with it.", examples=["Input should be less than or equal to 100"])
+    field: str = Field(
+        description="`path`, `query` or `body`, followed by a dot and the name.", examples=["query.limit"]
+    )
+    message: str = Field(description="The problem.", examples=["Input should be less than or equal to 100"])
 
 
 class Error(Schema):
-    code: str = Field(description="For programs; its meaning never changes.", examples=["invalid"])
-    message: str = Field(description="For people: what happened, and what to do about it.")
-    details: list[ErrorDetail] = Field(description="For `invalid`: every part of the request that is wrong.")
+    code: str = Field(description="For programs. The meaning of a code never changes.", examples=["invalid"])
+    message: str = Field(description="For people: what happened and what to do.")
+    details: list[ErrorDetail] = Field(description="With `invalid`: every invalid field. Empty with all other codes.")
 
 
 class ErrorOut(Schema):
-    """The body of every answer with a status of 400 and above."""
+    """The body of every response with a status of 400 or above."""
 
     error: Error
 
 
-# The code and the text of a status that nothing more particular is known about.
+# The default code and message of each status.
 STANDARD: dict[int, tuple[str, str]] = {
-    400: ("bad_request", "The request can't be read. Is its body valid JSON?"),
+    400: ("bad_request", "The request can't be parsed. Check that its body is valid JSON."),
     401: ("not_signed_in", "Sign in first: send X-Session-Token, or the cookie of a signed-in browser."),
-    403: ("forbidden", "You may not do this."),
-    404: ("not_found", "There is nothing here, or it is not yours to see."),
-    405: ("method_not_allowed", "This address does not know this method; the Allow header lists those it knows."),
-    409: ("conflict", "The ticket is not in a state in which this can be done."),
+    403: ("forbidden", "You don't have permission to do this."),
+    404: ("not_found", "This does not exist, or you don't have access to it."),
+    405: ("method_not_allowed", "This URL does not support this method. The Allow header lists those it supports."),
+    409: ("conflict", "The state of the ticket does not allow this."),
     413: ("too_large", "The request is too large."),
     422: ("invalid", "Parts of the request are invalid; see details."),
     429: ("too_many_requests", "Too many requests. Try again after the seconds in the Retry-After header."),
-    500: ("internal_error", "Something went wrong on our side. It was written to the log; try again later."),
-    503: ("unavailable", "The service is not available now. Try again later."),
+    500: ("internal_error", "Something went wrong on our side. The error was logged. Try again later."),
+    503: ("unavailable", "The service is unavailable. Try again later."),
 }
 
 
 class ApiError(Exception):
-    """An answer that is an error. `code` and `message` default to those of the status."""
+    """An error response. `code` and `message` default to those of the status in `STANDARD`."""
 
     def __init__(self, status: int, message: str = "", *, code: str = "") -> None:
         self.status = status
@@ -72,6 +74,7 @@ def error_response(
     details: list[dict[str, str]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
+    """Return an error in the shape of `ErrorOut`. `code` and `message` default to those of the status in `STANDARD`."""
     standard_code, standard_message = STANDARD.get(status, ("error", HTTPStatus(status).phrase))
     error = {"code": code or standard_code, "message": message or standard_message, "details": details or []}
     response = Response({"error": error}, status=status, headers=headers)
@@ -81,7 +84,7 @@ def error_response(
 
 
 def declared(*statuses: int) -> dict[int, type[ErrorOut]]:
-    """The statuses' entries for an operation's `response=`."""
+    """Return the entries of these error statuses for the `response=` argument of an operation."""
     return dict.fromkeys(statuses, ErrorOut)
 
 
@@ -112,7 +115,10 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def _field(location: tuple[str | int, ...]) -> str:
-    """`("body", "payload", "reissue")`, as pydantic says it with the name of our parameter in it -> `body.reissue`."""
+    """Return a location of pydantic's for clients, without the name of the view's parameter.
+
+    `("body", "payload", "reissue")` becomes `body.reissue`.
+    """
     source, *rest = location
     if source == "body":
         rest = rest[1:]
@@ -120,7 +126,7 @@ def _field(location: tuple[str | int, ...]) -> str:
 
 
 def _internal_error(request: HttpRequest, error: Exception) -> HttpResponse:
-    """Nothing of the error is shown; it is logged, and signalled to whatever watches for errors."""
+    """Log the exception and send Django's signal for error trackers. The response reveals no details."""
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
     got_request_exception.send(sender=NinjaAPI, request=request)
     return error_response(500)

@@ -1,4 +1,4 @@
-"""What every answer under /api/ has in common, also where no view was reached: its shape, its methods, its headers."""
+"""Give every response under /api/ the same error shape, HTTP methods and headers, even if no view was reached."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOCUMENTATION_POLICY = (
 
 
 class ApiMiddleware:
-    """Stands first in MIDDLEWARE, so that it also sees what other middleware answers."""
+    """First in MIDDLEWARE, so that it also sees the responses of other middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -31,42 +31,43 @@ class ApiMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path_info.startswith(PREFIX):
             return self.get_response(request)
-        asked_for = request.method
-        if asked_for == "HEAD":
+        method = request.method
+        if method == "HEAD":
             request.method = "GET"
-        _forgive_missing_slash(request)
+        _append_missing_slash(request)
         response = self.get_response(request)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and "Allow" in response:
-            response = _instead_of(response, _with_methods(asked_for, response["Allow"]))
+            response = _replaced(response, _method_response(method, response["Allow"]))
         elif response.status_code >= HTTPStatus.BAD_REQUEST and not _is_json(response):
-            response = _instead_of(response, error_response(response.status_code))
+            response = _replaced(response, error_response(response.status_code))
         _add_headers(response)
-        if asked_for == "HEAD" and isinstance(response, HttpResponse):
+        if method == "HEAD" and isinstance(response, HttpResponse):
             response["Content-Length"] = str(len(response.content))
             response.content = b""
         return response
 
 
-def _forgive_missing_slash(request: HttpRequest) -> None:
+def _append_missing_slash(request: HttpRequest) -> None:
     """Serve `.../admit` as `.../admit/`: a redirect would turn a POST into a GET."""
     if not is_valid_path(request.path_info) and is_valid_path(request.path_info + "/"):
         request.path_info += "/"
 
 
-def _with_methods(asked_for: str | None, allowed: str) -> HttpResponse:
+def _method_response(requested: str | None, allowed: str) -> HttpResponse:
+    """Return the response to OPTIONS, or 405 for any other method. Both list the allowed methods."""
     methods = {method.strip() for method in allowed.split(",")} | {"OPTIONS"}
     if "GET" in methods:
         methods.add("HEAD")
     headers = {"Allow": ", ".join(sorted(methods))}
-    if asked_for == "OPTIONS":
-        nothing = HttpResponse(status=HTTPStatus.NO_CONTENT, headers=headers)
-        del nothing["Content-Type"]
-        return nothing
+    if requested == "OPTIONS":
+        response = HttpResponse(status=HTTPStatus.NO_CONTENT, headers=headers)
+        del response["Content-Type"]
+        return response
     return error_response(HTTPStatus.METHOD_NOT_ALLOWED, headers=headers)
 
 
-def _instead_of(response: HttpResponseBase, replacement: HttpResponse) -> HttpResponse:
-    """The replacement, with the headers that other middleware has given the response."""
+def _replaced(response: HttpResponseBase, replacement: HttpResponse) -> HttpResponse:
+    """Return the replacement with the cookies and headers that other middleware has set on the response."""
     for name, value in response.items():
         if name.lower() not in ("content-length", "content-type"):
             replacement.headers.setdefault(name, value)
@@ -84,6 +85,6 @@ def _add_headers(response: HttpResponseBase) -> None:
     if not response.has_header("Cache-Control"):
         response["Cache-Control"] = "private, no-store"
     if "public" in response["Cache-Control"]:
-        response.headers.pop("Vary", None)  # the same for everybody, in every language
+        response.headers.pop("Vary", None)  # the same for every user and language
     else:
         patch_vary_headers(response, ("Cookie", TOKEN_HEADER))

@@ -1,4 +1,4 @@
-"""What the API takes and gives, with the descriptions and examples that its documentation shows."""
+"""Request and response schemas, with the descriptions and examples for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic.config import JsonDict
 from apps.checkin.admission import Verdict
 from apps.events.models import EventTicket
 
-from .paging import PageQuery
+from .pagination import PageQuery
 
 EVENT_EXAMPLE: JsonDict = {
     "id": 1,
@@ -53,14 +53,15 @@ TICKET_EXAMPLE: JsonDict = {
 class EventOut(Schema):
     id: int
     title: str
-    starts_at: datetime = Field(description="With the offset of the event's own time zone at that moment.")
+    starts_at: datetime = Field(description="Carries the offset of the event's time zone at that moment.")
     ends_at: datetime | None
     doors_at: datetime | None = Field(description="When the doors open.")
     time_zone: str = Field(description="IANA name of the event's time zone.")
     venue: str
     address: str
     cover_url: str | None = Field(
-        description="The event's picture. Needs no sign-in, and never changes: another picture has another address."
+        description="The event's picture. Needs no sign-in. The content of a URL never changes: a new picture gets a "
+        "new URL."
     )
 
 
@@ -70,56 +71,57 @@ class HolderOut(Schema):
 
 
 class TicketOut(Schema):
-    """A ticket as the asker may see it. Door staff see neither code, nor files, nor e-mail address."""
+    """A ticket. Fields that you may not see are null: door staff get no code, no files and no e-mail address."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [TICKET_EXAMPLE]})
 
     ticket_id: UUID
     event: EventOut
     holder: HolderOut
-    quantity: int = Field(description="How many people the ticket admits, all at once.")
+    quantity: int = Field(description="The number of people that the ticket admits, all at once.")
     ticket_type: str | None
     order_reference: str
     state: EventTicket.State = Field(
-        description="Of the files: `pending` (being made), `ready`, or `failed` (tried again by itself). The code is "
-        "valid in each of them."
+        description="The state of the files: `pending` (being created), `ready`, or `failed` (the server retries if "
+        "that can help). The code is valid in every state."
     )
-    reason: str | None = Field(description="Why the last attempt to make the files failed; for organisers only.")
+    reason: str | None = Field(description="Why the last attempt to create the files failed. For organisers only.")
     code: str | None = Field(
-        description="The QR code's own text: draw it when there is no picture yet, or no reception. Treat it as "
-        "opaque; when it changes, every earlier code of this ticket is dead. Null for door staff."
+        description="The text of the QR code. Draw it yourself while there is no picture or no network. Treat it as "
+        "opaque. When it changes, all earlier codes of this ticket are invalid. Null for door staff."
     )
-    qr_code_url: str | None = Field(description="PNG, 300 x 300; null while there is none that carries this code.")
-    pdf_ticket_url: str | None = Field(description="PDF; null while there is none that carries this code.")
+    qr_code_url: str | None = Field(description="PNG, 300 x 300 pixels. Null while there is no file with this code.")
+    pdf_ticket_url: str | None = Field(description="PDF. Null while there is no file with this code.")
     apple_wallet_url: str | None = Field(
-        description="The pass for Apple Wallet, fetched with the same sign-in; null where none are offered."
+        description="The pass for Apple Wallet. Send the same credentials. Null if the server offers no such passes."
     )
     google_wallet_url: str | None = Field(
-        description="Leads to Google, which saves the pass, with the same sign-in; null where none are offered."
+        description="Redirects to Google, which saves the pass. Send the same credentials. Null if the server offers "
+        "no such passes."
     )
     issued_at: datetime
-    used_at: datetime | None = Field(description="When its holder was let in.")
+    used_at: datetime | None = Field(description="When the holder was admitted. Null before.")
 
 
 class TicketPage(Schema):
     items: list[TicketOut] = Field(description="Newest first.")
-    next_cursor: str | None = Field(description="For the next page; null on the last one.")
+    next_cursor: str | None = Field(description="The cursor of the next page. Null on the last page.")
 
 
 class RegenerateIn(Schema):
-    # A misspelt wish must not pass for the wish's opposite.
+    # Refuse unknown fields: a misspelt `reissue` must not silently mean "keep the code".
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reissue": True}]})
 
     reissue: StrictBool = Field(
         False,
-        description="Also give the ticket a new code: earlier copies are refused, and earlier links stop working. "
-        "Organisers only.",
+        description="Also give the ticket a new code. Earlier copies are refused, and earlier links stop working. For "
+        "organisers only.",
     )
 
 
 def _without_nul(text: str) -> str:
     if "\x00" in text:
-        raise ValueError("Must not contain the character NUL.")
+        raise ValueError("Must not contain NUL characters.")
     return text
 
 
@@ -128,18 +130,18 @@ class EventTicketsQuery(PageQuery):
     search: Annotated[str, AfterValidator(_without_nul)] = Field(
         "",
         max_length=200,
-        description="Part of the holder's name, of the e-mail address or of the order reference; or a whole ticket id.",
+        description="Part of the holder's name, e-mail address or order reference, or a whole ticket id.",
     )
 
 
 class ScanIn(Schema):
-    """A code as it was scanned, character for character."""
+    """A scanned code. Send it unchanged, character for character."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"code": CODE_EXAMPLE, "event": 1}]})
 
     code: str = Field(max_length=100_000)
     event: StrictInt | None = Field(
-        None, description="Id of the event at whose door this is, to refuse tickets of others."
+        None, description="The id of the event that is being checked in. Tickets of other events are refused."
     )
 
 
@@ -150,15 +152,15 @@ class ScannedEventOut(Schema):
 
 
 class ScannedTicketOut(Schema):
-    """What the door needs to know of a ticket, and no more."""
+    """The part of a ticket that check-in needs."""
 
     ticket_id: UUID
     event: ScannedEventOut
     holder_name: str
-    quantity: int = Field(description="How many people to let in.")
+    quantity: int = Field(description="The number of people to admit.")
     ticket_type: str | None
     order_reference: str
-    used_at: datetime | None = Field(description="When somebody was let in with this ticket.")
+    used_at: datetime | None = Field(description="When the holder was admitted. Null before.")
 
 
 class VerdictOut(Schema):
@@ -183,11 +185,11 @@ class VerdictOut(Schema):
     )
 
     verdict: Verdict = Field(
-        description="`valid`; `used` before; `reissued` (a newer code exists, this one is dead); `wrong_event` (a "
-        "ticket of another event of your teams); `unknown` (no ticket of your teams' events)."
+        description="`valid`; `used` (admitted before); `reissued` (replaced by a newer code); `wrong_event` (a ticket "
+        "for another event of your teams); `unknown` (not a ticket for any event of your teams)."
     )
-    message: str = Field(description="The verdict for people.")
-    ticket: ScannedTicketOut | None = Field(description="Null when the verdict is `unknown`.")
+    message: str = Field(description="The verdict in words, for people.")
+    ticket: ScannedTicketOut | None = Field(description="Null if the verdict is `unknown`.")
 
 
 class KeysOut(Schema):
@@ -195,4 +197,6 @@ class KeysOut(Schema):
         json_schema_extra={"examples": [{"keys": {"0": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="}}]}
     )
 
-    keys: dict[str, str] = Field(description="Key id, as in the code's second byte -> Ed25519 public key in Base64.")
+    keys: dict[str, str] = Field(
+        description="Maps each key id (the second byte of a code) to its Ed25519 public key in Base64."
+    )

@@ -1,4 +1,4 @@
-"""How often one person may ask. Counted in Django's cache, so that all processes count together if they share one."""
+"""Rate limits per user, counted in Django's cache. Processes share a limit if they share a cache."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from ninja.throttling import BaseThrottle
 if TYPE_CHECKING:
     from .authentication import SignedInRequest
 
-MINUTE = 60
+MINUTE_SECONDS = 60
 
 
 class PerPerson(BaseThrottle):
-    """At most `settings.API_REQUESTS_A_MINUTE[scope]` requests of one person in each minute of the clock.
+    """A fixed-window limit: `settings.API_REQUESTS_A_MINUTE[scope]` requests of a user per clock minute.
 
-    Keeps no state in itself (Ninja shares one instance between threads) and counts by the cache's atomic increment.
+    Instances keep no state, because Ninja shares them between threads. The count is an atomic increment in the cache.
     """
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
 
     def allow_request(self, request: HttpRequest) -> bool:
-        person = cast("SignedInRequest", request).auth.pk
-        key = f"api-rate:{self.scope}:{person}:{int(time.time() // MINUTE)}"
-        cache.add(key, 0, timeout=2 * MINUTE)
+        user_pk = cast("SignedInRequest", request).auth.pk
+        key = f"api-rate:{self.scope}:{user_pk}:{int(time.time() // MINUTE_SECONDS)}"
+        cache.add(key, 0, timeout=2 * MINUTE_SECONDS)
         return cache.incr(key) <= settings.API_REQUESTS_A_MINUTE[self.scope]
 
     def wait(self) -> float:
-        """Seconds until the next minute begins."""
-        return math.ceil(MINUTE - time.time() % MINUTE)
+        """Return the seconds until the next minute begins."""
+        return math.ceil(MINUTE_SECONDS - time.time() % MINUTE_SECONDS)

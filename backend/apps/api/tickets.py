@@ -1,4 +1,4 @@
-"""Tickets, for their holders and for organisers."""
+"""Show, list and regenerate tickets, for holders and organisers."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from apps.publishing import requests
 
 from .authentication import SignedInRequest
 from .errors import ApiError, declared
-from .paging import PageQuery, page_of
-from .present import ticket_out, with_all_shown
+from .pagination import PageQuery, page_of
 from .schemas import EventTicketsQuery, RegenerateIn, TicketOut, TicketPage
+from .serializers import ticket_out, with_related
 from .throttling import PerPerson
 
 router = Router(tags=["Tickets"])
-ONE_YEAR = 365 * 24 * 3600
+ONE_YEAR_SECONDS = 365 * 24 * 3600
 
-# An answer may be kept, but is asked for again: with the ETag that costs a few bytes when nothing has changed.
+# Clients may store the response, but must revalidate it. With the ETag, an unchanged response costs a few bytes.
 revalidated = decorate_view(conditional_page, cache_control(private=True, no_cache=True))
 CONDITIONAL = {
     "parameters": [
@@ -37,11 +37,15 @@ CONDITIONAL = {
             "name": "If-None-Match",
             "schema": {"type": "string"},
             "required": False,
-            "description": "The ETag of the copy that you have; 304, with no body, says that it is still right.",
+            "description": "The ETag of your copy. If it is still current, the response is 304 with no body.",
         }
     ],
     "responses": {
-        200: {"headers": {"ETag": {"schema": {"type": "string"}, "description": "Send it back as If-None-Match."}}}
+        200: {
+            "headers": {
+                "ETag": {"schema": {"type": "string"}, "description": "Send it as If-None-Match with the next request."}
+            }
+        }
     },
 }
 
@@ -49,32 +53,35 @@ CONDITIONAL = {
 def readable_ticket(
     request: SignedInRequest, ticket_id: UUID, at_least: AccessLevel = AccessLevel.DOOR
 ) -> tuple[EventTicket, TicketAccess]:
-    """The ticket, if the asker may see so much of it. Raises ApiError 404."""
-    ticket = with_all_shown(EventTicket.objects.all()).filter(ticket_id=ticket_id).first()
+    """Return the ticket and what the user may do with it.
+
+    Raises ApiError 404 if there is no such ticket, or if the user's access level is below `at_least`.
+    """
+    ticket = with_related(EventTicket.objects.all()).filter(ticket_id=ticket_id).first()
     if ticket is not None:
         access = TicketAccess(request.auth, ticket)
         if access.level >= at_least:
             return ticket, access
-    raise ApiError(404, "There is no such ticket, or it is not yours to see.")
+    raise ApiError(404, "This ticket does not exist, or you don't have access to it.")
 
 
 @router.get(
     "ticket/{ticket_id}/",
     response={200: TicketOut, 304: None, **declared(401, 404, 422)},
     operation_id="get_ticket",
-    summary="A ticket",
+    summary="Get a ticket",
     openapi_extra=CONDITIONAL,
 )
 @revalidated
 def get_ticket(request: SignedInRequest, ticket_id: UUID) -> TicketOut:
-    """The ticket with its event, the code itself, and the URLs of both files.
+    """Return a ticket with its event, its code and the URLs of both files.
 
-    For its holder, the organiser's managers, the team's door staff (who see less: no code, files or e-mail address)
-    and Django staff with the permission to view tickets. For everybody else there is no such ticket.
+    For the holder, the managers of the organiser's team, the team's door staff (without code, files and e-mail
+    address), and Django staff with the permission to view tickets. Everyone else gets 404.
 
-    `qr_code_url` and `pdf_ticket_url` are null as long as there are no files that carry `code`; draw the code yourself
-    then. While files are made anew with the same code, the URLs of the old ones are given, which stay valid. After a
-    re-issue they are null until there are new files, and the earlier ones stop working.
+    `qr_code_url` and `pdf_ticket_url` are null until there are files with this `code`; until then, draw the code
+    yourself. While files are re-rendered with the same code, you get the URLs of the old files, which stay valid.
+    After a re-issue both URLs are null until the new files are ready, and the old URLs stop working.
     """
     ticket, access = readable_ticket(request, ticket_id)
     return ticket_out(ticket, access.level)
@@ -84,22 +91,25 @@ def get_ticket(request: SignedInRequest, ticket_id: UUID) -> TicketOut:
     "regenerate/{ticket_id}/",
     response={202: TicketOut, **declared(400, 401, 403, 404, 409, 422, 429)},
     operation_id="regenerate_ticket",
-    summary="Make a ticket's files anew",
+    summary="Re-render or re-issue a ticket",
     throttle=PerPerson("regenerate"),
 )
-def regenerate(request: SignedInRequest, ticket_id: UUID, wish: RegenerateIn | None = None) -> Status[TicketOut]:
-    """Both files are made anew and replace those on storage; this is answered before they are. The body is optional.
+def regenerate(request: SignedInRequest, ticket_id: UUID, options: RegenerateIn | None = None) -> Status[TicketOut]:
+    """Create both files of a ticket again and replace the stored ones. The body is optional.
 
-    The code stays the same, so every earlier copy stays valid. With `{"reissue": true}`, which is for organisers (and
-    Django staff with the permission to change tickets), the ticket gets a new code, and every earlier copy is refused
-    from this moment on; links to its earlier files answer 404 soon. A used ticket can't be re-issued: 409.
+    The response comes before the files are ready: poll the ticket until its `state` is `ready`. The code stays the
+    same, so all earlier copies stay valid.
+
+    With `{"reissue": true}` the ticket gets a new code. All earlier copies are refused at once, and the URLs of the
+    earlier files return 404 soon afterwards. This is for organisers and for Django staff with the permission to change
+    tickets. A used ticket can't be re-issued (409).
     """
     ticket, access = readable_ticket(request, ticket_id)
     if not access.may_rerender:
-        raise ApiError(403, "Only the ticket's holder and the organiser can have its files made anew.")
-    if wish is not None and wish.reissue:
+        raise ApiError(403, "Only the holder and the organiser can re-render a ticket.")
+    if options is not None and options.reissue:
         if not access.may_reissue:
-            raise ApiError(403, "Only the organiser can re-issue a ticket. Without `reissue` its files are made anew.")
+            raise ApiError(403, "Only the organiser can re-issue a ticket. Leave out `reissue` to re-render its files.")
         issuing.reissue(ticket)
         audit_log.note(request.auth, [ticket], audit_log.REISSUED)
     else:
@@ -111,14 +121,14 @@ def regenerate(request: SignedInRequest, ticket_id: UUID, wish: RegenerateIn | N
     "tickets/",
     response={200: TicketPage, 304: None, **declared(401, 422)},
     operation_id="list_own_tickets",
-    summary="Your own tickets",
+    summary="List your own tickets",
     openapi_extra=CONDITIONAL,
 )
 @revalidated
 def list_own_tickets(request: SignedInRequest, query: Query[PageQuery]) -> TicketPage:
-    """Tickets that were issued to your account, or to an e-mail address that you have confirmed. Newest first.
+    """Return the tickets issued to your account or to an e-mail address that you have confirmed, newest first.
 
-    Follow `next_cursor` until it is null. Pages stay stable while tickets are issued and deleted.
+    Follow `next_cursor` until it is null. Tickets that are issued or deleted meanwhile cause no duplicates or gaps.
     """
     own = EventTicket.objects.all().held_by(request.auth)
     return _page(own, query, AccessLevel.HOLDER)
@@ -128,17 +138,20 @@ def list_own_tickets(request: SignedInRequest, query: Query[PageQuery]) -> Ticke
     "{row_id:event_id}/tickets/",
     response={200: TicketPage, 304: None, **declared(401, 403, 404, 422)},
     operation_id="list_event_tickets",
-    summary="An event's tickets",
+    summary="List the tickets of an event",
     openapi_extra=CONDITIONAL,
 )
 @revalidated
 def list_event_tickets(request: SignedInRequest, event_id: int, query: Query[EventTicketsQuery]) -> TicketPage:
-    """For the managers of the event's team and Django staff with the permission to view tickets. Newest first."""
+    """Return the tickets of an event, newest first.
+
+    For the managers of the organiser's team and for Django staff with the permission to view tickets.
+    """
     event = Event.objects.filter(pk=event_id).first()
     if event is None or not may_list_tickets(request.auth, event):
         if event is not None and role_in_team(request.auth, event):
-            raise ApiError(403, "Door staff check tickets one by one; the list of them is for the team's managers.")
-        raise ApiError(404, "There is no such event, or you don't manage it.")
+            raise ApiError(403, "Only managers of the team can list tickets. Door staff can check them one by one.")
+        raise ApiError(404, "This event does not exist, or you don't manage it.")
     found = EventTicket.objects.filter(event=event)
     if query.state:
         found = found.filter(state=query.state)
@@ -156,7 +169,7 @@ def _matches(text: str) -> Q:
 
 
 def _page(found: QuerySet[EventTicket], query: PageQuery, level: AccessLevel) -> TicketPage:
-    page, next_cursor = page_of(with_all_shown(found), query)
+    page, next_cursor = page_of(with_related(found), query)
     return TicketPage(items=[ticket_out(ticket, level) for ticket in page], next_cursor=next_cursor)
 
 
@@ -165,19 +178,19 @@ def _page(found: QuerySet[EventTicket], query: PageQuery, level: AccessLevel) ->
     response={200: None, **declared(404)},
     auth=None,
     operation_id="get_event_cover",
-    summary="An event's picture",
+    summary="Get the picture of an event",
     url_name="event_cover",
     openapi_extra={"responses": {200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}}},
 )
 def event_cover(request: HttpRequest, event_id: int, sha256: str) -> HttpResponse:
-    """The picture behind a ticket's `cover_url`.
+    """Return the picture that `cover_url` of a ticket's event refers to.
 
-    Needs no sign-in, so that any picture loader and any cache can fetch it: its address holds the picture's own hash,
-    which nobody knows who has not been given it.
+    It needs no sign-in, so that image loaders and caches can fetch it. The URL contains the picture's SHA-256 hash,
+    which can't be guessed.
     """
     cover = EventImage.objects.filter(event=event_id, kind=EventImage.Kind.COVER).first()
     if cover is None or cover.sha256 != sha256:
-        raise ApiError(404, "There is no such picture. Fetch the ticket again for the event's picture of today.")
+        raise ApiError(404, "This picture does not exist. Fetch the ticket again for the event's current picture.")
     response = HttpResponse(bytes(cast(bytes, cover.content)), content_type=cover.media_type)
-    patch_cache_control(response, public=True, max_age=ONE_YEAR, immutable=True)
+    patch_cache_control(response, public=True, max_age=ONE_YEAR_SECONDS, immutable=True)
     return response

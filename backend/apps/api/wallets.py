@@ -1,4 +1,4 @@
-"""Tickets as passes for the wallets on people's phones."""
+"""Passes of tickets for Apple Wallet and Google Wallet."""
 
 from __future__ import annotations
 
@@ -27,15 +27,17 @@ APPLE_PASS = "application/vnd.apple.pkpass"  # noqa: S105 # a media type
 PASS_FILE = {"responses": {200: {"content": {APPLE_PASS: {"schema": {"type": "string", "format": "binary"}}}}}}
 SAVE_LINK = {
     "responses": {
-        302: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Google's page that saves it."}}}
+        302: {
+            "headers": {"Location": {"schema": {"type": "string"}, "description": "Google's page that saves the pass."}}
+        }
     }
 }
 
 
-def _made(request: SignedInRequest, ticket_id: UUID, make: Callable[[EventTicket], Pass]) -> Pass:
-    """What `make` answers for a ticket whose code the user may see.
+def _make_pass(request: SignedInRequest, ticket_id: UUID, make: Callable[[EventTicket], Pass]) -> Pass:
+    """Return the result of `make` for a ticket whose code the user may see.
 
-    ApiError 404 for every other ticket and for a wallet that is off, 409 for a ticket that can't be drawn.
+    Raises ApiError 404 for all other tickets and if the wallet is off, and 409 if the pass can't be rendered.
     """
     ticket, _ = readable_ticket(request, ticket_id, AccessLevel.HOLDER)
     try:
@@ -43,25 +45,25 @@ def _made(request: SignedInRequest, ticket_id: UUID, make: Callable[[EventTicket
     except passes.WalletOffError as error:
         raise ApiError(404, str(error)) from error
     except RenderingError as error:
-        logger.warning("Ticket %s can't be made into a pass: %s", ticket_id, error)
-        raise ApiError(409, "This ticket can't be made into a pass. Its code works; tell the organiser.") from error
+        logger.warning("Ticket %s can't be rendered as a pass: %s", ticket_id, error)
+        raise ApiError(409, "No pass can be created for this ticket. Its code works. Tell the organiser.") from error
 
 
 @router.get(
     "ticket/{ticket_id}/apple-wallet/",
     response={200: None, **declared(401, 404, 409, 422)},
     operation_id="get_apple_wallet_pass",
-    summary="A ticket for Apple Wallet",
+    summary="Get the Apple Wallet pass of a ticket",
     url_name="apple_wallet",
     openapi_extra=PASS_FILE,
 )
 def apple_wallet(request: SignedInRequest, ticket_id: UUID) -> HttpResponse:
-    """The pass that a ticket's `apple_wallet_url` leads to, signed, with the code of this moment.
+    """Return the signed pass with the ticket's current code. Its URL is `apple_wallet_url` of the ticket.
 
-    For those who may see the ticket's code. 404 also where passes for Apple Wallet are not offered: the ticket's
-    `apple_wallet_url` is null there. Adding it again replaces the pass of before.
+    For users who may see the code of the ticket. Returns 404 also if the server does not offer passes for Apple
+    Wallet; then `apple_wallet_url` is null. Adding a pass again replaces the earlier one.
     """
-    content = _made(request, ticket_id, passes.apple_pass)
+    content = _make_pass(request, ticket_id, passes.apple_pass)
     headers = {"Content-Disposition": f'attachment; filename="ticket_{ticket_id}.pkpass"'}
     return HttpResponse(content, content_type=APPLE_PASS, headers=headers)
 
@@ -70,14 +72,14 @@ def apple_wallet(request: SignedInRequest, ticket_id: UUID) -> HttpResponse:
     "ticket/{ticket_id}/google-wallet/",
     response={302: None, **declared(401, 404, 409, 422)},
     operation_id="get_google_wallet_link",
-    summary="A ticket for Google Wallet",
+    summary="Get the Google Wallet link of a ticket",
     url_name="google_wallet",
     openapi_extra=SAVE_LINK,
 )
 def google_wallet(request: SignedInRequest, ticket_id: UUID) -> HttpResponse:
-    """On to Google's page that saves the ticket with the code of this moment. An app opens what `Location` says.
+    """Redirect to Google's page that saves a pass with the ticket's current code. In an app, open `Location`.
 
-    For those who may see the ticket's code. 404 also where passes for Google Wallet are not offered: the ticket's
-    `google_wallet_url` is null there. A ticket that was re-issued, or an event that has changed, makes another pass.
+    For users who may see the code of the ticket. Returns 404 also if the server does not offer passes for Google
+    Wallet; then `google_wallet_url` is null. After a re-issue or a change of the event, the link saves another pass.
     """
-    return HttpResponseRedirect(_made(request, ticket_id, passes.google_link))
+    return HttpResponseRedirect(_make_pass(request, ticket_id, passes.google_link))

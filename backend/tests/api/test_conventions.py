@@ -1,4 +1,4 @@
-"""What holds for every address under /api/: one shape of error, methods, headers, limits, and who is asking."""
+"""Properties of every URL under /api/: error shape, methods, headers, authentication and rate limits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
 @pytest.fixture
 def hanna(client: Client) -> User:
-    """Is signed in."""
+    """Sign Hanna in."""
     user = make_user("hanna@example.org")
     client.force_login(user)
     return user
@@ -33,7 +33,7 @@ def hanna(client: Client) -> User:
 
 @pytest.fixture
 def ticket(hanna: User) -> EventTicket:
-    """Hanna's, for an event that she manages."""
+    """Create a ticket that Hanna holds, for an event that she manages."""
     return make_ticket(event=make_event(organiser=make_organiser(manager=hanna)), holder=hanna)
 
 
@@ -42,7 +42,7 @@ def detail(ticket: EventTicket) -> str:
 
 
 def check_error(answer: Any, status: int, code: str) -> dict[str, Any]:
-    """The error's own part, after its shape was checked against the documented one."""
+    """Check the response against the documented shape and return its `error`."""
     assert answer.status_code == status, answer.content
     assert answer["Content-Type"].startswith("application/json")
     assert answer["Cache-Control"] in ("private, no-store", "private, no-cache")
@@ -57,7 +57,7 @@ def check_error(answer: Any, status: int, code: str) -> dict[str, Any]:
 # -- Errors ------------------------------------------------------------------------------------------------------
 
 
-def test_nobody_is_told_to_sign_in(client: Client, ticket: EventTicket) -> None:
+def test_signed_out_requests_get_401(client: Client, ticket: EventTicket) -> None:
     client.logout()
     answer = client.get(detail(ticket))
     check_error(answer, 401, "not_signed_in")
@@ -65,32 +65,30 @@ def test_nobody_is_told_to_sign_in(client: Client, ticket: EventTicket) -> None:
     check_error(client.post("/api/events/admit/"), 401, "not_signed_in")
 
 
-def test_what_is_not_there_and_what_is_not_yours_look_the_same(client: Client, hanna: User) -> None:
+def test_missing_tickets_and_those_of_others_get_the_same_404(client: Client, hanna: User) -> None:
     missing, theirs = client.get(f"/api/events/ticket/{uuid4()}/"), client.get(detail(make_ticket()))
     assert check_error(missing, 404, "not_found") == check_error(theirs, 404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/api/", "/api/nothing", "/api/events/", "/api/events/x/tickets/", "/api/%00/\n"])
-def test_addresses_that_lead_nowhere(client: Client, path: str) -> None:
+def test_unknown_urls_get_404(client: Client, path: str) -> None:
     check_error(client.get(path), 404, "not_found")
 
 
 @pytest.mark.parametrize("event_id", [2**63 - 1, 2**63, 10**22, "9" * 5000])
 @pytest.mark.parametrize("rest", ["cover/abc/", "tickets/"])
-def test_events_with_ids_that_no_row_has_are_not_there(
-    client: Client, hanna: User, event_id: int | str, rest: str
-) -> None:
+def test_event_ids_out_of_range_get_404(client: Client, hanna: User, event_id: int | str, rest: str) -> None:
     check_error(client.get(f"/api/events/{event_id}/{rest}"), 404, "not_found")
 
 
 @pytest.mark.parametrize("ticket_id", ["1", "ticket-123", "%00", "{x}", "A" * 3000, "🎫", "%F0%9F"])
-def test_ids_that_are_no_uuid_say_so(client: Client, hanna: User, ticket_id: str) -> None:
+def test_a_ticket_id_that_is_no_uuid_gets_422(client: Client, hanna: User, ticket_id: str) -> None:
     error = check_error(client.get(f"/api/events/ticket/{ticket_id}/"), 422, "invalid")
     assert error["details"] == [{"field": "path.ticket_id", "message": mock.ANY}]
     assert "valid UUID" in error["details"][0]["message"]
 
 
-def test_an_error_of_ours_shows_nothing_but_is_logged(
+def test_an_unexpected_exception_is_logged_but_not_revealed(
     client: Client, ticket: EventTicket, caplog: pytest.LogCaptureFixture, settings: Any
 ) -> None:
     client.raise_request_exception = False
@@ -114,7 +112,7 @@ def test_errors_outside_the_views_have_the_same_shape(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [413, 418, 500, 503])
-def test_what_other_middleware_says_is_said_in_the_same_shape(status: int) -> None:
+def test_errors_of_other_middleware_have_the_same_shape(status: int) -> None:
     broken = ApiMiddleware(lambda request: HttpResponse("<h1>Oops</h1>", status=status, headers={"Retry-After": "7"}))
     answer = cast(HttpResponse, broken(RequestFactory().get("/api/events/tickets/")))
     error = ErrorOut.model_validate_json(answer.content).error
@@ -128,14 +126,14 @@ def test_a_body_that_is_too_large_is_refused(client: Client, hanna: User, settin
     check_error(answer, 413, "too_large")
 
 
-def test_pages_keep_their_own_errors(client: Client) -> None:
+def test_errors_outside_the_api_stay_html(client: Client) -> None:
     assert client.get("/nowhere/")["Content-Type"].startswith("text/html")
 
 
 # -- Methods -----------------------------------------------------------------------------------------------------
 
 
-def test_head_answers_as_get_does_without_the_body(client: Client, ticket: EventTicket) -> None:
+def test_head_returns_the_headers_of_get_without_the_body(client: Client, ticket: EventTicket) -> None:
     get, head = client.get(detail(ticket)), client.head(detail(ticket))
     assert head.content == b""
     assert head["Content-Length"] == str(len(get.content))
@@ -156,7 +154,7 @@ def test_other_methods_are_refused(client: Client, ticket: EventTicket) -> None:
     assert client.get("/api/events/admit/").status_code == 405
 
 
-def test_a_forgotten_slash_is_forgiven(client: Client, ticket: EventTicket) -> None:
+def test_a_missing_trailing_slash_is_accepted(client: Client, ticket: EventTicket) -> None:
     assert client.get(detail(ticket).rstrip("/")).status_code == 200
     answer = client.post(f"/api/events/regenerate/{ticket.ticket_id}", {}, content_type="application/json")
     assert answer.status_code == 202
@@ -165,7 +163,7 @@ def test_a_forgotten_slash_is_forgiven(client: Client, ticket: EventTicket) -> N
 # -- Headers -----------------------------------------------------------------------------------------------------
 
 
-def test_answers_are_harmless_in_a_browser(client: Client, ticket: EventTicket) -> None:
+def test_responses_have_security_headers(client: Client, ticket: EventTicket) -> None:
     for path in (detail(ticket), "/api/nothing", "/api/events/keys/", "/api/openapi.json"):
         answer = client.get(path)
         assert answer["X-Content-Type-Options"] == "nosniff"
@@ -174,7 +172,7 @@ def test_answers_are_harmless_in_a_browser(client: Client, ticket: EventTicket) 
         assert "Access-Control-Allow-Origin" not in answer
 
 
-# -- Who is asking -----------------------------------------------------------------------------------------------
+# -- Authentication ----------------------------------------------------------------------------------------------
 
 
 def test_a_browser_needs_the_csrf_token_to_change_something(hanna: User, ticket: EventTicket) -> None:
@@ -192,20 +190,20 @@ def test_a_browser_needs_the_csrf_token_to_change_something(hanna: User, ticket:
     assert browser.generic("POST", url, headers={"X-CSRFToken": token[1]}).status_code == 202
 
 
-def test_nobody_is_asked_for_a_csrf_token(ticket: EventTicket) -> None:
-    stranger = Client(enforce_csrf_checks=True)
-    check_error(stranger.generic("POST", f"/api/events/regenerate/{ticket.ticket_id}/"), 401, "not_signed_in")
+def test_a_signed_out_browser_gets_401_not_a_csrf_error(ticket: EventTicket) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    check_error(browser.generic("POST", f"/api/events/regenerate/{ticket.ticket_id}/"), 401, "not_signed_in")
 
 
-def test_a_dead_token_does_not_fall_back_to_the_cookie(client: Client, ticket: EventTicket) -> None:
+def test_an_invalid_token_does_not_fall_back_to_the_cookie(client: Client, ticket: EventTicket) -> None:
     for token in ("dead", "", "\x00", "é", "x" * 4000):
         check_error(client.get(detail(ticket), headers={"X-Session-Token": token}), 401, "not_signed_in")
 
 
-# -- Limits ------------------------------------------------------------------------------------------------------
+# -- Rate limits -------------------------------------------------------------------------------------------------
 
 
-def test_each_person_has_a_limit_a_minute(
+def test_each_user_has_a_rate_limit_per_minute(
     client: Client, ticket: EventTicket, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.API_REQUESTS_A_MINUTE = {"regenerate": 2, "door": 3}
@@ -222,12 +220,12 @@ def test_each_person_has_a_limit_a_minute(
         client.post("/api/events/verify/", {"code": "x"}, "application/json"),
     ]
     verdicts += [client.post("/api/events/admit/", {"code": "x"}, "application/json") for _ in range(2)]
-    assert [answer.status_code for answer in verdicts] == [200, 200, 200, 429], "the door has one limit for all"
-    assert client.get(detail(ticket)).status_code == 200, "looking at tickets has none"
+    assert [answer.status_code for answer in verdicts] == [200, 200, 200, 429], "verify and admit share a limit"
+    assert client.get(detail(ticket)).status_code == 200, "reading tickets has no limit"
 
     other = Client()
     other.force_login(make_user())
-    assert other.generic("POST", url).status_code == 404, "others are not affected"
+    assert other.generic("POST", url).status_code == 404, "other users have their own limit"
 
     now += 45
     assert client.generic("POST", url).status_code == 202

@@ -1,4 +1,4 @@
-"""The OpenAPI document: reviewed with the code, complete, and readable in a browser with no network but ours."""
+"""The OpenAPI document: committed, complete, and rendered in a browser without third-party hosts."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def operations(document: Any) -> Iterator[tuple[str, Any]]:
             yield f"{method.upper()} {path}", operation
 
 
-def test_the_reviewed_document_is_the_code_s_own(document: Any) -> None:
+def test_the_committed_document_is_up_to_date(document: Any) -> None:
     assert json.loads(DOCUMENT.read_text()) == document, f"The API has changed. Review it, then run {UPDATE}"
 
 
-def test_every_operation_is_described_and_says_what_can_go_wrong(document: Any) -> None:
+def test_every_operation_has_a_description_and_its_error_responses(document: Any) -> None:
     names = [operation["operationId"] for _, operation in operations(document)]
     assert len(set(names)) == len(names)
     for name, operation in operations(document):
@@ -54,7 +54,7 @@ def test_every_operation_is_described_and_says_what_can_go_wrong(document: Any) 
 
 
 @pytest.mark.parametrize("model", [schemas.TicketOut, schemas.RegenerateIn, schemas.ScanIn, schemas.VerdictOut])
-def test_examples_are_examples(document: Any, model: type[Schema]) -> None:
+def test_examples_match_their_schema(document: Any, model: type[Schema]) -> None:
     examples = document["components"]["schemas"][model.__name__]["examples"]
     for example in examples:
         shown = model.model_validate(example)
@@ -67,7 +67,7 @@ def test_examples_are_examples(document: Any, model: type[Schema]) -> None:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """A page of Debian's Chromium."""
+    """Open a page in Debian's Chromium."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         yield browser.new_page()
@@ -75,20 +75,20 @@ def page() -> Iterator[Page]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_documentation_page_works_without_any_other_host(live_server: LiveServer, page: Page) -> None:
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+def test_the_documentation_page_needs_no_other_host(live_server: LiveServer, page: Page) -> None:
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
 
     page.goto(f"{live_server.url}/api/docs")
-    page.get_by_text("What a code is worth, asked with a body").click()
-    page.get_by_text("but the code is in no address").wait_for(timeout=20_000)
-    page.get_by_text("Public keys, to verify codes offline").click()
+    page.get_by_text("Check a code sent in the body").click()
+    page.get_by_text("but keep the code out of URLs").wait_for(timeout=20_000)
+    page.get_by_text("List the public keys for offline verification").click()
     page.get_by_role("button", name="Try it out").last.click()
     page.get_by_role("button", name="Execute").click()
     page.locator(".live-responses-table .response-col_status", has_text="200").first.wait_for(timeout=20_000)
 
-    assert complaints == []
+    assert errors == []
     assert hosts - {""} == {urlsplit(live_server.url).netloc}

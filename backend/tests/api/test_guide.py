@@ -1,4 +1,4 @@
-"""docs/reference/api.md: its offline verification runs as printed, and its tables agree with the code."""
+"""docs/reference/api.md: its code for offline verification works, and its examples and tables match the code."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.django_db
-def test_the_snippet_verifies_real_codes_with_the_public_keys(client: Client) -> None:
+def test_the_python_code_verifies_genuine_codes_only(client: Client) -> None:
     [source] = blocks("python")
-    printed: dict[str, Any] = {}
-    exec(source, printed)  # noqa: S102 # our own documentation
-    verify, keys = printed["verify"], client.get("/api/events/keys/").json()["keys"]
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)  # noqa: S102 # code from this repository's documentation
+    verify, keys = namespace["verify"], client.get("/api/events/keys/").json()["keys"]
 
     for ticket in [make_ticket() for _ in range(20)]:
         code = code_of(ticket)
@@ -43,14 +43,14 @@ def test_the_snippet_verifies_real_codes_with_the_public_keys(client: Client) ->
         assert verify(text, keys) is None
 
 
-def test_the_answers_shown_are_answers_of_ours() -> None:
+def test_the_example_responses_match_the_schemas() -> None:
     ticket, verdict, error = [json.loads(block) for block in blocks("json")]
     assert TicketOut.model_validate(ticket).model_dump().keys() == ticket.keys()
     assert VerdictOut.model_validate(verdict).model_dump().keys() == verdict.keys()
     assert error["error"]["message"] == STANDARD[422][1]
 
 
-def test_its_tables_name_every_verdict_state_and_error() -> None:
+def test_the_tables_list_every_verdict_state_and_error() -> None:
     names = set(re.findall(r"^\| (?:\d{3} \| )?`(\w+)` \|", GUIDE, re.MULTILINE)) - {"state", "verdict"}  # headings
     codes = {code for code, _ in STANDARD.values()} | {"csrf_failed"}
     assert names == {*map(str, Verdict), *EventTicket.State.values, *codes}

@@ -1,4 +1,4 @@
-"""POST /api/events/regenerate/{ticket_id}/: new files with the same code, or, for organisers, with a new one."""
+"""POST /api/events/regenerate/{ticket_id}/: re-render and re-issue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def max_(client: Client) -> User:
-    """Manages the event and is signed in."""
+    """Sign Max in, who manages the event."""
     user = make_user("max@example.org")
     client.force_login(user)
     return user
@@ -40,7 +40,7 @@ def url_of(ticket: EventTicket) -> str:
     return f"/api/events/regenerate/{ticket.ticket_id}/"
 
 
-def test_the_holder_has_lost_files_made_anew(
+def test_a_holder_can_re_render_their_ticket(
     client: Client, hanna: User, ticket: EventTicket, cloudlet: RunningCloudlet
 ) -> None:
     publish(ticket.pk)
@@ -61,13 +61,13 @@ def test_the_holder_has_lost_files_made_anew(
 
 
 @pytest.mark.parametrize("body", ["{}", '{"reissue": false}', "null"])
-def test_the_code_stays_unless_a_new_one_is_asked_for(client: Client, ticket: EventTicket, body: str) -> None:
+def test_the_code_stays_without_reissue(client: Client, ticket: EventTicket, body: str) -> None:
     answer = client.post(url_of(ticket), body, content_type="application/json")
     assert answer.status_code == 202
     assert answer.json()["code"] == code_of(ticket)
 
 
-def test_reissuing_kills_the_old_code(client: Client, max_: User, ticket: EventTicket) -> None:
+def test_reissue_invalidates_the_old_code(client: Client, max_: User, ticket: EventTicket) -> None:
     old = code_of(ticket)
     answer = client.post(url_of(ticket), {"reissue": True}, content_type="application/json")
     assert answer.status_code == 202
@@ -76,7 +76,7 @@ def test_reissuing_kills_the_old_code(client: Client, max_: User, ticket: EventT
     assert admission.check(new, max_).verdict is Verdict.VALID
 
 
-def test_holders_cannot_reissue_and_are_told_who_can(client: Client, hanna: User, ticket: EventTicket) -> None:
+def test_holders_cannot_reissue(client: Client, hanna: User, ticket: EventTicket) -> None:
     client.force_login(hanna)
     answer = client.post(url_of(ticket), {"reissue": True}, content_type="application/json")
     assert answer.status_code == 403
@@ -86,7 +86,7 @@ def test_holders_cannot_reissue_and_are_told_who_can(client: Client, hanna: User
     assert (ticket.code_generation, ticket.revision) == (0, 0)
 
 
-def test_a_used_ticket_is_not_reissued(client: Client, ticket: EventTicket) -> None:
+def test_a_used_ticket_cannot_be_reissued(client: Client, ticket: EventTicket) -> None:
     EventTicket.objects.update(used_at=timezone.now())
     answer = client.post(url_of(ticket), {"reissue": True}, content_type="application/json")
     assert answer.status_code == 409
@@ -103,9 +103,7 @@ def test_a_used_ticket_is_not_reissued(client: Client, ticket: EventTicket) -> N
         ("[]", "body"),
     ],
 )
-def test_a_wish_that_is_not_understood_changes_nothing(
-    client: Client, ticket: EventTicket, body: str, field: str
-) -> None:
+def test_an_invalid_body_changes_nothing(client: Client, ticket: EventTicket, body: str, field: str) -> None:
     answer = client.post(url_of(ticket), body, content_type="application/json")
     assert answer.status_code == 422
     assert [detail["field"] for detail in answer.json()["error"]["details"]] == [field]
@@ -113,7 +111,7 @@ def test_a_wish_that_is_not_understood_changes_nothing(
     assert ticket.revision == 0
 
 
-def test_a_body_that_is_no_json_is_refused(client: Client, ticket: EventTicket) -> None:
+def test_a_body_that_is_no_json_gets_400(client: Client, ticket: EventTicket) -> None:
     answer = client.post(url_of(ticket), "{reissue", content_type="application/json")
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "bad_request"

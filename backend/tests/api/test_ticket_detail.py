@@ -1,4 +1,4 @@
-"""GET /api/events/ticket/{ticket_id}/: everything an app shows of a ticket, to those who may see it."""
+"""GET /api/events/ticket/{ticket_id}/: content, access levels, caching, number of queries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
 @pytest.fixture
 def hanna() -> User:
-    """Holds the ticket."""
+    """Return the holder of the ticket."""
     return make_user("hanna@example.org")
 
 
@@ -47,9 +47,7 @@ def url_of(ticket: EventTicket) -> str:
     return f"/api/events/ticket/{ticket.ticket_id}/"
 
 
-def test_a_ticket_whose_files_are_pending_already_has_its_code(
-    client: Client, hanna: User, ticket: EventTicket
-) -> None:
+def test_a_pending_ticket_already_has_its_code(client: Client, hanna: User, ticket: EventTicket) -> None:
     client.force_login(hanna)
     body = client.get(url_of(ticket)).json()
     assert body == {
@@ -82,7 +80,7 @@ def test_a_ticket_whose_files_are_pending_already_has_its_code(
     assert datetime.fromisoformat(body["issued_at"]).tzinfo == UTC
 
 
-def test_the_urls_lead_to_files_that_carry_the_code(
+def test_the_urls_serve_files_with_the_code(
     client: Client, hanna: User, ticket: EventTicket, cloudlet: RunningCloudlet
 ) -> None:
     publish(ticket.pk)
@@ -97,7 +95,7 @@ def test_the_urls_lead_to_files_that_carry_the_code(
     assert codes_in_png(png.data) == codes_in_pdf(pdf.data) == [body["code"]]
 
 
-def test_old_urls_are_given_until_new_files_are_there_but_not_once_the_code_has_changed(
+def test_old_urls_stay_during_a_re_render_but_not_after_a_reissue(
     client: Client, hanna: User, ticket: EventTicket, cloudlet: RunningCloudlet
 ) -> None:
     publish(ticket.pk)
@@ -115,7 +113,7 @@ def test_old_urls_are_given_until_new_files_are_there_but_not_once_the_code_has_
     assert reissued["code"] != ready["code"]
 
 
-def test_what_has_not_changed_is_not_sent_again(client: Client, hanna: User, ticket: EventTicket) -> None:
+def test_an_unchanged_ticket_gets_304(client: Client, hanna: User, ticket: EventTicket) -> None:
     client.force_login(hanna)
     first = client.get(url_of(ticket))
     assert first["Cache-Control"] == "private, no-cache"
@@ -131,7 +129,7 @@ def test_what_has_not_changed_is_not_sent_again(client: Client, hanna: User, tic
     assert changed.json()["used_at"] == "2027-06-18T18:30:00Z"
 
 
-def test_door_staff_see_whom_to_let_in_but_nothing_to_get_in_with(
+def test_door_staff_see_the_holder_but_no_code_and_no_files(
     client: Client, ticket: EventTicket, cloudlet: RunningCloudlet
 ) -> None:
     publish(ticket.pk)
@@ -141,7 +139,7 @@ def test_door_staff_see_whom_to_let_in_but_nothing_to_get_in_with(
     assert (body["code"], body["qr_code_url"], body["pdf_ticket_url"]) == (None, None, None)
 
 
-def test_only_organisers_are_told_why_making_the_files_failed(client: Client, hanna: User, ticket: EventTicket) -> None:
+def test_only_organisers_see_the_reason_of_a_failure(client: Client, hanna: User, ticket: EventTicket) -> None:
     EventTicket.objects.update(state=EventTicket.State.FAILED, reason="Invalid cloud_name")
     client.force_login(hanna)
     to_hanna = client.get(url_of(ticket)).json()
@@ -151,7 +149,7 @@ def test_only_organisers_are_told_why_making_the_files_failed(client: Client, ha
     assert to_max["reason"] == "Invalid cloud_name"
 
 
-def test_the_cover_is_fetched_without_signing_in_and_kept(client: Client, hanna: User, ticket: EventTicket) -> None:
+def test_the_cover_needs_no_sign_in_and_is_cached(client: Client, hanna: User, ticket: EventTicket) -> None:
     image = save_event_image(ticket.event, EventImage.Kind.COVER, make_picture())
     client.force_login(hanna)
     cover_url = client.get(url_of(ticket)).json()["event"]["cover_url"]
@@ -169,7 +167,7 @@ def test_the_cover_is_fetched_without_signing_in_and_kept(client: Client, hanna:
     assert client.get(f"/api/events/{ticket.event_id}/cover/%00/").status_code == 404
 
 
-def test_answering_takes_few_queries(client: Client, hanna: User, ticket: EventTicket) -> None:
+def test_a_ticket_takes_few_queries(client: Client, hanna: User, ticket: EventTicket) -> None:
     client.force_login(hanna)
     with CaptureQueriesContext(connection) as queries:
         client.get(url_of(ticket))

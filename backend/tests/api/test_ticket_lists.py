@@ -1,4 +1,4 @@
-"""The holder's own tickets, and an event's for its managers: stable pages, filters, a fixed number of queries."""
+"""Lists of a holder's tickets and of an event's tickets: pagination, filters, number of queries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OWN = "/api/events/tickets/"
 
 @pytest.fixture
 def hanna(client: Client) -> User:
-    """Is signed in."""
+    """Sign Hanna in."""
     user = make_user("hanna@example.org")
     client.force_login(user)
     return user
@@ -30,12 +30,12 @@ def hanna(client: Client) -> User:
 
 @pytest.fixture
 def managed(client: Client, hanna: User) -> Event:
-    """An event that Hanna manages."""
+    """Create an event that Hanna manages."""
     return make_event(organiser=make_organiser(manager=hanna))
 
 
 def pages(client: Client, url: str, **query: Any) -> list[list[str]]:
-    """The ticket ids on every page, following the cursors."""
+    """Return the ticket ids on every page, following the cursors."""
     found, cursor = [], ""
     while True:
         answer = client.get(url, {**query, "cursor": cursor})
@@ -61,7 +61,7 @@ def test_own_tickets_are_those_of_the_account_and_of_confirmed_addresses(client:
     assert client.get(OWN).json()["items"][0]["code"] == code_of(by_address)
 
 
-def test_pages_stay_stable_while_tickets_come_and_go(client: Client, hanna: User) -> None:
+def test_pages_stay_stable_while_tickets_are_issued_and_deleted(client: Client, hanna: User) -> None:
     event = make_event()
     tickets = [make_ticket(event=event, holder=hanna) for _ in range(7)]
     first = client.get(OWN, {"limit": 3}).json()
@@ -76,7 +76,7 @@ def test_pages_stay_stable_while_tickets_come_and_go(client: Client, hanna: User
     assert third["next_cursor"] is None
 
 
-def test_a_full_last_page_promises_no_further_one(client: Client, hanna: User) -> None:
+def test_a_full_last_page_has_no_next_cursor(client: Client, hanna: User) -> None:
     event = make_event()
     tickets = [make_ticket(event=event, holder=hanna) for _ in range(4)]
     assert pages(client, OWN, limit=2) == [ids(tickets[:1:-1]), ids(tickets[1::-1])]
@@ -101,7 +101,7 @@ def test_the_number_of_queries_does_not_grow_with_the_page(client: Client, hanna
     assert max(small) <= 6
 
 
-def test_no_list_reads_the_pictures_themselves(client: Client, hanna: User) -> None:
+def test_lists_do_not_read_the_content_of_pictures(client: Client, hanna: User) -> None:
     event = make_event()
     save_event_image(event, EventImage.Kind.COVER, make_picture())
     make_ticket(event=event, holder=hanna)
@@ -110,7 +110,7 @@ def test_no_list_reads_the_pictures_themselves(client: Client, hanna: User) -> N
     assert not [query["sql"] for query in queries if '"content"' in query["sql"]]
 
 
-def test_an_unchanged_list_is_not_sent_again(client: Client, hanna: User) -> None:
+def test_an_unchanged_list_gets_304(client: Client, hanna: User) -> None:
     make_ticket(holder=hanna)
     etag = client.get(OWN)["ETag"]
     assert client.get(OWN, headers={"If-None-Match": etag}).status_code == 304
@@ -119,7 +119,7 @@ def test_an_unchanged_list_is_not_sent_again(client: Client, hanna: User) -> Non
 
 
 @pytest.mark.parametrize("cursor", ["x", "AAAA", "é", "\x00", "AAAAAAAAAAA=", "//////////8", "_" * 11, "A" * 5000])
-def test_a_made_up_cursor_is_refused_or_harmless(client: Client, hanna: User, cursor: str) -> None:
+def test_a_forged_cursor_is_refused_or_harmless(client: Client, hanna: User, cursor: str) -> None:
     make_ticket(holder=hanna)
     answer = client.get(OWN, {"cursor": cursor})
     assert answer.status_code in (200, 422)
@@ -128,7 +128,7 @@ def test_a_made_up_cursor_is_refused_or_harmless(client: Client, hanna: User, cu
 
 
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "many", ""])
-def test_limits_out_of_range_say_which_they_are(client: Client, hanna: User, limit: str) -> None:
+def test_a_limit_out_of_range_gets_422(client: Client, hanna: User, limit: str) -> None:
     answer = client.get(OWN, {"limit": limit})
     assert answer.status_code == 422
     assert answer.json()["error"]["details"][0]["field"] == "query.limit"
@@ -156,12 +156,12 @@ def test_managers_filter_by_state_and_search(client: Client, managed: Event) -> 
 @pytest.mark.parametrize(
     ("query", "field"), [({"state": "lost"}, "query.state"), ({"search": "a\x00b"}, "query.search")]
 )
-def test_filters_that_make_no_sense_say_so(client: Client, managed: Event, query: dict[str, str], field: str) -> None:
+def test_invalid_filters_get_422(client: Client, managed: Event, query: dict[str, str], field: str) -> None:
     answer = client.get(f"/api/events/{managed.pk}/tickets/", query)
     assert answer.status_code == 422
     assert [detail["field"] for detail in answer.json()["error"]["details"]] == [field]
 
 
 @pytest.mark.parametrize("event_id", [0, 2**31, 2**63, 10**40])
-def test_events_that_cannot_be_are_not_found(client: Client, hanna: User, event_id: int) -> None:
+def test_event_ids_that_do_not_exist_get_404(client: Client, hanna: User, event_id: int) -> None:
     assert client.get(f"/api/events/{event_id}/tickets/").status_code == 404

@@ -1,4 +1,4 @@
-"""GET .../apple-wallet/ and .../google-wallet/: the ticket with today's code, signed here, for those who may see it."""
+"""GET .../apple-wallet/ and .../google-wallet/: passes with the current code, for users who may see the code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def wallets(authority: Authority, settings: Settings, tmp_path: Path) -> None:
 
 @pytest.fixture
 def ticket() -> EventTicket:
-    """Held by hanna@example.org."""
+    """Create a ticket that hanna@example.org holds."""
     event = make_event(organiser=make_organiser(door=make_user("dora@example.org")))
     save_event_image(event, EventImage.Kind.COVER, make_picture())
     save_event_image(event, EventImage.Kind.LOGO, make_picture(300, 100, "PNG"))
@@ -77,7 +77,7 @@ def google_ticket(client: Client, ticket: EventTicket, authority: Authority) -> 
 
 
 @pytest.mark.usefixtures("wallets")
-def test_a_ticket_says_where_its_passes_are(hanna: Client, ticket: EventTicket, settings: Settings) -> None:
+def test_a_ticket_has_the_urls_of_its_passes(hanna: Client, ticket: EventTicket, settings: Settings) -> None:
     body = hanna.get(f"/api/events/ticket/{ticket.ticket_id}/").json()
     assert body["apple_wallet_url"] == f"{settings.PUBLIC_URL}{url_of(ticket, 'apple')}"
     assert body["google_wallet_url"] == f"{settings.PUBLIC_URL}{url_of(ticket, 'google')}"
@@ -85,14 +85,14 @@ def test_a_ticket_says_where_its_passes_are(hanna: Client, ticket: EventTicket, 
 
 
 @pytest.mark.usefixtures("wallets")
-def test_door_staff_are_told_of_no_passes(client: Client, ticket: EventTicket) -> None:
+def test_door_staff_get_no_urls_of_passes(client: Client, ticket: EventTicket) -> None:
     client.force_login(User.objects.get(email="dora@example.org"))
     body = client.get(f"/api/events/ticket/{ticket.ticket_id}/").json()
     assert (body["apple_wallet_url"], body["google_wallet_url"]) == (None, None)
 
 
 @pytest.mark.usefixtures("wallets")
-def test_an_apple_pass_is_a_file_with_today_s_code_and_the_event_s_pictures(hanna: Client, ticket: EventTicket) -> None:
+def test_an_apple_pass_has_the_current_code_and_the_pictures_of_the_event(hanna: Client, ticket: EventTicket) -> None:
     answer = hanna.get(url_of(ticket, "apple"))
     assert answer["Content-Type"] == "application/vnd.apple.pkpass"
     assert answer["Content-Disposition"] == f'attachment; filename="ticket_{ticket.ticket_id}.pkpass"'
@@ -108,7 +108,7 @@ def test_an_apple_pass_is_a_file_with_today_s_code_and_the_event_s_pictures(hann
 
 
 @pytest.mark.usefixtures("wallets")
-def test_a_google_link_saves_today_s_code(hanna: Client, ticket: EventTicket, authority: Authority) -> None:
+def test_a_google_link_has_the_current_code(hanna: Client, ticket: EventTicket, authority: Authority) -> None:
     answer = hanna.get(url_of(ticket, "google"))
     assert answer.status_code == 302
     assert answer["Location"].startswith("https://pay.google.com/gp/v/save/ey")
@@ -118,7 +118,7 @@ def test_a_google_link_saves_today_s_code(hanna: Client, ticket: EventTicket, au
 
 
 @pytest.mark.usefixtures("wallets")
-def test_a_reissued_ticket_s_passes_carry_the_new_code(
+def test_passes_of_a_reissued_ticket_have_the_new_code(
     hanna: Client, ticket: EventTicket, authority: Authority
 ) -> None:
     before = google_ticket(hanna, ticket, authority)
@@ -138,7 +138,7 @@ def test_a_changed_event_changes_its_passes(hanna: Client, ticket: EventTicket) 
 
 
 @pytest.mark.parametrize("wallet", ["apple", "google"])
-def test_a_wallet_that_is_off_is_not_found_and_says_so(hanna: Client, ticket: EventTicket, wallet: str) -> None:
+def test_a_wallet_that_is_off_gets_404(hanna: Client, ticket: EventTicket, wallet: str) -> None:
     answer = hanna.get(url_of(ticket, wallet))
     assert answer.status_code == 404
     assert f"Passes for {wallet.title()} Wallet are not offered here." in answer.json()["error"]["message"]
@@ -146,14 +146,16 @@ def test_a_wallet_that_is_off_is_not_found_and_says_so(hanna: Client, ticket: Ev
 
 @pytest.mark.usefixtures("wallets")
 @pytest.mark.parametrize(("wallet", "status"), [("apple", 200), ("google", 302)])
-def test_whatever_a_row_holds_its_pass_is_made(hanna: Client, ticket: EventTicket, wallet: str, status: int) -> None:
+def test_a_row_with_invalid_values_still_gets_a_pass(
+    hanna: Client, ticket: EventTicket, wallet: str, status: int
+) -> None:
     EventTicket.objects.update(holder_name="Hanna\x07", order_reference="\x02")
     Event.objects.update(title="\x02", venue="z" + "\u0301" * 190, time_zone="Mars/Olympus")
     assert hanna.get(url_of(ticket, wallet)).status_code == status
 
 
 @pytest.mark.usefixtures("wallets")
-def test_a_pass_that_cannot_be_made_is_a_conflict_and_the_reason_is_logged(
+def test_a_pass_that_cannot_be_rendered_gets_409_and_the_reason_is_logged(
     hanna: Client, ticket: EventTicket, caplog: pytest.LogCaptureFixture
 ) -> None:
     EventImage.objects.filter(kind=EventImage.Kind.LOGO).update(content=b"no picture")

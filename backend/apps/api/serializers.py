@@ -1,4 +1,4 @@
-"""From rows of the database to what the API shows of them."""
+"""Serialise tickets, events and verdicts."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from apps.wallets.passes import Wallet, offered
 from .schemas import EventOut, HolderOut, ScannedEventOut, ScannedTicketOut, TicketOut, VerdictOut
 
 
-def with_all_shown(tickets: QuerySet[EventTicket]) -> QuerySet[EventTicket]:
-    """The tickets with everything that `ticket_out` reads, in two queries for any number of them."""
+def with_related(tickets: QuerySet[EventTicket]) -> QuerySet[EventTicket]:
+    """Return the tickets with the related rows that `ticket_out` reads: two queries for any number of tickets."""
     covers = EventImage.objects.filter(kind=EventImage.Kind.COVER).defer("content")
     return tickets.select_related("event", "ticket_type").prefetch_related(Prefetch("event__images", covers))
 
 
 def ticket_out(ticket: EventTicket, level: AccessLevel) -> TicketOut:
-    is_whole = level >= AccessLevel.HOLDER
-    has_urls = is_whole and ticket.has_files
-    wallets = offered() if is_whole else frozenset()
+    """Return the ticket with the fields that this access level may see. All other fields are None."""
+    shows_code = level >= AccessLevel.HOLDER
+    has_urls = shows_code and ticket.has_files
+    wallets = offered() if shows_code else frozenset()
     return TicketOut(
         ticket_id=ticket.ticket_id,
         event=_event_out(ticket.event),
-        holder=HolderOut(name=ticket.holder_name, email=ticket.holder_email if is_whole else None),
+        holder=HolderOut(name=ticket.holder_name, email=ticket.holder_email if shows_code else None),
         quantity=ticket.quantity,
         ticket_type=ticket.ticket_type.name if ticket.ticket_type else None,
         order_reference=ticket.order_reference,
         state=EventTicket.State(ticket.state),
         reason=ticket.reason if ticket.reason and level >= AccessLevel.ORGANISER else None,
-        code=code_of(ticket) if is_whole else None,
+        code=code_of(ticket) if shows_code else None,
         qr_code_url=ticket.qr_code.url if has_urls else None,
         pdf_ticket_url=ticket.pdf_ticket.url if has_urls else None,
         apple_wallet_url=_ticket_url("apple_wallet", ticket) if Wallet.APPLE in wallets else None,
@@ -92,7 +93,7 @@ def _message(result: Check) -> str:
     if result.verdict is Verdict.WRONG_EVENT:
         return f"Wrong event: this ticket is for “{ticket.event.title}”."
     if result.verdict is Verdict.REISSUED:
-        return "Replaced: this ticket was issued anew, and this copy no longer counts. Ask for the newer one."
+        return "Replaced: this ticket was re-issued, and this copy is no longer valid. Ask for the newer one."
     if result.verdict is Verdict.USED and ticket.used_at is not None:
-        return f"Used: let in before, on {ticket.event.local(ticket.used_at):%Y-%m-%d at %H:%M:%S}."
+        return f"Used: already admitted on {ticket.event.local(ticket.used_at):%Y-%m-%d at %H:%M:%S}."
     return "Valid: one person." if ticket.quantity == 1 else f"Valid: {ticket.quantity} people."

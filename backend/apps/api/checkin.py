@@ -1,4 +1,4 @@
-"""The door: checking codes, letting people in, and the keys for doing it offline."""
+"""Check-in: verify codes, admit holders, and publish the keys for offline verification."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from apps.events.permissions import checks_tickets, may_check
 
 from .authentication import SignedInRequest
 from .errors import ApiError, declared
-from .present import verdict_out
 from .schemas import KeysOut, ScanIn, VerdictOut
+from .serializers import verdict_out
 from .throttling import PerPerson
 
-router = Router(tags=["Door"])
+router = Router(tags=["Check-in"])
 
 
 class ScannedText:
-    """The rest of an address, whatever it is: Django's own `path` stops at the line end that some scanners add."""
+    """A path converter for the rest of the URL. Django's `path` does not match the line end that scanners add."""
 
     regex = r"[\s\S]+"
 
@@ -41,15 +41,18 @@ class ScannedText:
 register_converter(ScannedText, "scanned")
 
 
-def _event_at_the_door(request: SignedInRequest, event_id: int | None) -> Event | None:
-    """The event that the asker checks tickets for, if one is named. Raises ApiError 403 or 404."""
+def _requested_event(request: SignedInRequest, event_id: int | None) -> Event | None:
+    """Return the event that the user checks tickets for, or None if the request names none.
+
+    Raises ApiError 403 if the user checks no tickets at all, and 404 if they check none of this event.
+    """
     if not checks_tickets(request.auth):
         raise ApiError(403, "Only organisers and door staff can check tickets.")
     if event_id is None:
         return None
     event = Event.objects.filter(pk=event_id).first()
     if event is None or not may_check(request.auth, event):
-        raise ApiError(404, "There is no such event, or you don't check tickets for it.")
+        raise ApiError(404, "This event does not exist, or you don't check tickets for it.")
     return event
 
 
@@ -57,51 +60,51 @@ def _event_at_the_door(request: SignedInRequest, event_id: int | None) -> Event 
     "verify/{scanned:code}",
     response={200: VerdictOut, **declared(401, 403, 404, 422, 429)},
     operation_id="verify_code",
-    summary="What a code is worth",
+    summary="Check a code",
     throttle=PerPerson("door"),
 )
 def verify(request: SignedInRequest, code: str, event: int | None = None) -> VerdictOut:
-    """The verdict on a scanned code; nothing changes. For organisers and door staff, on tickets of their own events.
+    """Return the verdict on a scanned code without admitting anyone. For organisers and door staff of the event.
 
-    Percent-encode the whole code, `/` included: it contains `/ : % + $ * .` and spaces. Where a proxy on the way
-    rewrites addresses, use the same question as a POST, which carries the code in its body.
+    Percent-encode the whole code, `/` included: it contains `/ : % + $ * .` and spaces. If a proxy rewrites URLs, send
+    the code in the body of a POST instead.
 
-    `event` is the id of the event at whose door this is; tickets of other events get the verdict `wrong_event`.
+    `event` is the id of the event that is being checked in. Tickets of other events get the verdict `wrong_event`.
     """
-    at_the_door = _event_at_the_door(request, event)
-    found = admission.check(code, request.auth, at_the_door)
-    if found.verdict is Verdict.UNKNOWN and code.endswith("/"):
-        # Every other address here ends with a slash; of codes, only links that were printed on old tickets do.
-        found = admission.check(code.removesuffix("/"), request.auth, at_the_door)
-    return verdict_out(found)
+    requested = _requested_event(request, event)
+    result = admission.check(code, request.auth, requested)
+    if result.verdict is Verdict.UNKNOWN and code.endswith("/"):
+        # Clients may add the trailing slash of all other URLs. Among codes, only links on legacy tickets end with one.
+        result = admission.check(code.removesuffix("/"), request.auth, requested)
+    return verdict_out(result)
 
 
 @router.post(
     "verify/",
     response={200: VerdictOut, **declared(400, 401, 403, 404, 422, 429)},
     operation_id="verify_scan",
-    summary="What a code is worth, asked with a body",
+    summary="Check a code sent in the body",
     throttle=PerPerson("door"),
 )
 def verify_scan(request: SignedInRequest, scan: ScanIn) -> VerdictOut:
-    """As `GET /api/events/verify/{code}`, but the code is in no address, log or proxy's cache. Changes nothing."""
-    return verdict_out(admission.check(scan.code, request.auth, _event_at_the_door(request, scan.event)))
+    """Do the same as `GET /api/events/verify/{code}`, but keep the code out of URLs, logs and proxy caches."""
+    return verdict_out(admission.check(scan.code, request.auth, _requested_event(request, scan.event)))
 
 
 @router.post(
     "admit/",
     response={200: VerdictOut, **declared(400, 401, 403, 404, 422, 429)},
     operation_id="admit",
-    summary="Let the holder in",
+    summary="Admit the holder",
     throttle=PerPerson("door"),
 )
 def admit(request: SignedInRequest, scan: ScanIn) -> VerdictOut:
-    """Use the ticket up. Of any number of simultaneous scans exactly one gets `valid`; open the door for that one.
+    """Mark the ticket as used. Of any number of concurrent scans, exactly one gets `valid`: admit only that one.
 
-    All others get `used`, with the time. If an answer is lost on the way, ask again: `used_at` of a few seconds ago
-    is your own first try.
+    All other scans get `used`, with the time of the first. If the response is lost, repeat the request: a `used_at` of
+    a few seconds ago means that your own first request succeeded.
     """
-    return verdict_out(admission.admit(scan.code, request.auth, _event_at_the_door(request, scan.event)))
+    return verdict_out(admission.admit(scan.code, request.auth, _requested_event(request, scan.event)))
 
 
 @router.get(
@@ -109,11 +112,11 @@ def admit(request: SignedInRequest, scan: ScanIn) -> VerdictOut:
     response={200: KeysOut, 304: None},
     auth=None,
     operation_id="list_keys",
-    summary="Public keys, to verify codes offline",
+    summary="List the public keys for offline verification",
 )
 @decorate_view(conditional_page, cache_control(public=True, max_age=3600))
 def keys(request: HttpRequest) -> KeysOut:
-    """Every key whose codes are accepted. Fetch them before the event; a new key is announced here before it signs.
+    """Return every key whose codes are accepted. Fetch them before the event; new keys appear before they sign codes.
 
     A code is `AD1:` followed by the Base45 form (RFC 9285) of 87 bytes:
 
@@ -126,7 +129,7 @@ def keys(request: HttpRequest) -> KeysOut:
     | 22 | 1 | generation of the code |
     | 23 | 64 | Ed25519 signature over `admit ticket code 1`, a zero byte, and the 23 bytes before |
 
-    A genuine code proves that the ticket was issued. Whether it was used, or re-issued since, only the server knows.
+    A valid signature proves that the ticket was issued. Only the server knows whether it was used or re-issued since.
     """
     public_keys = keyring().public_keys().items()
     return KeysOut(keys={str(key_id): base64.b64encode(key).decode() for key_id, key in public_keys})

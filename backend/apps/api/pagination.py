@@ -1,7 +1,7 @@
-"""Pages of tickets, newest first, that stay stable while tickets are issued and deleted.
+"""Keyset pagination of tickets, newest first.
 
-A page begins after a place in the order instead of after a number of rows, so that nothing is listed twice or left
-out when the list grows meanwhile, and page 1000 costs what page 1 does.
+The cursor is the primary key of the last ticket of a page, not an offset. Tickets that are issued or deleted between
+two requests therefore cause no duplicates or gaps, and page 1000 is as fast as page 1.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from ninja import Field, Schema
 from apps.events.models import EventTicket
 
 CURSOR_BYTES = 8
-CURSOR = r"^([A-Za-z0-9_-]{11})?$"  # those bytes in Base64, without the padding
+CURSOR_PATTERN = r"^([A-Za-z0-9_-]{11})?$"  # CURSOR_BYTES in Base64 without padding
 
 
 class PageQuery(Schema):
-    limit: int = Field(50, ge=1, le=100, description="How many tickets a page has at most.")
+    limit: int = Field(50, ge=1, le=100, description="The maximum number of tickets on a page.")
     cursor: str = Field(
-        "", pattern=CURSOR, description="`next_cursor` of the page before; leave out for the first page."
+        "", pattern=CURSOR_PATTERN, description="`next_cursor` of the previous page. Omit it for the first page."
     )
 
 
 def page_of(tickets: QuerySet[EventTicket], query: PageQuery) -> tuple[Sequence[EventTicket], str | None]:
-    """The page's tickets, and the cursor of the next page, None on the last one. One query, and its prefetches."""
+    """Return the tickets of a page and the cursor of the next page, which is None on the last page."""
     tickets = tickets.order_by("-pk")
     if query.cursor:
         tickets = tickets.filter(pk__lt=_decode(query.cursor))
