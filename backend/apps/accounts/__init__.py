@@ -1,1 +1,1 @@
-"""Users, who sign in by e-mail, and the teams of organisers that they work for."""
+"""Users, who sign in by e-mail, and organisers' teams."""

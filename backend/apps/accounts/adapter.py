@@ -1,4 +1,4 @@
-"""Adapters for allauth: demo accounts, addresses in mail, equal work and rate limits at sign-in."""
+"""Adapters for allauth: block demo accounts, use PUBLIC_URL in mail, resist account enumeration, limit sign-ins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .public_url import absolute_url, public_host
 
 
 class PublicSite:
-    """The site named in mail. allauth's own takes its name from the `Host` of the request."""
+    """The site for mail templates. allauth's default takes its name from the `Host` header, which clients can forge."""
 
     @property
     def domain(self) -> str:
@@ -29,19 +29,19 @@ class PublicSite:
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has no types
     error_messages: ClassVar = DefaultAccountAdapter.error_messages | {
-        "demo_account": "This is an account of the demo. Its password is public, so it cannot sign in here. "
-        "`manage.py make_demo` gives it a new password."
+        "demo_account": "This is a demo account. Its password is public, so it can't sign in on this site. Run "
+        "`manage.py make_demo` to give it a new password."
     }
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         user: User | None = super().authenticate(request, **credentials)
-        if user is not None and user.is_refused:
+        if user is not None and user.is_blocked:
             raise self.validation_error("demo_account")
         return user
 
     def pre_login(self, request: HttpRequest, user: User, **about: Any) -> HttpResponse | None:
-        """Refuse accounts of the demo also where they sign in without their password."""
-        if user.is_refused:
+        """Block demo accounts that sign in without a password too, for example by a mailed code."""
+        if user.is_blocked:
             clear_login(request)
             return cast(HttpResponse, self.respond_user_inactive(request, user))
         return cast(HttpResponse | None, super().pre_login(request, user, **about))
@@ -53,10 +53,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has
         super().send_mail(template_prefix, email, {**context, "current_site": PublicSite()})
 
     def send_account_already_exists_mail(self, email: str) -> None:
-        """Mail the owner of the account, after the same work as for a new account.
+        """Mail the owner of the account after doing the same work as for a new account.
 
-        Hashes a password, writes and deletes a session, and reads some rows, so that the time of the answer does not
-        reveal whether the account exists. `test_same_work.py` counts both cases.
+        Without the password hash, the session and the queries, the response time would reveal that the account exists
+        (a timing attack). `test_same_work.py` compares the work of both cases.
         """
         User().set_password(secrets.token_urlsafe())
         session = SessionStore()
@@ -67,17 +67,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has
         super().send_account_already_exists_mail(email)
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """Count wrong passwords by the address alone.
+        """Return the e-mail address alone as the key of the rate limit.
 
-        allauth puts the `Host` of the request before it, port included: another port was another limit. Nothing public
-        changes the key; `test_rate_limits.py` fails when this method is no longer asked.
+        allauth prefixes the `Host` header, so an attacker could reset the limit with another port. There is no public
+        hook for the key; `test_rate_limits.py` fails if allauth stops calling this method.
         """
         return str(credentials.get("email", "")).lower()
 
 
 class HeadlessAdapter(DefaultHeadlessAdapter):  # type: ignore[misc] # allauth has no types
     def get_frontend_url(self, urlname: str, **kwargs: Any) -> str:
-        """Return the address that mail leads to. allauth asks for it before it builds one from the request."""
+        """Return the URL for a link in mail. Without it, allauth would build one from the `Host` header."""
         if urlname == "account_reset_password_from_key":
             uid, _, key = kwargs["key"].partition("-")
             kwargs = {"uidb36": uid, "key": key}

@@ -6,6 +6,6 @@ class AccountsConfig(AppConfig):
     verbose_name = "People and teams"
 
     def ready(self) -> None:
-        from . import checks  # registering them needs the models, which are loaded by now
+        from . import checks  # imports models, which are not loaded any earlier
 
         checks.register()

@@ -1,4 +1,4 @@
-"""Checks of `manage.py check --deploy` for hosts and accounts."""
+"""System checks of `manage.py check --deploy` for ALLOWED_HOSTS and demo accounts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_hosts(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.Chec
         return []
     return [
         checks.Warning(
-            "The site accepts every Host header (ALLOWED_HOSTS=*), also one that an attacker chose.",
+            "The site accepts every Host header (ALLOWED_HOSTS=*), including forged ones.",
             hint=f"Set ALLOWED_HOSTS={re.sub(r':[0-9]+$', '', public_host())}, the host of PUBLIC_URL.",
             id="accounts.W001",
         )
@@ -39,8 +39,8 @@ def check_demo_accounts(app_configs: Sequence[Any] | None, **_: Any) -> list[che
     except OperationalError as error:
         return [
             checks.Warning(
-                f"The database was not searched for accounts of the demo: {str(error).strip()}.",
-                hint="Run this check where DATABASE_URL can be reached, too.",
+                f"The database could not be searched for demo accounts: {str(error).strip()}.",
+                hint="Run this check again where the database of DATABASE_URL can be reached.",
                 id="accounts.W003",
             )
         ]
@@ -48,8 +48,8 @@ def check_demo_accounts(app_configs: Sequence[Any] | None, **_: Any) -> list[che
         return []
     return [
         checks.Warning(
-            f"The database holds accounts of the demo, whose password is no secret: {', '.join(emails)}.",
-            hint="They are refused here. Delete them, or give them passwords of their own by `manage.py make_demo`.",
+            f"The database holds demo accounts, whose password is public: {', '.join(emails)}.",
+            hint="They can't sign in here. Delete them, or run `manage.py make_demo` to give them new passwords.",
             id="accounts.W002",
         )
     ]
@@ -62,6 +62,6 @@ def _demo_emails() -> list[str]:
             if (User._meta.db_table in connection.introspection.table_names(cursor))
             else []
         )
-    if "is_demo" not in {column.name for column in columns}:  # `migrate` comes after this check
+    if "is_demo" not in {column.name for column in columns}:  # checks run before `migrate`
         return []
     return list(User.objects.filter(is_demo=True).order_by("pk").values_list("email", flat=True))

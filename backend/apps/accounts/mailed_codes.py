@@ -1,7 +1,7 @@
-"""Limit guesses at a mailed code: attempts are counted in the database, before the code is compared.
+"""Limit the attempts at a mailed code: count them in the database before the code is compared.
 
-allauth counts wrong codes in the session after comparing them, so that guesses at the same moment all found the count
-of before them, and a request that saved an older session put the count back.
+allauth counts wrong codes in the session, after comparing them. That is a race: concurrent guesses all read the same
+count, and a request that saves a stale session resets it.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from django.utils.crypto import salted_hmac
 
 from .models import MailedCode
 
-KEPT = timedelta(days=1)  # longer than any code is valid
+RETENTION = timedelta(days=1)  # longer than any code is valid
 
 
 def count_attempt(request: HttpRequest) -> None:
-    """Count an attempt at the session's code; forget the code when there were enough, which ends the attempts."""
+    """Count an attempt at the code in the session. Remove the code from the session if no attempts are left."""
     state = request.session.get(EMAIL_VERIFICATION_CODE_SESSION_KEY)
     if not state:
         return
-    # Neither another code nor another address starts the count anew: both belong to the same sign-up.
-    owner = f"{state['at']}:{state.get('user_id') or state['email']}"
-    digest = salted_hmac("apps.accounts.mailed_codes", owner, algorithm="sha256").hexdigest()
+    # Key the count by the sign-up, so that requesting another code or changing the address does not reset it.
+    sign_up = f"{state['at']}:{state.get('user_id') or state['email']}"
+    digest = salted_hmac("apps.accounts.mailed_codes", sign_up, algorithm="sha256").hexdigest()
     code, is_new = MailedCode.objects.get_or_create(digest=digest)
     if is_new:
-        MailedCode.objects.filter(created_at__lt=timezone.now() - KEPT).delete()
-    left = MailedCode.objects.filter(pk=code.pk, attempts__lt=app_settings.EMAIL_VERIFICATION_BY_CODE_MAX_ATTEMPTS)
-    if not left.update(attempts=F("attempts") + 1):
+        MailedCode.objects.filter(created_at__lt=timezone.now() - RETENTION).delete()
+    allowed = MailedCode.objects.filter(pk=code.pk, attempts__lt=app_settings.EMAIL_VERIFICATION_BY_CODE_MAX_ATTEMPTS)
+    if not allowed.update(attempts=F("attempts") + 1):
         del request.session[EMAIL_VERIFICATION_CODE_SESSION_KEY]
 
 
 class ConfirmCodePage(ConfirmEmailVerificationCodeView):  # type: ignore[misc] # allauth has no types
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # Also with another "action" than verifying: where allauth does not offer it, it compares the code.
+        # Count every POST: with an "action" that allauth does not know, it compares the code as well.
         if request.method == "POST":
             count_attempt(request)
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
@@ -50,7 +50,7 @@ class ConfirmCodePage(ConfirmEmailVerificationCodeView):  # type: ignore[misc] #
 
 
 class VerifyCode(VerifyEmailView):  # type: ignore[misc] # allauth has no types
-    """For apps and browsers. A GET compares the code as well."""
+    """The headless endpoint for apps and browsers. It compares the code on GET as well."""
 
     def handle(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         count_attempt(request)

@@ -1,4 +1,4 @@
-"""Who people are: users, who sign in by e-mail, and the organisers' teams that they work for."""
+"""Users, organisers' teams, and the members of the teams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .public_url import is_local
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes users who are named by their e-mail address."""
+    """Create and find users by their e-mail address."""
 
     use_in_migrations = True
 
@@ -28,6 +28,7 @@ class UserManager(BaseUserManager["User"]):
         return super().normalize_email(strip_address(email or ""))
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Create a user. Raises ValueError if the e-mail address is empty."""
         if not email:
             raise ValueError("A user needs an e-mail address.")
         user = self.model(email=self.normalize_email(email), **fields)
@@ -39,10 +40,10 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> User:
-        """Return the user with this address, whatever the case of its letters.
+        """Return the user with this address, ignoring case. Raises User.DoesNotExist if there is none.
 
-        Databases hold more letters for equal than that (PostgreSQL has an ``ı`` for an ``i``): such an address is
-        another one, with attempts at its password of its own.
+        The comparison is repeated in Python: for some collations of PostgreSQL ``ı`` equals ``i``, but it makes a
+        different address, which has a rate limit of its own.
         """
         address = username or ""
         for user in self.filter(email__iexact=address):
@@ -54,7 +55,7 @@ class UserManager(BaseUserManager["User"]):
 class User(CheckedText, AbstractUser):
     """A person with a sign-in: a holder, an organiser, door staff, or several of these."""
 
-    username = None  # type: ignore[assignment]  # signing in is by e-mail; Django's docs remove the field this way
+    username = None  # type: ignore[assignment]  # users sign in by e-mail; Django documents this way to drop the field
     email = models.EmailField("e-mail address", unique=True)
     name = models.CharField(max_length=200, blank=True)
     is_demo = models.BooleanField(
@@ -79,23 +80,23 @@ class User(CheckedText, AbstractUser):
         return self.name or super().get_full_name() or self.email
 
     @property
-    def is_refused(self) -> bool:
-        """Whether this is an account of the demo where others could sign in to it."""
+    def is_blocked(self) -> bool:
+        """Return whether this is a demo account on a site that others can reach. Its password is public."""
         return self.is_demo and not settings.DEBUG and not is_local()
 
     def get_session_auth_hash(self) -> str:
-        """Return what a session must hold to be this user's: nothing that one could, for an account that is refused.
+        """Return the hash that a session of this user must contain. A random one invalidates all sessions if blocked.
 
-        Cookies and the tokens of apps are both sessions, and both are checked against it with every request.
+        Session cookies and apps' session tokens are both checked against it on every request.
         """
-        return secrets.token_hex() if self.is_refused else super().get_session_auth_hash()
+        return secrets.token_hex() if self.is_blocked else super().get_session_auth_hash()
 
     def get_session_auth_fallback_hash(self) -> Iterable[str]:
-        return () if self.is_refused else super().get_session_auth_fallback_hash()
+        return () if self.is_blocked else super().get_session_auth_fallback_hash()
 
 
 class Organiser(CheckedText):
-    """A team that publishes events. What its members may do is their membership's role."""
+    """A team that publishes events. The role of a membership says what the member may do."""
 
     name = models.CharField(max_length=200)
     members = models.ManyToManyField(User, through="Membership", related_name="organisers")
@@ -108,7 +109,7 @@ class Organiser(CheckedText):
 
 
 class Membership(models.Model):
-    """One person's place in one organiser's team."""
+    """The role of a user in an organiser's team."""
 
     class Role(models.TextChoices):
         MANAGER = "manager", "Organiser: issues, re-issues and checks tickets"
@@ -126,7 +127,7 @@ class Membership(models.Model):
 
 
 class MailedCode(models.Model):
-    """How often a code was tried that was mailed to confirm an address. The code itself is in the session."""
+    """The number of attempts at a code that was mailed to confirm an address. The code itself is in the session."""
 
     digest = models.CharField(max_length=64, unique=True)
     attempts = models.PositiveSmallIntegerField(default=0)

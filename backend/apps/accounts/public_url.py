@@ -1,4 +1,4 @@
-"""The address at which people reach the site: PUBLIC_URL, never what a request says of itself in `Host`."""
+"""The public URL of the site, from PUBLIC_URL. The `Host` header is never used, because clients can forge it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def absolute_url(path: str) -> str:
 
 
 def public_host() -> str:
-    """Return the host and the port, if it is not the usual one, at which people reach the site."""
+    """Return the host of PUBLIC_URL, with the port if the URL has one."""
     return urlsplit(settings.PUBLIC_URL).netloc
 
 
 def is_local() -> bool:
-    """Return whether only this machine reaches the site."""
+    """Return whether PUBLIC_URL is an address of this machine, so that others can't reach the site."""
     return urlsplit(settings.PUBLIC_URL).hostname in LOCAL_HOSTS

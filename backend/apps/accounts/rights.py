@@ -1,4 +1,4 @@
-"""Permissions of accounts: editors grant only what they have, and change no account that has more."""
+"""Prevent privilege escalation: editors grant only permissions that they have, and edit no account that has more."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from .models import Membership, User
 
 
 def permissions_of(user: User) -> QuerySet[Permission]:
-    """Return what the account may do once it is active: Django answers nothing for one that is not."""
+    """Return the permissions of the account, even if it is inactive: Django's own methods return none then."""
     if user.is_superuser:
         return Permission.objects.all()
     return Permission.objects.filter(Q(user=user) | Q(group__user=user)).distinct()
 
 
-def groups_within(user: User) -> QuerySet[Group]:
-    """Return the groups that give nothing which the user does not have."""
-    beyond = Permission.objects.exclude(pk__in=permissions_of(user).values("pk"))
-    return Group.objects.exclude(permissions__in=beyond)
+def grantable_groups(user: User) -> QuerySet[Group]:
+    """Return the groups whose permissions the user all has."""
+    missing = Permission.objects.exclude(pk__in=permissions_of(user).values("pk"))
+    return Group.objects.exclude(permissions__in=missing)
 
 
-def may_look_after(editor: User, account: User) -> bool:
-    """Return whether the editor has every right of the account.
+def may_edit_account(editor: User, account: User) -> bool:
+    """Return whether the editor has every permission and role of the account.
 
-    With a new password or another address an account is taken over, and its rights with it.
+    An editor can take over an account by changing its password or e-mail address, and would gain what it has.
     """
     if editor.is_superuser:
         return True
@@ -33,6 +33,6 @@ def may_look_after(editor: User, account: User) -> bool:
     if permissions_of(account).exclude(pk__in=permissions_of(editor).values("pk")).exists():
         return False
     manages = editor.memberships.filter(role=Membership.Role.MANAGER).values("organiser")
-    beyond = account.memberships.exclude(organiser__in=manages)
+    others = account.memberships.exclude(organiser__in=manages)
     own = set(editor.memberships.values_list("organiser", "role"))
-    return set(beyond.values_list("organiser", "role")) <= own
+    return set(others.values_list("organiser", "role")) <= own

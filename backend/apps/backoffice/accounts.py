@@ -17,7 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from apps.accounts.models import Membership, Organiser, User
-from apps.accounts.rights import groups_within, may_look_after, permissions_of
+from apps.accounts.rights import grantable_groups, may_edit_account, permissions_of
 
 from .change_lists import CarefulListMixin
 from .team_scope import PartOfParentInline, TeamScopedAdmin, managed_teams
@@ -35,11 +35,11 @@ class GroupAdmin(CarefulListMixin, DjangoGroupAdmin, ModelAdmin):  # type: ignor
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         allowed: bool = super().has_change_permission(request, obj)
-        return allowed and (obj is None or groups_within(_editor(request)).filter(pk=obj.pk).exists())
+        return allowed and (obj is None or grantable_groups(_editor(request)).filter(pk=obj.pk).exists())
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         allowed: bool = super().has_delete_permission(request, obj)
-        return allowed and (obj is None or groups_within(_editor(request)).filter(pk=obj.pk).exists())
+        return allowed and (obj is None or grantable_groups(_editor(request)).filter(pk=obj.pk).exists())
 
 
 class EmailAddressInline(TabularInline):  # type: ignore[misc] # unfold has no types
@@ -93,11 +93,11 @@ class UserAdmin(CarefulListMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         allowed: bool = super().has_change_permission(request, obj)
-        return allowed and (obj is None or may_look_after(_editor(request), obj))
+        return allowed and (obj is None or may_edit_account(_editor(request), obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         allowed: bool = super().has_delete_permission(request, obj)
-        return allowed and (obj is None or may_look_after(_editor(request), obj))
+        return allowed and (obj is None or may_edit_account(_editor(request), obj))
 
 
 def _editor(request: HttpRequest) -> User:
@@ -109,7 +109,7 @@ def _within_rights(field: Any, request: HttpRequest) -> Any:
     if field is not None and field.queryset.model is Permission:
         field.queryset = field.queryset.filter(pk__in=permissions_of(_editor(request)).values("pk"))
     elif field is not None and field.queryset.model is Group:
-        field.queryset = field.queryset.filter(pk__in=groups_within(_editor(request)).values("pk"))
+        field.queryset = field.queryset.filter(pk__in=grantable_groups(_editor(request)).values("pk"))
     return field
 
 

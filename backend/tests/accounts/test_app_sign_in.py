@@ -1,4 +1,4 @@
-"""An app's whole way through the headless API: sign up, confirm, sign in, see a ticket, sign out."""
+"""Apps use the headless API: sign up, confirm the address, sign in, read a ticket, sign out."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ AUTH = "/_allauth/app/v1/auth"
 
 
 class App:
-    """A phone: it keeps no cookies, and sends the newest session token it was given."""
+    """An app on a phone. It keeps no cookies and sends the latest session token."""
 
     def __init__(self) -> None:
         self.token = ""
 
     def call(self, method: str, url: str, body: dict[str, Any] | None = None) -> Any:
         headers = {"X-Session-Token": self.token} if self.token else {}
-        phone: Any = Client(enforce_csrf_checks=True)  # a new one every time: nothing but the token is kept
+        phone: Any = Client(enforce_csrf_checks=True)  # a new one for each call, so that no cookies are kept
         answer = phone.generic(method, url, *_json(body), headers=headers)
         if answer["Content-Type"].startswith("application/json") and "meta" in answer.json():
             self.token = answer.json()["meta"].get("session_token", self.token)
@@ -45,7 +45,7 @@ def confirmation_code() -> str:
     return found[1]
 
 
-def test_from_sign_up_to_the_ticket_and_out_again() -> None:
+def test_sign_up_confirm_read_a_ticket_and_sign_out() -> None:
     ticket = make_ticket(holder=None, holder_email="nina@example.org")
     detail = f"/api/events/ticket/{ticket.ticket_id}/"
     app = App()
@@ -69,13 +69,13 @@ def test_from_sign_up_to_the_ticket_and_out_again() -> None:
     assert [item["ticket_id"] for item in own["items"]] == [str(ticket.ticket_id)]
     assert app.call("POST", f"/api/events/regenerate/{ticket.ticket_id}/").status_code == 202, "no CSRF for apps"
 
-    dead = app.token
-    assert app.call("DELETE", f"{AUTH}/session").status_code == 401, "which is its way of saying: signed out"
-    app.token = dead
+    revoked = app.token
+    assert app.call("DELETE", f"{AUTH}/session").status_code == 401, "allauth's response to a successful sign-out"
+    app.token = revoked
     assert app.call("GET", detail).status_code == 401
 
 
-def test_signing_in_again_gives_a_new_token() -> None:
+def test_each_sign_in_gets_its_own_token() -> None:
     nina = make_user("nina@example.org")
     ticket = make_ticket(holder=nina)
     first, second = App(), App()
@@ -83,10 +83,12 @@ def test_signing_in_again_gives_a_new_token() -> None:
     assert second.sign_in("Nina@Example.org").status_code == 200
     assert first.token != second.token
     first.call("DELETE", f"{AUTH}/session")
-    assert second.call("GET", f"/api/events/ticket/{ticket.ticket_id}/").status_code == 200, "another phone stays in"
+    assert second.call("GET", f"/api/events/ticket/{ticket.ticket_id}/").status_code == 200, (
+        "the other phone stays signed in"
+    )
 
 
-def test_a_token_dies_with_the_password_and_with_the_account() -> None:
+def test_a_token_is_invalid_after_a_new_password_or_deactivation() -> None:
     nina = make_user("nina@example.org")
     ticket = make_ticket(holder=nina)
     app = App()
@@ -104,16 +106,16 @@ def test_a_token_dies_with_the_password_and_with_the_account() -> None:
     assert app.call("GET", detail).status_code == 401
 
 
-def test_an_unconfirmed_address_neither_signs_in_nor_shows_its_tickets() -> None:
+def test_an_unconfirmed_address_cannot_sign_in_or_read_tickets() -> None:
     make_user("nina@example.org", confirmed=False)
     ticket = make_ticket(holder=None, holder_email="nina@example.org")
     app = App()
     assert app.sign_in("nina@example.org").status_code == 401
     assert app.call("GET", f"/api/events/ticket/{ticket.ticket_id}/").status_code == 401
-    assert mail.outbox[-1].to == ["nina@example.org"], "a code was sent, to confirm it now"
+    assert mail.outbox[-1].to == ["nina@example.org"], "a code to confirm the address was sent"
 
 
-def test_signing_up_does_not_tell_who_has_an_account() -> None:
+def test_sign_up_does_not_reveal_existing_accounts() -> None:
     make_user("nina@example.org")
     known = App().call("POST", f"{AUTH}/signup", {"email": "nina@example.org", "password": PASSWORD})
     new = App().call("POST", f"{AUTH}/signup", {"email": "otto@example.org", "password": PASSWORD})
@@ -121,7 +123,7 @@ def test_signing_up_does_not_tell_who_has_an_account() -> None:
     assert known.json()["data"] == new.json()["data"]
 
 
-def test_guessing_passwords_is_limited() -> None:
+def test_failed_sign_ins_are_rate_limited() -> None:
     make_user("nina@example.org")
     app = App()
     statuses = [app.sign_in("nina@example.org", f"guess {number}").status_code for number in range(12)]

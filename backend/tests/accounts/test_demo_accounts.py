@@ -1,4 +1,4 @@
-"""Accounts of the demo, whose password anybody can read, open nothing where others than this machine reach the site."""
+"""Demo accounts have a public password, so they can't sign in on a site that others can reach."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.factories import make_user
 from .test_app_sign_in import App
 
 ORGANISER = MANAGER[0]
-EVERYBODY = {ORGANISER, DOOR[0], *(email for email, *_ in HOLDERS)}
+DEMO_EMAILS = {ORGANISER, DOOR[0], *(email for email, *_ in HOLDERS)}
 
 
 @pytest.fixture
 def in_production(settings: Settings) -> None:
-    """Where the demo's database, which was made on one machine, is taken."""
+    """Create the demo on a local site, then make the site public."""
     make_demo()
     settings.PUBLIC_URL = "https://tickets.example.org"
 
@@ -42,21 +42,21 @@ def sign_in(client: Client, email: str = ORGANISER, password: str = LOCAL_PASSWO
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("in_production")
-@pytest.mark.parametrize("email", sorted(EVERYBODY))
-def test_the_password_opens_nothing(email: str) -> None:
+@pytest.mark.parametrize("email", sorted(DEMO_EMAILS))
+def test_a_demo_account_cannot_sign_in_with_its_password(email: str) -> None:
     browser, app = Client(), App()
-    assert "account of the demo" in sign_in(browser, email).content.decode()
+    assert "demo account" in sign_in(browser, email).content.decode()
     assert not browser.session.get("_auth_user_id")
 
     answer = app.sign_in(email, LOCAL_PASSWORD)
     assert answer.status_code == 400
-    assert "account of the demo" in answer.json()["errors"][0]["message"]
+    assert "demo account" in answer.json()["errors"][0]["message"]
     assert app.call("GET", "/api/events/tickets/").status_code == 401
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("change", [{"PUBLIC_URL": "https://tickets.example.org"}, {}])
-def test_a_session_from_before_is_none_any_more(settings: Settings, change: dict[str, str]) -> None:
+def test_existing_sessions_of_demo_accounts_become_invalid(settings: Settings, change: dict[str, str]) -> None:
     make_demo()
     browser, app = Client(), App()
     sign_in(browser)
@@ -72,7 +72,7 @@ def test_a_session_from_before_is_none_any_more(settings: Settings, change: dict
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("in_production")
-def test_signing_in_past_the_form_opens_nothing() -> None:
+def test_a_session_created_without_the_adapter_is_invalid() -> None:
     user = User.objects.get(email=ORGANISER)
     assert authenticate(email=ORGANISER, password=LOCAL_PASSWORD) == user
     client = Client()
@@ -83,8 +83,7 @@ def test_signing_in_past_the_form_opens_nothing() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("in_production")
-def test_a_confirmed_code_opens_nothing() -> None:
-    """A code that is sent to the address signs in without the password."""
+def test_a_demo_account_cannot_sign_in_by_a_mailed_code() -> None:
     user = make_user("nina@example.org", confirmed=False)
     client = Client()
     sign_in(client, user.email, "correct horse battery staple")
@@ -95,7 +94,7 @@ def test_a_confirmed_code_opens_nothing() -> None:
 
 
 @pytest.mark.django_db
-def test_others_sign_in_as_ever(settings: Settings) -> None:
+def test_other_accounts_can_sign_in(settings: Settings) -> None:
     settings.PUBLIC_URL = "https://tickets.example.org"
     client = Client()
     assert sign_in(client, make_user().email, "correct horse battery staple").status_code == 302
@@ -106,7 +105,7 @@ def test_others_sign_in_as_ever(settings: Settings) -> None:
 @pytest.mark.parametrize(
     "where", [{"PUBLIC_URL": "http://localhost:8000"}, {"PUBLIC_URL": "https://tickets.example.org", "DEBUG": True}]
 )
-def test_on_one_machine_and_while_debugging_they_sign_in(settings: Settings, where: dict[str, Any]) -> None:
+def test_demo_accounts_can_sign_in_locally_and_with_debug(settings: Settings, where: dict[str, Any]) -> None:
     make_demo()
     for name, value in where.items():
         setattr(settings, name, value)
@@ -122,9 +121,9 @@ def warnings() -> list[str]:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("in_production")
-def test_a_check_names_them_until_they_have_passwords_of_their_own() -> None:
+def test_the_check_lists_demo_accounts_until_they_have_new_passwords() -> None:
     (warning,) = warnings()
-    assert all(email in warning for email in EVERYBODY)
+    assert all(email in warning for email in DEMO_EMAILS)
 
     output = StringIO()
     call_command("make_demo", stdout=output)
@@ -142,7 +141,7 @@ def test_a_check_names_them_until_they_have_passwords_of_their_own() -> None:
 
 
 @pytest.mark.django_db
-def test_without_a_database_the_check_says_so(
+def test_the_check_warns_if_the_database_is_unreachable(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.PUBLIC_URL = "https://tickets.example.org"
@@ -152,7 +151,7 @@ def test_without_a_database_the_check_says_so(
     assert (warning.id, "unable to open database file" in warning.msg) == ("accounts.W003", True)
 
 
-# -- Databases of earlier releases -------------------------------------------------------------------------------
+# -- Migration of earlier releases -------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -169,20 +168,20 @@ def _migrated(targets: list[tuple[str, str]]) -> Any:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.databases
-def test_accounts_of_earlier_demos_are_marked(before: Any, settings: Settings) -> None:
+def test_the_migration_marks_existing_demo_accounts(before: Any, settings: Settings) -> None:
     settings.PUBLIC_URL = "https://tickets.example.org"
-    assert warnings() == [], "check --deploy comes before migrate"
+    assert warnings() == [], "check --deploy runs before migrate"
     model = before.get_model("accounts", "User")
-    for email in EVERYBODY:
+    for email in DEMO_EMAILS:
         model.objects.create(email=email, password=_hashed(LOCAL_PASSWORD))
     model.objects.filter(email=DOOR[0]).update(password=_hashed("something of its own"))
     model.objects.create(email="nina@example.org", password=_hashed(LOCAL_PASSWORD))
 
     _migrated([("accounts", "0002_demo_and_mailed_codes")])
-    assert set(User.objects.filter(is_demo=True).values_list("email", flat=True)) == EVERYBODY - {DOOR[0]}
+    assert set(User.objects.filter(is_demo=True).values_list("email", flat=True)) == DEMO_EMAILS - {DOOR[0]}
     assert len(warnings()) == 1
 
-    # Processes of the previous release know nothing of the column.
+    # During a rolling upgrade, processes of the previous release insert rows without the new column.
     previous = model.objects.create(email="otto@example.org", password="!")
     assert not User.objects.get(pk=previous.pk).is_demo
 

@@ -1,4 +1,4 @@
-"""A mailed code can be guessed at three times, however many guesses come at once and whatever the session does else."""
+"""A mailed code allows three attempts, even with concurrent guesses and stale sessions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .test_app_sign_in import confirmation_code
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 EMAIL = "nina@example.org"
-AT_ONCE = 8
-# The form as it is, and with actions that it does not offer: allauth compares the code then as well.
+CONCURRENT_GUESSES = 8
+# The form as it is, and with actions that it does not offer: allauth compares the code for these as well.
 PAGES: dict[str, dict[str, str]] = {"page": {}, "change": {"action": "change"}, "resend": {"action": "resend"}}
 
 
-class Way:
-    """A sign-up that waits for its code, and its own way of trying one. `right` tells whether the code was taken."""
+class SignUp:
+    """A sign-up that waits for its code, by one of `KINDS` of clients."""
 
     def __init__(self, kind: str) -> None:
         self.kind, self.headers = kind, {}
@@ -50,7 +50,8 @@ class Way:
     def _auth(self) -> str:
         return f"/_allauth/{'app' if self.kind == 'app' else 'browser'}/v1/auth"
 
-    def right(self, code: str) -> bool:
+    def accepts(self, code: str) -> bool:
+        """Submit a code and return whether it was accepted."""
         client: Any = Client(headers=self.headers)
         if not self.headers:
             client.cookies["sessionid"] = self.session_key
@@ -67,8 +68,8 @@ class Way:
 KINDS = [*PAGES, "app", "browser", "get"]
 
 
-def attempts_counted(way: Way, guess: Callable[[], bool]) -> int:
-    """How many of guesses at the same moment were compared with the code."""
+def guesses_compared(guess: Callable[[], bool]) -> int:
+    """Make concurrent guesses and return how many of them were compared with the code."""
     compared: list[str] = []
 
     def compare(*, actual: str, expected: str) -> bool:
@@ -77,60 +78,61 @@ def attempts_counted(way: Way, guess: Callable[[], bool]) -> int:
 
     modules = ("allauth.account.forms", "allauth.headless.account.inputs")
     with mock.patch(f"{modules[0]}.compare_user_code", compare), mock.patch(f"{modules[1]}.compare_user_code", compare):
-        assert not any(at_once([guess] * AT_ONCE))
+        assert not any(at_once([guess] * CONCURRENT_GUESSES))
     return len(compared)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_guesses_at_the_same_moment_are_three_in_all(kind: str) -> None:
-    way = Way(kind)
-    assert attempts_counted(way, partial(way.right, "WRONG1")) == 3
-    assert not way.right(confirmation_code())
+def test_concurrent_guesses_get_three_attempts_in_total(kind: str) -> None:
+    sign_up = SignUp(kind)
+    assert guesses_compared(partial(sign_up.accepts, "WRONG1")) == 3
+    assert not sign_up.accepts(confirmation_code())
 
 
-def test_without_counting_first_they_are_more() -> None:
-    """That the guesses of the test above do meet."""
-    way = Way("page")
+def test_concurrent_guesses_race_without_the_count() -> None:
+    """Negative control: the guesses of the test above are concurrent."""
+    sign_up = SignUp("page")
     with mock.patch.object(mailed_codes, "count_attempt"):
-        assert attempts_counted(way, partial(way.right, "WRONG1")) > 3
+        assert guesses_compared(partial(sign_up.accepts, "WRONG1")) > 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_older_session_that_is_saved_late_gives_no_attempt_back(kind: str) -> None:
-    way = Way(kind)
-    before = Session.objects.get(session_key=way.session_key).session_data
+def test_saving_a_stale_session_does_not_reset_the_count(kind: str) -> None:
+    sign_up = SignUp(kind)
+    stale = Session.objects.get(session_key=sign_up.session_key).session_data
     for _ in range(3):
-        assert not way.right("WRONG1")
+        assert not sign_up.accepts("WRONG1")
         Session.objects.update_or_create(
-            session_key=way.session_key,
-            defaults={"session_data": before, "expire_date": "2100-01-01T00:00:00Z"},
+            session_key=sign_up.session_key,
+            defaults={"session_data": stale, "expire_date": "2100-01-01T00:00:00Z"},
         )
-    assert not way.right(confirmation_code())
+    assert not sign_up.accepts(confirmation_code())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_right_code_is_taken_at_the_third_attempt(kind: str) -> None:
-    way = Way(kind)
-    assert [way.right("WRONG1"), way.right("WRONG2"), way.right(confirmation_code())] == [False, False, True]
+def test_the_correct_code_is_accepted_at_the_third_attempt(kind: str) -> None:
+    sign_up = SignUp(kind)
+    codes = ["WRONG1", "WRONG2", confirmation_code()]
+    assert [sign_up.accepts(code) for code in codes] == [False, False, True]
 
 
-def test_an_address_with_an_account_allows_no_more_attempts_than_another() -> None:
+def test_an_address_with_an_account_gets_the_same_number_of_attempts() -> None:
     make_user(EMAIL)
-    way = Way("page")
-    assert attempts_counted(way, partial(way.right, "WRONG1")) == 3
+    sign_up = SignUp("page")
+    assert guesses_compared(partial(sign_up.accepts, "WRONG1")) == 3
     assert "code" not in str(mail.outbox[-1].subject).lower()
 
 
-def test_counts_of_codes_that_are_no_longer_valid_are_forgotten() -> None:
-    Way("page").right("WRONG1")
+def test_counts_of_expired_codes_are_deleted() -> None:
+    SignUp("page").accepts("WRONG1")
     MailedCode.objects.update(created_at="2020-01-01T00:00:00Z")
     mail.outbox.clear()
-    Way("page").right("WRONG1")
+    SignUp("page").accepts("WRONG1")
     assert MailedCode.objects.count() == 1
 
 
-def test_no_other_code_is_mailed() -> None:
-    """Each that were would need its attempts counted first as well."""
+def test_no_other_kind_of_code_is_mailed() -> None:
+    """Any other kind would need `count_attempt` as well."""
     assert not app_settings.LOGIN_BY_CODE_ENABLED
     assert not app_settings.LOGIN_BY_CODE_REQUIRED
     assert not app_settings.PASSWORD_RESET_BY_CODE_ENABLED

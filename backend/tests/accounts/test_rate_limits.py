@@ -1,4 +1,4 @@
-"""What a client says of itself neither starts a limit anew nor comes back in an address that mail or the API names."""
+"""Forged headers and other spellings of an address do not reset rate limits. Links ignore the `Host` header."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HOSTS = ["localhost", "LOCALHOST", "localhost.", "127.0.0.1", "[::1]", *(f"local
 
 
 @pytest.mark.parametrize("sign_in", [by_page, by_api])
-def test_another_host_is_the_same_limit(sign_in: SignIn, settings: Settings) -> None:
+def test_another_host_header_does_not_reset_the_limit(sign_in: SignIn, settings: Settings) -> None:
     make_user("nina@example.org")
     settings.ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": f"{ALLOWED}/300s/key"}
     refused = [number for number, host in enumerate(HOSTS) if TOO_MANY in guess(sign_in, number, Host=host)]
@@ -52,20 +52,20 @@ def test_another_host_is_the_same_limit(sign_in: SignIn, settings: Settings) -> 
 
 
 SPELLINGS = ["nina.kim@example.org", "Nina.Kim@Example.ORG", "NINA.KIM@EXAMPLE.ORG", "  nina.kim@example.org  "]
-# PostgreSQL has the same capitals for these as for an i and a k, and Python lets them pass for letters of an address.
+# PostgreSQL may treat these as i and k when it ignores case. Python's validator accepts them in an address.
 LOOKALIKES = ["nına.kim@example.org", "nina.kım@example.org", "nina.\N{KELVIN SIGN}im@example.org"]
 
 
 @pytest.mark.databases
 @pytest.mark.parametrize("sign_in", [by_page, by_api])
-def test_another_spelling_of_the_address_is_the_same_limit_or_another_account(
+def test_another_spelling_of_the_address_has_the_same_limit_or_is_another_account(
     sign_in: SignIn, settings: Settings
 ) -> None:
     make_user("nina.kim@example.org")
     settings.ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "3/300s/key"}
     assert all(TOO_MANY not in guess(sign_in, 0, email) for email in SPELLINGS[:3])
     assert all(TOO_MANY in sign_in(email, PASSWORD) for email in SPELLINGS)
-    for email in LOOKALIKES[:2]:  # Python's own lower case of a Kelvin sign is a k
+    for email in LOOKALIKES[:2]:  # not the last: in Python, too, the lower case of a Kelvin sign is k
         assert "not correct" in sign_in(email, PASSWORD)
         with pytest.raises(User.DoesNotExist):
             User.objects.get_by_natural_key(email)
@@ -73,17 +73,19 @@ def test_another_spelling_of_the_address_is_the_same_limit_or_another_account(
 
 
 @pytest.mark.parametrize(("behind_proxy", "forwarded"), [(0, "203.0.113.{}"), (1, "203.0.113.{}, 198.51.100.7")])
-def test_an_invented_forwarding_is_the_same_limit(settings: Settings, behind_proxy: int, forwarded: str) -> None:
+def test_a_forged_x_forwarded_for_does_not_reset_the_limit(
+    settings: Settings, behind_proxy: int, forwarded: str
+) -> None:
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = behind_proxy
     settings.ACCOUNT_RATE_LIMITS = {"login_failed": "3/m/ip"}
-    told = [
+    responses = [
         guess(by_api, number, f"person{number}@example.org", **{"X-Forwarded-For": forwarded.format(number)})
         for number in range(5)
     ]
-    assert [TOO_MANY in text for text in told] == [False] * 3 + [True] * 2
+    assert [TOO_MANY in text for text in responses] == [False] * 3 + [True] * 2
 
 
-def test_the_api_counts_a_person_whatever_the_host(settings: Settings) -> None:
+def test_the_api_limits_a_user_across_host_headers(settings: Settings) -> None:
     settings.API_REQUESTS_A_MINUTE = {"regenerate": 2, "door": 2}
     nina = make_user()
     ticket = make_ticket(holder=nina)
@@ -95,14 +97,14 @@ def test_the_api_counts_a_person_whatever_the_host(settings: Settings) -> None:
     assert statuses == [202, 202, 429, 429]
 
 
-# -- Addresses ---------------------------------------------------------------------------------------------------
+# -- Links -------------------------------------------------------------------------------------------------------
 
 FORGED = {"Host": "localhost:6666"}
 
 
 @pytest.mark.parametrize("email", ["nina@example.org", "nobody@example.org"])
 @pytest.mark.parametrize("way", ["page", "app", "browser"])
-def test_mail_leads_to_the_public_address(settings: Settings, email: str, way: str) -> None:
+def test_links_in_mail_use_the_public_url(settings: Settings, email: str, way: str) -> None:
     settings.PUBLIC_URL = "https://tickets.example.org"
     make_user("nina@example.org")
     client = Client(headers=FORGED)
@@ -122,7 +124,7 @@ def test_mail_leads_to_the_public_address(settings: Settings, email: str, way: s
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_mail_of_signing_up_names_the_public_address(settings: Settings, known: bool) -> None:
+def test_sign_up_mail_uses_the_public_url(settings: Settings, known: bool) -> None:
     settings.PUBLIC_URL = "https://tickets.example.org"
     if known:
         make_user("nina@example.org")
@@ -133,7 +135,7 @@ def test_mail_of_signing_up_names_the_public_address(settings: Settings, known: 
     assert "6666" not in str(message.body) + message.subject
 
 
-def test_the_api_gives_addresses_of_the_public_address(settings: Settings) -> None:
+def test_urls_of_the_api_use_the_public_url(settings: Settings) -> None:
     settings.PUBLIC_URL = "https://tickets.example.org/"
     nina = make_user()
     event = make_event()
@@ -145,12 +147,12 @@ def test_the_api_gives_addresses_of_the_public_address(settings: Settings) -> No
     assert "6666" not in str(body)
 
 
-def test_the_redirect_to_https_leads_to_the_public_address(settings: Settings) -> None:
+def test_the_redirect_to_https_uses_the_public_host(settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT, settings.SECURE_SSL_HOST = True, "tickets.example.org"
     assert Client(headers=FORGED).get("/accounts/login/")["Location"] == "https://tickets.example.org/accounts/login/"
 
 
-def test_answering_to_every_name_is_a_warning(settings: Settings) -> None:
+def test_a_wildcard_in_allowed_hosts_is_a_warning(settings: Settings) -> None:
     def found() -> list[str]:
         warnings = run_checks(include_deployment_checks=True)
         return [f"{warning.msg} {warning.hint}" for warning in warnings if warning.id == "accounts.W001"]

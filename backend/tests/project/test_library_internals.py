@@ -99,7 +99,7 @@ def test_allauth_keeps_a_mailed_code_and_the_pending_sign_in_in_the_session(clie
     pending = stagekit.LOGIN_SESSION_KEY in request.session
     stagekit.clear_login(request)
     assert (pending, stagekit.LOGIN_SESSION_KEY in request.session) == (True, False), (
-        "Find what forgets a pending sign-in now: AccountAdapter.pre_login refuses accounts of the demo by it."
+        "Find what forgets a pending sign-in now: AccountAdapter.pre_login blocks demo accounts by it."
     )
 
 
