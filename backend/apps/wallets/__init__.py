@@ -1,1 +1,1 @@
-"""Passes for Apple Wallet and Google Wallet, and the credentials that sign them."""
+"""Passes for Apple Wallet and Google Wallet, and the credentials for signing them."""

@@ -6,7 +6,7 @@ class WalletsConfig(AppConfig):
     verbose_name = "Wallet passes"
 
     def ready(self) -> None:
-        from . import checks, receivers  # registering them needs the models, which are loaded by now
+        from . import checks, receivers  # import models, which are not loaded any earlier
 
         checks.register()
         receivers.connect()

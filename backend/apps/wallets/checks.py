@@ -1,4 +1,4 @@
-"""System checks of the credentials that wallet passes are signed with."""
+"""System checks of the credentials for wallet passes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def register() -> None:
 
 def check_wallets(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
     ids = {Wallet.APPLE: "events.E004", Wallet.GOOGLE: "events.E005"}
-    hint = "Correct the settings of {wallet}, or leave all of them empty to do without; docs/reference/settings.md."
+    hint = "Correct the settings of {wallet}, or leave all of them empty to turn it off; docs/reference/settings.md."
     found: list[checks.CheckMessage] = [
         checks.Error(f"{wallet} is off: {problem}.", hint=hint.format(wallet=wallet), id=ids[wallet])
         for wallet, problem in problems().items()

@@ -1,4 +1,4 @@
-"""Google's Wallet API over HTTPS: creates the class that the passes of an event share."""
+"""Create the pass class of an event by Google's Wallet API. All passes of the event share it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ SCOPE = "https://www.googleapis.com/auth/wallet_object.issuer"
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 GRANT_SECONDS = 600
 CONNECT_SECONDS, READ_SECONDS = 5.0, 15.0
-LONGEST_MESSAGE = 300
+MAX_MESSAGE_CHARACTERS = 300
 
 _pool = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=certifi.where())
 
 
 class GoogleWalletApiError(Exception):
-    """Google did not create the class. The text says what to do, and holds no secret."""
+    """Google did not create the class. The message says what to do and contains no secrets."""
 
 
 def create_class(credentials: GoogleCredentials, event_class: dict[str, Any]) -> None:
-    """Create the class at Google. One that exists already stays as it is, which its id makes the same.
+    """Create the class at Google. Idempotent: the id contains a digest of the content, so an existing class is equal.
 
-    Blocks for up to some 40 seconds. Raises GoogleWalletApiError.
+    Blocks for up to about 40 seconds. Raises GoogleWalletApiError if Google refuses or does not answer.
     """
     token = _access_token(credentials)
     status, answer = _post(
@@ -41,7 +41,7 @@ def create_class(credentials: GoogleCredentials, event_class: dict[str, Any]) ->
     )
     error = answer.get("error")
     error = error if isinstance(error, dict) else {}
-    exists = status == 409 and error.get("status") != "ABORTED"  # which is 409 as well, and created nothing
+    exists = status == 409 and error.get("status") != "ABORTED"  # also 409, but then nothing was created
     if status == 200 or exists:
         return
     if status in (401, 403):
@@ -50,9 +50,9 @@ def create_class(credentials: GoogleCredentials, event_class: dict[str, Any]) ->
             f"{credentials.issuer_id}. Enable the Google Wallet API in its Google Cloud project, and add the account "
             "as a user (Developer) in the Google Pay & Wallet Console"
         )
-    said = "".join(letter for letter in str(error.get("message", "")) if letter.isprintable())
-    said = said.replace(token, "[token]")[:LONGEST_MESSAGE] or "nothing more"
-    raise GoogleWalletApiError(f"Google answered {status} to the class {event_class['id']}, and said: {said}")
+    message = "".join(letter for letter in str(error.get("message", "")) if letter.isprintable())
+    message = message.replace(token, "[token]")[:MAX_MESSAGE_CHARACTERS] or "(no message)"
+    raise GoogleWalletApiError(f"Google answered {status} to the class {event_class['id']}: {message}")
 
 
 def _access_token(credentials: GoogleCredentials) -> str:
@@ -74,24 +74,27 @@ def _access_token(credentials: GoogleCredentials) -> str:
     code = str(answer.get("error", ""))
     raise GoogleWalletApiError(
         f"Google answered {status} ({code if re.fullmatch('[a-z_]{1,40}', code) else 'no reason'}) to the key of the "
-        f"service account {credentials.email}. Set this machine's clock, or create a new key for the account in "
-        "Google Cloud and put its file in the place that GOOGLE_WALLET_CREDENTIALS names"
+        f"service account {credentials.email}. Correct this machine's clock, or create a new key for the account in "
+        "Google Cloud and replace the file that GOOGLE_WALLET_CREDENTIALS names"
     )
 
 
 def _post(url: str, **request: Any) -> tuple[int, dict[str, Any]]:
-    """Return the status and the JSON object of the answer, empty for any other. Raises GoogleWalletApiError."""
+    """Return the status and the JSON object of the response, which is empty if the body is not a JSON object.
+
+    Raises GoogleWalletApiError if the host does not answer, limits the rate (429) or fails (5xx).
+    """
     host = urlsplit(url).hostname
     timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
     try:
         response = _pool.request("POST", url, timeout=timeout, retries=False, redirect=False, **request)
     except urllib3.exceptions.HTTPError as error:
         raise GoogleWalletApiError(
-            f"{host} did not answer ({type(error).__name__}). Let the workers connect to it on port 443"
+            f"{host} did not answer ({type(error).__name__}). Allow the workers to connect to it on port 443"
         ) from error
     if response.status == 429 or response.status >= 500:
         raise GoogleWalletApiError(
-            f"{host} answered {response.status}: it is overloaded or down. Nothing is to be done"
+            f"{host} answered {response.status}: it is overloaded or down. You need not do anything"
         )
     try:
         answer = json.loads(response.data)

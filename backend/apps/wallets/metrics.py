@@ -1,4 +1,4 @@
-"""What counts about wallet passes."""
+"""Metrics of the credentials for wallet passes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from . import passes
 
 
 def gauges() -> Iterator[Metric]:
-    """Yield what the credentials that are configured say, without the database."""
-    ends = GaugeMetricFamily(
+    """Yield the metrics of the configured credentials. Needs no database."""
+    expires = GaugeMetricFamily(
         "admit_wallet_credentials_end_seconds",
-        "When the first of the certificates that passes are signed with expires, as a Unix time",
+        "Unix time at which the first certificate that signs passes expires. Passes stop then",
         labels=["wallet"],
     )
     for wallet, moment in passes.expiries().items():
-        ends.add_metric([wallet.name.lower()], moment.timestamp())
-    yield ends
+        expires.add_metric([wallet.name.lower()], moment.timestamp())
+    yield expires
     off = GaugeMetricFamily(
-        "admit_wallet_off", "1 for a wallet that is configured but cannot make passes, else 0", labels=["wallet"]
+        "admit_wallet_off",
+        "1 if the wallet is configured but its credentials do not work, so that no passes are offered; else 0",
+        labels=["wallet"],
     )
     problems = passes.problems()
     for wallet in passes.Wallet:

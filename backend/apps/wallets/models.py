@@ -1,4 +1,4 @@
-"""The table of classes that are known to exist at Google, so that links to Google Wallet can leave them out."""
+"""The pass classes that exist at Google. Links to Google Wallet need not contain these."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class GoogleWalletClass(models.Model):
-    """A class that Google has. Its id ends in a digest of its content: an event that has changed has another one."""
+    """A class that exists at Google. Its id ends in a digest of its content, so a changed event gets another class."""
 
     class_id = models.CharField(max_length=100, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,7 +1,7 @@
-"""Passes for the wallets on people's phones, each off until the operator has configured its credentials.
+"""Create passes for Apple Wallet and Google Wallet. Each is off until the operator configures its credentials.
 
-A pass is signed on this machine, and the phone takes it from there. Google alone is called, and only by a worker: it
-creates the class that the passes of an event share, so that links have room for more of the ticket.
+Passes are signed locally. The only network calls go to Google, and only from workers: they create the class that all
+passes of an event share, so that the link of a pass need not contain it and has room for more of the ticket.
 """
 
 from __future__ import annotations
@@ -49,43 +49,46 @@ class Wallet(StrEnum):
 
 
 class WalletOffError(Exception):
-    """A pass for a wallet that this deployment has no good credentials for."""
+    """The wallet has no valid credentials, so it offers no passes."""
 
     def __init__(self, wallet: Wallet) -> None:
-        super().__init__(f"Passes for {wallet} are not offered here. The ticket's PDF and its code are.")
+        super().__init__(f"Passes for {wallet} are not offered here. Use the ticket's PDF or its code.")
 
 
 def offered() -> frozenset[Wallet]:
-    """The wallets that passes can be made for. Costs some microseconds once the credentials have been loaded."""
+    """Return the wallets with valid credentials. Takes microseconds once the credentials have been loaded."""
     loaded = {Wallet.APPLE: _apple().credentials, Wallet.GOOGLE: _google().credentials}
     return frozenset(wallet for wallet, credentials in loaded.items() if credentials is not None)
 
 
 def problems() -> dict[Wallet, str]:
-    """What is wrong with credentials that are configured, without any of their contents."""
+    """Return what is wrong with the configured credentials of each wallet. The texts contain no secrets."""
     found = {Wallet.APPLE: _apple().problem, Wallet.GOOGLE: _google().problem}
     return {wallet: problem for wallet, problem in found.items() if problem}
 
 
 def expiries() -> dict[Wallet, datetime]:
-    """When the credentials of each wallet that is on end, if they do. Google's keys have no end."""
+    """Return when the credentials of the offered wallets expire. Google's keys don't."""
     credentials = _apple().credentials
     return {Wallet.APPLE: credentials.expires_at} if credentials else {}
 
 
 def expiring(now: datetime | None = None) -> dict[Wallet, str]:
-    """What to do about credentials that end within some weeks."""
+    """Return a warning for each wallet whose credentials expire within `EXPIRY_WARNING`."""
     soon = (now or timezone.now()) + EXPIRY_WARNING
     return {
-        wallet: f"Passes for {wallet} are offered until {moment:%Y-%m-%d}, when a certificate ends. Renew it with "
-        "Apple and put the new file in the place of the old; no restart is needed."
+        wallet: f"Passes for {wallet} are offered until {moment:%Y-%m-%d}, when a certificate expires. Renew it with "
+        "Apple and replace the file; no restart is needed."
         for wallet, moment in expiries().items()
         if moment < soon
     }
 
 
 def apple_pass(ticket: EventTicket) -> bytes:
-    """The ticket as a .pkpass file with today's code. Raises WalletOffError, RenderingError."""
+    """Return the ticket as a .pkpass file with its current code.
+
+    Raises WalletOffError if Apple Wallet is off, and RenderingError if the pass can't be rendered.
+    """
     credentials = _apple().credentials
     if credentials is None:
         raise WalletOffError(Wallet.APPLE)
@@ -93,34 +96,35 @@ def apple_pass(ticket: EventTicket) -> bytes:
 
 
 def google_link(ticket: EventTicket) -> str:
-    """Return the address at which Google saves the ticket with today's code. Raises WalletOffError, RenderingError.
+    """Return the URL of Google's page that saves the ticket with its current code.
 
-    It carries the event's class until a worker has created that at Google, which it asks for.
+    Until a worker has created the event's class at Google, the link contains the class, and the task is sent.
+    Raises WalletOffError if Google Wallet is off, and RenderingError if the pass can't be rendered.
     """
     credentials = _google().credentials
     if credentials is None:
         raise WalletOffError(Wallet.GOOGLE)
     template = _google_template(ticket.event_id, credentials)
-    class_exists = _is_recorded(template)
+    class_exists = _class_exists(template)
     if not class_exists:
         _create_google_class_soon(ticket.event_id)
     return template.link(ticket_rendering.ticket_details(ticket), class_exists=class_exists)
 
 
 def prepare_google_class(event_pk: int) -> None:
-    """Ask for the class of the event's passes before their holders do, if Google Wallet is on."""
+    """Send the task that creates the class of the event, if Google Wallet is on."""
     if _google().credentials is not None:
         _create_google_class_soon(event_pk)
 
 
 def _create_google_class_soon(event_pk: int) -> None:
-    """Have the class of the event's passes created at Google after commit: at most once a minute for each event.
+    """Send the task that creates the class after commit, at most once a minute for each event.
 
-    Processes count together if they share a cache. Whatever goes wrong is logged and costs the caller nothing: the
-    next link that is asked for sends it again.
+    The limit spans processes that share a cache. Errors are logged and do not reach the caller: the next request for a
+    link sends the task again.
     """
 
-    def send() -> None:  # a function of its own: Django logs what fails in a callback by its name
+    def send() -> None:  # not a lambda: Django logs a failing callback by its name
         if cache.add(f"google-wallet-class:{event_pk}", 1, timeout=GOOGLE_CLASS_PAUSE_SECONDS):
             dispatch.send("apps.events.tasks.create_google_class", [event_pk], dispatch.BULK)
 
@@ -128,9 +132,9 @@ def _create_google_class_soon(event_pk: int) -> None:
 
 
 def create_google_class(event_pk: int) -> None:
-    """Create the class of the event's passes at Google, unless that is done. Calls the network: for workers only.
+    """Create the class of the event at Google unless it exists. Blocks on the network, so call it only in workers.
 
-    A failure is logged; until a later call succeeds, links carry the class themselves.
+    Failures are logged. Links contain the class until a later call succeeds.
     """
     credentials = _google().credentials
     if credentials is None:
@@ -139,14 +143,14 @@ def create_google_class(event_pk: int) -> None:
         template = _google_template(event_pk, credentials)
     except Event.DoesNotExist:  # deleted since the task was sent
         return
-    if _is_recorded(template):
+    if _class_exists(template):
         return
     try:
         google_api.create_class(credentials, template.event_class)
     except google_api.GoogleWalletApiError as error:
         logger.warning(
-            "The class of event %s was not created at Google: %s. Its passes are offered, with fewer details; the next "
-            "link that is asked for tries again.",
+            "The class of event %s was not created at Google: %s. Its passes work, with fewer details. The next "
+            "request for a link tries again.",
             event_pk,
             error,
         )
@@ -158,12 +162,12 @@ def _google_template(event_pk: int, credentials: GoogleCredentials) -> GooglePas
     return GooglePassTemplate(_event_details(event_pk), credentials, f"event-{event_pk}")
 
 
-def _is_recorded(template: GooglePassTemplate) -> bool:
+def _class_exists(template: GooglePassTemplate) -> bool:
     return GoogleWalletClass.objects.filter(class_id=template.event_class["id"]).exists()
 
 
 def _event_details(event_pk: int) -> EventDetails:
-    """Fetched for the purpose: the event of a ticket that is to be shown often comes without its pictures."""
+    """Return the event for a pass. Fetches it again, because the caller's event may lack its pictures."""
     events = Event.objects.select_related("organiser").prefetch_related("images")
     return ticket_rendering.event_details(events.get(pk=event_pk))
 
@@ -180,7 +184,7 @@ Credentials = TypeVar("Credentials")
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[Credentials]):
-    """Credentials; or what is wrong with them; or neither, where none are configured."""
+    """The credentials, or the problem with them, or neither if none are configured."""
 
     credentials: Credentials | None = None
     problem: str = ""
@@ -203,12 +207,12 @@ def _google() -> Loaded[GoogleCredentials]:
 
 
 def _stamps(*paths: str) -> tuple[tuple[int, int, int] | None, ...]:
-    """Return what changes when a file is written, replaced or made readable: the key that credentials are cached by."""
+    """Return values that change when a file is written, replaced or made readable, as a key for cached credentials."""
 
     def stamp(path: str) -> tuple[int, int, int] | None:
         try:
             status = os.stat(path)
-        except (OSError, ValueError):  # loading says what is wrong with it
+        except (OSError, ValueError):  # `_read` reports the problem
             return None
         return status.st_ctime_ns, status.st_size, status.st_ino
 
@@ -217,7 +221,7 @@ def _stamps(*paths: str) -> tuple[tuple[int, int, int] | None, ...]:
 
 @lru_cache(maxsize=8)
 def _off(wallet: Wallet, problem: str) -> Loaded[Any]:
-    """A wallet that is off, which is logged once for each reason."""
+    """Log that the wallet is off and return the problem. The cache makes it log each problem once."""
     logger.error("%s is off: %s", wallet, problem)
     return Loaded(problem=problem)
 
@@ -253,7 +257,10 @@ def _load_google(service_account: str, issuer_id: str, stamps: tuple[object, ...
 def _loaded(
     wallet: Wallet, needed: dict[str, str], load: Callable[[], Credentials], *, is_wanted: bool = False
 ) -> Loaded[Credentials]:
-    """What `load` answers, if all that it needs is set. A wallet that fails is off; it takes no ticket with it."""
+    """Return the result of `load` if all the needed settings are set, or the problem. A wrong setting raises nothing.
+
+    `is_wanted` says that another setting of the wallet is set, so that empty ones are a problem.
+    """
     missing = [setting for setting, value in needed.items() if not value]
     if len(missing) == len(needed) and not is_wanted:
         return Loaded()
@@ -266,7 +273,10 @@ def _loaded(
 
 
 def _read(setting: str, path: str) -> bytes:
-    """The file's content. No error names the value: somebody may have set a key itself in place of its path."""
+    """Return the content of a file. Raises WalletCredentialsError if it can't be read.
+
+    The message does not contain the path: the operator may have set a private key in place of its path.
+    """
     try:
         return Path(path).read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Listens to the domain: an event's passes get their class at Google before its holders ask for it."""
+"""Create the Google Wallet class of an event as soon as its first tickets are ready, before holders request passes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Background work: ids in, one call of the domain, safe to run twice. What is retried is the row, never the task.
-
-The tasks keep the names that queued messages and workers of earlier versions know.
-"""
+"""Celery tasks. Their names are fixed: queued messages and workers of earlier versions use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The class of an event's passes is created at Google by a worker; from then on links have room for the ticket."""
+"""A worker creates the class of an event at Google. From then on, links contain only the ticket."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ def google(authority: Authority, settings: Settings, tmp_path: Path) -> Iterator
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
-    """The tasks that the broker was given for Google, instead of the broker."""
-    given: Sent = []
+    """Record the tasks for Google instead of sending them to the broker."""
+    recorded: Sent = []
 
     def send(task: str, args: list[Any], queue: str, **_: Any) -> None:
         if task == "apps.events.tasks.create_google_class":
-            given.append((task, args, queue))
+            recorded.append((task, args, queue))
 
     monkeypatch.setattr(dispatch.current_app, "send_task", send)
-    return given
+    return recorded
 
 
 @pytest.fixture
 def ticket(sent: Sent) -> EventTicket:
-    """Held by hanna@example.org."""
+    """Create a ticket that hanna@example.org holds."""
     event = make_event()
     return make_ticket(
         event=event,
@@ -84,7 +84,7 @@ def hanna(client: Client) -> Client:
 
 
 def payload_of(client: Client, ticket: EventTicket, authority: Authority) -> dict[str, Any]:
-    """What the link that the API answers with carries."""
+    """Return the payload of the link that the API redirects to."""
     answer = client.get(f"/api/events/ticket/{ticket.ticket_id}/google-wallet/")
     assert answer.status_code == 302
     link = answer["Location"]
@@ -94,8 +94,8 @@ def payload_of(client: Client, ticket: EventTicket, authority: Authority) -> dic
     return payload
 
 
-def work_off(sent: Sent) -> None:
-    """Do what a worker does with the tasks."""
+def run_tasks(sent: Sent) -> None:
+    """Run the recorded tasks as a worker does."""
     while sent:
         task, arguments, queue = sent.pop()
         assert queue == "bulk"
@@ -104,7 +104,7 @@ def work_off(sent: Sent) -> None:
         found(*arguments)
 
 
-def test_the_first_link_carries_the_class_and_later_ones_the_whole_ticket(
+def test_the_first_link_contains_the_class_and_later_ones_only_the_ticket(
     hanna: Client, ticket: EventTicket, authority: Authority, google: Google, sent: Sent
 ) -> None:
     first = payload_of(hanna, ticket, authority)
@@ -112,7 +112,7 @@ def test_the_first_link_carries_the_class_and_later_ones_the_whole_ticket(
     assert sent == [("apps.events.tasks.create_google_class", [ticket.event_id], "bulk")]
     assert google.paths == []
 
-    work_off(sent)
+    run_tasks(sent)
     assert google.paths == [TOKEN, CLASSES]
     (created,) = google.classes.values()
     assert created["venue"]["address"]["defaultValue"]["value"] == "Mill Street 1, Berlin"
@@ -129,40 +129,42 @@ def test_the_first_link_carries_the_class_and_later_ones_the_whole_ticket(
     assert sent == []
 
 
-def test_a_changed_event_has_a_class_of_its_own(
+def test_a_changed_event_gets_a_new_class(
     hanna: Client, ticket: EventTicket, authority: Authority, google: Google, sent: Sent
 ) -> None:
     payload_of(hanna, ticket, authority)
-    work_off(sent)
+    run_tasks(sent)
     (before,) = google.classes
     Event.objects.update(venue="New Mill")
     cache.clear()  # a minute later
 
     assert "eventTicketClasses" in payload_of(hanna, ticket, authority)
-    work_off(sent)
+    run_tasks(sent)
     (shown,) = payload_of(hanna, ticket, authority)["eventTicketObjects"]
     assert google.classes.keys() == {before, shown["classId"]}
     assert shown["classId"] != before
     assert google.classes[shown["classId"]]["venue"]["name"]["defaultValue"]["value"] == "New Mill"
 
 
-def test_files_that_are_ready_ask_for_the_class_before_any_holder_does(
+def test_a_ready_ticket_creates_the_class_before_the_first_link(
     cloudlet: RunningCloudlet, hanna: Client, ticket: EventTicket, authority: Authority, google: Google, sent: Sent
 ) -> None:
     assert publish(ticket.pk) == EventTicket.State.READY
     assert [arguments for _, arguments, _ in sent] == [[ticket.event_id]]
-    work_off(sent)
+    run_tasks(sent)
     assert payload_of(hanna, ticket, authority).keys() == {"eventTicketObjects"}
 
 
-def test_without_google_wallet_nothing_is_asked_for(cloudlet: RunningCloudlet, ticket: EventTicket, sent: Sent) -> None:
+def test_no_class_is_created_while_google_wallet_is_off(
+    cloudlet: RunningCloudlet, ticket: EventTicket, sent: Sent
+) -> None:
     assert publish(ticket.pk) == EventTicket.State.READY
     assert sent == []
     passes.create_google_class(ticket.event_id)  # a task from before it was turned off
     assert not GoogleWalletClass.objects.exists()
 
 
-def test_many_links_ask_once_a_minute(
+def test_many_links_send_one_task_per_minute(
     hanna: Client, ticket: EventTicket, authority: Authority, google: Google, sent: Sent
 ) -> None:
     for _ in range(3):
@@ -170,7 +172,7 @@ def test_many_links_ask_once_a_minute(
     assert len(sent) == 1
 
 
-def test_a_task_that_comes_twice_or_too_late_calls_nobody(ticket: EventTicket, google: Google) -> None:
+def test_a_repeated_or_late_task_makes_no_call(ticket: EventTicket, google: Google) -> None:
     passes.create_google_class(ticket.event_id)
     passes.create_google_class(ticket.event_id)
     assert google.paths == [TOKEN, CLASSES]
@@ -178,7 +180,7 @@ def test_a_task_that_comes_twice_or_too_late_calls_nobody(ticket: EventTicket, g
     assert google.paths == [TOKEN, CLASSES]
 
 
-def test_a_class_that_google_has_already_is_fine(
+def test_a_class_that_already_exists_at_google_is_accepted(
     hanna: Client, ticket: EventTicket, authority: Authority, google: Google
 ) -> None:
     passes.create_google_class(ticket.event_id)
@@ -193,9 +195,9 @@ def test_a_class_that_google_has_already_is_fine(
     [
         (CLASSES, refusal(403, "PERMISSION_DENIED", "Permission denied."), "add the account as a user (Developer)"),
         (CLASSES, refusal(401, "UNAUTHENTICATED", "Bad token."), "Enable the Google Wallet API"),
-        (CLASSES, refusal(400, "INVALID_ARGUMENT", "Invalid\ncolour."), "said: Invalidcolour."),
-        (CLASSES, refusal(409, "ABORTED", "Concurrent change."), "said: Concurrent change."),
-        (CLASSES, Reply(404, body=b"<html>"), "said: nothing more"),
+        (CLASSES, refusal(400, "INVALID_ARGUMENT", "Invalid\ncolour."), ": Invalidcolour."),
+        (CLASSES, refusal(409, "ABORTED", "Concurrent change."), ": Concurrent change."),
+        (CLASSES, Reply(404, body=b"<html>"), "(no message)"),
         (CLASSES, Reply(302, {"Location": "/elsewhere"}), "answered 302"),
         (CLASSES, Reply(503), "overloaded or down"),
         (TOKEN, reply(400, {"error": "invalid_grant"}), "(invalid_grant) to the key of the service account"),
@@ -205,14 +207,14 @@ def test_a_class_that_google_has_already_is_fine(
         (TOKEN, Reply(429), "overloaded or down"),
     ],
 )
-def test_a_refusal_is_logged_with_its_cure_and_links_work_as_before(
+def test_a_refusal_is_logged_with_its_cure_and_links_still_work(
     hanna: Client, ticket: EventTicket, authority: Authority, google: Google, sent: Sent,
     caplog: pytest.LogCaptureFixture, path: str, answer: Reply, cure: str,
 ) -> None:  # fmt: skip
     google.answers[path] = lambda: answer
     payload_of(hanna, ticket, authority)
     with caplog.at_level(logging.WARNING, "apps.wallets.passes"):
-        work_off(sent)
+        run_tasks(sent)
     assert cure in caplog.text
     assert f"The class of event {ticket.event_id} was not created at Google" in caplog.text
     assert not GoogleWalletClass.objects.exists()
@@ -221,11 +223,11 @@ def test_a_refusal_is_logged_with_its_cure_and_links_work_as_before(
     cache.clear()  # a minute later
     del google.answers[path]
     payload_of(hanna, ticket, authority)
-    work_off(sent)
+    run_tasks(sent)
     assert payload_of(hanna, ticket, authority).keys() == {"eventTicketObjects"}
 
 
-def test_no_log_line_holds_a_secret_that_google_sends_back(
+def test_secrets_that_google_echoes_are_not_logged(
     ticket: EventTicket, authority: Authority, google: Google, caplog: pytest.LogCaptureFixture
 ) -> None:
     def echo() -> Reply:
@@ -241,7 +243,7 @@ def test_no_log_line_holds_a_secret_that_google_sends_back(
     assert not any(secret in caplog.text for secret in ("ya29.", "eyJ", "assertion", key[40:80]))
 
 
-def test_a_key_that_google_does_not_know_is_refused(
+def test_a_key_that_google_does_not_know_is_logged(
     ticket: EventTicket, google: Google, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     account = Authority().service_account(token_uri=f"{google.url}{TOKEN}")
@@ -252,26 +254,26 @@ def test_a_key_that_google_does_not_know_is_refused(
 
 
 @pytest.mark.parametrize("path", [TOKEN, CLASSES])
-def test_a_silent_google_costs_a_worker_a_limited_time(
+def test_a_read_timeout_is_logged(
     ticket: EventTicket, google: Google, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
     monkeypatch.setattr(google_api, "READ_SECONDS", 0.3)
-    over = threading.Event()
+    finished = threading.Event()
 
     def wait() -> Reply:
-        over.wait(60)
+        finished.wait(60)
         return Reply(500)
 
     google.answers[path] = wait
     try:
         passes.create_google_class(ticket.event_id)
     finally:
-        over.set()
-    assert "127.0.0.1 did not answer (ReadTimeoutError). Let the workers connect to it on port 443" in caplog.text
+        finished.set()
+    assert "127.0.0.1 did not answer (ReadTimeoutError). Allow the workers to connect to it on port 443" in caplog.text
     assert not GoogleWalletClass.objects.exists()
 
 
-def test_a_google_that_cannot_be_reached_is_logged(
+def test_a_refused_connection_is_logged(
     ticket: EventTicket, google: Google, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.GOOGLE_WALLET_API_URL = "http://127.0.0.1:1"
@@ -279,7 +281,7 @@ def test_a_google_that_cannot_be_reached_is_logged(
     assert "127.0.0.1 did not answer (NewConnectionError)" in caplog.text
 
 
-def test_neither_a_dead_broker_nor_a_dead_cache_costs_the_link(
+def test_links_work_without_broker_and_cache(
     hanna: Client, ticket: EventTicket, authority: Authority, google: Google, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
@@ -291,7 +293,7 @@ def test_neither_a_dead_broker_nor_a_dead_cache_costs_the_link(
     assert "eventTicketClasses" in payload_of(hanna, ticket, authority)
 
 
-def test_google_is_never_called_in_a_transaction(
+def test_calling_google_in_a_transaction_fails(
     ticket: EventTicket, google: Google, network_out_of_place: list[str]
 ) -> None:
     with pytest.raises(NetworkOutOfPlace), transaction.atomic():

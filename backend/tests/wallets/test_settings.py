@@ -1,4 +1,4 @@
-"""Wallets are off until they are configured, wholly and rightly; what is wrong is told without telling secrets."""
+"""A wallet is off until all its settings are valid. Problems are reported without revealing secrets."""
 
 from __future__ import annotations
 
@@ -50,23 +50,23 @@ def errors() -> list[CheckMessage]:
     return check_wallets(None)
 
 
-def test_without_settings_both_are_off_and_nothing_is_wrong() -> None:
+def test_without_settings_both_wallets_are_off_without_errors() -> None:
     assert offered() == frozenset()
     assert errors() == []
 
 
-def test_with_good_settings_both_are_on(configured: dict[str, str]) -> None:
+def test_with_valid_settings_both_wallets_are_on(configured: dict[str, str]) -> None:
     assert offered() == {Wallet.APPLE, Wallet.GOOGLE}
     assert errors() == []
 
 
-def test_a_key_with_a_password_is_opened(authority: Authority, settings: Settings, tmp_path: Path) -> None:
+def test_a_key_with_a_password_is_loaded(authority: Authority, settings: Settings, tmp_path: Path) -> None:
     configure(settings, authority.settings(tmp_path, password=b"open sesame"))
     assert offered() == {Wallet.APPLE, Wallet.GOOGLE}
 
 
 @pytest.mark.parametrize("missing", [*APPLE, *GOOGLE])
-def test_half_a_configuration_is_an_error_that_says_which_half(
+def test_a_missing_setting_is_an_error_that_names_it(
     configured: dict[str, str], settings: Settings, missing: str
 ) -> None:
     setattr(settings, missing, "")
@@ -77,14 +77,14 @@ def test_half_a_configuration_is_an_error_that_says_which_half(
     assert offered() == {Wallet.GOOGLE if missing in APPLE else Wallet.APPLE}
 
 
-def test_a_password_alone_is_half_a_configuration(settings: Settings) -> None:
+def test_a_password_alone_is_an_error(settings: Settings) -> None:
     settings.APPLE_WALLET_KEY_PASSWORD = "open sesame"
     (error,) = errors()
     assert "APPLE_WALLET_CERTIFICATE, APPLE_WALLET_KEY, APPLE_WALLET_INTERMEDIATE missing" in error.msg
 
 
 @pytest.mark.parametrize("setting", [*APPLE, "GOOGLE_WALLET_CREDENTIALS"])
-def test_a_file_that_is_not_there_is_named_by_its_setting(
+def test_a_missing_file_is_an_error_that_names_the_setting(
     configured: dict[str, str], settings: Settings, setting: str
 ) -> None:
     Path(configured[setting]).unlink()
@@ -117,7 +117,7 @@ def a_key_in_place_of_the_account(values: dict[str, str]) -> dict[str, str]:
         a_key_in_place_of_the_account,
     ],
 )
-def test_no_secret_is_told_whatever_was_mistaken(
+def test_errors_reveal_no_secret(
     configured: dict[str, str],
     settings: Settings,
     caplog: pytest.LogCaptureFixture,
@@ -125,11 +125,11 @@ def test_no_secret_is_told_whatever_was_mistaken(
 ) -> None:
     configure(settings, mistake(configured))
     (error,) = errors()
-    told = f"{error.msg} {error.hint} {caplog.text}"
-    assert not any(secret in told for secret in ("PRIVATE KEY", "open sesame", 'client_email":'))
+    reported = f"{error.msg} {error.hint} {caplog.text}"
+    assert not any(secret in reported for secret in ("PRIVATE KEY", "open sesame", 'client_email":'))
 
 
-def test_credentials_are_read_once_and_complained_about_once(
+def test_credentials_are_read_once_and_errors_are_logged_once(
     configured: dict[str, str], settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offered()
@@ -142,25 +142,25 @@ def test_credentials_are_read_once_and_complained_about_once(
     assert len(caplog.records) == 1
 
 
-# -- Certificates end --------------------------------------------------------------------------------------------
+# -- Expiry of certificates --------------------------------------------------------------------------------------
 
 
-def at(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
-    """Have the clock that certificates are compared with show that many days later."""
+def advance_clock(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    """Advance the clock that certificates are compared with."""
     clock = SimpleNamespace(now=lambda zone: datetime.now(zone) + timedelta(days=days))
     monkeypatch.setattr(credentials, "datetime", clock)
 
 
 @pytest.mark.parametrize("ending", ["certificate", "intermediate"])
-def test_a_certificate_that_ends_while_the_process_runs_takes_the_wallet_off(
+def test_an_expired_certificate_turns_the_wallet_off_without_a_restart(
     authority: Authority, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     values = configure(settings, authority.settings(tmp_path))
-    if ending == "intermediate":  # lives for 30 days, as does the other
+    if ending == "intermediate":  # both are valid for 30 days, so give the other one 60
         Path(values["APPLE_WALLET_CERTIFICATE"]).write_bytes(authority.member(days=60))
     assert Wallet.APPLE in offered()
 
-    at(monkeypatch, 31)
+    advance_clock(monkeypatch, 31)
     assert offered() == {Wallet.GOOGLE}
     with pytest.raises(WalletOffError):
         apple_pass(EventTicket())
@@ -172,7 +172,7 @@ def test_renewed_files_are_used_without_a_restart(
     authority: Authority, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = configure(settings, authority.settings(tmp_path))
-    at(monkeypatch, 31)
+    advance_clock(monkeypatch, 31)
     assert Wallet.APPLE not in offered()
 
     intermediate = issue(authority.name, authority.key, authority.name, authority.key, 90).public_bytes(Encoding.PEM)
@@ -186,10 +186,10 @@ def test_renewed_files_are_used_without_a_restart(
     assert Wallet.GOOGLE in offered()
 
 
-def test_a_file_with_the_times_and_the_size_of_the_old_is_used(
+def test_a_new_file_with_the_same_mtime_and_size_is_used(
     authority: Authority, settings: Settings, tmp_path: Path
 ) -> None:
-    """As `cp -p` leaves it, and as a file is that could not be read until its mode was changed."""
+    """`cp -p` keeps the modification time, and so does a change of the mode that makes a file readable."""
     key = Path(configure(settings, authority.settings(tmp_path))["APPLE_WALLET_KEY"])
     good, status = key.read_bytes(), key.stat()
     for content in (bytes(len(good)), good):
@@ -198,7 +198,7 @@ def test_a_file_with_the_times_and_the_size_of_the_old_is_used(
         assert (Wallet.APPLE in offered()) == (content == good)
 
 
-def test_the_end_is_told_weeks_before(
+def test_the_expiry_is_announced_weeks_before(
     authority: Authority, settings: Settings, tmp_path: Path, client: Client, db: None
 ) -> None:
     values = configure(settings, authority.settings(tmp_path))
