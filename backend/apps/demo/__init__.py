@@ -1,1 +1,1 @@
-"""The event, tickets and people of the demo."""
+"""The demo: an event, its tickets, and accounts to sign in with."""

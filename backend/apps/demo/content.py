@@ -1,4 +1,4 @@
-"""The demo: a team, an event next month, and holders whose names are written in four scripts."""
+"""Create the demo: a team, an event next month, and holders whose names use four scripts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from apps.events.models import Event, EventImage, EventTicket, TicketType
 
 from .poster import draw_cover, draw_logo
 
-LOCAL_PASSWORD = "lantern-nights"  # noqa: S105 # only where nobody but this machine can sign in
+LOCAL_PASSWORD = "lantern-nights"  # noqa: S105 # used only on sites that others can't reach
 ORGANISER = "Lantern Nights"
 TITLE = "Lanterns on the River"
 TIME_ZONE = "Europe/Berlin"
@@ -36,7 +36,7 @@ HOLDERS = (
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """`password` is empty where the account has one that was shown before."""
+    """The credentials of a demo account. `password` is empty if an earlier run has shown it."""
 
     role: str
     name: str
@@ -53,7 +53,7 @@ class Demo:
 
 @transaction.atomic
 def make_demo() -> Demo:
-    """Make what is missing of the demo, and answer all of it. Safe to repeat; tickets are issued once an event."""
+    """Create the missing parts of the demo and return all of it. Idempotent: tickets are issued once per event."""
     manager, door = _sign_in("organiser", *MANAGER), _sign_in("door staff", *DOOR)
     holders = [_sign_in("holder", email, name) for email, name, _ in HOLDERS]
     organiser, _ = Organiser.objects.get_or_create(name=ORGANISER)
@@ -67,7 +67,10 @@ def make_demo() -> Demo:
 
 
 def _sign_in(role: str, email: str, name: str) -> SignIn:
-    """Make the account, or give it today's password where it has one that must not, or may, be known."""
+    """Create the account, or change its password to fit the site: the public one locally, a random one elsewhere.
+
+    Elsewhere, an account whose password is not public keeps it, and `password` of the result is empty.
+    """
     user = User.objects.filter(email=email).first() or User(email=email, name=name)
     password = ""
     if is_local():

@@ -1,4 +1,4 @@
-"""The demo event's pictures, drawn by the program: dusk over a river, with lanterns, and the organiser's logo."""
+"""Draw the pictures of the demo event: a cover (dusk over a river with lanterns) and the organiser's logo."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import math
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
@@ -13,7 +14,7 @@ Colour = tuple[int, int, int]
 
 WIDTH, HEIGHT = 1600, 800
 HORIZON = 560
-SCALE = 2  # drawn larger, then reduced: Pillow's shapes have hard edges
+SCALE = 2  # antialiasing by supersampling: Pillow's shapes have hard edges
 SKY: Sequence[tuple[float, Colour]] = (
     (0.0, (22, 18, 66)),
     (0.42, (88, 40, 130)),
@@ -25,8 +26,8 @@ HILLS: Sequence[tuple[int, int, Colour]] = ((76, 3, (146, 56, 128)), (52, 5, (92
 
 
 def draw_cover() -> bytes:
-    """A JPEG of 1600 x 800 pixels, the same at every call."""
-    chance = random.Random(7)  # noqa: S311 # art, no secret
+    """Return a JPEG of 1600 x 800 pixels. It is the same for every call."""
+    chance = random.Random(7)  # noqa: S311 # decoration, not a secret
     size = (WIDTH * SCALE, HEIGHT * SCALE)
     horizon = HORIZON * SCALE
     picture = Image.new("RGB", size)
@@ -44,7 +45,7 @@ def draw_cover() -> bytes:
 
 
 def draw_logo() -> bytes:
-    """A PNG of 480 x 480 pixels with a transparent ground: a lantern over two waves."""
+    """Return a PNG of 480 x 480 pixels with a transparent background: a lantern over two waves."""
     side = 480 * SCALE
     logo = Image.new("RGBA", (side, side))
     draw = ImageDraw.Draw(logo)
@@ -63,14 +64,14 @@ def draw_logo() -> bytes:
 
 
 def _wave(draw: ImageDraw.ImageDraw, side: int, height: float) -> None:
-    """One wave of the logo, dotted so closely that its ends are round."""
+    """Draw a wave of the logo from overlapping dots, which give it round ends."""
     for x in range(int(side * 0.24), int(side * 0.77)):
         y = side * height + math.sin(x / side * 4 * math.pi) * side * 0.022
         draw.circle((x, y), side * 0.016, fill=(255, 236, 214, 255))
 
 
 def _gradient(width: int, height: int, stops: Sequence[tuple[float, Colour]]) -> Image.Image:
-    """From top to bottom through the stops: (place from 0 to 1, colour)."""
+    """Return a vertical gradient through the stops: (position from 0 to 1, colour)."""
     column = Image.new("RGB", (1, height))
     for y in range(height):
         column.putpixel((0, y), _between(stops, y / max(1, height - 1)))
@@ -78,7 +79,7 @@ def _gradient(width: int, height: int, stops: Sequence[tuple[float, Colour]]) ->
 
 
 def _between(stops: Sequence[tuple[float, Colour]], place: float) -> Colour:
-    for (start, first), (end, last) in zip(stops, stops[1:], strict=False):
+    for (start, first), (end, last) in pairwise(stops):
         if place <= end:
             part = (place - start) / (end - start)
             red, green, blue = (round(a + (b - a) * part) for a, b in zip(first, last, strict=True))
@@ -95,7 +96,7 @@ def _stars(picture: Image.Image, chance: random.Random) -> None:
 
 
 def _sun(picture: Image.Image) -> None:
-    """Half set, with rings of light around it."""
+    """Draw the sun, half set, with rings of light around it."""
     draw = ImageDraw.Draw(picture, "RGBA")
     x, y, radius = picture.width // 2, HORIZON * SCALE - 70 * SCALE, 190 * SCALE
     for ring in range(5, 0, -1):
@@ -121,7 +122,7 @@ def _hill(picture: Image.Image, height: int, waves: int, colour: Colour, phase: 
 
 
 def _reflection(picture: Image.Image, chance: random.Random) -> None:
-    """The river: the sky upside down, darkened, and broken by strokes of light under the sun."""
+    """Draw the river: the mirrored sky, darkened, with strokes of light under the sun."""
     horizon, depth = HORIZON * SCALE, (HEIGHT - HORIZON) * SCALE
     mirrored = picture.crop((0, horizon - depth, picture.width, horizon)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     mirrored = mirrored.filter(ImageFilter.GaussianBlur(16 * SCALE))
@@ -139,7 +140,7 @@ def _reflection(picture: Image.Image, chance: random.Random) -> None:
 
 
 def _lanterns(picture: Image.Image, chance: random.Random) -> None:
-    """Paper lanterns that rise on both sides and leave the middle to the sun."""
+    """Draw paper lanterns on both sides of the sun."""
     glow = Image.new("RGB", picture.size)
     bodies = Image.new("RGBA", picture.size)
     glow_draw, draw = ImageDraw.Draw(glow), ImageDraw.Draw(bodies)

@@ -9,7 +9,7 @@ from apps.demo.content import make_demo
 
 
 class Command(BaseCommand):
-    help = "Makes a demo event with tickets and people to sign in as. Safe to repeat: what is there is left alone."
+    help = "Create a demo event with tickets and accounts to sign in with. Safe to repeat: keeps what exists."
 
     def handle(self, *args: Any, **options: Any) -> None:
         demo = make_demo()
