@@ -101,7 +101,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "csp.middleware.CSPMiddleware",
-    "apps.pages.onward.OnwardMiddleware",
+    "apps.pages.interstitial.InterstitialMiddleware",
 ]
 
 TEMPLATES = [

@@ -1,1 +1,1 @@
-"""The pages of holders."""
+"""The web pages for ticket holders."""

@@ -1,4 +1,4 @@
-"""The addresses of the pages."""
+"""The URLs of the pages for holders."""
 
 from django.urls import path
 from django.views.generic import RedirectView
@@ -10,7 +10,7 @@ from . import views
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("tickets/", RedirectView.as_view(pattern_name="home")),  # what is left of a ticket's address cut short
+    path("tickets/", RedirectView.as_view(pattern_name="home")),  # for people who shorten the URL of a ticket
     path("favicon.ico", views.favicon),
     path("tickets/<uuid:ticket_id>/", views.ticket, name="ticket"),
     path("tickets/<uuid:ticket_id>/pdf/", views.ticket_pdf, name="ticket_pdf"),

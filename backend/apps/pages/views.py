@@ -1,4 +1,4 @@
-"""What a holder sees in a browser: the list of tickets, a ticket, its PDF, an event's pictures. No JavaScript."""
+"""Pages for holders: the list of tickets, a ticket, its PDF and passes, pictures of events. No JavaScript needed."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from apps.storage import gateway
 from apps.wallets.passes import Wallet, offered
 from ticketkit import format_date_and_time, format_time_of_day, is_right_to_left, labels_for, render_qr_png
 
-TICKETS_A_PAGE = 30
-ONE_YEAR = 365 * 24 * 3600
-LONGEST_NAME = 60  # of a downloaded file, in characters
+TICKETS_PER_PAGE = 30
+ONE_YEAR_SECONDS = 365 * 24 * 3600
+MAX_FILE_NAME_CHARACTERS = 60
 WALLET_PAGES = {Wallet.APPLE: "ticket_apple_wallet", Wallet.GOOGLE: "ticket_google_wallet"}
 WALLET_ROUTES = {Wallet.APPLE: "api:apple_wallet", Wallet.GOOGLE: "api:google_wallet"}
-# How long an event without an end counts as still to come.
-USUAL_LENGTH = timedelta(hours=18)
+# An event without an end counts as past this long after its start.
+DEFAULT_DURATION = timedelta(hours=18)
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Signed out: what this is. Signed in: one's own tickets, and the events of the teams one manages."""
+    """Show the user's own tickets and the events that they manage, or a welcome page if they are signed out."""
     if not request.user.is_authenticated:
         return render(request, "pages/welcome.html")
     user = request.user
@@ -45,7 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
     over = _is_over(timezone.now())
     tickets = _with_event(EventTicket.objects.held_by(user)).filter(over if earlier else ~over)
     tickets = tickets.order_by("-event__starts_at" if earlier else "event__starts_at", "pk")
-    page = Paginator(tickets, TICKETS_A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(tickets, TICKETS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "earlier": earlier,
         "page": page,
@@ -59,7 +59,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 @conditional_page
 def ticket(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
-    """One ticket with its QR code, which is drawn here, so that it is there before any file is."""
+    """Show a ticket with its QR code. The code is rendered here, so it does not depend on the stored files."""
     found, access = _ticket_or_404(cast(User, request.user), ticket_id)
     code = base64.b64encode(render_qr_png(code_of(found))).decode()
     context = _about(found) | {"qr": f"data:image/png;base64,{code}", "is_own": access.is_holder}
@@ -70,15 +70,15 @@ def ticket(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
 @require_safe
 @login_required
 def ticket_pdf(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
-    """On to the PDF's signed address, or back to the ticket while there is no PDF that carries today's code.
+    """Redirect to the signed URL of the PDF, or to the ticket while no PDF has its current code.
 
-    It is saved under the event's title. Only the letters a-z, digits and hyphens of it: names in URLs of Cloudinary
-    may have neither dots nor slashes.
+    The browser saves the PDF under the slug of the event's title: `fl_attachment` of Cloudinary allows neither dots
+    nor slashes in the name.
     """
     found, _ = _ticket_or_404(cast(User, request.user), ticket_id)
     if not found.has_files:
         return redirect(found)
-    name = slugify(found.event.title)[:LONGEST_NAME].strip("-") or "ticket"
+    name = slugify(found.event.title)[:MAX_FILE_NAME_CHARACTERS].strip("-") or "ticket"
     at = (gateway.PDF_TICKET, found.pdf_ticket_cloudinary_id, found.pdf_ticket_version)
     return _revalidated(redirect(gateway.delivery_url(*at, transformation=f"fl_attachment:{name}")))
 
@@ -86,7 +86,7 @@ def ticket_pdf(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
 @require_safe
 @login_required
 def ticket_wallet(request: HttpRequest, ticket_id: UUID, wallet: Wallet) -> HttpResponse:
-    """On to the ticket's pass in the API, which would tell a browser that is signed out so in JSON."""
+    """Redirect to the pass in the API. Signed-out browsers get the sign-in page here, not the API's JSON error."""
     found, _ = _ticket_or_404(cast(User, request.user), ticket_id)
     if wallet not in offered():
         raise Http404
@@ -95,24 +95,24 @@ def ticket_wallet(request: HttpRequest, ticket_id: UUID, wallet: Wallet) -> Http
 
 @require_safe
 def event_image(request: HttpRequest, event_id: int, sha256: str, kind: str) -> HttpResponse:
-    """An event's cover or logo, for whoever was given its address, which changes with the picture, as in the API."""
+    """Return the cover or logo of an event. It needs no sign-in: the URL contains the hash of the picture."""
     image = get_object_or_404(EventImage, event=event_id, sha256=sha256, kind=kind)
     response = HttpResponse(bytes(image.content), content_type=image.media_type)
-    patch_cache_control(response, public=True, max_age=ONE_YEAR, immutable=True)
+    patch_cache_control(response, public=True, max_age=ONE_YEAR_SECONDS, immutable=True)
     return response
 
 
 @require_safe
 def favicon(request: HttpRequest) -> HttpResponse:
-    """What browsers ask for where no page has named an icon: answers of the API, files, other software's pages."""
+    """Redirect to the icon. Browsers request /favicon.ico for documents that name no icon, such as JSON."""
     return redirect(static("site/icon.svg"))
 
 
-# -- Who sees what -----------------------------------------------------------------------------------------------
+# -- Access ------------------------------------------------------------------------------------------------------
 
 
 def _ticket_or_404(user: User, ticket_id: UUID) -> tuple[EventTicket, TicketAccess]:
-    """The ticket, for those who may see its code; for all others it doesn't exist."""
+    """Return the ticket and the user's access to it. Raises Http404 unless the user may see its code."""
     found = get_object_or_404(_with_event(EventTicket.objects.all()), ticket_id=ticket_id)
     access = TicketAccess(user, found)
     if access.level < AccessLevel.HOLDER:
@@ -123,23 +123,23 @@ def _ticket_or_404(user: User, ticket_id: UUID) -> tuple[EventTicket, TicketAcce
 def _managed_events(user: User) -> QuerySet[Event]:
     teams = user.memberships.filter(role=Membership.Role.MANAGER).values("organiser")
     events = Event.objects.filter(organiser__in=teams).select_related("organiser")
-    return events.annotate(ticket_count=Count("tickets")).order_by("-starts_at", "pk")[:TICKETS_A_PAGE]
+    return events.annotate(ticket_count=Count("tickets")).order_by("-starts_at", "pk")[:TICKETS_PER_PAGE]
 
 
-# -- What is shown -----------------------------------------------------------------------------------------------
+# -- Queries and context -----------------------------------------------------------------------------------------
 
 
 def _is_over(now: datetime) -> Q:
-    return Q(event__ends_at__lt=now) | Q(event__ends_at=None, event__starts_at__lt=now - USUAL_LENGTH)
+    return Q(event__ends_at__lt=now) | Q(event__ends_at=None, event__starts_at__lt=now - DEFAULT_DURATION)
 
 
 def _with_event(tickets: QuerySet[EventTicket]) -> QuerySet[EventTicket]:
-    images = Prefetch("event__images", EventImage.objects.defer("content"))  # each is fetched by its own address
+    images = Prefetch("event__images", EventImage.objects.defer("content"))  # `event_image` serves the content
     return tickets.select_related("event__organiser", "ticket_type").prefetch_related(images)
 
 
 def _about(ticket: EventTicket) -> dict[str, Any]:
-    """A ticket in the words of its event's own language and on its clocks."""
+    """Return the template context of a ticket, with labels, date and time in the event's language and time zone."""
     event = ticket.event
     date, time = format_date_and_time(event.starts_at, event.ends_at, event.zone.key, event.language)
     images = {image.kind: image for image in event.images.all()}
@@ -158,10 +158,10 @@ def _about(ticket: EventTicket) -> dict[str, Any]:
 
 
 def _revalidated(response: HttpResponse) -> HttpResponse:
-    """Kept by the browser, but asked for again when there is a network.
+    """Let the browser store the response, but revalidate it while it is online.
 
-    Unlike `no-store` this lets the back button and a restored tab show the code where reception is bad; the session
-    cookie, on which the answer varies, keeps it from the next user of the browser.
+    Unlike with `no-store`, the back button and a restored tab show the code without a network. `Vary: Cookie` keeps
+    the stored response from the next user of the browser.
     """
     patch_cache_control(response, private=True, no_cache=True)
     return response

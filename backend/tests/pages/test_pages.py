@@ -1,4 +1,4 @@
-"""What a holder sees in a browser, without the browser; `test_pages_in_a_browser.py` looks at it."""
+"""The HTML of the pages for holders. `test_pages_in_a_browser.py` checks how they look."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def page_of(browser: Client, ticket: EventTicket) -> str:
 # -- A ticket ----------------------------------------------------------------------------------------------------
 
 
-def test_the_date_is_on_the_clocks_and_in_the_language_of_the_event(browser: Client) -> None:
+def test_the_date_is_in_the_time_zone_and_language_of_the_event(browser: Client) -> None:
     event = make_event(
         starts_at=datetime(2030, 7, 1, 17, 30, tzinfo=UTC), doors_at=None, time_zone="Europe/Berlin", language="de"
     )
@@ -66,7 +66,7 @@ def test_the_date_is_on_the_clocks_and_in_the_language_of_the_event(browser: Cli
     assert re.search(r'<article[^>]* lang="de"', page)
 
 
-def test_an_arabic_event_reads_from_the_right(browser: Client) -> None:
+def test_an_arabic_event_is_right_to_left(browser: Client) -> None:
     assert re.search(
         r'<article[^>]* lang="ar" dir="rtl"', page_of(browser, own_ticket(event=make_event(language="ar")))
     )
@@ -76,30 +76,30 @@ def test_the_code_is_there_while_files_are_pending(browser: Client) -> None:
     page = page_of(browser, own_ticket())
 
     assert 'src="data:image/png;base64,' in page
-    assert "Your PDF is being made. The code above works already." in page
+    assert "Your PDF is being created. The code above already works." in page
     assert "Download PDF" not in page
 
 
-def test_a_failure_is_told_without_technical_words_and_with_the_next_attempt(browser: Client) -> None:
+def test_a_failure_shows_the_next_attempt_and_no_technical_details(browser: Client) -> None:
     ticket = own_ticket()
     again = datetime(2030, 1, 1, 12, 15, tzinfo=UTC)
     EventTicket.objects.update(state="failed", reason="MediaError: 503 from storage", next_attempt_at=again)
     page = page_of(browser, ticket)
 
-    assert "The PDF is late. The code above works all the same." in page
+    assert "The PDF is not ready yet. The code above already works." in page
     assert "13:15 (Europe/Berlin)" in page
     assert "503 from storage" not in page
     assert "MediaError" not in page
 
 
-def test_a_failure_for_good_names_whom_to_ask(browser: Client) -> None:
+def test_a_failure_without_another_attempt_names_the_organiser(browser: Client) -> None:
     ticket = own_ticket()
     EventTicket.objects.update(state="failed", next_attempt_at=None)
 
-    assert f"Ask the organiser, {ticket.event.organiser}" in page_of(browser, ticket)
+    assert f"ask the organiser, {ticket.event.organiser}." in page_of(browser, ticket)
 
 
-def test_the_pdf_is_behind_a_signed_address(browser: Client, cloudlet: object) -> None:
+def test_the_pdf_has_a_signed_url(browser: Client, cloudlet: object) -> None:
     ticket = own_ticket()
     assert publish(ticket.pk) == EventTicket.State.READY
     pdf = reverse("ticket_pdf", args=[ticket.ticket_id])
@@ -118,7 +118,7 @@ def test_the_pdf_is_behind_a_signed_address(browser: Client, cloudlet: object) -
         (14 * "Long ", f"{'long-' * 12}"[:-1] + ".pdf"),
     ],
 )
-def test_the_pdf_is_downloaded_whole_under_the_name_of_the_event(
+def test_the_pdf_is_downloaded_under_the_title_of_the_event(
     browser: Client, cloudlet: object, title: str, name: str
 ) -> None:
     ticket = own_ticket(event=make_event(title=title))
@@ -131,7 +131,7 @@ def test_the_pdf_is_downloaded_whole_under_the_name_of_the_event(
     assert hashlib.md5(answer.data, usedforsecurity=False).hexdigest() == ticket.pdf_ticket_etag
 
 
-def test_a_pdf_with_a_dead_code_is_not_offered(browser: Client, cloudlet: object) -> None:
+def test_a_pdf_with_an_invalid_code_is_not_offered(browser: Client, cloudlet: object) -> None:
     ticket = own_ticket()
     publish(ticket.pk)
     ticket.refresh_from_db()
@@ -139,26 +139,26 @@ def test_a_pdf_with_a_dead_code_is_not_offered(browser: Client, cloudlet: object
     page = page_of(browser, ticket)
 
     assert "Download PDF" not in page
-    assert "Re-issued: only this code opens the door." in page
+    assert "This ticket was re-issued. Only this code is valid" in page
     assert browser.get(reverse("ticket_pdf", args=[ticket.ticket_id]))["Location"] == ticket.get_absolute_url()
 
 
-def test_a_used_ticket_says_when(browser: Client) -> None:
+def test_a_used_ticket_shows_when_it_was_used(browser: Client) -> None:
     ticket = own_ticket(used_at=datetime(2030, 7, 1, 18, 5, tzinfo=UTC))
 
     assert "Used 1 July 2030, 20:05" in page_of(browser, ticket)
 
 
-def test_a_manager_is_told_whose_ticket_it_is() -> None:
+def test_a_manager_sees_that_the_ticket_is_not_theirs() -> None:
     mona = make_user()
     client = Client()
     client.force_login(mona)
     ticket = make_ticket(event=make_event(organiser=make_organiser(manager=mona)))
 
-    assert "This is somebody else’s ticket." in page_of(client, ticket)
+    assert "This is another person’s ticket." in page_of(client, ticket)
 
 
-def test_signing_in_leads_back_to_the_ticket(amelie: User) -> None:
+def test_signing_in_redirects_back_to_the_ticket(amelie: User) -> None:
     ticket = own_ticket()
     client = Client()
     asked = client.get(ticket.get_absolute_url())
@@ -167,7 +167,7 @@ def test_signing_in_leads_back_to_the_ticket(amelie: User) -> None:
     assert answer["Location"] == ticket.get_absolute_url()
 
 
-def test_what_people_write_is_escaped(browser: Client) -> None:
+def test_user_input_is_escaped(browser: Client) -> None:
     ticket = own_ticket(holder_name="<script>alert(1)</script>", event=make_event(title="<b>Loud</b>"))
     page = page_of(browser, ticket) + browser.get("/").content.decode()
 
@@ -179,7 +179,7 @@ def test_what_people_write_is_escaped(browser: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/accounts/login/", "/nowhere/"])
-def test_pages_allow_neither_scripts_nor_others_sources(path: str) -> None:
+def test_the_policy_allows_no_scripts_and_no_other_sites(path: str) -> None:
     answer = Client().get(path)
     policy = answer["Content-Security-Policy"]
 
@@ -191,7 +191,7 @@ def test_pages_allow_neither_scripts_nor_others_sources(path: str) -> None:
     assert not re.search(r'(src|href)="https?://', page)
 
 
-def test_a_ticket_is_kept_for_the_back_button_and_asked_for_again(browser: Client) -> None:
+def test_a_ticket_is_cached_and_revalidated(browser: Client) -> None:
     ticket = own_ticket()
     first = browser.get(ticket.get_absolute_url())
     assert "private" in first["Cache-Control"]
@@ -206,7 +206,7 @@ def test_a_ticket_is_kept_for_the_back_button_and_asked_for_again(browser: Clien
     assert browser.get(ticket.get_absolute_url(), headers={"If-None-Match": first["ETag"]}).status_code == 200
 
 
-def test_pictures_are_kept_for_ever_at_an_address_that_changes_with_them() -> None:
+def test_pictures_are_immutable_and_a_new_one_has_a_new_url() -> None:
     event = make_event()
     image = save_event_image(event, EventImage.Kind.COVER, make_picture())
     address = reverse("event_cover", args=[event.pk, image.sha256])
@@ -220,14 +220,14 @@ def test_pictures_are_kept_for_ever_at_an_address_that_changes_with_them() -> No
 
 @pytest.mark.parametrize("event_id", [2**63 - 1, 2**63, 10**22, "9" * 5000])
 @pytest.mark.parametrize("extension", ["jpg", "png"])
-def test_pictures_of_no_event_are_not_found(event_id: int | str, extension: str) -> None:
+def test_pictures_of_missing_events_get_404(event_id: int | str, extension: str) -> None:
     assert Client().get(f"/events/{event_id}/abc.{extension}").status_code == 404
 
 
 # -- The list ----------------------------------------------------------------------------------------------------
 
 
-def test_the_list_has_what_is_to_come_and_leaves_the_past_to_another_page(browser: Client) -> None:
+def test_upcoming_and_past_tickets_have_separate_lists(browser: Client) -> None:
     own_ticket(event=make_event(title="Soon"))
     own_ticket(event=make_event(title="Long ago", starts_at=timezone.now() - timedelta(days=9), doors_at=None))
     make_ticket(event=make_event(title="Not mine"))
@@ -240,7 +240,7 @@ def test_the_list_has_what_is_to_come_and_leaves_the_past_to_another_page(browse
     assert "Not mine" not in now + earlier
 
 
-def test_an_event_that_is_on_right_now_is_still_to_come(browser: Client) -> None:
+def test_an_event_in_progress_is_upcoming(browser: Client) -> None:
     start = timezone.now() - timedelta(hours=3)
     own_ticket(event=make_event(title="Running", starts_at=start, doors_at=None))
     long_festival = make_event(title="Festival", starts_at=start - timedelta(days=3), doors_at=None)
@@ -253,7 +253,7 @@ def test_an_event_that_is_on_right_now_is_still_to_come(browser: Client) -> None
     assert "Festival" in page
 
 
-def test_the_list_has_pages(browser: Client) -> None:
+def test_the_list_is_paginated(browser: Client) -> None:
     event = make_event()
     for number in range(31):
         own_ticket(event=event, holder_name=f"Guest {number}")
@@ -262,14 +262,14 @@ def test_the_list_has_pages(browser: Client) -> None:
     assert "Guest 30" in browser.get("/?page=2").content.decode()
 
 
-def test_an_address_counts_only_when_it_is_confirmed(amelie: User, browser: Client) -> None:
+def test_tickets_for_an_unconfirmed_address_are_not_listed(amelie: User, browser: Client) -> None:
     own_ticket()
     EmailAddress.objects.filter(user=amelie).update(verified=False)
 
     assert "No tickets yet." in browser.get("/").content.decode()
 
 
-def test_the_list_costs_the_same_number_of_queries_however_long_it_is(browser: Client) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_list(browser: Client) -> None:
     def queries() -> int:
         for _ in range(3):
             event = make_event()
@@ -285,7 +285,7 @@ def test_the_list_costs_the_same_number_of_queries_however_long_it_is(browser: C
 # -- Signing up --------------------------------------------------------------------------------------------------
 
 
-def test_signing_up_confirms_the_address_by_a_code_and_shows_the_tickets() -> None:
+def test_signing_up_confirms_the_address_by_a_code_and_lists_the_tickets() -> None:
     own_ticket()
     client = Client()
     form = {"email": "amelie@example.org", "password1": PASSWORD, "password2": PASSWORD}
@@ -299,7 +299,7 @@ def test_signing_up_confirms_the_address_by_a_code_and_shows_the_tickets() -> No
 
 
 @pytest.mark.parametrize("name", ["account_login", "account_signup", "account_reset_password"])
-def test_pages_for_signing_in_wear_the_sites_dress(name: str) -> None:
+def test_pages_for_signing_in_have_the_sites_layout(name: str) -> None:
     page = Client().get(reverse(name)).content.decode()
 
     assert 'class="entrance"' in page
@@ -307,13 +307,13 @@ def test_pages_for_signing_in_wear_the_sites_dress(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["account_email", "account_change_password", "account_logout"])
-def test_pages_of_the_account_do_too(browser: Client, name: str) -> None:
+def test_account_pages_have_the_sites_layout(browser: Client, name: str) -> None:
     assert 'class="entrance"' in browser.get(reverse(name)).content.decode()
 
 
-@pytest.mark.parametrize(("asked", "answered"), [("/favicon.ico", "/static/site/icon.svg"), ("/tickets/", "/")])
-def test_addresses_that_people_and_browsers_guess_lead_on(client: Client, asked: str, answered: str) -> None:
-    assert client.get(asked)["Location"] == answered
+@pytest.mark.parametrize(("path", "target"), [("/favicon.ico", "/static/site/icon.svg"), ("/tickets/", "/")])
+def test_urls_that_people_and_browsers_guess_redirect(client: Client, path: str, target: str) -> None:
+    assert client.get(path)["Location"] == target
 
 
 # -- Wallets -----------------------------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ def test_wallets_that_are_not_configured_are_not_mentioned(browser: Client) -> N
     assert "Wallet" not in page_of(browser, own_ticket())
 
 
-def test_the_wallets_that_are_offered_have_a_button_each(browser: Client, settings: Settings, tmp_path: Path) -> None:
+def test_each_configured_wallet_has_a_button(browser: Client, settings: Settings, tmp_path: Path) -> None:
     for setting, value in Authority().settings(tmp_path).items():
         setattr(settings, setting, value)
     ticket = own_ticket()
@@ -340,7 +340,7 @@ def test_the_wallets_that_are_offered_have_a_button_each(browser: Client, settin
 
 
 @pytest.mark.parametrize("wallet", ["apple", "google"])
-def test_a_browser_that_is_signed_out_is_led_to_the_sign_in_page_and_back_to_the_pass(
+def test_a_signed_out_browser_signs_in_and_gets_the_pass(
     amelie: User, settings: Settings, tmp_path: Path, wallet: str
 ) -> None:
     for setting, value in Authority().settings(tmp_path).items():
@@ -353,7 +353,7 @@ def test_a_browser_that_is_signed_out_is_led_to_the_sign_in_page_and_back_to_the
     back = client.post(asked["Location"], {"login": amelie.email, "password": PASSWORD})
     if wallet == "apple":
         assert back["Location"] == button
-    else:  # a page leads on: browsers refuse a form that ends at another site
+    else:  # the interstitial: browsers block a redirect to another site after a form
         assert f'href="{button}"' in back.content.decode()
     made = client.get(client.get(button)["Location"])
     assert made.status_code == (200 if wallet == "apple" else 302)
@@ -362,5 +362,5 @@ def test_a_browser_that_is_signed_out_is_led_to_the_sign_in_page_and_back_to_the
     assert (unsigned.status_code, unsigned["Content-Type"]) == (401, "application/json")
 
 
-def test_a_wallet_that_is_off_has_no_page(browser: Client) -> None:
+def test_a_wallet_that_is_off_gets_404(browser: Client) -> None:
     assert browser.get(reverse("ticket_apple_wallet", args=[own_ticket().ticket_id])).status_code == 404

@@ -1,4 +1,4 @@
-"""The pages as headless Chromium draws them: the code on a screenshot scans, whatever the screen and the scheme."""
+"""The pages in headless Chromium: the code scans from a screenshot, in every size and colour scheme."""
 
 from __future__ import annotations
 
@@ -21,11 +21,7 @@ from apps.events.models import EventImage, EventTicket
 from tests.factories import make_event, make_picture, make_ticket, make_user
 from tests.pictures import codes_in_png
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.system,
-]  # one browser for all
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser"), pytest.mark.system]  # share one browser
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
 NAMES = ["Amélie Laurent", "ليلى حدّاد", "王小明", "प्रिया शर्मा"]
@@ -36,7 +32,7 @@ def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     assert program, "Chromium is missing. Install it: apt-get install chromium"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright keeps an event loop in this thread
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright runs an event loop in this thread
         with sync_playwright() as playwright:
             flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
             browser = playwright.chromium.launch(executable_path=program, args=flags)
@@ -49,9 +45,9 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[Open]:
-    """Opens a path as a signed-in user. Fails the test when the page breaks its own security policy."""
+    """Open a path as a signed-in user. Fails the test if a page violates its content security policy."""
     contexts = []
-    complaints: list[str] = []
+    errors: list[str] = []
 
     def go(path: str, user: User | None, size: tuple[int, int] = PHONE, scheme: str = "light", js: bool = True) -> Page:
         context = chromium.new_context(
@@ -65,14 +61,14 @@ def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[Open]:
                 [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
             )
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.goto(live_server.url + path)
         return page
 
     yield go
     for context in contexts:
         context.close()
-    assert not complaints
+    assert not errors
 
 
 @pytest.fixture
@@ -86,8 +82,8 @@ def own_ticket(name: str = NAMES[0]) -> EventTicket:
     return make_ticket(event=event, holder_name=name, holder_email="holder@example.org")
 
 
-def wide(page: Page) -> bool:
-    """Whether the page is wider than its window."""
+def scrolls_sideways(page: Page) -> bool:
+    """Return whether the page is wider than its window."""
     return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
 
 
@@ -101,7 +97,7 @@ def test_the_code_scans_from_the_screen(
 
     assert codes_in_png(page.screenshot(full_page=True)) == [code_of(ticket)]
     assert page.inner_text(".holder") == name
-    assert not wide(page)
+    assert not scrolls_sideways(page)
 
 
 def test_the_code_scans_from_a_phone_without_scrolling(open_page: Open, holder: User) -> None:
@@ -111,7 +107,7 @@ def test_the_code_scans_from_a_phone_without_scrolling(open_page: Open, holder: 
     assert codes_in_png(page.screenshot()) == [code_of(ticket)]
 
 
-def test_dark_mode_leaves_the_code_black_on_white(open_page: Open, holder: User) -> None:
+def test_the_code_is_black_on_white_in_dark_mode(open_page: Open, holder: User) -> None:
     page = open_page(own_ticket().get_absolute_url(), holder, scheme="dark")
     box = Image.open(io.BytesIO(page.locator(".qr").screenshot())).convert("RGB")
     page_colour = Image.open(io.BytesIO(page.screenshot())).convert("RGB").getpixel((1, 400))
@@ -155,17 +151,17 @@ def test_the_page_needs_no_javascript_and_prints_the_code(open_page: Open, holde
 @pytest.mark.parametrize("size", [PHONE, (320, 640), DESKTOP])
 @pytest.mark.parametrize("path", ["/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"])
 def test_no_page_is_wider_than_its_window(open_page: Open, path: str, size: tuple[int, int]) -> None:
-    assert not wide(open_page(path, None, size))
+    assert not scrolls_sideways(open_page(path, None, size))
 
 
 def test_long_words_do_not_break_a_small_screen(open_page: Open, holder: User) -> None:
     ticket = own_ticket("W" * 200)
-    assert not wide(open_page(ticket.get_absolute_url(), holder, (320, 640)))
+    assert not scrolls_sideways(open_page(ticket.get_absolute_url(), holder, (320, 640)))
 
 
 @pytest.mark.parametrize("address", ["zoe\u200b@example.org", "\ufeffzoe@example.org", "zoe@example.org\u200b"])
-def test_an_invisible_character_stops_nobody_from_signing_up(open_page: Open, address: str) -> None:
-    """Nor does the browser's own check, which names a symbol that cannot be seen: the server takes it out."""
+def test_an_invisible_character_in_the_address_does_not_prevent_sign_up(open_page: Open, address: str) -> None:
+    """The server removes the character, and the browser's own validation must not reject the address first."""
     page = open_page("/accounts/signup/", None)
     page.fill("input[name=email]", address)
     for name in ("password1", "password2"):
@@ -176,7 +172,7 @@ def test_an_invisible_character_stops_nobody_from_signing_up(open_page: Open, ad
 
 
 def contrast(page: Page, selector: str) -> float:
-    """The contrast of an element's text with what lies under it, by the formula of WCAG 2."""
+    """Return the contrast ratio of an element's text and its background (WCAG 2)."""
     return float(page.locator(selector).first.evaluate(CONTRAST))
 
 
@@ -194,7 +190,7 @@ CONTRAST = """element => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_as_wcag_aa_asks(open_page: Open, holder: User, scheme: str) -> None:
+def test_text_has_the_contrast_of_wcag_aa(open_page: Open, holder: User, scheme: str) -> None:
     ticket = own_ticket()
     EventTicket.objects.update(state="failed", code_generation=1, next_attempt_at=None)
     page = open_page(ticket.get_absolute_url(), holder, scheme=scheme)

@@ -1,4 +1,4 @@
-"""Every page of the back office and the API's documentation in Chromium, which tells when one breaks its own policy."""
+"""Every page of the back office and the API's documentation in Chromium, which reports violations of their policies."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from .test_pages_in_a_browser import _no_proxy, chromium
 __all__ = ["_no_proxy", "chromium", "world"]  # fixtures
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser"), pytest.mark.system]
 ROOT = ROLES.index("root")
-FILES = ("jsi18n/", "preview.<str:extension>")  # no pages
+FILES = ("jsi18n/", "preview.<str:extension>")  # routes that return no page
 
 
 class Window:
-    """A browser whose user may do everything, and what it complains of."""
+    """A browser window of a superuser, with the errors and violations of the policy that it reports."""
 
     def __init__(self, context: BrowserContext, server: str) -> None:
         self.context, self.server = context, server
-        self.complaints: list[str] = []
-        self.page = self._watched(context.new_page())
-        context.on("page", self._watched)
+        self.violations: list[str] = []
+        self.page = self._watch(context.new_page())
+        context.on("page", self._watch)
 
-    def _watched(self, page: Page) -> Page:
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
+    def _watch(self, page: Page) -> Page:
+        page.on("console", self._on_message)
+        page.on("pageerror", lambda error: self.violations.append(f"{page.url}: {error}"))
         return page
 
-    def _heard(self, message: ConsoleMessage) -> None:
+    def _on_message(self, message: ConsoleMessage) -> None:
         if "Content Security Policy" in message.text or "Refused to" in message.text:
-            self.complaints.append(f"{self.page.url}: {message.text}")
+            self.violations.append(f"{self.page.url}: {message.text}")
 
     def open(self, path: str) -> Page:
         answer = self.page.goto(self.server + path, wait_until="load")
@@ -63,11 +63,11 @@ def window(chromium: Browser, live_server: LiveServer, world: World) -> Iterator
     window = Window(context, live_server.url)
     yield window
     context.close()
-    assert not window.complaints
+    assert not window.violations
 
 
-def filled(world: World) -> None:
-    """Have the ticket's and the event's forms show all that they can."""
+def fill_forms(world: World) -> None:
+    """Give the ticket and the event a value for every part of their forms."""
     event = world.ticket.event
     make_ticket_type(event)
     for kind in EventImage.Kind:
@@ -77,8 +77,8 @@ def filled(world: World) -> None:
     )
 
 
-def test_no_page_of_the_back_office_breaks_its_policy(window: Window, world: World) -> None:
-    filled(world)
+def test_no_page_of_the_back_office_violates_its_policy(window: Window, world: World) -> None:
+    fill_forms(world)
     routes = [route for route, expected in BACK_OFFICE.items() if expected[ROOT] == 200 and not route.endswith(FILES)]
     assert len(routes) > 40
     for route in routes:
@@ -86,8 +86,8 @@ def test_no_page_of_the_back_office_breaks_its_policy(window: Window, world: Wor
         page.wait_for_function("window.Alpine !== undefined || !document.querySelector('[x-data]')")
 
 
-def test_what_is_interactive_works(window: Window, world: World) -> None:
-    filled(world)
+def test_interactive_parts_work(window: Window, world: World) -> None:
+    fill_forms(world)
     page = window.open("/admin/events/eventticket/")
     page.locator("#action-toggle").check()
     assert page.locator("input.action-select").first.is_checked()
@@ -100,7 +100,7 @@ def test_what_is_interactive_works(window: Window, world: World) -> None:
     assert number.input_value() == "1"
     page.locator(".add-row a, a.add-row, .add-row button").first.click()
     expect(number).to_have_value("2")
-    expect(page.locator(".select2-container").first).to_be_visible()  # the time zone's own list, with a search
+    expect(page.locator(".select2-container").first).to_be_visible()  # the searchable list of time zones
     with page.expect_popup() as preview:
         page.get_by_role("button", name="Look at it without saving").click()
     preview.value.wait_for_load_state()
@@ -108,22 +108,24 @@ def test_what_is_interactive_works(window: Window, world: World) -> None:
 
 
 def test_an_injected_script_does_not_run(window: Window, world: World) -> None:
-    """The negative control: that the browser holds pages to their policy, and that we hear of it."""
+    """Negative control: the browser enforces the policy, and `Window` records violations."""
     page = window.open("/admin/")
-    page.evaluate("document.head.append(Object.assign(document.createElement('script'), {text: 'window.hurt = 1'}))")
-    assert page.evaluate("window.hurt") is None
-    assert len(window.complaints) == 1
-    window.complaints.clear()
+    page.evaluate(
+        "document.head.append(Object.assign(document.createElement('script'), {text: 'window.injected = 1'}))"
+    )
+    assert page.evaluate("window.injected") is None
+    assert len(window.violations) == 1
+    window.violations.clear()
 
 
-def test_the_first_page_of_a_pdf_may_be_shown(settings: Settings, window: Window, world: World) -> None:
-    filled(world)
+def test_the_picture_of_a_pdf_is_allowed(settings: Settings, window: Window, world: World) -> None:
+    fill_forms(world)
     page = window.open(f"/admin/events/eventticket/{world.ticket.pk}/change/")
     source = page.get_by_alt_text("Open the PDF").get_attribute("src") or ""
     assert source.startswith(settings.CLOUDINARY_ACCOUNT.delivery_origin + "/")
 
 
-def test_the_documentation_of_the_api_works_within_its_policy(window: Window) -> None:
+def test_the_api_documentation_works_within_its_policy(window: Window) -> None:
     page = window.open("/api/docs")
     expect(page.locator(".opblock").first).to_be_visible()
     page.get_by_text("/api/events/tickets/").first.click()
@@ -135,13 +137,13 @@ def test_the_documentation_of_the_api_works_within_its_policy(window: Window) ->
 @pytest.mark.parametrize(
     "overrides", [{"secure": True}, {"secure": False}, {"secure": False, "cname": "127.0.0.1:9000"}]
 )
-def test_the_policy_names_where_files_are_delivered_from(settings: Settings, overrides: dict[str, object]) -> None:
+def test_delivery_urls_match_the_origin_in_the_policy(settings: Settings, overrides: dict[str, object]) -> None:
     account = replace(settings.CLOUDINARY_ACCOUNT, **overrides)
     settings.CLOUDINARY_ACCOUNT = account
     assert gateway.delivery_url(gateway.QR_CODE, "tickets/a").startswith(account.delivery_origin + "/")
 
 
-def test_everything_else_has_the_strict_policy() -> None:
+def test_all_other_pages_have_the_strict_policy() -> None:
     for path in ("/admin/", "/admin/login/", "/api/docs", "/api/events/tickets/", "/accounts/login/", "/nowhere/"):
         policy = Client().get(path)["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in policy, path

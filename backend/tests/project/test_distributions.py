@@ -15,7 +15,7 @@ ROOT = BACKEND.parent
 # What reaches below the public names: tests that patch internals, or measure them.
 INSIDE = {
     "events/test_picture_input.py": {"ticketkit.rendering.pictures", "ticketkit.wallet.artwork"},
-    "pages/test_onward_in_a_browser.py": {"ticketkit.wallet"},
+    "pages/test_interstitial_in_a_browser.py": {"ticketkit.wallet"},
     "wallets/test_settings.py": {"ticketkit.wallet"},
 }
 SELF_CHECK = BACKEND / "test_ticket_service.py"

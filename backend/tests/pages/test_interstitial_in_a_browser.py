@@ -1,4 +1,4 @@
-"""Signing in, in Chromium, on the way to what another site holds: a ticket's PDF on storage, a pass at Google."""
+"""Chromium follows a sign-in to another site: to a PDF on Cloudinary and to a pass at Google."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from apps.events.models import EventTicket
-from apps.pages import onward
+from apps.pages import interstitial
 from cloudlet.testing import RunningCloudlet
 from tests.accounts.test_app_sign_in import confirmation_code
 from tests.events.test_permissions import ROWS, _address, wallets, world
@@ -28,7 +28,7 @@ from .test_pages_in_a_browser import _no_proxy, chromium
 __all__ = ["_no_proxy", "chromium", "wallets", "world"]  # fixtures
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser"), pytest.mark.system]
 EMAIL = "holder@example.org"
-WORTH_WAITING_FOR = 20_000  # milliseconds, on a busy machine
+TIMEOUT_MILLISECONDS = 20_000
 
 
 @pytest.fixture
@@ -63,20 +63,20 @@ def sign_up(page: Page) -> None:
 
 
 @pytest.mark.parametrize("enter", [sign_in, sign_up])
-def test_the_pdf_arrives_after_signing_in(
+def test_the_pdf_is_downloaded_after_signing_in(
     context: BrowserContext, live_server: LiveServer, ticket: EventTicket, enter: Callable[[Page], None]
 ) -> None:
     if enter is sign_in:
         make_user(EMAIL)
     page = context.new_page()
     page.goto(f"{live_server.url}/tickets/{ticket.ticket_id}/pdf/")
-    with page.expect_download(timeout=WORTH_WAITING_FOR) as download:
+    with page.expect_download(timeout=TIMEOUT_MILLISECONDS) as download:
         enter(page)
     assert Path(download.value.path()).read_bytes().startswith(b"%PDF-")
     assert page.get_by_role("link", name="Your tickets").is_visible()
 
 
-def test_the_pass_is_saved_after_signing_in(
+def test_google_is_opened_after_signing_in(
     context: BrowserContext, live_server: LiveServer, ticket: EventTicket, settings: Settings, tmp_path: Path
 ) -> None:
     for setting, value in Authority().settings(tmp_path).items():
@@ -84,43 +84,43 @@ def test_the_pass_is_saved_after_signing_in(
     make_user(EMAIL)
     page = context.new_page()
     page.goto(f"{live_server.url}/tickets/{ticket.ticket_id}/google-wallet/")
-    elsewhere = f"{settings.CLOUDINARY_ACCOUNT.upload_prefix}/save/"  # in Google's place: another site
+    other_site = f"{settings.CLOUDINARY_ACCOUNT.upload_prefix}/save/"  # stands in for Google
     with (
-        mock.patch.object(google, "_SAVE_URL", elsewhere),
-        page.expect_response(lambda answer: answer.url.startswith(elsewhere), timeout=WORTH_WAITING_FOR),
+        mock.patch.object(google, "_SAVE_URL", other_site),
+        page.expect_response(lambda answer: answer.url.startswith(other_site), timeout=TIMEOUT_MILLISECONDS),
     ):
         sign_in(page)
 
 
-def test_without_a_page_between_the_browser_refuses(
+def test_without_the_interstitial_the_browser_blocks_the_redirect(
     context: BrowserContext, live_server: LiveServer, ticket: EventTicket
 ) -> None:
-    """The negative control: that the browser holds the redirect to storage against the form."""
+    """Negative control: `form-action` applies to the redirect to Cloudinary."""
     make_user(EMAIL)
     page = context.new_page()
     page.goto(f"{live_server.url}/tickets/{ticket.ticket_id}/pdf/")
     with (
-        mock.patch.object(onward, "_ends_elsewhere", return_value=False),
-        page.expect_console_message(lambda message: "form-action" in message.text, timeout=WORTH_WAITING_FOR),
+        mock.patch.object(interstitial, "_leads_to_other_site", return_value=False),
+        page.expect_console_message(lambda message: "form-action" in message.text, timeout=TIMEOUT_MILLISECONDS),
     ):
         sign_in(page)
     assert "/accounts/login/" in page.url
 
 
-def test_every_route_that_leads_to_another_site_is_known(world: Any) -> None:
-    """By its answer to those who may open it. A new one belongs to `onward.LEADING_ELSEWHERE`."""
+def test_external_routes_lists_every_route_that_redirects_to_another_site(world: Any) -> None:
+    """Add a new route of this kind to `EXTERNAL_ROUTES`."""
     client = Client()
     client.force_login(world.users["holder"])
-    elsewhere = set()
+    external = set()
     for row in ROWS:
         path = _address(row.route, world.of_account)
         answer = client.get(path)
         if answer.status_code == 302 and answer["Location"].startswith("http"):
-            elsewhere.add(answer.resolver_match.view_name)
-    assert {"ticket_pdf", "api:google_wallet"} <= elsewhere <= onward.LEADING_ELSEWHERE
+            external.add(answer.resolver_match.view_name)
+    assert {"ticket_pdf", "api:google_wallet"} <= external <= interstitial.EXTERNAL_ROUTES
 
 
-def test_other_forms_end_as_they_did() -> None:
+def test_redirects_within_the_site_stay_redirects() -> None:
     make_user(EMAIL)
     form = {"login": EMAIL, "password": PASSWORD}
     for target, status in (
@@ -134,7 +134,7 @@ def test_other_forms_end_as_they_did() -> None:
         assert "evil" not in answer["Location"]
 
 
-def test_an_allowed_site_is_led_to_by_a_page(settings: Settings) -> None:
+def test_a_trusted_origin_is_reached_by_the_interstitial(settings: Settings) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://shop.example.org"]
     make_user(EMAIL)
     answer = Client().post(
