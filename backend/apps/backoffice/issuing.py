@@ -23,7 +23,7 @@ from apps.core.validators import refuse_control_characters
 from apps.events import audit_log, issuing
 from apps.events.issuing import CHECKED_LISTS_GOOD
 from apps.events.models import Event, EventTicket, TicketType
-from apps.imports.attendee_lists import Column, HolderList, read_holders
+from apps.imports.attendee_lists import Column, AttendeeList, read_attendee_list
 from apps.imports.list_files import ListFile, read_list_file
 from apps.imports.list_headings import Meaning
 
@@ -74,7 +74,7 @@ class IssueForm(forms.Form):
 
     def __init__(self, *args: Any, event: Event, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.lines = HolderList([])
+        self.lines = AttendeeList([])
         self.list_file = ListFile("")
         self.fields["ticket_type"].queryset = event.ticket_types.all()  # type: ignore[attr-defined]
 
@@ -94,7 +94,7 @@ class IssueForm(forms.Form):
             **cast(QueryDict, self.data).dict(),
             "holders": self.list_file.text,
         }  # a file's lines can then be corrected in the page
-        self.lines = read_holders(self.list_file.text, self.data, ignore_rest="ignore_rest" in self.data)
+        self.lines = read_attendee_list(self.list_file.text, self.data, ignore_rest="ignore_rest" in self.data)
         return cleaned
 
     @property
@@ -103,7 +103,7 @@ class IssueForm(forms.Form):
 
     @property
     def may_be_issued(self) -> bool:
-        return bool(self.lines) and not self.problems and not self.lines.unanswered
+        return bool(self.lines) and not self.problems and not self.lines.unassigned
 
     @property
     def is_confirmed(self) -> bool:

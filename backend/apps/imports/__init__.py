@@ -1,1 +1,1 @@
-"""Attendee lists from files: read, headings understood, every line checked."""
+"""Import attendee lists: read files, interpret column headings, validate every line."""

@@ -1,7 +1,7 @@
-"""What the columns of an attendee list hold, by their headings.
+"""Interpret the headings of an attendee list, and build full names from their columns.
 
-`list_headings.json` has the words of each language, and those that contact managers and ticket shops export. A language
-with `family_first` writes the family name before the given name.
+`list_headings.json` has the headings in each language, and those that contact managers and ticket shops export. A
+language with `family_first` writes the family name before the given name.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 FAMILY_FIRST = "family_first"
-SHORTEST_WITHOUT_ACCENTS = 4  # letters: without its dots, a shorter word is often another one
+MIN_LETTERS_WITHOUT_ACCENTS = 4  # without its accents, a shorter word is often a different word
 _EAST_ASIAN = re.compile(r"[\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U000323af]+")
 
 
 class Meaning(StrEnum):
-    """What a column holds."""
+    """The content of a column."""
 
     NAME = "name"
     GIVEN = "given"
@@ -34,22 +34,22 @@ class Meaning(StrEnum):
     IGNORED = "ignored"
 
 
-NAMING = {Meaning.NAME, Meaning.GIVEN, Meaning.FAMILY, Meaning.EMAIL}  # one of them makes a line one of headings
+REQUIRED = {Meaning.NAME, Meaning.GIVEN, Meaning.FAMILY, Meaning.EMAIL}  # a line of headings has at least one of these
 
 
 @dataclass(frozen=True, slots=True)
 class Headings:
-    """The meaning of each heading, None where the heading is not understood."""
+    """The meaning of each heading, or None if the heading is unknown."""
 
     meanings: tuple[Meaning | None, ...]
     family_first: bool = False
 
 
-def understand(headings: Sequence[str]) -> Headings | None:
-    """Return what the headings mean, or None for a line that is none of headings.
+def interpret_headings(headings: Sequence[str]) -> Headings | None:
+    """Return the meanings of a line of headings, or None if it is no such line.
 
-    Where languages disagree about a word (“Nombre” is a name in Spanish, a number in French), the language that
-    understands the most of the headings decides.
+    A word can have different meanings (“Nombre” is a name in Spanish and a number in French). Then the language that
+    knows most of the headings decides.
     """
     if any("@" in heading for heading in headings):
         return None
@@ -58,21 +58,21 @@ def understand(headings: Sequence[str]) -> Headings | None:
     languages = sorted(votes, key=lambda language: (-votes[language], list(_words()).index(language)))
     chosen = [next((language for language in languages if language in meanings), "") for meanings in known]
     meanings = tuple(found.get(language) for found, language in zip(known, chosen, strict=True))
-    if not NAMING.intersection(meanings):
+    if not REQUIRED.intersection(meanings):
         return None
-    naming = (language for language, meaning in zip(chosen, meanings, strict=True) if meaning is Meaning.FAMILY)
-    return Headings(meanings, next(naming, languages[0]) in _family_first())
+    family = (language for language, meaning in zip(chosen, meanings, strict=True) if meaning is Meaning.FAMILY)
+    return Headings(meanings, next(family, languages[0]) in _family_first())
 
 
 def full_name(values: Mapping[Meaning, str], *, family_first: bool) -> str:
-    """Return one name from the columns of a line.
+    """Return the full name from the columns of a line.
 
-    A column “Name” beside a given name holds the family name, and beside a family name the given name, unless it holds
-    the whole name already. Chinese, Japanese and Korean names begin with the family name in any list.
+    If a line has a name and a given name, the name is taken for the family name, and vice versa, unless it already
+    contains the whole name. Names in Chinese, Japanese or Korean script always start with the family name.
     """
     name, given, family = (values.get(part, "") for part in (Meaning.NAME, Meaning.GIVEN, Meaning.FAMILY))
     if name:
-        if bool(given) == bool(family) or _has_more_than(name, given or family):
+        if bool(given) == bool(family) or _contains(name, given or family):
             return name
         given, family = given or name, family or name
     parts = [given, values.get(Meaning.MIDDLE, ""), family]
@@ -82,13 +82,14 @@ def full_name(values: Mapping[Meaning, str], *, family_first: bool) -> str:
     return ("" if is_east_asian else " ").join(filter(None, parts))
 
 
-def _has_more_than(name: str, part: str) -> bool:
-    words, looked_for = name.casefold().split(), part.casefold().split()
-    return len(words) > len(looked_for) and set(looked_for) <= set(words)
+def _contains(name: str, part: str) -> bool:
+    """Return whether the name has all words of the part, and more."""
+    words, part_words = name.casefold().split(), part.casefold().split()
+    return len(words) > len(part_words) and set(part_words) <= set(words)
 
 
 def _meanings(heading: str) -> dict[str, Meaning]:
-    """Return the meaning of a heading in each language that knows it, with and without what it has in brackets."""
+    """Return the meaning of a heading by language. Looks it up with and without the text in brackets."""
     found: dict[str, Meaning] = {}
     for text in (re.sub(r"[(（\[].*", "", heading), heading):
         for language, words in _words().items():
@@ -98,15 +99,15 @@ def _meanings(heading: str) -> dict[str, Meaning]:
 
 
 def _folded(heading: str) -> str:
-    """Return the letters and digits alone: “E-mail 1 - Value” and “e_mail_1_value” are the same heading."""
-    kept = "LMN"  # letters, marks (vowels in Hindi and Thai), numbers
+    """Return only letters and digits, in lower case: “E-mail 1 - Value” and “e_mail_1_value” are the same heading."""
+    categories = "LMN"  # letters, marks (vowels in Hindi and Thai), numbers
     text = unicodedata.normalize("NFKC", heading).casefold()
-    return "".join(character for character in text if unicodedata.category(character)[0] in kept)
+    return "".join(character for character in text if unicodedata.category(character)[0] in categories)
 
 
 def _without_accents(text: str) -> str:
     plain = "".join(part for part in unicodedata.normalize("NFD", text) if not unicodedata.combining(part))
-    return plain if len(plain) >= SHORTEST_WITHOUT_ACCENTS else text
+    return plain if len(plain) >= MIN_LETTERS_WITHOUT_ACCENTS else text
 
 
 @cache
@@ -117,7 +118,7 @@ def _table() -> dict[str, dict[str, Any]]:
 
 @cache
 def _words() -> dict[str, dict[str, Meaning]]:
-    """Return the meaning of each folded heading, by language."""
+    """Return the meaning of every folded heading, by language."""
     words: dict[str, dict[str, Meaning]] = {}
     for language, columns in _table().items():
         known = words[language] = {}

@@ -1,4 +1,4 @@
-"""The first sheet of a workbook (.xlsx, .xlsb, .xls, .ods) as text. Runs in a sandbox, without Django."""
+"""Convert the first sheet of a workbook (.xlsx, .xlsb, .xls, .ods) to text. Runs in a sandbox, without Django."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Pass
 
 from apps.core.sandbox import RefusedError, serve
 
-MAX_ROWS = 20_000  # with the empty ones between
+MAX_ROWS = 20_000  # including empty rows
 MAX_COLUMNS = 200
-MAX_TEXT_BYTES = 2 * 1024 * 1024  # as of a list that is uploaded as text: the page that issues it sends it once more
+MAX_TEXT_BYTES = 2 * 1024 * 1024  # the limit of an upload: the form that issues tickets sends the text once more
 SAVE_AS_CSV = "Save it as “CSV UTF-8” and upload that."
 
 
 def read_workbook(content: bytes) -> bytes:
-    """Return JSON: the `text` of the first visible sheet that has values, its name, and how many others have some."""
+    """Return JSON with the first visible sheet that has values.
+
+    `text` is its content, `sheet` its name, `others` the number of other sheets with values. Raises RefusedError with a
+    message for the organiser if the workbook can't be read, is empty or is too large.
+    """
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
         visible = [sheet.name for sheet in workbook.sheets_metadata if sheet.visible is SheetVisibleEnum.Visible]
@@ -27,28 +31,28 @@ def read_workbook(content: bytes) -> bytes:
     except PasswordError as error:
         raise RefusedError("This workbook has a password. Save it without one and upload it again.") from error
     except (CalamineError, ZipError) as error:
-        raise RefusedError(f"This file is no workbook that can be read. {SAVE_AS_CSV}") from error
+        raise RefusedError(f"This file is not a readable workbook. {SAVE_AS_CSV}") from error
     filled = [(sheet, sheet.end) for sheet in sheets if sheet.end is not None]
     if not filled:
-        raise RefusedError("There is no value on any sheet of this workbook.")
+        raise RefusedError("All visible sheets of this workbook are empty.")
     (sheet, (last_row, last_column)), *others = filled
     answer = {"text": _text(sheet, last_row + 1, last_column + 1), "sheet": sheet.name, "others": len(others)}
     return json.dumps(answer).encode()
 
 
 def _text(sheet: CalamineSheet, height: int, width: int) -> str:
-    """Return the sheet as text, a line a row, so that line numbers are those of the sheet."""
+    """Return the sheet as text. Every row is one line, so that line numbers equal the row numbers of the sheet."""
     if height > MAX_ROWS or width > MAX_COLUMNS:
         raise RefusedError(
-            f"The sheet “{sheet.name}” has {height} rows and {width} columns. At most "
-            f"{MAX_ROWS} and {MAX_COLUMNS} are read: delete what is not needed, down to the last row and column."
+            f"The sheet “{sheet.name}” has {height} rows and {width} columns. The limits are {MAX_ROWS} rows and "
+            f"{MAX_COLUMNS} columns. Delete rows and columns that are not needed, including those at the end."
         )
     buffer = io.StringIO()
     delimiter = "\t" if width > 1 else ","
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
     for row in sheet.to_python(skip_empty_area=False):
         writer.writerow([_shown(value) for value in row])
-        if buffer.tell() > MAX_TEXT_BYTES:  # characters, of which each is a byte or more
+        if buffer.tell() > MAX_TEXT_BYTES:  # counts characters, each of which takes at least a byte
             break
     text = buffer.getvalue()
     if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
@@ -57,7 +61,7 @@ def _text(sheet: CalamineSheet, height: int, width: int) -> str:
 
 
 def _shown(value: object) -> str:
-    """Return a value as people write it in a list: 12345 for the number that Excel keeps as 12345.0."""
+    """Return a value as people write it. Excel stores the number 12345 as 12345.0, for example."""
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, float) and value.is_integer():

@@ -151,7 +151,7 @@ def test_a_file_in_utf_16_without_a_mark_is_read(back_office: Client, event: Eve
 
 def test_a_list_with_nul_characters_is_kept_back_when_it_is_checked(back_office: Client, event: Event) -> None:
     page = check_list(back_office, event, file=SimpleUploadedFile("guests.csv", b"Ana\0, ana@example.org, 2")).text
-    assert "There is a NUL character in this line. Save the list as “CSV UTF-8”" in page
+    assert "This line contains a NUL character. Save the list as “CSV UTF-8”" in page
     assert 'name="key"' not in page
 
 

@@ -17,7 +17,7 @@ from django.urls import reverse
 from apps.accounts.models import Membership, User
 from apps.events.issuing import Holder, issue_many
 from apps.events.models import EventTicket
-from apps.imports.attendee_lists import read_holders
+from apps.imports.attendee_lists import read_attendee_list
 from tests.factories import PASSWORD, make_event, make_organiser, make_ticket, make_user
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,7 @@ def own_tickets(user: User) -> list[EventTicket]:
 def test_a_ticket_is_in_its_holder_s_list_whatever_way_it_was_issued(entered: str) -> None:
     amelie = make_user("amelie@example.org")
     event = make_event()
-    (line,) = read_holders(f'Amélie,"{entered}"')
+    (line,) = read_attendee_list(f'Amélie,"{entered}"')
     assert line.problems == []
     issue_many(event, [line.to_holder()])
     issue_many(event, [Holder("Amélie", entered)])
@@ -66,7 +66,7 @@ def test_a_ticket_is_in_its_holder_s_list_whatever_way_it_was_issued(entered: st
 
 @pytest.mark.parametrize(("address", "character"), REFUSED.items())
 def test_the_character_that_is_refused_is_named(address: str, character: str) -> None:
-    (line,) = read_holders(f'Amélie,"{address}"')
+    (line,) = read_attendee_list(f'Amélie,"{address}"')
     assert len(line.problems) == 1
     assert character in line.problems[0]
     with pytest.raises(ValidationError, match=re.escape(character)):
@@ -74,7 +74,7 @@ def test_the_character_that_is_refused_is_named(address: str, character: str) ->
 
 
 def test_an_address_in_the_place_of_the_name_is_cleaned_too() -> None:
-    both, alone = read_holders("Amélie <amelie@example.org\u200b>\n\ufeffbob@example.org")
+    both, alone = read_attendee_list("Amélie <amelie@example.org\u200b>\n\ufeffbob@example.org")
     assert (both.name, both.email) == ("Amélie", "amelie@example.org")
     assert (alone.name, alone.email) == ("", "bob@example.org")
 

@@ -15,7 +15,7 @@ from apps.core.validators import CheckedText, refuse_control_characters
 from apps.events import issuing
 from apps.events.issuing import Holder
 from apps.events.models import Event, EventTicket, TicketType
-from apps.imports.attendee_lists import read_holders
+from apps.imports.attendee_lists import read_attendee_list
 from tests.backoffice.forms import form_of, url
 from tests.factories import make_event, make_organiser, make_ticket, make_ticket_type, make_user
 
@@ -102,14 +102,14 @@ def test_a_list_of_holders_is_issued_as_a_whole_or_not_at_all() -> None:
 
 
 def test_a_line_of_a_list_says_what_is_wrong_with_it() -> None:
-    first, second, third = read_holders("Ann\x02 Lee, ann@example.org\nBen\x7f\nCy")
+    first, second, third = read_attendee_list("Ann\x02 Lee, ann@example.org\nBen\x7f\nCy")
     assert "U+0002, after “Ann”" in first.problems[0]
     assert "U+007F, after “Ben”" in second.problems[0]
     assert third.problems == []
 
 
 def test_lines_and_tabs_inside_a_cell_are_spaces() -> None:
-    (line,) = read_holders('"Ann\r\n\tLee", ann@example.org')
+    (line,) = read_attendee_list('"Ann\r\n\tLee", ann@example.org')
     assert (line.name, line.problems) == ("Ann Lee", [])
 
 

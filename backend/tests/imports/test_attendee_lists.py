@@ -1,4 +1,4 @@
-"""Lists of holders as people really have them."""
+"""Attendee lists as organisers have them: lines, headings in many languages, exports of ticket shops."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 
 from apps.events.issuing import Holder
 from apps.imports import list_headings
-from apps.imports.attendee_lists import MAX_LINES, read_holders
-from apps.imports.list_headings import Meaning, understand
+from apps.imports.attendee_lists import MAX_LINES, read_attendee_list
+from apps.imports.list_headings import Meaning, interpret_headings
 from ticketkit import labels_for, languages
 
 HEADINGS = Path(list_headings.__file__).with_suffix(".json")
@@ -42,8 +42,8 @@ HEADINGS = Path(list_headings.__file__).with_suffix(".json")
         ("Vorname;Nachname;E-Mail;Menge\nAna;Lee;ana@example.org;3", Holder("Ana Lee", "ana@example.org", 3)),
     ],
 )
-def test_one_line(text: str, holder: Holder) -> None:
-    (line,) = read_holders(text)
+def test_a_line_is_parsed(text: str, holder: Holder) -> None:
+    (line,) = read_attendee_list(text)
 
     assert line.problems == []
     assert line.to_holder() == holder
@@ -59,20 +59,20 @@ def test_one_line(text: str, holder: Holder) -> None:
         ("Ana, ana@example.org, ٣", "The quantity “٣” is not a whole number from 1 to 500."),
         (f"Ana, ana@example.org, {'9' * 5000}", f"The quantity “{'9' * 20}…” is not a whole number from 1 to 500."),
         (f"Ana, ana@example.org, {'0' * 5000}2", f"The quantity “{'0' * 20}…” is not a whole number from 1 to 500."),
-        ("Ana, ana@example.org, 1, 2", "There are more than three values. Put a name with a comma in it into"),
-        ("A\0na, ana@example.org", "There is a NUL character in this line. Save the list as “CSV UTF-8” and upload it"),
-        ("Ana, ana@example.org, 1\0", "There is a NUL character in this line."),
+        ("Ana, ana@example.org, 1, 2", "There are more than three values. Put quotation marks around a name"),
+        ("A\0na, ana@example.org", "This line contains a NUL character. Save the list as “CSV UTF-8” and upload it"),
+        ("Ana, ana@example.org, 1\0", "This line contains a NUL character."),
         ("A" * 201, "The name is longer than 200 characters."),
     ],
 )
-def test_what_is_wrong_with_a_line(text: str, problem: str) -> None:
-    (line,) = read_holders(text)
+def test_an_invalid_line_has_a_problem(text: str, problem: str) -> None:
+    (line,) = read_attendee_list(text)
 
     assert line.problems[0].startswith(problem)
 
 
-def test_every_problem_of_every_line_is_told_with_the_lines_number() -> None:
-    lines = read_holders("name,email,quantity\nAna,ana@example.org,2\n\nBen,ben,x\n")
+def test_every_line_has_its_number_and_all_its_problems() -> None:
+    lines = read_attendee_list("name,email,quantity\nAna,ana@example.org,2\n\nBen,ben,x\n")
 
     assert [(line.number, len(line.problems)) for line in lines] == [(2, 0), (4, 2)]
 
@@ -86,9 +86,9 @@ def test_every_problem_of_every_line_is_told_with_the_lines_number() -> None:
         ("Ana\n" * (MAX_LINES + 1), f"Issue at most {MAX_LINES} tickets at once."),
     ],
 )
-def test_what_is_no_list(text: str, reason: str) -> None:
+def test_text_that_is_no_list_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        read_holders(text)
+        read_attendee_list(text)
     assert reason in caught.value.messages[0]
 
 
@@ -128,37 +128,37 @@ def test_what_is_no_list(text: str, reason: str) -> None:
         ("billing_first_name,billing_last_name,billing_email\nAnn,Lee,ann@example.org", "Ann Lee"),
     ],
 )
-def test_the_parts_of_a_name_become_one_as_their_language_writes_it(text: str, name: str) -> None:
-    holders = read_holders(text)
+def test_the_full_name_has_the_order_of_its_language(text: str, name: str) -> None:
+    attendees = read_attendee_list(text)
 
-    assert [line.to_holder() for line in holders] == [Holder(name, "ann@example.org")]
-    assert holders.unanswered == []
+    assert [line.to_holder() for line in attendees] == [Holder(name, "ann@example.org")]
+    assert attendees.unassigned == []
 
 
 @pytest.mark.parametrize("language", languages())
-def test_headings_are_understood_in_every_language_of_the_labels(language: str) -> None:
+def test_headings_are_known_in_every_language_of_the_labels(language: str) -> None:
     columns = {
         key: words for key, words in json.loads(HEADINGS.read_text("utf-8"))[language].items() if key in set(Meaning)
     }
     together = [(meaning, word) for meaning, words in columns.items() for word in words]
-    found = understand([word for _, word in together])
+    found = interpret_headings([word for _, word in together])
     assert found is not None
     assert list(found.meanings) == [meaning for meaning, _ in together]
-    labelled = understand([labels_for(language)["holder"], labels_for(language)["quantity"], "E-Mail"])
+    labelled = interpret_headings([labels_for(language)["holder"], labels_for(language)["quantity"], "E-Mail"])
     assert labelled is not None
     assert labelled.meanings == (Meaning.NAME, Meaning.QUANTITY, Meaning.EMAIL)
 
 
-def test_the_language_of_the_other_headings_decides_about_a_word() -> None:
-    (french,) = read_holders("Nom;Prénom;Courriel;Nombre\nLee;Ann;ann@example.org;3")
-    (spanish,) = read_holders("Nombre;Apellidos;Correo\nAnn;Lee;ann@example.org")
+def test_an_ambiguous_heading_has_the_language_of_the_others() -> None:
+    (french,) = read_attendee_list("Nom;Prénom;Courriel;Nombre\nLee;Ann;ann@example.org;3")
+    (spanish,) = read_attendee_list("Nombre;Apellidos;Correo\nAnn;Lee;ann@example.org")
 
     assert french.to_holder() == Holder("Ann Lee", "ann@example.org", 3)
     assert spanish.to_holder() == Holder("Ann Lee", "ann@example.org")
 
 
-def asked(text: str) -> list[str]:
-    return [column.heading for column in read_holders(text).unanswered]
+def unassigned(text: str) -> list[str]:
+    return [column.heading for column in read_attendee_list(text).unassigned]
 
 
 @pytest.mark.parametrize(
@@ -173,29 +173,29 @@ def asked(text: str) -> list[str]:
         ("nom@example.org\nana@example.org", []),
     ],
 )
-def test_what_is_not_understood_is_asked(text: str, headings: list[str]) -> None:
-    assert asked(text) == headings
+def test_unknown_and_duplicate_columns_are_unassigned(text: str, headings: list[str]) -> None:
+    assert unassigned(text) == headings
 
 
-def test_answers_say_what_columns_hold() -> None:
+def test_assignments_give_columns_a_meaning() -> None:
     text = "Spitzname;Kontakt;E-Mail;Diet\nAna;ana@example.org;old@example.org;none"
-    nickname, contact, email, diet = (column.field for column in read_holders(text).columns)
-    answers = {nickname: "name", contact: "email", email: "ignored", diet: "ignored"}
-    holders = read_holders(text, answers)
+    nickname, contact, email, diet = (column.field for column in read_attendee_list(text).columns)
+    assignments = {nickname: "name", contact: "email", email: "ignored", diet: "ignored"}
+    attendees = read_attendee_list(text, assignments)
 
-    assert [line.to_holder() for line in holders] == [Holder("Ana", "ana@example.org")]
-    assert holders.unanswered == []
-    assert [column.heading for column in read_holders(text, {nickname: "nonsense"}).unanswered] == [
+    assert [line.to_holder() for line in attendees] == [Holder("Ana", "ana@example.org")]
+    assert attendees.unassigned == []
+    assert [column.heading for column in read_attendee_list(text, {nickname: "nonsense"}).unassigned] == [
         "Spitzname",
         "Kontakt",
         "Diet",
     ]
-    assert read_holders(text, {contact: "email"}).unanswered[1].is_second
-    assert read_holders(text, ignore_rest=True).unanswered == []
+    assert read_attendee_list(text, {contact: "email"}).unassigned[1].is_duplicate
+    assert read_attendee_list(text, ignore_rest=True).unassigned == []
     changed = text.replace("Kontakt", "Telefon")
-    assert "Telefon" in [column.heading for column in read_holders(changed, answers).unanswered]
+    assert "Telefon" in [column.heading for column in read_attendee_list(changed, assignments).unassigned]
 
 
-def test_a_list_of_very_many_columns_is_refused() -> None:
+def test_a_list_with_too_many_columns_is_refused() -> None:
     with pytest.raises(ValidationError, match="1001 columns"):
-        read_holders("name" + "," * 1000 + "\nAna")
+        read_attendee_list("name" + "," * 1000 + "\nAna")

@@ -1,4 +1,4 @@
-"""Lists as programs save them: separators, line ends, encodings, and files that are no lists."""
+"""Files of attendee lists: separators, line ends, encodings, workbooks, and files that are no lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from apps.events.issuing import Holder
-from apps.imports.attendee_lists import read_holders
+from apps.imports.attendee_lists import read_attendee_list
 from apps.imports.list_files import read_list_file, read_rows
 
 ANA = Holder("Ana", "ana@example.org", 2)
@@ -32,26 +32,26 @@ ANA = Holder("Ana", "ana@example.org", 2)
         "sep=;\nName;E-Mail;Menge\nAna;ana@example.org;2",
     ],
 )
-def test_excels_line_about_the_separator_is_no_holder(text: str) -> None:
-    assert [line.to_holder() for line in read_holders(text)] == [ANA]
+def test_excels_separator_line_is_no_holder(text: str) -> None:
+    assert [line.to_holder() for line in read_attendee_list(text)] == [ANA]
 
 
-def test_the_line_about_the_separator_counts_as_a_line() -> None:
+def test_the_separator_line_counts_as_a_line() -> None:
     assert [number for number, _ in read_rows("sep=;\nAna;ana@example.org\n\nBen")] == [2, 4]
 
 
-def test_a_separator_of_commas_decides_even_where_there_are_more_semicolons() -> None:
+def test_the_separator_line_takes_precedence_over_frequency() -> None:
     assert read_rows("sep=,\nAna;Ben;Cem,ana@example.org") == [(2, ["Ana;Ben;Cem", "ana@example.org"])]
 
 
 @pytest.mark.parametrize("text", ["sep=x\nAna", "sep=\nAna"])
-def test_a_line_about_a_separator_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ValidationError, match="names a separator that is none"):
+def test_an_unsupported_separator_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="names an unsupported separator"):
         read_rows(text)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028", "\x85"])
-def test_lines_end_as_any_system_ends_them(end: str) -> None:
+def test_the_line_ends_of_every_system_are_read(end: str) -> None:
     rows = read_rows(end.join(["Ana;ana@example.org", "", 'Ben;"ben@example.org"', ""]))
 
     assert rows == [(1, ["Ana", "ana@example.org"]), (3, ["Ben", "ben@example.org"])]
@@ -60,7 +60,7 @@ def test_lines_end_as_any_system_ends_them(end: str) -> None:
 @pytest.mark.parametrize(
     "text", ['Ana\n"Ben, ben@example.org\nCem', 'Ana\n"Ben" Lee, ben@example.org', 'Ana\n"' + "x" * 200_000 + '"']
 )
-def test_what_is_wrong_is_said_in_our_own_words(text: str) -> None:
+def test_an_unclosed_quotation_mark_is_refused(text: str) -> None:
     with pytest.raises(ValidationError) as caught:
         read_rows(text)
     assert "This list can’t be read after line" in caught.value.messages[0]
@@ -77,11 +77,11 @@ def test_every_encoding_of_unicode_is_read(encoding: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("order", [codecs.BOM_UTF16_LE + "é".encode("utf-16-le"), codecs.BOM_UTF16_BE + b"\0\xe9"])
-def test_the_mark_says_the_order_of_bytes(order: bytes) -> None:
+def test_the_byte_order_mark_decides_the_byte_order(order: bytes) -> None:
     assert read_list_file(order).text == "é"
 
 
-def test_what_is_not_unicode_is_read_as_western_european_and_has_to_be_looked_at() -> None:
+def test_text_that_is_not_unicode_is_read_as_windows_1252_with_a_note() -> None:
     file = read_list_file("Amélie, “Zoë” Müller €".encode("cp1252"))
 
     assert file.text == "Amélie, “Zoë” Müller €"
@@ -114,10 +114,10 @@ def archive_of(*names: str) -> bytes:
         (archive_of("guests.csv").replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xff"), "damaged"),
         (archive_of("gu\u00e9sts.csv").replace(b"\xc3\xa9", b"\xc3\xc3"), "damaged"),
         (b"\x1f\x8b\x08\0", "a compressed file"),
-        (bytes(range(256)) * 4, "not in Unicode, or no text at all"),
+        (bytes(range(256)) * 4, "not in Unicode, or is not a text"),
     ],
 )
-def test_what_is_no_list_is_named_with_what_to_do(content: bytes, kind: str) -> None:
+def test_a_file_that_is_no_list_is_named_with_what_to_do(content: bytes, kind: str) -> None:
     with pytest.raises(ValidationError) as caught:
         read_list_file(content)
     assert kind in caught.value.messages[0]
@@ -133,7 +133,7 @@ DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
 
 def xlsx(rows: Iterable[str]) -> bytes:
-    """The smallest workbook with these rows of XML."""
+    """Return a minimal workbook with these rows of XML."""
     relation = f'<Relationship Id="r1" Type="{DOCUMENT}/{{}}" Target="{{}}"/>'
     related = f'<Relationships xmlns="{RELATIONS}">{relation}</Relationships>'
     buffer = io.BytesIO()
@@ -180,29 +180,31 @@ def ods(*rows: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_workbook_of_excel_is_read_as_it_is_shown_there() -> None:
-    """Its first sheet is hidden; it has a whole number, a date, an empty row, formulas, and a sheet of notes."""
+def test_a_workbook_is_read_as_excel_shows_it() -> None:
+    """The workbook has a hidden first sheet, a whole number, a date, an empty row, formulas, and a sheet of notes."""
     file = read_list_file((WORKBOOKS / "guests.xlsx").read_bytes())
-    holders = read_holders(file.text, ignore_rest=True)
+    attendees = read_attendee_list(file.text, ignore_rest=True)
 
-    assert [(line.number, line.to_holder()) for line in holders] == [
+    assert [(line.number, line.to_holder()) for line in attendees] == [
         (2, Holder("Ann Lee", "ann@example.org", 2)),
         (4, Holder("王小明", "xiaoming@example.org", 1)),
         (5, Holder("Ben Loh", "ben@example.org", 3)),
     ]
-    assert [column.samples for column in holders.columns if column.heading == "Bestellung"] == [["12345", "2027-01-02"]]
-    assert file.note == "Read from the sheet “Gäste”. Not read: 1 more with values."
+    assert [column.samples for column in attendees.columns if column.heading == "Bestellung"] == [
+        ["12345", "2027-01-02"]
+    ]
+    assert file.note == "Only the sheet “Gäste” was read. Other sheets with values: 1."
 
 
-def test_the_workbooks_of_old_excel_and_of_libreoffice_are_read() -> None:
+def test_xls_and_ods_workbooks_are_read() -> None:
     old = read_list_file((WORKBOOKS / "guests.xls").read_bytes())
     free = read_list_file(ods(["Name", "Vorname", "E-Mail"], ["Lee", "Ann", "ann@example.org"]))
 
-    assert [line.name for line in read_holders(old.text, ignore_rest=True)] == ["Ann Lee"]
-    assert [line.name for line in read_holders(free.text)] == ["Ann Lee"]
+    assert [line.name for line in read_attendee_list(old.text, ignore_rest=True)] == ["Ann Lee"]
+    assert [line.name for line in read_attendee_list(free.text)] == ["Ann Lee"]
 
 
-def test_a_comma_or_a_line_break_in_a_cell_belongs_to_its_value() -> None:
+def test_commas_and_line_breaks_in_a_cell_are_part_of_its_value() -> None:
     heading = f"<row>{cell('A1', 'Name, as printed, please (name)')}{cell('B1', 'E-Mail')}</row>"
     row = f"<row>{cell('A2', 'Lee, Ann&#10;Mei')}{cell('B2', 'ann@example.org')}</row>"
     assert read_rows(read_list_file(xlsx([heading, row])).text)[1:] == [(2, ["Lee, Ann Mei", "ann@example.org"])]
@@ -221,26 +223,26 @@ def bomb() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("rows", [far_corner, bomb])
-def test_a_workbook_that_would_fill_the_memory_is_refused(rows: Callable[[], Iterator[str]]) -> None:
+def test_a_workbook_that_needs_too_much_memory_is_refused(rows: Callable[[], Iterator[str]]) -> None:
     content = xlsx(rows())
     assert len(content) < 2 * 1024 * 1024, "small enough to be uploaded"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ValidationError, match="damaged, or too large to be read here. Save it as “CSV UTF-8”"):
+    with pytest.raises(ValidationError, match=r"damaged or too large\. Save it as “CSV UTF-8”"):
         read_list_file(content)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 100 * 1024, "kilobytes, in the process that was asked"
+    grown_kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown_kilobytes < 100 * 1024, "the memory is used in the sandbox, not in this process"
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (xlsx([f"<row>{cell('A1', 'Ana')}</row><row>{cell('A30000', 'Ben')}</row>"]), "“Gäste” has 30000 rows"),
-        (xlsx([]), "There is no value on any sheet"),
+        (xlsx([]), "All visible sheets of this workbook are empty"),
         (xlsx(f"<row>{cell(f'A{n}', 800 * 'Zoë')}</row>" for n in range(1, 1000)), "more than 2 MB of text"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "no workbook that can be read"),
-        (archive_of("xl/workbook.xml"), "no workbook that can be read"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "not a readable workbook"),
+        (archive_of("xl/workbook.xml"), "not a readable workbook"),
     ],
 )
-def test_what_is_no_readable_workbook_says_why(content: bytes, said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_an_unreadable_workbook_is_refused_with_the_reason(content: bytes, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         read_list_file(content)
