@@ -57,7 +57,7 @@ class Column:
 
     @property
     def field(self) -> str:
-        """Return the name of the form field for the meaning. It depends on the heading, so a new heading is asked for."""
+        """Return the name of the form field for the meaning. A changed heading gives another, empty field."""
         return f"column_{self.index}_{zlib.crc32(self.heading.encode()):08x}"
 
 
