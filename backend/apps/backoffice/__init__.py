@@ -1,1 +1,1 @@
-"""The back office: the admin classes of every app, with their forms, pages and templates."""
+"""The back office: Django admin classes for all apps, with their forms, pages and templates."""

@@ -1,4 +1,4 @@
-"""People and teams in the back office."""
+"""Admin classes for users, groups and teams."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ admin.site.unregister(EmailAddress)  # shown with its user
 
 @admin.register(Group)
 class GroupAdmin(CarefulListMixin, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc] # unfold has no types
-    """Let editors change a group only if they have all of its permissions."""
+    """Groups. Editors may change a group only if they have all of its permissions."""
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         return _within_rights(super().formfield_for_manytomany(db_field, request, **kwargs), request)
@@ -43,7 +43,7 @@ class GroupAdmin(CarefulListMixin, DjangoGroupAdmin, ModelAdmin):  # type: ignor
 
 
 class EmailAddressInline(TabularInline):  # type: ignore[misc] # unfold has no types
-    """Addresses of an account. With a confirmed address, the account sees all tickets issued to it."""
+    """E-mail addresses of an account. Only superusers edit them: a confirmed address gives access to its tickets."""
 
     model = EmailAddress
     extra = 0
@@ -75,8 +75,8 @@ class UserAdmin(CarefulListMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[
             "Permissions",
             {
                 "fields": ("is_active", "is_staff", "is_superuser", "is_demo", "groups", "user_permissions"),
-                "description": "A manager of a team needs only “staff status” to work in the back office, and sees the own "
-                "teams’ events. Groups and permissions count for the events of all teams.",
+                "description": "Managers of a team need only “staff status” to work in the back office, where they see "
+                "the events of their own teams. Groups and permissions apply to the events of all teams.",
             },
         ),
         ("Dates", {"fields": ("last_login", "date_joined")}),
@@ -84,7 +84,7 @@ class UserAdmin(CarefulListMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[
     add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Show the rights that only superusers give."""
+        """Make the flags read-only that only superusers may set."""
         only_superusers = () if _editor(request).is_superuser else ("is_superuser", "is_demo")
         return (*super().get_readonly_fields(request, obj), *only_superusers)
 
@@ -105,7 +105,7 @@ def _editor(request: HttpRequest) -> User:
 
 
 def _within_rights(field: Any, request: HttpRequest) -> Any:
-    """Offer, and accept, only what the editor may do too."""
+    """Restrict the choices of a form field to permissions and groups that the editor may grant."""
     if field is not None and field.queryset.model is Permission:
         field.queryset = field.queryset.filter(pk__in=permissions_of(_editor(request)).values("pk"))
     elif field is not None and field.queryset.model is Group:
@@ -114,7 +114,7 @@ def _within_rights(field: Any, request: HttpRequest) -> Any:
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Names a member by e-mail address, so that a team's manager need not see a list of everybody."""
+    """A member, chosen by e-mail address: managers of a team must not see the list of all users."""
 
     email = forms.EmailField(label="E-mail address", widget=UnfoldAdminEmailInputWidget())
 
@@ -133,11 +133,11 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
         try:
             user = User.objects.get_by_natural_key(email)
         except User.DoesNotExist as error:
-            message = "Nobody has signed up with this address yet. Ask them to make an account first."
+            message = "There is no account with this address. Ask this person to create one first."
             raise ValidationError(message) from error
-        places = Membership.objects.filter(user=user, organiser=self.instance.organiser_id).exclude(pk=self.instance.pk)
-        if places.exists():
-            raise ValidationError("This person is in the team already.")
+        others = Membership.objects.filter(user=user, organiser=self.instance.organiser_id).exclude(pk=self.instance.pk)
+        if others.exists():
+            raise ValidationError("This person is already in the team.")
         self.instance.user = user
         return email.lower()
 
@@ -147,7 +147,7 @@ class MembershipFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         super().clean()
         emails = [form.cleaned_data["email"] for form in self.forms if (form.cleaned_data or {}).get("email")]
         if len(set(emails)) < len(emails):
-            raise ValidationError("The same address stands here twice.")
+            raise ValidationError("The same address is listed twice.")
 
 
 class MembershipInline(PartOfParentInline):
@@ -166,7 +166,7 @@ class MembershipInline(PartOfParentInline):
         return super().has_delete_permission(request, obj) and self._may_name_members(request, obj)
 
     def _may_name_members(self, request: HttpRequest, team: Organiser | None) -> bool:
-        """Whether the user may do what a manager of the team may, and so make one. A new team has nothing yet."""
+        """Return whether the user has the permissions of a manager of the team. A new team has no data to protect."""
         may_manage = _editor(request).has_perms(("events.change_event", "events.change_eventticket"))
         return team is None or may_manage or team.pk in managed_teams(request)
 

@@ -1,4 +1,4 @@
-"""Register every admin class of the project: Django imports this module of each app."""
+"""Register all admin classes. Django imports the module `admin` of every app."""
 
 from . import accounts, deletions, events, storage_checks, tickets, webhooks
 

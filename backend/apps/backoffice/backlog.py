@@ -1,4 +1,4 @@
-"""Background work on one page: what of each kind waits, why attempts fail, and what to do about it."""
+"""The page “Background work”: the backlog of each kind of job, the reasons of failures, and what to do."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from .markup import with_code
 from .team_scope import has_for_all_teams
 
 REASONS_SHOWN = 3
-REASONS_READ = 200  # different ones, the most frequent first: those that differ in an address alone become one
+REASONS_READ = 200  # distinct reasons in the database; those that differ only in an address are shown as one
 HIDDEN_ADDRESS: Final = "[address]"
 _ADDRESS = re.compile(
     r"\b[a-z][a-z0-9+.-]{0,20}://\S+"  # a URL
-    r"|[^\s@<>\"']+@[^\s@<>\"']+"  # of mail
+    r"|[^\s@<>\"']+@[^\s@<>\"']+"  # an e-mail address
     r"|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?![\w.])"  # IPv4
     r"|(?<![\w:])\[?(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}\]?(?::\d+)?(?!\w)"  # IPv6
-    # A host's name. The last label has letters of one case, unlike the name of a class.
+    # A host name. Its last label has letters of one case, unlike the name of a Python class.
     r"|(?<![\w.-])(?:[A-Za-z0-9-]{1,63}\.)+(?:[a-z]{2,}|[A-Z]{2,})(?::\d+)?(?![\w.])"
 )
 _NUMBER = re.compile(r"\b[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\b|\b\d{4,}\b", re.IGNORECASE)
@@ -43,42 +43,42 @@ _NUMBER = re.compile(r"\b[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\b|\b\d{4,
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A kind of jobs in an operator's words. What stands between backticks is something to type."""
+    """A kind of job, described for operators. Text in backticks is shown as code."""
 
     title: str
     what: str
     when_failing: str
     when_given_up: str = ""
-    when_overdue: str = ""  # in place of naming the queue of the kind
-    overdue_seconds: int = 300  # from then on, no worker takes the work
-    model: type[Model] | None = None  # of the list of the jobs
+    when_overdue: str = ""  # replaces the usual text, which names the kind's queue
+    overdue_seconds: int = 300  # if jobs are overdue for longer, no worker takes them
+    model: type[Model] | None = None  # its change list is linked
     given_up_query: str = ""
 
 
 DESCRIPTIONS: Final = {
     "ticket": Description(
         title="Tickets",
-        what="QR code and PDF, to be made and stored on Cloudinary.",
-        when_failing="Tickets are tried again by themselves. `manage.py ticket_doctor` says whether Cloudinary accepts "
+        what="QR codes and PDFs to create and store on Cloudinary.",
+        when_failing="Tickets are retried automatically. `manage.py ticket_doctor` checks whether Cloudinary accepts "
         "the credentials.",
-        when_given_up="Repair what the reason names. Then choose the tickets in the list and “Make the files anew”, or "
-        "run `manage.py publish_tickets --given-up` for all.",
-        when_overdue="No worker takes this work. Check that beat runs, and workers for the queues `interactive` and "
-        "`bulk`. `manage.py publish_tickets` does the work without any of them.",
+        when_given_up="Fix the cause that the reason names. Then select the tickets in the list and “Recreate the "
+        "files”, or run `manage.py publish_tickets --given-up` for all.",
+        when_overdue="No worker takes this work. Check that beat runs, and that workers for the queues `interactive` "
+        "and `bulk` run. `manage.py publish_tickets` does the work without beat and workers.",
         model=EventTicket,
         given_up_query="?state__exact=failed&next_attempt_at__isnull=1",
     ),
     "mail": Description(
         title="Mail",
-        what="Messages for the mail server, codes for signing in among them.",
+        what="Messages for the mail server, including codes for signing in.",
         when_failing="Check that the mail server of `EMAIL_URL`, or the service of `MAIL_TRANSPORT`, answers. A "
-        "message is tried for a day.",
+        "message is retried for a day.",
     ),
     "webhook": Description(
         title="Webhooks",
         what="Messages to the endpoints of organisers.",
-        when_failing="An endpoint that fails is tried again by itself. “Webhook endpoints” shows the health of each.",
-        when_given_up="Once the endpoint works, choose the messages in the list and “Send again”, or run "
+        when_failing="Failing endpoints are retried automatically. “Webhook endpoints” shows the health of each.",
+        when_given_up="When the endpoint works, select the messages in the list and “Send again”, or run "
         "`manage.py replay_webhooks`.",
         overdue_seconds=600,
         model=WebhookMessage,
@@ -86,15 +86,15 @@ DESCRIPTIONS: Final = {
     ),
     "changed_event": Description(
         title="Changed events",
-        what="Events whose tickets get new files, because what is printed on them has changed.",
-        when_failing="The log of the bulk workers has the error.",
+        what="Events whose tickets need new files, because something printed on them has changed.",
+        when_failing="The log of the workers for the queue `bulk` has the error.",
         overdue_seconds=600,
     ),
     "file_deletion": Description(
         title="Files to delete",
-        what="Files of deleted and replaced tickets, to be removed from storage.",
-        when_failing="Files are tried until they are gone. `manage.py ticket_doctor --fix` tries again now.",
-        overdue_seconds=6 * 3600,  # they wait behind tickets, and while Cloudinary limits the rate of calls
+        what="Files of deleted and replaced tickets to remove from storage.",
+        when_failing="Deletions are retried until they succeed. `manage.py ticket_doctor --fix` retries them now.",
+        overdue_seconds=6 * 3600,  # tickets have priority, and Cloudinary limits the rate of calls
         model=StoredFileDeletion,
     ),
 }
@@ -102,7 +102,7 @@ DESCRIPTIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the page shows of one kind."""
+    """A kind of job on the page."""
 
     name: str
     description: Description
@@ -130,7 +130,7 @@ class Entry:
 
     @property
     def when_overdue(self) -> SafeString:
-        usual = f"No worker takes this work. Check that beat runs, and a worker for the queue `{self.queue}`."
+        usual = f"No worker takes this work. Check that beat and a worker for the queue `{self.queue}` run."
         return with_code(self.description.when_overdue or usual)
 
     @property
@@ -143,7 +143,7 @@ class Entry:
 
 
 def may_see_backlog(request: HttpRequest) -> bool:
-    """Whether the user may look at the tickets of every organiser: the reasons of failures are those of all teams."""
+    """Return whether the user may view the tickets of all teams. The page shows reasons of failures of all teams."""
     return _may_view_all(request, EventTicket)
 
 
@@ -152,7 +152,7 @@ def _may_view_all(request: HttpRequest, model: type[Model]) -> bool:
 
 
 def backlog_page(request: HttpRequest) -> HttpResponse:
-    """Return the page. It reads the database with a constant number of statements, and the length of each queue."""
+    """Show the page. The number of queries is constant. Raises PermissionDenied unless `may_see_backlog`."""
     if not may_see_backlog(request):
         raise PermissionDenied
     now = timezone.now()
@@ -176,24 +176,24 @@ def backlog_page(request: HttpRequest) -> HttpResponse:
 
 
 def _entry(request: HttpRequest, kind: kinds.Kind[Any], now: datetime) -> Entry:
-    description = DESCRIPTIONS.get(kind.name) or Description(kind.name, "", "The workers' log has the error.")
-    address = ""
+    description = DESCRIPTIONS.get(kind.name) or Description(kind.name, "", "The log of the workers has the error.")
+    list_url = ""
     if description.model and _may_view_all(request, description.model):
         options = description.model._meta
-        address = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+        list_url = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
     return Entry(
         name=kind.name,
         description=description,
         backlog=kind.backlog(now),
         queue=kind.queue,
         reasons=frequent_reasons(kind),
-        list_url=address,
-        given_up_url=address and description.given_up_query and address + description.given_up_query,
+        list_url=list_url,
+        given_up_url=list_url and description.given_up_query and list_url + description.given_up_query,
     )
 
 
 def frequent_reasons(kind: kinds.Kind[Any]) -> list[tuple[str, int]]:
-    """Return the most frequent reasons of failures of pending and given-up jobs, and how many jobs have each."""
+    """Return the most frequent reasons of failed and given-up jobs, as (reason, number of jobs)."""
     found: Counter[str] = Counter()
     for jobs in (kind.jobs.pending().filter(kind.counted), kind.jobs.given_up()):
         counted = jobs.exclude(reason="").order_by().values("reason").annotate(number=Count("pk"))
@@ -203,13 +203,13 @@ def frequent_reasons(kind: kinds.Kind[Any]) -> list[tuple[str, int]]:
 
 
 def presentable_reason(reason: str) -> str:
-    """Return the reason without secrets, addresses and long numbers, so that failures of one cause have one text."""
+    """Return the reason without secrets, addresses and long numbers, so that failures with one cause have one text."""
     text = _ADDRESS.sub(HIDDEN_ADDRESS, clean(redact(reason)))
     return Truncator(" ".join(_NUMBER.sub("…", text).split())).chars(160)
 
 
 def duration(seconds: float) -> str:
-    """Return how long that is, in one unit."""
+    """Return the duration in words, in a single unit."""
     for unit, size, longest in (("s", 1, 120), ("min", 60, 120), ("h", 3600, 48)):
         if seconds < longest * size:
             return f"{int(seconds // size)} {unit}"

@@ -1,4 +1,4 @@
-"""Change lists that accept any query string: one that cannot be run redirects to the unfiltered list."""
+"""Change lists that accept any query string. If a query can't be run, they redirect to the unfiltered list."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from django.core.exceptions import BadRequest, ValidationError
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 
-# A year that no date has, a number of more than 64 bits, the character NUL: each is an error of its own somewhere, in
-# Django's dates, in the driver or in the database.
-IMPOSSIBLE = (OverflowError, ValueError, DataError)
+# Raised by Django's dates, the driver or the database for a year out of range, more than 64 bits, or a NUL character.
+INVALID_VALUE_ERRORS = (OverflowError, ValueError, DataError)
 
 
 class CarefulListMixin:
-    """Add this before ModelAdmin in the bases of an admin class."""
+    """A mixin for admin classes. Put it before ModelAdmin in the bases."""
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Return the change list. Raises IncorrectLookupParameters also where Django fails with another error."""
+        """Return the change list. Raises IncorrectLookupParameters for queries for which Django raises other errors."""
         try:
             return super().get_changelist_instance(request)  # type: ignore[misc]
-        except IMPOSSIBLE as error:
+        except INVALID_VALUE_ERRORS as error:
             if not request.GET:
                 raise
             raise IncorrectLookupParameters(str(error)) from error
@@ -32,7 +31,7 @@ class CarefulListMixin:
         for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
             try:
                 key.run_validators(key.to_python(chosen))
-            except (ValidationError, *IMPOSSIBLE) as error:
+            except (ValidationError, *INVALID_VALUE_ERRORS) as error:
                 raise BadRequest("The primary key of a selected row is not valid.") from error
-        answer: HttpResponse = super().changelist_view(request, extra_context)  # type: ignore[misc]
-        return answer
+        response: HttpResponse = super().changelist_view(request, extra_context)  # type: ignore[misc]
+        return response

@@ -1,4 +1,4 @@
-"""The outbox of deletions, to look at."""
+"""The outbox of file deletions, read-only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""The form of an event: times on the clocks of its own time zone, pictures that are checked before they are kept.
+"""The form for events. Times are in the event's time zone, and uploaded pictures are validated.
 
-What is printed is tried on a preview before it is saved: no worker has to find out that a ticket can't be made.
+The form renders a preview before it saves a change of anything printed, so that errors appear in the form and not
+later in a worker.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from .moment_field import MomentField, MomentWidget, is_ambiguous
 
 TIMES = ("starts_at", "ends_at", "doors_at")
 LAYOUT_HELP = (
-    "Only with “Own layout”: what differs from the built-in page, in JSON, as in the grey example. "
-    '<a href="{}" class="underline" target="_blank">Everything that can be said</a>. '
-    "Look at the preview before you save: saving has all tickets of the event made anew."
+    "Only for “Own layout”: the differences from a built-in page, in JSON. The grey text is an example. "
+    '<a href="{}" class="underline" target="_blank">All options</a>. '
+    "Look at the preview before you save: saving recreates all tickets of the event."
 )
 PRINTED = {*fingerprints.PRINTED_FIELDS, *TIMES, *EventImage.Kind.values, "organiser", "page", "layout"}
 
@@ -50,23 +51,23 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=time_zones,
         initial="Europe/Berlin",
         widget=UnfoldAdminSelect2Widget(),
-        help_text="The times above are on the clocks of this zone.",
+        help_text="The times above are in this time zone.",
     )
     cover = forms.FileField(
         required=False,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": "image/jpeg,image/png,image/webp"}),
-        help_text="JPEG, PNG or WebP, up to 10 MB. Two and a half times as wide as high fits the tickets.",
+        help_text="JPEG, PNG or WebP, up to 10 MB. A width of 2.5 times the height fits the ticket best.",
     )
     logo = forms.FileField(
         required=False,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": "image/jpeg,image/png,image/webp"}),
-        help_text="JPEG, PNG or WebP, up to 10 MB. May be transparent.",
+        help_text="JPEG, PNG or WebP, up to 10 MB. It may be transparent.",
     )
     page = forms.ChoiceField(
         choices=CHOICES,
         initial=CHOICES[0][0],
         widget=UnfoldAdminSelectWidget(),
-        help_text="What tickets are printed on. “Own layout” takes what stands below.",
+        help_text="The page that tickets are printed on. “Own layout” uses the field below.",
     )
     layout = LayoutField(label="Own layout", required=False)
 
@@ -74,8 +75,8 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Event
         fields = "__all__"  # noqa: DJ007 # the admin class names them
         field_classes = dict.fromkeys(TIMES, MomentField)
-        # Not an input of the type "color": that one can't be empty, and sends black when nobody has touched it.
-        widgets = {  # noqa: RUF012
+        # Not <input type="color">: it can't be empty, and sends black if it is left unchanged.
+        widgets = {
             **dict.fromkeys(TIMES, MomentWidget),
             "accent": UnfoldAdminTextInputWidget(
                 attrs={
@@ -86,9 +87,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
                 }
             ),
         }
-        help_texts = {  # noqa: RUF012
-            "accent": "# and six hexadecimal digits, such as #0f766e. Leave it empty for the usual colour."
-        }
+        help_texts = {"accent": "# and six hexadecimal digits, such as #0f766e. Leave it empty for the default colour."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -105,26 +104,26 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
                     local = self.instance.local(moment)
                     self.initial[name] = local.replace(tzinfo=None)
                     if name in self.fields:
-                        self.fields[name].widget.asks_which = is_ambiguous(local)
+                        self.fields[name].widget.asks_fold = is_ambiguous(local)
 
     @cached_property
     def changed_data(self) -> list[str]:
-        """With the zone, times that nobody touched change too: the same clocks show another moment there."""
+        """Return the changed fields. If the time zone changes, all times do: they are entered without an offset."""
         changed: list[str] = super().changed_data
         if "time_zone" not in changed:
             return changed
         return changed + [name for name in TIMES if self.initial.get(name) and name not in changed]
 
     def full_clean(self) -> None:
-        """Reads the times in the zone that is chosen in the same form."""
+        """Validate the form in the time zone that is chosen in it."""
         with timezone.override(self._zone()):
             super().full_clean()
 
     def clean_cover(self) -> bytes | None:
-        return self._checked(EventImage.Kind.COVER)
+        return self._read_upload(EventImage.Kind.COVER)
 
     def clean_logo(self) -> bytes | None:
-        return self._checked(EventImage.Kind.LOGO)
+        return self._read_upload(EventImage.Kind.LOGO)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -133,17 +132,17 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
     def pictures(self) -> dict[str, bytes]:
-        """The event's pictures as this form would leave them, by their kind."""
+        """Return the event's pictures by kind, as they would be after saving this form."""
         return ticket_rendering.kept_pictures(self.instance) | self._uploaded
 
     def _choose_layout(self, cleaned: dict[str, Any]) -> None:
-        """What the page and the text below it come to. A text that nobody touched goes with another page."""
+        """Set `layout` from the chosen page and the own layout. An unchanged own layout is dropped for another page."""
         if cleaned["page"] == OWN:
             if not cleaned["layout"]:
                 self.add_error("layout", "Write a layout here, or choose one of the pages above.")
             return
         if cleaned["layout"] and "layout" in self.changed_data:
-            self.add_error("layout", "Choose “Own layout” above to have this used, or empty this field.")
+            self.add_error("layout", "Choose “Own layout” above to use this layout, or clear this field.")
             return
         cleaned["layout"] = PAGES[cleaned["page"]][1]
 
@@ -151,24 +150,24 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
         super()._post_clean()  # type: ignore[misc]
         if not self.errors and not PRINTED.isdisjoint(self.changed_data):
             self._try_preview()
-        if self.errors:  # browsers send a file once, and show an empty field afterwards
+        if self.errors:  # browsers don't keep the chosen file when the form is shown again
             for name in self._uploaded.keys() - self.errors.keys():
                 self.add_error(name, "Choose this picture again: the form was not saved.")
 
     def _try_preview(self) -> None:
-        """Refuses what no ticket can be made of, and a layout of one's own that is too small for the event's texts.
+        """Add errors if no ticket can be rendered, or if an own layout is too small for the event's texts.
 
-        On the built-in pages texts of any length are printed as far as there is room; then `complaints` say so.
+        Built-in pages shorten texts that are too long, and `complaints` lists them.
         """
         has_own = self.cleaned_data["page"] == OWN
         try:
             self.complaints = ticket_rendering.template_of(self.instance, self.pictures()).complaints
         except RenderingError as error:
-            self.add_error("layout" if has_own else None, f"No ticket can be made like this: {error}.")
+            self.add_error("layout" if has_own else None, f"No ticket can be created like this: {error}.")
         if has_own and self.complaints:
             self.add_error("layout", [f"Tickets would not show everything: {words}." for words in self.complaints])
 
-    def _checked(self, kind: EventImage.Kind) -> bytes | None:
+    def _read_upload(self, kind: EventImage.Kind) -> bytes | None:
         upload: UploadedFile[Any] | None = self.cleaned_data.get(kind)
         if upload is None:
             return None
@@ -181,4 +180,4 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
         try:
             return zoneinfo.ZoneInfo(chosen)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            return zoneinfo.ZoneInfo("UTC")  # the field's own check says what is wrong
+            return zoneinfo.ZoneInfo("UTC")  # the validation of the field reports the error

@@ -1,4 +1,4 @@
-"""Events in the back office: their details, pictures and ticket types, the state of their tickets, and issuing tickets."""
+"""The admin class for events: details, pictures, ticket types, the state of ticket files, and issuing tickets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LAYOUT = "Page and layout"
 PICTURE_URLS = {EventImage.Kind.COVER: "event_cover", EventImage.Kind.LOGO: "event_logo"}
 
 
-PARTS = (EventTicket, TicketType, EventImage, IssuedList)  # what goes with an event
+PARTS = (EventTicket, TicketType, EventImage, IssuedList)  # models whose rows are deleted with their event
 
 
 class TicketTypeInline(PartOfParentInline):
@@ -75,7 +75,7 @@ class EventAdmin(TeamScopedAdmin):
         return pages + list(super().get_urls())
 
     def get_fieldsets(self, request: HttpRequest, obj: Event | None = None) -> Any:
-        """The layout is closed until an event has one of its own."""
+        """Collapse the section of the layout unless the event has its own layout."""
         is_open = obj is not None and page_of(obj.layout) == OWN
         return [
             (name, {**about, "classes": ("collapse",)} if name == LAYOUT and not is_open else about)
@@ -83,7 +83,7 @@ class EventAdmin(TeamScopedAdmin):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Tell superusers that a wallet is off, or will be. After an action, the list that it redirects to does so."""
+        """Warn superusers if a wallet is off or its credentials expire soon. A POST redirects, so only GET warns."""
         if request.method == "GET" and cast(User, request.user).is_superuser:
             for wallet, problem in passes.problems().items():
                 messages.error(request, f"{wallet} is off: {problem}.")
@@ -104,7 +104,7 @@ class EventAdmin(TeamScopedAdmin):
         return initial | ({"organiser": min(teams)} if len(teams) == 1 else {})
 
     def save_model(self, request: HttpRequest, obj: Event, form: EventForm, change: bool) -> None:
-        """Write only what was changed in the form, which knows no fractions of a second."""
+        """Save only the changed fields: the form would truncate the fractions of seconds of the others."""
         if not change:
             super().save_model(request, obj, form, change)
             return
@@ -114,56 +114,56 @@ class EventAdmin(TeamScopedAdmin):
             obj.save(update_fields=columns)
 
     def save_related(self, request: HttpRequest, form: EventForm, formsets: Any, change: bool) -> None:
-        """Keeps the pictures, and has the files of tickets that are out already made anew when they would differ."""
+        """Save the pictures, and request new files for published tickets that would look different."""
         super().save_related(request, form, formsets, change)
         for kind in PICTURE_URLS:
             if content := form.cleaned_data.get(kind):
                 event_images.save_event_image(form.instance, kind, content)
         for words in form.complaints:
-            messages.warning(request, f"Printed otherwise: {words}.")
+            messages.warning(request, f"Printed differently: {words}.")
         if change and (count := invalidation.edited(form.instance.pk)):
-            files, are = ("ticket", "is") if count == 1 else ("tickets", "are")
-            messages.info(request, f"{count} {files} {are} made anew in a moment, with the same code.")
+            files = "the files of 1 ticket" if count == 1 else f"the files of {count} tickets"
+            messages.info(request, f"In a moment, {files} will be recreated, with the same code.")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[Any], list[Any]]:
-        """The first few events with the number of their tickets, which may be very many and which go with them."""
+        """Return the first few events with their number of tickets. Django's version would list every ticket."""
         events = Event.objects.filter(pk__in=[event.pk for event in objs])
-        going = {model: model._default_manager.filter(event__in=events) for model in PARTS}
-        counts: dict[type[Model], int] = {Event: len(objs)} | {model: rows.count() for model, rows in going.items()}
-        told = first_few(events.annotate(ticket_count=Count("tickets")), counts[Event], _with_tickets)
+        parts = {model: model._default_manager.filter(event__in=events) for model in PARTS}
+        counts: dict[type[Model], int] = {Event: len(objs)} | {model: rows.count() for model, rows in parts.items()}
+        shown = first_few(events.annotate(ticket_count=Count("tickets")), counts[Event], _with_tickets)
         model_admins = {
             Event: (self, events),
-            EventTicket: (self.admin_site.get_model_admin(EventTicket), going[EventTicket]),
+            EventTicket: (self.admin_site.get_model_admin(EventTicket), parts[EventTicket]),
         }
-        kept = {
+        perms_lacking = {
             model._meta.verbose_name
             for model, (model_admin, rows) in model_admins.items()
             if model_admin.within_reach(request, rows, "delete").count() < counts[model]
         }
-        # A type that a ticket of another event has, which no form allows, keeps its event.
-        strays = EventTicket.objects.filter(ticket_type__event__in=events).exclude(event__in=events)
-        named = {model._meta.verbose_name_plural: count for model, count in counts.items() if count}
-        return told, named, kept, first_few(strays.select_related("event"), strays.count())
+        # A ticket of another event that uses a ticket type of this one protects it. No form allows that.
+        protected = EventTicket.objects.filter(ticket_type__event__in=events).exclude(event__in=events)
+        model_count = {model._meta.verbose_name_plural: count for model, count in counts.items() if count}
+        return shown, model_count, perms_lacking, first_few(protected.select_related("event"), protected.count())
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Django deletes in one transaction, in which everybody else who writes would wait for thousands of tickets."""
+        """Delete the tickets in batches first. Django's single transaction would block other writers for too long."""
         if request.POST and (event := self.get_object(request, unquote(object_id))):
-            *_, kept, protected = self.get_deleted_objects([event], request)
-            if self.has_delete_permission(request, event) and not kept and not protected:
+            *_, perms_lacking, protected = self.get_deleted_objects([event], request)
+            if self.has_delete_permission(request, event) and not perms_lacking and not protected:
                 issuing.delete_many(EventTicket.objects.filter(event=event))
-        answer: HttpResponse = super().delete_view(request, object_id, extra_context)
-        return answer
+        response: HttpResponse = super().delete_view(request, object_id, extra_context)
+        return response
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:
         events = Event.objects.filter(pk__in=[event.pk for event in queryset])
         issuing.delete_many(EventTicket.objects.filter(event__in=events))
         events.delete()
 
-    # -- What its tickets look like ------------------------------------------------------------------------------
+    # -- Preview -------------------------------------------------------------------------------------------------
 
     @display(description="Preview")  # type: ignore[untyped-decorator]
     def preview(self, event: Event) -> SafeString | str:
-        return previews.shown(event)
+        return previews.preview_html(event)
 
     def layouts_page(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -211,7 +211,7 @@ class EventAdmin(TeamScopedAdmin):
             return "on their way"
         return "all ready" if event.ticket_count else "–"  # type: ignore[attr-defined]
 
-    @display(description="Files of its tickets")  # type: ignore[untyped-decorator]
+    @display(description="Files of the tickets")  # type: ignore[untyped-decorator]
     def file_states(self, event: Event) -> SafeString | str:
         if not event.pk:
             return "Save the event first, then issue tickets."
@@ -221,7 +221,7 @@ class EventAdmin(TeamScopedAdmin):
         )
         return format_html_join(" · ", '<a class="underline" href="{}">{} – {}</a>', links)
 
-    @display(description="Pictures now")  # type: ignore[untyped-decorator]
+    @display(description="Current pictures")  # type: ignore[untyped-decorator]
     def pictures(self, event: Event) -> SafeString | str:
         if not event.pk:
             return "–"

@@ -1,4 +1,4 @@
-"""The page that issues tickets to a list of holders: it shows what it read, then issues all or nothing."""
+"""The page that issues tickets to a list of holders. It shows the parsed list first, then issues all or none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from apps.core.validators import refuse_control_characters
 from apps.events import audit_log, issuing
 from apps.events.issuing import CHECKED_LISTS_GOOD
 from apps.events.models import Event, EventTicket, TicketType
-from apps.imports.attendee_lists import Column, AttendeeList, read_attendee_list
+from apps.imports.attendee_lists import AttendeeList, Column, read_attendee_list
 from apps.imports.list_files import ListFile, read_list_file
 from apps.imports.list_headings import Meaning
 
@@ -32,11 +32,11 @@ from .printing import note_names
 if TYPE_CHECKING:
     from .events import EventAdmin
 
-MAX_UPLOAD = 2 * 1024 * 1024
+MAX_UPLOAD_BYTES = 2 * 1024 * 1024
 NO_HEADING = "(no heading)"
 MEANINGS: list[tuple[str, str]] = [
     ("", "Choose …"),
-    (Meaning.IGNORED, "Left out"),
+    (Meaning.IGNORED, "Ignored"),
     (Meaning.NAME, "Name"),
     (Meaning.GIVEN, "Given name"),
     (Meaning.MIDDLE, "Middle name"),
@@ -53,14 +53,14 @@ class IssueForm(forms.Form):
         widget=UnfoldAdminTextareaWidget(
             attrs={"rows": 10, "dir": "auto", "placeholder": "Amélie Laurent, amelie@example.org, 2"}
         ),
-        help_text="One holder a line: name, e-mail, quantity. Quantity may be left out, and one of name and e-mail.",
+        help_text="One holder per line: name, e-mail, quantity. You may omit the quantity, and the name or the e-mail.",
     )
     file = forms.FileField(
         label="Or a file",
         required=False,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.tsv,.txt,.xlsx,.xlsb,.xls,.ods,text/csv"}),
         help_text="CSV (commas, semicolons or tabs), or a workbook of Excel or LibreOffice. "
-        "The first line may name the columns, in your language.",
+        "The first line may contain headings, in your language.",
     )
     ticket_type: forms.ModelChoiceField[TicketType] = forms.ModelChoiceField(
         queryset=None, required=False, widget=UnfoldAdminSelectWidget()
@@ -82,18 +82,16 @@ class IssueForm(forms.Form):
         cleaned = super().clean() or {}
         upload = cleaned.get("file")
         if upload is not None and cleaned.get("holders", "").strip():
-            raise ValidationError("There are lines and a file. Remove one of them.")
-        if upload is not None and upload.size > MAX_UPLOAD:
+            raise ValidationError("You pasted lines and chose a file. Remove one of them.")
+        if upload is not None and upload.size > MAX_UPLOAD_BYTES:
             raise ValidationError("The file is larger than 2 MB. Split it.")
         self.list_file = ListFile(
             cleaned.get("holders", ""), self.data.get("note", ""), bool(self.data.get("is_guess"))
         )
         if upload is not None:
             self.list_file = read_list_file(upload.read())
-        self.data = {
-            **cast(QueryDict, self.data).dict(),
-            "holders": self.list_file.text,
-        }  # a file's lines can then be corrected in the page
+        # Put the lines of a file into the text area, where they can be corrected.
+        self.data = {**cast(QueryDict, self.data).dict(), "holders": self.list_file.text}
         self.lines = read_attendee_list(self.list_file.text, self.data, ignore_rest="ignore_rest" in self.data)
         return cleaned
 
@@ -107,11 +105,11 @@ class IssueForm(forms.Form):
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether a file whose letters were guessed was looked at."""
+        """Return whether the organiser has confirmed the letters of a file whose encoding was guessed."""
         return not self.list_file.is_guess or "letters_are_right" in self.data
 
     def column_choices(self) -> list[tuple[Column, str]]:
-        """The columns of the list, each with the field that says what it holds."""
+        """Return the columns of the list, each with the HTML of the field for its meaning."""
         return [
             (
                 column,
@@ -123,7 +121,7 @@ class IssueForm(forms.Form):
         ]
 
     def columns_by_meaning(self) -> list[tuple[str, list[str]]]:
-        """What the list was read as, in the words of the choices: the headings behind each of them."""
+        """Return the headings of each meaning that the list has, as (label of the meaning, headings)."""
         read_as = []
         for meaning in Meaning:
             headings = [column.heading or NO_HEADING for column in self.lines.columns if column.meaning is meaning]
@@ -133,7 +131,7 @@ class IssueForm(forms.Form):
 
 
 def issue_page(event_admin: EventAdmin, request: HttpRequest, event: Event) -> HttpResponse:
-    """Shows the form, checks a list, or issues it. A list that was checked can be issued once."""
+    """Show the form, check a list, or issue it. A checked list can be issued once."""
     form = IssueForm(request.POST or None, request.FILES or None, event=event)
     checked = request.method == "POST" and form.is_valid() and "change" not in request.POST
     ready = checked and form.may_be_issued
@@ -166,7 +164,7 @@ def _issue(request: HttpRequest, event: Event, form: IssueForm) -> HttpResponse:
             form.cleaned_data["order_reference"],
         )
     except signing.SignatureExpired:
-        messages.error(request, "Nothing was issued: this list was checked days ago. Check it once more.")
+        messages.error(request, "Nothing was issued: this list was checked days ago. Check it again.")
         return HttpResponseRedirect(request.path)
     except signing.BadSignature:
         messages.error(request, "Nothing was issued: this list was not checked on this page. Check it first.")
@@ -179,16 +177,17 @@ def _issue(request: HttpRequest, event: Event, form: IssueForm) -> HttpResponse:
         return HttpResponseRedirect(request.path)
     if noted := note_names(event, form.lines):
         messages.warning(
-            request, f"{noted} of the names {'is' if noted == 1 else 'are'} printed otherwise than written."
+            request,
+            f"{noted} of the names {'is' if noted == 1 else 'are'} printed differently from how they are written.",
         )
     count = len(issued)
     audit_log.note(request.user, [event], f"{count} tickets issued from a list.")
-    done = f"{count} ticket{'s were' if count != 1 else ' was'} issued, and the files are being made."
-    messages.success(request, f"{done} Nobody is mailed: holders find their tickets by signing in with their address.")
+    done = f"{count} ticket{'s were' if count != 1 else ' was'} issued, and the files are being created."
+    messages.success(request, f"{done} No mail is sent: holders find their tickets by signing in with their address.")
     return HttpResponseRedirect(f"{reverse('admin:events_eventticket_changelist')}?event__id__exact={event.pk}")
 
 
-# -- The key of a checked list: it says that this user was shown the list, and which pressing of the button is which --
+# -- The key of a checked list: proves that this user has seen the list, and makes issuing it idempotent --------------
 
 
 def _signer(request: HttpRequest, event: Event) -> signing.TimestampSigner:
@@ -200,5 +199,9 @@ def _new_key(request: HttpRequest, event: Event) -> str:
 
 
 def _key_of(request: HttpRequest, event: Event) -> str:
-    """Raises BadSignature; SignatureExpired before the key, if it was used, is forgotten."""
+    """Return the key of the submitted list.
+
+    Raises BadSignature if it was not made for this user and event, and SignatureExpired if it is too old: used keys
+    are forgotten after that time, so that an older one could issue the list twice.
+    """
     return _signer(request, event).unsign(request.POST.get("key", ""), max_age=CHECKED_LISTS_GOOD)

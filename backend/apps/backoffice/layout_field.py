@@ -1,4 +1,4 @@
-"""An event's layout as organisers enter it: a page chosen by its name, or a JSON document of their own."""
+"""The form field for an event's layout: a built-in page chosen by name, or a JSON document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-# What the layout is for each page that is chosen by its name; the first is the built-in one.
+# The label and the layout of each page. The first is the default.
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "a4-fold": ("A4 with a fold line", {}),
     "a4": ("A4", {"fold": False}),
@@ -28,33 +28,33 @@ EXAMPLE: dict[str, Any] = {
 
 MAX_CHARACTERS = 20_000
 MAX_NESTING = 20
-WIDTH = 88
+LINE_CHARACTERS = 88
 
 
 def page_of(layout: Any) -> str:
-    """The name of the page that a layout is, or `OWN`."""
+    """Return the name of the built-in page that the layout is, or `OWN`."""
     return next((name for name, (_, page) in PAGES.items() if page == (layout or {})), OWN)
 
 
-def written(layout: Any, indent: str = "") -> str:
-    """The layout as JSON for people: short objects and arrays on one line, long objects member by member."""
+def format_layout(layout: Any, indent: str = "") -> str:
+    """Return the layout as readable JSON: arrays and short objects on one line, long objects with a line per member."""
     line = json.dumps(layout, ensure_ascii=False)
-    if not isinstance(layout, dict) or not layout or (indent and len(indent) + len(line) <= WIDTH):
+    if not isinstance(layout, dict) or not layout or (indent and len(indent) + len(line) <= LINE_CHARACTERS):
         return line
     inner = indent + "  "
-    members = (f"{inner}{json.dumps(name)}: {written(value, inner)}" for name, value in layout.items())
+    members = (f"{inner}{json.dumps(name)}: {format_layout(value, inner)}" for name, value in layout.items())
     return "{\n" + ",\n".join(members) + f"\n{indent}}}"
 
 
 class LayoutField(forms.JSONField):
-    """JSON in a text area. What was typed is shown again as it was typed; what is no JSON is told with its place."""
+    """A text area for JSON. Invalid input is shown again unchanged, and the error names its line and column."""
 
     def __init__(self, **kwargs: Any) -> None:
         attrs = {
             "rows": 14,
             "spellcheck": "false",
             "class": "font-mono backoffice-code",
-            "placeholder": written(EXAMPLE),
+            "placeholder": format_layout(EXAMPLE),
         }
         super().__init__(widget=UnfoldAdminTextareaWidget(attrs=attrs), **kwargs)
 
@@ -72,7 +72,7 @@ class LayoutField(forms.JSONField):
         except json.JSONDecodeError as error:
             place = f"line {error.lineno}, column {error.colno}"
             raise ValidationError(f"This is not JSON: {error.msg} at {place}.") from error
-        except ValueError as error:  # a number of thousands of digits, and what `_unique` and `_refuse` say
+        except ValueError as error:  # raised by `_unique`, `_refuse`, and int() for thousands of digits
             raise ValidationError(f"This is not JSON: {error}.") from error
 
     def bound_data(self, data: Any, initial: Any) -> Any:
@@ -81,11 +81,11 @@ class LayoutField(forms.JSONField):
     def prepare_value(self, value: Any) -> Any:
         if value is None or isinstance(value, InvalidJSONInput):
             return value
-        return written(value)
+        return format_layout(value)
 
 
 def _nesting(text: str) -> int:
-    """How deep the brackets go, those inside of texts counted as well."""
+    """Return the maximum depth of brackets. Brackets inside of strings count as well."""
     deepest = depth = 0
     for mark in text:
         depth += (mark in "[{") - (mark in "]}")
@@ -97,10 +97,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"“{twice}” stands twice in the same object")
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"“{duplicate}” occurs twice in the same object")
     return members
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

@@ -1,4 +1,4 @@
-"""A moment on the clocks of a time zone, as organisers enter it: also in the hour that the clocks show twice."""
+"""A form field for a local date and time that asks which one is meant if the clocks show it twice (DST)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidg
 from ticketkit import gmt_offset
 
 YEARS = range(1900, 3000)
-CHOICES = [("", "Which of the two?"), ("0", "The first time"), ("1", "The second time")]
+CHOICES = [("", "Choose …"), ("0", "The first time"), ("1", "The second time")]
 
 
 def is_ambiguous(local: datetime) -> bool:
-    """Whether the clocks show this time twice, because they are put back."""
+    """Return whether the clocks show this time twice, because they are put back."""
     return _offset(local, 0) > _offset(local, 1)
 
 
@@ -28,32 +28,32 @@ def _offset(local: datetime, fold: int) -> float:
 
 
 class MomentWidget(UnfoldAdminSplitDateTimeWidget):  # type: ignore[misc]
-    """Date, time, and which of two times it is, which is asked only where there are two."""
+    """Inputs for date and time, and a choice between the first and the second time if `asks_fold` is set."""
 
-    asks_which = False
+    asks_fold = False
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         super().__init__(attrs)
-        which = UnfoldAdminSelectWidget(attrs={"aria-label": "Which of the two times"}, choices=CHOICES)
-        self.widgets.append(which)
+        fold = UnfoldAdminSelectWidget(attrs={"aria-label": "First or second time"}, choices=CHOICES)
+        self.widgets.append(fold)
         self.widgets_names.append(f"_{len(self.widgets) - 1}")
 
     def decompress(self, value: Any) -> list[Any]:
         date, time = super().decompress(value)
-        return [date, time, str(value.fold) if value and self.asks_which else ""]
+        return [date, time, str(value.fold) if value and self.asks_fold else ""]
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        """The template of date and time, and behind it the question, where there is one."""
+        """Render date and time by unfold's template, followed by the choice if it is needed."""
         rendered: SafeString = super().render(name, value, attrs, renderer)
-        if not self.asks_which:
+        if not self.asks_fold:
             return rendered
-        *_, which = value if isinstance(value, list) else self.decompress(value)
-        asked: SafeString = self.widgets[-1].render(name + self.widgets_names[-1], which, renderer=renderer)
-        return rendered + asked
+        *_, fold = value if isinstance(value, list) else self.decompress(value)
+        choice: SafeString = self.widgets[-1].render(name + self.widgets_names[-1], fold, renderer=renderer)
+        return rendered + choice
 
 
 class MomentField(forms.SplitDateTimeField):
-    """Return the moment in UTC. The clocks are those of the current time zone."""
+    """A local date and time in the current time zone. The cleaned value is in UTC."""
 
     widget = MomentWidget
     default_error_messages: ClassVar = {
@@ -69,12 +69,12 @@ class MomentField(forms.SplitDateTimeField):
     def compress(self, data_list: Any) -> datetime | None:
         if not data_list:
             return None
-        date, time, which = data_list
+        date, time, fold = data_list
         if date.year not in YEARS:
             raise ValidationError(f"Choose a year from {YEARS[0]} to {YEARS[-1]}.", code="year")
         zone = timezone.get_current_timezone()
         local = datetime.combine(date, time, zone)
-        self.widget.asks_which = is_ambiguous(local)
+        self.widget.asks_fold = is_ambiguous(local)
         shown = f"{local:%H:%M} on {local:%d %B %Y}"
         forward = _offset(local, 1) - _offset(local, 0)
         if forward > 0:
@@ -83,11 +83,11 @@ class MomentField(forms.SplitDateTimeField):
                 "Choose a time before or after that.",
                 code="skipped",
             )
-        if self.widget.asks_which and not which:
-            first, second = (gmt_offset(local.replace(fold=fold)) for fold in (0, 1))
+        if self.widget.asks_fold and not fold:
+            first, second = (gmt_offset(local.replace(fold=either)) for either in (0, 1))
             raise ValidationError(
                 f"The clocks show {shown} twice in {zone}, because they are put back that night. Choose whether the "
                 f"first time ({first}) is meant or the second ({second}).",
                 code="ambiguous",
             )
-        return local.replace(fold=int(which or 0) if self.widget.asks_which else 0).astimezone(UTC)
+        return local.replace(fold=int(fold or 0) if self.widget.asks_fold else 0).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""A line over time, as the numbers that `backoffice/plot.svg` draws: a small picture that needs no script."""
+"""Compute the coordinates of a line chart for the template `backoffice/plot.svg`. The chart needs no JavaScript."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Final
 
 WIDTH, HEIGHT = 400, 180
 LEFT, RIGHT, TOP, BOTTOM = 58, 10, 12, 26
-SHORTEST: Final = timedelta(hours=12)  # of the axis, however young the first sample is
-NEAR: Final = 0.2  # of a limit: from there on it is drawn
+MIN_AXIS: Final = timedelta(hours=12)
+LIMIT_SHOWN_FROM: Final = 0.2  # the limit is drawn if the highest value is at least this part of it
 PREFIXES: Final = ("", "k", "M", "G", "T", "P", "E")
 
 
@@ -24,7 +24,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Coordinates are in the units of the view box, which is WIDTH by HEIGHT. Texts are plain."""
+    """A line chart. Coordinates are in units of the view box (WIDTH x HEIGHT). Texts are not HTML."""
 
     name: str
     title: str
@@ -43,15 +43,18 @@ class Plot:
 def draw(
     name: str, title: str, note: str, points: Sequence[tuple[datetime, float]], unit: str, limit: float | None = None
 ) -> Plot | None:
-    """The plot of the points, oldest first; None when there are none. `unit` is "bytes", or empty for plain numbers."""
+    """Return the chart of the points, oldest first, or None if there are none.
+
+    `unit` is "bytes", or empty for plain numbers. `limit` is drawn as a line if the values come near it.
+    """
     if not points:
         return None
     (begin, first), (end, last) = points[0], points[-1]
     highest = max(value for _, value in points)
-    if limit and highest < NEAR * limit:
+    if limit and highest < LIMIT_SHOWN_FROM * limit:
         limit = None
     steps = nice_steps(max(highest, limit or 0.0))
-    begin = min(begin, end - SHORTEST)
+    begin = min(begin, end - MIN_AXIS)
 
     def x(moment: datetime) -> float:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * ((moment - begin) / (end - begin)), 1)
@@ -61,11 +64,11 @@ def draw(
 
     corners = [(x(moment), y(value)) for moment, value in points]
     line = " ".join(f"{across},{down}" for across, down in corners)
-    floor = y(0)
+    baseline = y(0)
     by_hour = end - begin < timedelta(days=2)
-    form = "%d %b, %H:%M" if by_hour else "%d %b %Y" if begin.year != end.year else "%d %b"
+    date_format = "%d %b, %H:%M" if by_hour else "%d %b %Y" if begin.year != end.year else "%d %b"
     change = last - first
-    period = f"from {first_words(points[0][0])} to {first_words(end)}"
+    period = f"from {points[0][0]:%d %b %Y} to {end:%d %b %Y}"
     return Plot(
         name=name,
         title=title,
@@ -75,20 +78,16 @@ def draw(
         description=f"{title}, {note}, {period}: {quantity(first, unit)} at first, {quantity(last, unit)} at last, "
         f"{quantity(highest, unit)} at most.",
         line=line,
-        area=f"{corners[0][0]},{floor} {line} {corners[-1][0]},{floor}",
+        area=f"{corners[0][0]},{baseline} {line} {corners[-1][0]},{baseline}",
         last=corners[-1],
         rows=tuple(Tick(y(step), quantity(step, unit)) for step in steps),
-        days=(Tick(LEFT, f"{begin:{form}}", "start"), Tick(WIDTH - RIGHT, f"{end:{form}}", "end")),
+        days=(Tick(LEFT, f"{begin:{date_format}}", "start"), Tick(WIDTH - RIGHT, f"{end:{date_format}}", "end")),
         limit=Tick(y(limit), f"plan: {quantity(limit, unit)}") if limit else None,
     )
 
 
-def first_words(moment: datetime) -> str:
-    return f"{moment:%d %b %Y}"
-
-
 def nice_steps(highest: float) -> list[float]:
-    """Zero, and two to five round numbers above it, the last of which is no less than `highest`."""
+    """Return zero and two to five round numbers above it for an axis. The last is at least `highest`."""
     if highest <= 0:
         return [0.0, 1.0]
     power: float = 10.0 ** math.floor(math.log10(highest))
@@ -97,8 +96,8 @@ def nice_steps(highest: float) -> list[float]:
 
 
 def quantity(value: float, unit: str) -> str:
-    """1234567 bytes -> "1.23 MB"; 12345 -> "12.3 k"; 1.5 -> "1.5"."""
-    value = float(f"{value:.3g}")  # first, or 999,999 would be a thousand thousands
+    """Return the value with three significant digits: "1.23 MB" for 1234567 bytes, "12.3 k" for the number 12345."""
+    value = float(f"{value:.3g}")  # round first, or 999,999 would be "1e+03 k"
     power = min(int(math.log10(value) // 3), len(PREFIXES) - 1) if value >= 1000 else 0
     scaled = value / 1000**power
     return " ".join(filter(None, [f"{scaled:.3g}", PREFIXES[power] + ("B" if unit == "bytes" else "")]))

@@ -1,4 +1,4 @@
-"""What an event's tickets look like, before any is issued or made anew: a preview, drawn here, that admits nobody."""
+"""Previews of an event's tickets, rendered in the web process. The code of a preview is not valid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from apps.events.models import Event
 from apps.publishing import ticket_rendering
 from ticketkit import RenderingError, built_in_layouts, first_page_png, layout_schema
 
-from .layout_field import EXAMPLE, written
+from .layout_field import EXAMPLE, format_layout
 
 if TYPE_CHECKING:
     from .event_form import EventForm
@@ -25,27 +25,29 @@ if TYPE_CHECKING:
 DPI = 100
 
 
-def shown(event: Event) -> SafeString | str:
-    """The preview of a saved event inside its form, or in words why there is none."""
+def preview_html(event: Event) -> SafeString | str:
+    """Return the preview for the event's form, or the reason why there is none."""
     if not event.pk:
         return "Save the event first. Then a preview of its tickets is shown here."
     button = format_html(
-        '<button type="button" class="backoffice-button backoffice-quiet" data-preview="{}">Look at it without saving</button>',
+        '<button type="button" class="backoffice-button backoffice-quiet" data-preview="{}">'
+        "Preview without saving</button>",
         reverse("admin:events_event_preview", args=[event.pk]),
     )
     try:
         complaints = ticket_rendering.template_of(event).complaints
     except RenderingError as error:
         words = format_html(
-            '<p class="backoffice-bad" role="alert">No ticket of this event can be made: {}.</p>', error
+            '<p class="backoffice-bad" role="alert">No ticket of this event can be created: {}.</p>', error
         )
         return format_html("{}<p>{}</p>", words, button)
     picture, pdf = (reverse("admin:events_event_preview_file", args=[event.pk, kind]) for kind in ("png", "pdf"))
-    words = format_html_join("", '<p class="backoffice-bad" role="alert">Printed otherwise: {}.</p>', zip(complaints))
+    words = format_html_join("", '<p class="backoffice-bad" role="alert">Printed differently: {}.</p>', zip(complaints))
     return format_html(
         '{}<a href="{}" target="_blank">'
         '<img src="{}" alt="Preview of a ticket" class="backoffice-preview" loading="lazy"></a>'
-        '<p class="backoffice-help">As saved. Its code opens no door. The picture leads to the PDF.</p><p>{}</p>',
+        '<p class="backoffice-help">The saved event. The code of a preview is not valid. Click the picture to open the '
+        "PDF.</p><p>{}</p>",
         words,
         pdf,
         picture,
@@ -54,7 +56,10 @@ def shown(event: Event) -> SafeString | str:
 
 
 def preview_file(event: Event, extension: str) -> HttpResponse:
-    """The preview as `png` or `pdf`; 409 with the reason as text where none can be made."""
+    """Return the preview as `png` or `pdf`, or 409 with the reason as text if it can't be rendered.
+
+    Raises Http404 for any other extension.
+    """
     if extension not in ("png", "pdf"):
         raise Http404
     try:
@@ -67,7 +72,7 @@ def preview_file(event: Event, extension: str) -> HttpResponse:
 
 
 def preview_page(event_admin: EventAdmin, request: HttpRequest, form: EventForm) -> HttpResponse:
-    """The preview as the form's values would make it, or what is wrong with them. Nothing is saved."""
+    """Show a preview of the form's values, or their errors. Saves nothing."""
     picture = ""
     if form.is_valid():
         try:
@@ -86,13 +91,13 @@ def preview_page(event_admin: EventAdmin, request: HttpRequest, form: EventForm)
 
 
 def layouts_page(event_admin: EventAdmin, request: HttpRequest) -> HttpResponse:
-    """All that a layout can say: an example, the built-in ones with every value, the schema."""
+    """Show an example of a layout, the built-in layouts with all values, and the schema."""
     context = {
         **event_admin.admin_site.each_context(request),
         "title": "Layouts of tickets",
         "opts": Event._meta,
-        "example": written(EXAMPLE),
-        "layouts": [(name, written(layout)) for name, layout in built_in_layouts().items()],
+        "example": format_layout(EXAMPLE),
+        "layouts": [(name, format_layout(layout)) for name, layout in built_in_layouts().items()],
         "schema": json.dumps(layout_schema(), indent=2),
     }
     return TemplateResponse(request, "backoffice/layouts.html", context)

@@ -1,4 +1,4 @@
-"""What tickets show otherwise than it was entered, in words for organisers."""
+"""Tell organisers which texts are printed differently from how they were entered."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from apps.imports.attendee_lists import Line
 from apps.publishing import ticket_rendering
 from ticketkit import Compromise, TicketDetails
 
-PRINTED_OTHERWISE = format_html(
-    '<span class="backoffice-flag" title="{}">printed otherwise</span>',
+PRINTED_DIFFERENTLY = format_html(
+    '<span class="backoffice-flag" title="{}">printed differently</span>',
     "The fonts lack characters of this name. The ticket shows it as well as possible, and its code works.",
 )
 
 
 def in_words(found: Compromise) -> str:
-    """What the ticket shows in place of a text, and why."""
+    """Return a sentence that says what the ticket shows instead of a text, and why."""
     why = "is too long for its place" if found.is_shortened else "has characters that can’t be printed"
     return f"“{found.written}” {why}. The ticket shows “{found.drawn}”."
 
 
 def note_names(event: Event, lines: Sequence[Line]) -> int:
-    """Note beside each line what a ticket shows in place of its name. Return how many lines have a note."""
+    """Set the notes of each line whose name is printed differently. Return the number of lines with notes."""
     details = [TicketDetails(ticket_id="-", code="", holder=line.name or line.email) for line in lines]
     for line, found in zip(lines, ticket_rendering.compromises(event, details), strict=True):
         line.notes = [in_words(one) for one in found]

@@ -1,4 +1,4 @@
-"""The site of the back office: unfold's, without what Django shows past the permissions of an object."""
+"""The admin site of the back office: unfold's, with the site's sign-in, a content security policy and more pages."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ from unfold.sites import UnfoldAdminSite
 
 from .backlog import backlog_page, may_see_backlog
 
-# Models whose pages had addresses below /admin/events/ once, by the app that they belong to.
+# Models that were part of the app `events` in earlier versions, with their app today. Their old URLs redirect.
 MOVED = {"storedfiledeletion": "publishing", "examination": "storage_checks"}
 
 
 def _with_policy(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Loosen the site's content security policy by what unfold's pages need, and no more.
+    """Relax the site's content security policy as far as unfold's pages need it.
 
-    Scripts come from files of this site only. Alpine, which unfold is made with, compiles the expressions in its
-    attributes, which takes 'unsafe-eval'. unfold writes its colours into a style element, and styles into attributes.
-    A ticket's form shows the first page of its PDF, from storage.
+    Scripts still come from files of this site only. 'unsafe-eval' is for Alpine, which compiles expressions in
+    attributes, and 'unsafe-inline' is for unfold's style element and style attributes. Pictures may come from
+    Cloudinary: a ticket's form shows the first page of its PDF.
     """
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        loosened = csp_update(
+        relaxed = csp_update(
             {
                 "script-src": [SELF, UNSAFE_EVAL],
                 "style-src": [SELF, UNSAFE_INLINE],
                 "img-src": [settings.CLOUDINARY_ACCOUNT.delivery_origin],
             }
         )
-        response: HttpResponseBase = loosened(view)(request, *args, **kwargs)
+        response: HttpResponseBase = relaxed(view)(request, *args, **kwargs)
         return response
 
     return guarded
 
 
 def _redirect_to_moved_page(request: HttpRequest, app: str, model: str, rest: str) -> HttpResponseRedirect:
-    """Redirect to the page's address below its app. A form that was open during an upgrade is posted there again."""
+    """Redirect to the URL under the model's app. A POST is repeated there, for forms opened before an upgrade."""
     query = request.META.get("QUERY_STRING")
-    address = f"{reverse('admin:index')}{app}/{model}/{rest}" + (f"?{query}" if query else "")
-    return HttpResponseRedirect(address, preserve_request=request.method == "POST")
+    url = f"{reverse('admin:index')}{app}/{model}/{rest}" + (f"?{query}" if query else "")
+    return HttpResponseRedirect(url, preserve_request=request.method == "POST")
 
 
 class BackOfficeSite(UnfoldAdminSite):  # type: ignore[misc] # unfold has no types
-    """Unfold's site, where signing in is signing in as everywhere, with the same limits on guessing."""
+    """Unfold's admin site. Signing in uses the site's own sign-in page, with its rate limits."""
 
     def get_urls(self) -> list[Any]:
-        """Leave out "view on site", which tells any member of staff the address of any object.
+        """Return the URLs without "view on site", which reveals the URL of any object to any member of staff.
 
-        `TeamScopedAdmin` links to an object's page directly.
+        `TeamScopedAdmin` links to the page of an object directly.
         """
         moved = [
             re_path(
@@ -71,9 +71,9 @@ class BackOfficeSite(UnfoldAdminSite):  # type: ignore[misc] # unfold has no typ
         return [backlog, *moved, *others]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """List the models that look after tickets' files among those of events and tickets.
+        """List the models of `MOVED` in the section of events, and the page of background work.
 
-        The page of background work takes the place of the files to delete, which it links to.
+        That page links to the files to delete, so it replaces their entry.
         """
         only_events = app_label == "events"
         sections = super().get_app_list(request, None if only_events else app_label)

@@ -2,6 +2,6 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class BackOfficeAdminConfig(AdminConfig):
-    """Stands in INSTALLED_APPS in the place of `django.contrib.admin`."""
+    """Replaces `django.contrib.admin` in INSTALLED_APPS."""
 
     default_site = "apps.backoffice.site.BackOfficeSite"

@@ -1,6 +1,6 @@
-"""The doctor's page: what the last storage check found, starting another, and what the account uses over time.
+"""The page “Storage check”: results of the last check, a button to start one, and the usage of the account over time.
 
-Nothing here asks storage: a worker does, and writes down what it learns.
+The page makes no calls to storage. Workers do, and store the results in the database.
 """
 
 from __future__ import annotations
@@ -27,35 +27,37 @@ from .markup import with_code
 from .plot import Plot, draw, quantity
 from .team_scope import has_for_all_teams
 
-PERIODS = {"30": 30, "90": 90, "365": 365}  # days
-HISTORY = 10
-State = Examination.State
+PERIOD_DAYS = {"30": 30, "90": 90, "365": 365}
+CHECKS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """All findings of one problem, in words."""
+    """The results of a check for one kind of problem."""
 
     name: str
     count: int
     examples: list[str]
     meaning: str
     remedy: SafeString
-    kind: str  # notice, person, program: who has to do something
+    kind: str  # "notice", or who has to fix it: "person" or "program"
     more: int
 
 
 @admin.register(Examination)
 class ExaminationAdmin(ModelAdmin):  # type: ignore[misc] # unfold has no types
-    """One page in the place of a list. To see it takes the permission to view storage checks, to start one that to add
-    them: neither comes with managing a team, because a check shows every team's files."""
+    """A single page instead of a change list.
+
+    Viewing it needs the permission to view storage checks, and starting a check the permission to add them. Managers of
+    a team get neither, because a check shows the files of all teams.
+    """
 
     def get_urls(self) -> list[URLPattern]:
         start = self.admin_site.admin_view(require_POST(self.start))
         return [path("start/", start, name="storage_checks_examination_start"), *super().get_urls()[:1]]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # no form makes one
+        return False  # only `start` adds checks
 
     def has_change_permission(self, request: HttpRequest, obj: Examination | None = None) -> bool:
         return False
@@ -75,10 +77,10 @@ class ExaminationAdmin(ModelAdmin):  # type: ignore[misc] # unfold has no types
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        history = list(Examination.objects.select_related("asked_by")[:HISTORY])
+        history = list(Examination.objects.select_related("asked_by")[:CHECKS_SHOWN])
         under_way = next((check for check in history if check.is_open), None)
-        shown = _chosen(request) or next((check for check in history if not check.is_open), None)
-        days = PERIODS.get(request.GET.get("days", ""), PERIODS["30"])
+        shown = _requested(request) or next((check for check in history if not check.is_open), None)
+        days = PERIOD_DAYS.get(request.GET.get("days", ""), PERIOD_DAYS["30"])
         samples = usage.since(days)
         groups = [_group(found) for found in shown.findings] if shown else []
         context = {
@@ -93,19 +95,19 @@ class ExaminationAdmin(ModelAdmin):  # type: ignore[misc] # unfold has no types
             "repairable": any(group.kind == "program" for group in groups),
             "history": history,
             "plots": [plot for measure in usage.MEASURES if (plot := _plot(measure, samples))],
-            "untold": [measure.title for measure in usage.MEASURES if samples and not _points(measure, samples)],
+            "unreported": [measure.title for measure in usage.MEASURES if samples and not _points(measure, samples)],
             "measures": usage.MEASURES,
             "rows": [
-                (sample.taken_at, [_told(sample, measure) for measure in usage.MEASURES]) for sample in samples[::-1]
+                (sample.taken_at, [_cell(sample, measure) for measure in usage.MEASURES]) for sample in samples[::-1]
             ],
             "days": days,
-            "periods": PERIODS.values(),
+            "periods": PERIOD_DAYS.values(),
         }
         return TemplateResponse(request, "backoffice/storage_check.html", context)
 
 
-def _chosen(request: HttpRequest) -> Examination | None:
-    """An earlier one, whose findings were asked for."""
+def _requested(request: HttpRequest) -> Examination | None:
+    """Return the earlier check that the query string names, if any. Raises Http404 if it does not exist."""
     pk = request.GET.get("check", "")
     return get_object_or_404(Examination, pk=int(pk)) if pk.isascii() and pk.isdecimal() and len(pk) < 18 else None
 
@@ -134,6 +136,6 @@ def _plot(measure: usage.Measure, samples: list[UsageSample]) -> Plot | None:
     return draw(measure.name, measure.title, measure.note, _points(measure, samples), measure.unit, limit)
 
 
-def _told(sample: UsageSample, measure: usage.Measure) -> str:
+def _cell(sample: UsageSample, measure: usage.Measure) -> str:
     value = getattr(sample, measure.name)
     return "–" if value is None else quantity(value, measure.unit)

@@ -1,4 +1,4 @@
-"""Tickets in the back office: find them, see their files and why one failed, have files made anew, replace a code."""
+"""The admin class for tickets: search, the state of files and reasons of failures, re-render, re-issue."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from apps.publishing import requests, ticket_rendering
 from apps.storage import gateway
 from ticketkit import render_qr_png
 
-from .printing import PRINTED_OTHERWISE, in_words
-from .team_scope import FEW, TeamScopedAdmin, first_few
+from .printing import PRINTED_DIFFERENTLY, in_words
+from .team_scope import ROWS_NAMED, TeamScopedAdmin, first_few
 
 STATE_COLOURS = {"Ready": "success", "On its way": "info", "Failed": "danger"}
 ELEMENTS = {"holder": "Name", "ticket_type": "Ticket type", "order_reference": "Order reference"}
@@ -33,7 +33,7 @@ STATE_NAMES = {"ready": "Ready", "pending": "On its way", "failed": "Failed"}
 
 
 class OwnEventsFilter(admin.RelatedFieldListFilter):
-    """Offers only events that the user may see."""
+    """A filter that offers only events that the user may see."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         events = model_admin.admin_site.get_model_admin(field.related_model).get_queryset(request)
@@ -94,7 +94,7 @@ class EventTicketAdmin(TeamScopedAdmin):
         return field
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """A whole ticket id is found however it is written; databases store it in different ways."""
+        """Find a whole ticket id in any notation. Databases store UUIDs differently, so a text search would miss it."""
         try:
             return queryset.filter(ticket_id=UUID(search_term.strip())), False
         except ValueError:
@@ -105,60 +105,60 @@ class EventTicketAdmin(TeamScopedAdmin):
         revision = obj.revision
         super().save_model(request, obj, form, change)
         if obj.revision != revision:
-            messages.info(request, "The ticket's files are made anew, with the same code.")
+            messages.info(request, "The ticket's files are being recreated, with the same code.")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[Any], list[Any]]:
-        """The first few of what may be very many tickets. Nothing but their files goes with them."""
+        """Return the first few tickets. Django's version would list all of them, and no other rows depend on them."""
         rows = EventTicket.objects.filter(pk__in=[ticket.pk for ticket in objs]) if isinstance(objs, list) else objs
         count = rows.count()
-        kept = self.within_reach(request, rows, "delete").count() < count
-        told = first_few(rows.select_related("event"), count)
+        is_lacking = self.within_reach(request, rows, "delete").count() < count
+        shown = first_few(rows.select_related("event"), count)
         opts = EventTicket._meta
-        return told, {opts.verbose_name_plural: count}, {opts.verbose_name} if kept else set(), []
+        return shown, {opts.verbose_name_plural: count}, {opts.verbose_name} if is_lacking else set(), []
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[EventTicket]) -> None:
         issuing.delete_many(queryset)
 
     # -- Actions -------------------------------------------------------------------------------------------------
 
-    @admin.action(description="Make the files anew (same code)", permissions=["change"])
+    @admin.action(description="Recreate the files (same code)", permissions=["change"])
     def rerender_selected(self, request: HttpRequest, queryset: QuerySet[EventTicket]) -> None:
         count = requests.rerender_many(queryset)
         audit_log.note(request.user, queryset.select_related("event").iterator(audit_log.BATCH), audit_log.MADE_ANEW)
-        messages.success(request, f"The files of {count} ticket{'s' if count != 1 else ''} are made anew.")
+        messages.success(request, f"The files of {count} ticket{'s' if count != 1 else ''} are being recreated.")
 
-    @admin.action(description="Re-issue: new codes, earlier copies and links are void", permissions=["change"])
+    @admin.action(description="Re-issue: new codes; earlier copies and links become invalid", permissions=["change"])
     def reissue_selected(self, request: HttpRequest, queryset: QuerySet[EventTicket]) -> HttpResponse | None:
         if "confirmed" not in request.POST:
-            return self._ask(request, queryset, "reissue_selected")
+            return self._confirm(request, queryset, "reissue_selected")
         done, refused = issuing.reissue_many(queryset)
         audit_log.note(request.user, done, audit_log.REISSUED)
-        self._tell_reissued(request, len(done), refused)
+        self._report_reissued(request, len(done), refused)
         return None
 
-    @action(description="Make files anew", icon="refresh", url_path="rerender")  # type: ignore[untyped-decorator]
+    @action(description="Recreate files", icon="refresh", url_path="rerender")  # type: ignore[untyped-decorator]
     def rerender_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         ticket = self._changeable(request, object_id)
         if request.method != "POST":
-            return self._ask(request, EventTicket.objects.filter(pk=ticket.pk), "rerender_one")
+            return self._confirm(request, EventTicket.objects.filter(pk=ticket.pk), "rerender_one")
         requests.rerender(ticket)
         audit_log.note(request.user, [ticket], audit_log.MADE_ANEW)
-        messages.success(request, "The files are made anew, with the same code.")
-        return self._back_to(ticket)
+        messages.success(request, "The files are being recreated, with the same code.")
+        return self._redirect_to(ticket)
 
     @action(description="Re-issue", icon="autorenew", url_path="reissue")  # type: ignore[untyped-decorator]
     def reissue_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         ticket = self._changeable(request, object_id)
         if request.method != "POST":
-            return self._ask(request, EventTicket.objects.filter(pk=ticket.pk), "reissue_one")
+            return self._confirm(request, EventTicket.objects.filter(pk=ticket.pk), "reissue_one")
         try:
             issuing.reissue(ticket)
         except issuing.TicketError as error:
-            self._tell_reissued(request, 0, [(ticket, error)])
+            self._report_reissued(request, 0, [(ticket, error)])
         else:
             audit_log.note(request.user, [ticket], audit_log.REISSUED)
-            self._tell_reissued(request, 1, [])
-        return self._back_to(ticket)
+            self._report_reissued(request, 1, [])
+        return self._redirect_to(ticket)
 
     def _changeable(self, request: HttpRequest, object_id: str) -> EventTicket:
         ticket: EventTicket | None = self.get_object(request, object_id)
@@ -166,43 +166,43 @@ class EventTicketAdmin(TeamScopedAdmin):
             raise Http404
         return ticket
 
-    def _ask(self, request: HttpRequest, chosen: QuerySet[EventTicket], verb: str) -> HttpResponse:
-        """The page that says what is about to happen. Nothing happens on a GET."""
-        count, used = chosen.count(), chosen.exclude(used_at=None).count()
+    def _confirm(self, request: HttpRequest, selected: QuerySet[EventTicket], verb: str) -> HttpResponse:
+        """Show a page that explains the action and asks for confirmation."""
+        count, used = selected.count(), selected.exclude(used_at=None).count()
         context = {
             **self.admin_site.each_context(request),
-            "title": "Make files anew" if verb == "rerender_one" else "Re-issue",
+            "title": "Recreate files" if verb == "rerender_one" else "Re-issue",
             "opts": self.model._meta,
             "count": count,
             "used": used,
             "changed": count - used,
-            "few": first_few(chosen.select_related("event"), count),
+            "names": first_few(selected.select_related("event"), count),
             "verb": verb,
             "back_url": reverse("admin:events_eventticket_changelist"),
         }
         return TemplateResponse(request, "backoffice/confirm.html", context)
 
-    def _tell_reissued(
+    def _report_reissued(
         self, request: HttpRequest, done: int, refused: list[tuple[EventTicket, issuing.TicketError]]
     ) -> None:
-        for ticket, error in refused[:FEW]:
+        for ticket, error in refused[:ROWS_NAMED]:
             messages.error(request, f"{ticket}: {error}")
-        if len(refused) > FEW:
-            messages.error(request, f"{len(refused) - FEW} more were not re-issued.")
+        if len(refused) > ROWS_NAMED:
+            messages.error(request, f"{len(refused) - ROWS_NAMED} more were not re-issued.")
         if done:
             messages.success(
-                request, f"{done} ticket{'s' if done != 1 else ''} re-issued. Earlier copies and links are void."
+                request, f"{done} ticket{'s' if done != 1 else ''} re-issued. Earlier copies and links are invalid."
             )
 
-    def _back_to(self, ticket: EventTicket) -> HttpResponse:
+    def _redirect_to(self, ticket: EventTicket) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:events_eventticket_change", args=[ticket.pk]))
 
-    # -- What is shown -------------------------------------------------------------------------------------------
+    # -- Columns and fields --------------------------------------------------------------------------------------
 
     @display(description="Holder", ordering="holder_name")  # type: ignore[untyped-decorator]
     def who(self, ticket: EventTicket) -> str:
         name = format_html("<bdi>{}</bdi>", ticket.holder_name or ticket.holder_email or "(no name)")
-        return name if ticket_rendering.shows_its_name(ticket) else format_html("{} {}", name, PRINTED_OTHERWISE)
+        return name if ticket_rendering.shows_its_name(ticket) else format_html("{} {}", name, PRINTED_DIFFERENTLY)
 
     @display(description="Issued at", ordering="issued_at")  # type: ignore[untyped-decorator]
     def issued(self, ticket: EventTicket) -> str:
@@ -224,25 +224,25 @@ class EventTicketAdmin(TeamScopedAdmin):
     def file_state(self, ticket: EventTicket) -> str:
         return STATE_NAMES[ticket.state]
 
-    @display(description="Why")  # type: ignore[untyped-decorator]
+    @display(description="Details")  # type: ignore[untyped-decorator]
     def explanation(self, ticket: EventTicket) -> str:
         if ticket.state == EventTicket.State.READY:
-            return "Both files are on storage and carry the code of today."
+            return "Both files are stored and have the current code."
         if ticket.state == EventTicket.State.FAILED:
-            again = "It is tried again." if ticket.next_attempt_at else "It is not tried again by itself."
-            return f"{ticket.reason} {again}"
-        return "The files are being made."
+            retry = "Another attempt will be made." if ticket.next_attempt_at else "No further attempt will be made."
+            return f"{ticket.reason} {retry}"
+        return "The files are being created."
 
     @display(description="On the ticket")  # type: ignore[untyped-decorator]
     def as_printed(self, ticket: EventTicket) -> SafeString | str:
-        """What the PDF shows otherwise than it is written."""
+        """Return which texts the PDF shows differently from how they were entered."""
         (found,) = ticket_rendering.compromises(ticket.event, [ticket_rendering.ticket_details(ticket)])
         lines = ((ELEMENTS.get(one.element, one.element), in_words(one)) for one in found)
-        return format_html_join("", "<p>{}: {}</p>", lines) or "As written."
+        return format_html_join("", "<p>{}: {}</p>", lines) or "As entered."
 
     @display(description="QR code")  # type: ignore[untyped-decorator]
     def qr_preview(self, ticket: EventTicket) -> SafeString:
-        """The code of today, drawn here; the link leads to the file on storage."""
+        """Return the current QR code, rendered here, with a link to the stored file."""
         drawn = base64.b64encode(render_qr_png(code_of(ticket))).decode()
         picture = format_html('<img src="data:image/png;base64,{}" alt="QR code" width="180" height="180">', drawn)
         if not ticket.qr_code_cloudinary_id:
@@ -253,7 +253,7 @@ class EventTicketAdmin(TeamScopedAdmin):
     @display(description="PDF")  # type: ignore[untyped-decorator]
     def pdf_preview(self, ticket: EventTicket) -> SafeString | str:
         if not ticket.pdf_ticket_cloudinary_id:
-            return "Not there yet."
+            return "Not created yet."
         at = (gateway.PDF_TICKET, ticket.pdf_ticket_cloudinary_id, ticket.pdf_ticket_version)
         page = gateway.delivery_url(*at, transformation="w_520", page=True)
         picture = format_html('<img src="{}" alt="Open the PDF" width="260" loading="lazy">', page)
@@ -261,5 +261,5 @@ class EventTicketAdmin(TeamScopedAdmin):
 
 
 def _on_clock(ticket: EventTicket, moment: datetime | None) -> str:
-    """The moment on the clocks of the ticket's event, with their zone."""
+    """Return the moment in the time zone of the ticket's event."""
     return f"{ticket.event.local(moment):%d %b %Y, %H:%M} ({ticket.event.time_zone})" if moment else "–"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BATCH = 500
 REISSUED = "Re-issued: it has a new code, and earlier copies and links are void."
-MADE_ANEW = "Files made anew, with the same code."
+MADE_ANEW = "Files recreated, with the same code."
 
 
 def note(user: User | AnonymousUser, rows: Iterable[models.Model], what: str) -> None:

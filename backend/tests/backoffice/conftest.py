@@ -1,4 +1,4 @@
-"""A manager in the back office of a team."""
+"""Fixtures: a manager with a team and an event, signed in to the back office."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""the back office's addresses, and its forms as a browser would send them."""
+"""URLs of the back office, and form data as a browser would send it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def url(name: str, *args: Any) -> str:
 
 
 def form_of(event: Event, **overrides: Any) -> dict[str, Any]:
-    """What the browser sends for an event without ticket types."""
+    """Return form data for an event without ticket types."""
     management = {f"ticket_types-{key}": 0 for key in ("TOTAL_FORMS", "INITIAL_FORMS", "MIN_NUM_FORMS")}
     return {
         "title": event.title,
@@ -35,7 +35,7 @@ def form_of(event: Event, **overrides: Any) -> dict[str, Any]:
 
 
 class _FormReader(HTMLParser):
-    """The fields of a page as a browser would send them, pressing "Save"."""
+    """Collects the form data of a page that a browser would send for the button "Save"."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class _FormReader(HTMLParser):
 
 
 def fields_of(page: str) -> dict[str, list[str]]:
-    """Values of the fields of the page's last form, which is the back office's own, by their names."""
+    """Return the values of the hidden fields of the page's last form, by name."""
     found: dict[str, list[str]] = {}
     for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.rpartition("<form")[2]):
         found.setdefault(name, []).append(value)

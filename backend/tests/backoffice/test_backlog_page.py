@@ -1,4 +1,4 @@
-"""The page of background work: who may see it, its numbers, and why attempts fail."""
+"""The page “Background work”: permissions, numbers, and reasons of failures."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def body(client: Client) -> str:
 
 
 def entry(client: Client, name: str) -> str:
-    """Return what the page shows of one kind, as text."""
+    """Return the part of the page about a kind of job, as text."""
     (article,) = re.findall(rf'<article [^>]*id="{name}".*?</article>', body(client), re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>", " ", article).split())
 
 
 def fill(number: int) -> None:
-    """Let `number` jobs of several kinds fail, each for a reason of its own, and as many be given up."""
+    """Create `number` failed jobs of several kinds with distinct reasons, and as many given-up ones."""
     endpoint = make_endpoint(make_organiser())
     for each in range(number):
         failed, given_up = make_ticket(), make_ticket()
@@ -81,10 +81,10 @@ def fill(number: int) -> None:
         OutgoingMail.objects.create(sender="a", recipients=["b"], message=b"c", reason=f"Because of mail x{each}y")
 
 
-# -- Who may -----------------------------------------------------------------------------------------------------
+# -- Permissions -------------------------------------------------------------------------------------------------
 
 
-def test_only_staff_who_may_view_the_tickets_of_all_teams_see_it() -> None:
+def test_only_staff_who_may_view_the_tickets_of_all_teams_see_the_page() -> None:
     manager = make_user(is_staff=True)
     make_organiser(manager=manager)
     clients = {
@@ -107,7 +107,7 @@ def test_only_staff_who_may_view_the_tickets_of_all_teams_see_it() -> None:
             assert (PAGE in clients[who].get("/admin/").content.decode()) == (status == 200), who
 
 
-def test_lists_are_linked_for_those_who_may_see_them(operator: Client) -> None:
+def test_lists_are_linked_only_with_permission(operator: Client) -> None:
     fill(1)
     lists = {
         "/admin/events/eventticket/": "?state__exact=failed&next_attempt_at__isnull=1",
@@ -123,22 +123,22 @@ def test_lists_are_linked_for_those_who_may_see_them(operator: Client) -> None:
         assert shown.context_data["cl"].result_count == 1, address  # type: ignore[attr-defined]
 
 
-def test_it_takes_the_place_of_the_files_to_delete_in_the_menu(operator: Client) -> None:
+def test_the_page_replaces_the_files_to_delete_in_the_menu(operator: Client) -> None:
     of_files = "/admin/publishing/storedfiledeletion/"
     assert of_files not in operator.get("/admin/").content.decode()
     assert of_files in staff("view_storedfiledeletion", "view_event").get("/admin/").content.decode()
 
 
-# -- What it shows -----------------------------------------------------------------------------------------------
+# -- Content -----------------------------------------------------------------------------------------------------
 
 
-def test_every_kind_of_job_is_described() -> None:
+def test_every_kind_of_job_has_a_description() -> None:
     assert {kind.name for kind in kinds.registered()} == set(DESCRIPTIONS)
 
 
-def test_without_work_nothing_waits(operator: Client) -> None:
+def test_without_jobs_the_page_says_so(operator: Client) -> None:
     page = body(operator)
-    assert page.count("Nothing waits.") == 1 + len(DESCRIPTIONS)
+    assert page.count("No jobs are waiting") == 1 + len(DESCRIPTIONS)
     assert "What to do" not in page
 
 
@@ -154,24 +154,24 @@ def test_each_kind_has_its_numbers_reasons_and_what_to_do(operator: Client) -> N
     )
     rows(pk=given_up.pk).update(state="failed", reason="Timeout at 192.0.2.2:443", next_attempt_at=None)
     rows(pk=other.pk).update(state="failed", reason="The name can't be printed", next_attempt_at=None)
-    told = entry(operator, "ticket")
-    assert "Waiting 2 Worked on 1 Retrying 1 Given up 2 Oldest 3 h Overdue 2 h" in told
-    assert "2 Timeout at [address] 1 The name can&#x27;t be printed What to do" in told
-    assert "No worker takes this work." in told
-    assert "manage.py publish_tickets --given-up" in told
-    assert entry(operator, "mail").endswith("Nothing waits.")
+    text = entry(operator, "ticket")
+    assert "Waiting 2 Running 1 Retrying 1 Given up 2 Oldest 3 h Overdue 2 h" in text
+    assert "2 Timeout at [address] 1 The name can&#x27;t be printed What to do" in text
+    assert "No worker takes this work." in text
+    assert "manage.py publish_tickets --given-up" in text
+    assert entry(operator, "mail").endswith("No jobs are waiting.")
 
 
 def test_only_the_most_frequent_reasons_are_shown(operator: Client) -> None:
     for number in range(1, 5):
         for _ in range(number):
             StoredFileDeletion.objects.create(kind="qr_code", name="x", reason=f"Reason {number}")
-    told = entry(operator, "file_deletion")
-    assert "4 Reason 4 3 Reason 3 2 Reason 2 What to do" in told
-    assert "Reason 1" not in told
+    text = entry(operator, "file_deletion")
+    assert "4 Reason 4 3 Reason 3 2 Reason 2 What to do" in text
+    assert "Reason 1" not in text
 
 
-def test_the_number_of_statements_does_not_depend_on_the_number_of_jobs(operator: Client) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_jobs(operator: Client) -> None:
     fill(1)
     body(operator)
     with CaptureQueriesContext(connection) as few:
@@ -189,7 +189,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_jobs(operator
         (lambda queue: None, "The broker does not answer", "The broker answers"),
     ],
 )
-def test_it_tells_whether_the_broker_answers(
+def test_the_page_shows_whether_the_broker_answers(
     operator: Client,
     monkeypatch: pytest.MonkeyPatch,
     lengths: Callable[[str], int | None],
@@ -203,21 +203,21 @@ def test_it_tells_whether_the_broker_answers(
     assert ("37" in re.findall(r"<dd>(.*?)</dd>", page)) == (expected == "The broker answers")
 
 
-def test_a_broker_that_does_not_answer_is_asked_once() -> None:
-    with mock.patch.object(dispatch, "tasks_waiting", return_value=None) as asked:
+def test_a_broker_that_does_not_answer_is_queried_once() -> None:
+    with mock.patch.object(dispatch, "tasks_waiting", return_value=None) as query:
         assert kinds.queue_lengths() == {"bulk": None, "interactive": None, "webhooks": None}
-    assert asked.call_count == 1
+    assert query.call_count == 1
 
 
 @pytest.mark.parametrize("late", ["ticket", "mail"])
-def test_it_tells_whether_workers_take_the_work(operator: Client, late: str) -> None:
+def test_the_page_shows_whether_workers_take_the_work(operator: Client, late: str) -> None:
     make_ticket()
     OutgoingMail.objects.create(sender="a", recipients=["b"], message=b"c")
     assert "workers take the work" in body(operator)
     model = {"ticket": EventTicket, "mail": OutgoingMail}[late]
     model.objects.update(next_attempt_at=timezone.now() - timedelta(minutes=6))  # type: ignore[attr-defined]
     page = body(operator)
-    assert "Workers do not take all of the work" in page
+    assert "Workers do not take all jobs" in page
     assert f"Overdue: {DESCRIPTIONS[late].title.lower()}." in page
     assert page.count("No worker takes this work.") == 1
     assert "<code>interactive</code>" in re.split("No worker takes this work.", page)[1].split("</p>")[0]
@@ -259,8 +259,8 @@ def test_a_long_reason_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "text"),
     [(0, "0 s"), (119.9, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (200000, "2 days")],
 )
-def test_a_duration_has_one_unit(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
+def test_a_duration_has_one_unit(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,4 +1,4 @@
-"""Events at the back_office: their times, their pictures, and what a change means for the tickets."""
+"""Events in the back office: times, pictures, and new ticket files after a change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .forms import form_of, url, what_a_browser_sends
 pytestmark = pytest.mark.django_db
 
 
-def test_times_are_entered_and_shown_on_the_clocks_of_the_event(back_office: Client, event: Event) -> None:
+def test_times_are_in_the_time_zone_of_the_event(back_office: Client, event: Event) -> None:
     answer = back_office.post(url("events_event_change", event.pk), form_of(event))
     assert answer.status_code == 302, answer.context["adminform"].form.errors
 
@@ -34,7 +34,7 @@ def test_times_are_entered_and_shown_on_the_clocks_of_the_event(back_office: Cli
     assert 'value="19:30:00"' in page
 
 
-def test_the_clocks_stay_when_only_the_zone_is_changed(back_office: Client, team: Organiser) -> None:
+def test_a_changed_time_zone_keeps_the_local_times(back_office: Client, team: Organiser) -> None:
     starts_at = datetime(2030, 6, 18, 18, 0, tzinfo=UTC)
     event = make_event(organiser=team, starts_at=starts_at, doors_at=starts_at - timedelta(hours=1))
     form = what_a_browser_sends(back_office, event)
@@ -46,43 +46,43 @@ def test_the_clocks_stay_when_only_the_zone_is_changed(back_office: Client, team
     assert event.starts_at == datetime(2030, 6, 19, 0, 0, tzinfo=UTC)
     assert event.doors_at == datetime(2030, 6, 18, 23, 0, tzinfo=UTC)
     assert event.ends_at is None
-    told = LogEntry.objects.get().get_change_message()
-    assert "Starts at" in told
-    assert "Ends at" not in told
+    error = LogEntry.objects.get().get_change_message()
+    assert "Starts at" in error
+    assert "Ends at" not in error
     assert what_a_browser_sends(back_office, event)["starts_at_1"] == "20:00:00"
 
 
-def test_a_time_that_clocks_skip_is_refused(back_office: Client, event: Event) -> None:
+def test_a_time_that_the_clocks_skip_is_refused(back_office: Client, event: Event) -> None:
     skipped = form_of(event, starts_at_0="2030-03-31", starts_at_1="02:30:00", time_zone="Europe/Berlin")
     answer = back_office.post(url("events_event_change", event.pk), skipped)
 
-    told = str(answer.context["adminform"].form.errors["starts_at"])
-    assert "There is no 02:30 on 31 March 2030 in Europe/Berlin: that night the clocks are put forward by 60" in told
+    error = str(answer.context["adminform"].form.errors["starts_at"])
+    assert "There is no 02:30 on 31 March 2030 in Europe/Berlin: that night the clocks are put forward by 60" in error
 
 
-def test_a_time_that_clocks_show_twice_is_asked_for_and_kept(back_office: Client, event: Event) -> None:
+def test_an_ambiguous_time_needs_a_choice_which_is_kept(back_office: Client, event: Event) -> None:
     form = form_of(event, starts_at_0="2027-10-30", starts_at_1="23:00:00", time_zone="Europe/Berlin")
     form |= {"ends_at_0": "2027-10-31", "ends_at_1": "02:30:00"}
-    asked = back_office.post(url("events_event_change", event.pk), form)
-    told = str(asked.context["adminform"].form.errors["ends_at"])
-    assert "The clocks show 02:30 on 31 October 2027 twice in Europe/Berlin" in told
-    assert "first time (GMT+2) is meant or the second (GMT+1)" in told
-    assert 'name="ends_at_2"' in asked.content.decode()
-    assert 'name="starts_at_2"' not in asked.content.decode()
+    refused = back_office.post(url("events_event_change", event.pk), form)
+    error = str(refused.context["adminform"].form.errors["ends_at"])
+    assert "The clocks show 02:30 on 31 October 2027 twice in Europe/Berlin" in error
+    assert "first time (GMT+2) is meant or the second (GMT+1)" in error
+    assert 'name="ends_at_2"' in refused.content.decode()
+    assert 'name="starts_at_2"' not in refused.content.decode()
 
-    for which, hour in (("0", 0), ("1", 1)):
-        answer = back_office.post(url("events_event_change", event.pk), form | {"ends_at_2": which})
+    for fold, hour in (("0", 0), ("1", 1)):
+        answer = back_office.post(url("events_event_change", event.pk), form | {"ends_at_2": fold})
         assert answer.status_code == 302, answer.context["adminform"].form.errors
         event.refresh_from_db()
         assert event.ends_at == datetime(2027, 10, 31, hour, 30, tzinfo=UTC)
         shown = what_a_browser_sends(back_office, event)
-        assert (shown["ends_at_1"], shown["ends_at_2"]) == ("02:30:00", which)
-        back_office.post(url("events_event_change", event.pk), shown | {"venue": f"Mill {which}"})
+        assert (shown["ends_at_1"], shown["ends_at_2"]) == ("02:30:00", fold)
+        back_office.post(url("events_event_change", event.pk), shown | {"venue": f"Mill {fold}"})
         event.refresh_from_db()
-        assert (event.venue, event.ends_at) == (f"Mill {which}", datetime(2027, 10, 31, hour, 30, tzinfo=UTC))
+        assert (event.venue, event.ends_at) == (f"Mill {fold}", datetime(2027, 10, 31, hour, 30, tzinfo=UTC))
 
 
-def test_an_event_may_start_and_end_in_the_hour_that_comes_twice(back_office: Client, event: Event) -> None:
+def test_an_event_may_start_and_end_in_the_ambiguous_hour(back_office: Client, event: Event) -> None:
     times = {"starts_at_0": "2027-10-31", "starts_at_1": "02:45:00", "ends_at_0": "2027-10-31", "ends_at_1": "02:15:00"}
     form = form_of(event, time_zone="Europe/Berlin", **times)
     sent = back_office.post(url("events_event_change", event.pk), form | {"starts_at_2": "0", "ends_at_2": "1"})
@@ -92,13 +92,13 @@ def test_an_event_may_start_and_end_in_the_hour_that_comes_twice(back_office: Cl
 
 
 @pytest.mark.parametrize("year", ["0001", "9999"])
-def test_a_year_that_no_clock_can_be_set_to_is_refused(back_office: Client, event: Event, year: str) -> None:
+def test_a_year_out_of_range_is_refused(back_office: Client, event: Event, year: str) -> None:
     answer = back_office.post(url("events_event_change", event.pk), form_of(event, starts_at_0=f"{year}-01-01"))
     assert "Choose a year from 1900 to 2999." in str(answer.context["adminform"].form.errors["starts_at"])
 
 
 @pytest.mark.parametrize("missing", ["starts_at_0", "starts_at_1"])
-def test_half_a_moment_is_refused(back_office: Client, event: Event, missing: str) -> None:
+def test_a_date_without_a_time_and_vice_versa_is_refused(back_office: Client, event: Event, missing: str) -> None:
     answer = back_office.post(url("events_event_change", event.pk), form_of(event, **{missing: ""}))
     assert "Enter a date and a time." in str(answer.context["adminform"].form.errors["starts_at"])
 
@@ -109,7 +109,7 @@ def test_an_unknown_time_zone_is_refused(back_office: Client, event: Event) -> N
     assert "time_zone" in answer.context["adminform"].form.errors
 
 
-def test_a_cover_is_checked_kept_and_shown(back_office: Client, event: Event) -> None:
+def test_a_cover_is_saved_and_shown(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("poster.jpg", make_picture(), "image/jpeg")
     assert back_office.post(url("events_event_change", event.pk), form_of(event, cover=upload)).status_code == 302
 
@@ -119,7 +119,7 @@ def test_a_cover_is_checked_kept_and_shown(back_office: Client, event: Event) ->
     assert back_office.get(address).content == bytes(image.content)
 
 
-def test_what_is_no_picture_is_refused_with_a_reason(back_office: Client, event: Event) -> None:
+def test_an_invalid_picture_is_refused_with_the_reason(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("poster.jpg", b"no picture", "image/jpeg")
     answer = back_office.post(url("events_event_change", event.pk), form_of(event, cover=upload))
 
@@ -129,40 +129,38 @@ def test_what_is_no_picture_is_refused_with_a_reason(back_office: Client, event:
 
 @pytest.fixture
 def published(event: Event, cloudlet: object) -> EventTicket:
-    """A ticket that is out, of an event that the sweep has never looked at."""
+    """Create a published ticket of an event that no sweep has seen."""
     ticket = make_ticket(event=event)
     publish(ticket.pk)
     return ticket
 
 
-def wished_after_a_moment(ticket: EventTicket) -> int:
-    """How often the ticket's files were wanted anew, once the quiet time after an edit is over."""
+def requests_after_debounce(ticket: EventTicket) -> int:
+    """Return how often new files of the ticket were requested, after the debounce of an edit."""
     invalidation.republish_changed(timezone.now() + 2 * invalidation.QUIET)
     ticket.refresh_from_db()
     return ticket.revision
 
 
-def test_changing_what_is_printed_has_the_tickets_made_anew(
-    back_office: Client, event: Event, published: EventTicket
-) -> None:
+def test_a_printed_change_re_renders_the_tickets(back_office: Client, event: Event, published: EventTicket) -> None:
     before = code_of(published)
     page = back_office.post(url("events_event_change", event.pk), form_of(event, venue="New Mill"), follow=True)
 
-    assert "1 ticket is made anew in a moment" in page.content.decode()
-    assert wished_after_a_moment(published) == 1
+    assert "the files of 1 ticket will be recreated" in page.content.decode()
+    assert requests_after_debounce(published) == 1
     assert code_of(published) == before
 
 
-def test_a_ticket_that_was_published_before_faces_were_kept_is_made_anew(
+def test_a_ticket_without_a_fingerprint_is_re_rendered(
     back_office: Client, event: Event, published: EventTicket
 ) -> None:
     EventTicket.objects.update(published_fingerprint="")
     back_office.post(url("events_event_change", event.pk), form_of(event, venue="New Mill"))
 
-    assert wished_after_a_moment(published) == 1
+    assert requests_after_debounce(published) == 1
 
 
-def test_a_picture_that_was_chosen_beside_a_mistake_is_asked_for_again(back_office: Client, event: Event) -> None:
+def test_a_picture_must_be_chosen_again_after_an_error_in_another_field(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("poster.jpg", make_picture(), "image/jpeg")
     answer = back_office.post(url("events_event_change", event.pk), form_of(event, title="", cover=upload))
     errors = answer.context["adminform"].form.errors
@@ -172,7 +170,7 @@ def test_a_picture_that_was_chosen_beside_a_mistake_is_asked_for_again(back_offi
 
 
 @pytest.mark.parametrize("sent", ["cover", "ticket type"])
-def test_a_new_cover_or_price_has_the_tickets_made_anew(
+def test_a_new_cover_or_price_re_renders_the_tickets(
     back_office: Client, event: Event, cloudlet: object, sent: str
 ) -> None:
     kind = make_ticket_type(event)
@@ -185,50 +183,50 @@ def test_a_new_cover_or_price_has_the_tickets_made_anew(
         form["ticket_types-0-price"] = "30.00"
     page = back_office.post(url("events_event_change", event.pk), form, follow=True).content.decode()
 
-    assert "1 ticket is made anew" in page
-    assert wished_after_a_moment(ticket) == 1
+    assert "the files of 1 ticket will be recreated" in page
+    assert requests_after_debounce(ticket) == 1
 
 
-def test_an_edit_that_is_taken_back_in_time_costs_nothing(
+def test_an_edit_that_is_reverted_within_the_debounce_re_renders_nothing(
     back_office: Client, event: Event, published: EventTicket
 ) -> None:
     before = what_a_browser_sends(back_office, event)
     back_office.post(url("events_event_change", event.pk), before | {"venue": "New Mill"}, follow=True)
     page = back_office.post(url("events_event_change", event.pk), before, follow=True).content.decode()
 
-    assert "made anew" not in page
-    assert wished_after_a_moment(published) == 0
+    assert "recreated, with" not in page
+    assert requests_after_debounce(published) == 0
 
 
-def test_what_is_not_printed_leaves_the_tickets_alone(
+def test_a_change_that_is_not_printed_re_renders_nothing(
     back_office: Client, event: Event, published: EventTicket
 ) -> None:
     form = what_a_browser_sends(back_office, event) | {"description": "Bring friends."}
     page = back_office.post(url("events_event_change", event.pk), form, follow=True).content.decode()
 
-    assert "made anew" not in page
+    assert "recreated, with" not in page
     assert Event.objects.get().description == "Bring friends."
-    assert wished_after_a_moment(published) == 0
+    assert requests_after_debounce(published) == 0
 
 
-def test_an_edit_does_not_undo_what_the_sweep_wrote_meanwhile(
+def test_an_edit_keeps_a_concurrent_write_of_the_sweep(
     back_office: Client, event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save = Event.save
 
-    def noticed_in_between(row: Event, *args: Any, **kwargs: Any) -> None:
+    def sweep_then_save(row: Event, *args: Any, **kwargs: Any) -> None:
         Event.objects.filter(pk=row.pk).update(fingerprint="as the sweep saw it")
         save(row, *args, **kwargs)
 
-    monkeypatch.setattr(Event, "save", noticed_in_between)
+    monkeypatch.setattr(Event, "save", sweep_then_save)
     back_office.post(url("events_event_change", event.pk), form_of(event, venue="New Mill"))
 
     event.refresh_from_db()
     assert (event.venue, event.fingerprint) == ("New Mill", "as the sweep saw it")
 
 
-def test_an_event_that_is_saved_untouched_is_unchanged(back_office: Client, event: Event) -> None:
-    """The negative control is the reader: it sends black for an empty colour, as browsers do."""
+def test_saving_without_changes_changes_nothing(back_office: Client, event: Event) -> None:
+    """`_FormReader` sends black for an empty colour input, as browsers do, so such an input would fail here."""
     back_office.post(url("events_event_change", event.pk), what_a_browser_sends(back_office, event))
 
     assert LogEntry.objects.get().get_change_message() == "No fields changed."
@@ -243,7 +241,7 @@ def test_an_accent_colour_is_set_and_cleared(back_office: Client, event: Event) 
         assert Event.objects.get().accent == accent
 
 
-def test_what_is_no_colour_is_refused_with_an_example(back_office: Client, event: Event) -> None:
+def test_an_invalid_colour_is_refused_with_an_example(back_office: Client, event: Event) -> None:
     form = what_a_browser_sends(back_office, event) | {"accent": "teal"}
     assert "such as #0f766e." in str(
         back_office.post(url("events_event_change", event.pk), form).context["adminform"].form.errors["accent"]

@@ -1,4 +1,4 @@
-"""Who did it: what was done to a ticket or an event is in its history, wherever it was done."""
+"""The history of tickets and events records who did what, in the back office and through the API."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ def history_of(back_office: Client, row: Event | EventTicket) -> str:
 
 
 @pytest.mark.parametrize(
-    ("verb", "words"), [("reissue_one", "Re-issued: it has a new code"), ("rerender_one", "Files made anew")]
+    ("verb", "words"), [("reissue_one", "Re-issued: it has a new code"), ("rerender_one", "Files recreated")]
 )
-def test_what_is_done_to_one_ticket(back_office: Client, event: Event, jonas: User, verb: str, words: str) -> None:
+def test_an_action_on_one_ticket_is_recorded(
+    back_office: Client, event: Event, jonas: User, verb: str, words: str
+) -> None:
     ticket = make_ticket(event=event)
     assert words not in history_of(back_office, ticket)
     back_office.post(url(f"events_eventticket_{verb}", ticket.pk))
@@ -34,17 +36,17 @@ def test_what_is_done_to_one_ticket(back_office: Client, event: Event, jonas: Us
 
 
 @pytest.mark.parametrize(
-    ("action", "words"), [("reissue_selected", "Re-issued"), ("rerender_selected", "Files made anew")]
+    ("action", "words"), [("reissue_selected", "Re-issued"), ("rerender_selected", "Files recreated")]
 )
-def test_what_is_done_to_several(back_office: Client, event: Event, action: str, words: str) -> None:
+def test_an_action_on_several_tickets_is_recorded(back_office: Client, event: Event, action: str, words: str) -> None:
     chosen = [make_ticket(event=event) for _ in range(2)]
-    spared = make_ticket(event=event)
+    other = make_ticket(event=event)
     form = {"action": action, "_selected_action": [ticket.pk for ticket in chosen], "confirmed": "1"}
     back_office.post(url("events_eventticket_changelist"), form)
-    assert [words in history_of(back_office, ticket) for ticket in (*chosen, spared)] == [True, True, False]
+    assert [words in history_of(back_office, ticket) for ticket in (*chosen, other)] == [True, True, False]
 
 
-def test_what_is_done_through_the_api(back_office: Client, event: Event, jonas: User) -> None:
+def test_a_reissue_through_the_api_is_recorded(back_office: Client, event: Event, jonas: User) -> None:
     ticket = make_ticket(event=event)
     answer = back_office.post(f"/api/events/regenerate/{ticket.ticket_id}/", {"reissue": True}, "application/json")
     assert answer.status_code == 202
@@ -52,7 +54,7 @@ def test_what_is_done_through_the_api(back_office: Client, event: Event, jonas: 
     assert jonas.email in history_of(back_office, ticket)
 
 
-def test_a_list_that_was_issued_is_in_the_events_history(back_office: Client, event: Event) -> None:
+def test_an_issued_list_is_in_the_history_of_the_event(back_office: Client, event: Event) -> None:
     page = back_office.post(url("events_event_issue", event.pk), {"holders": "Ana\nBen"}).content.decode()
     found = re.search(r'name="key" value="([^"]+)"', page)
     assert found is not None
@@ -61,9 +63,9 @@ def test_a_list_that_was_issued_is_in_the_events_history(back_office: Client, ev
     assert "2 tickets issued from a list." in history_of(back_office, event)
 
 
-def test_a_used_ticket_offers_no_button_that_can_only_fail(back_office: Client, event: Event) -> None:
+def test_a_used_ticket_has_no_button_to_reissue(back_office: Client, event: Event) -> None:
     used = make_ticket(event=event, used_at=timezone.now())
     page = back_office.get(url("events_eventticket_reissue_one", used.pk)).content.decode()
-    assert "used already" in page
+    assert "already used" in page
     assert "get a new code" not in page
     assert "backoffice-danger" not in page

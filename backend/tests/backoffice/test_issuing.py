@@ -1,4 +1,4 @@
-"""Lists of holders are shown first, and issued when somebody says so."""
+"""Issuing tickets to a list of holders: the list is shown first, and issued once it is confirmed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_list_is_shown_first_and_issued_when_confirmed(back_office: Client, ev
     ]
 
 
-def test_a_button_that_is_pressed_twice_issues_once(back_office: Client, event: Event) -> None:
+def test_submitting_twice_issues_once(back_office: Client, event: Event) -> None:
     page = check_list(back_office, event, holders=LIST).content.decode()
     sent = {"holders": LIST, "key": key_in(page), "issue": "1"}
     check_list(back_office, event, **sent)
@@ -60,19 +60,19 @@ def test_a_button_that_is_pressed_twice_issues_once(back_office: Client, event: 
     assert "issued already" in back_office.get(again["Location"]).content.decode()
 
 
-def test_one_bad_line_keeps_the_whole_list_back(back_office: Client, event: Event) -> None:
+def test_one_invalid_line_prevents_issuing_the_list(back_office: Client, event: Event) -> None:
     bad = f"{LIST}\nBen, ben@nowhere, many"
     page = check_list(back_office, event, holders=bad, issue="1", key="guess").content.decode()
 
-    assert "1 of 4 lines need a look" in page
+    assert "1 of 4 lines has problems" in page
     assert "“ben@nowhere” is not an e-mail address." in page
     assert "The quantity “many” is not a whole number" in page
     assert not EventTicket.objects.exists()
 
 
 def test_a_list_without_problems_has_no_column_for_them(back_office: Client, event: Event) -> None:
-    assert "What is wrong" not in check_list(back_office, event, holders=LIST).content.decode()
-    assert "What is wrong" in check_list(back_office, event, holders=f"{LIST}\nBen, ben@nowhere").content.decode()
+    assert "<th>Problems" not in check_list(back_office, event, holders=LIST).content.decode()
+    assert "<th>Problems" in check_list(back_office, event, holders=f"{LIST}\nBen, ben@nowhere").content.decode()
 
 
 def test_a_file_with_headings_in_any_order_is_read(back_office: Client, event: Event) -> None:
@@ -86,24 +86,24 @@ def test_a_file_with_headings_in_any_order_is_read(back_office: Client, event: E
 UNKNOWN = "Spitzname;Vorname;Name;E-Mail;Sitz\nAnnie;Ann;Lee;ann@example.org;A1"
 
 
-def questions(page: str) -> list[str]:
+def column_fields(page: str) -> list[str]:
     return [unescape(name) for name in re.findall(r'<select name="(column_\d+_\w+)"', page)]
 
 
-def test_nothing_is_issued_before_it_is_said_what_is_in_a_column(back_office: Client, event: Event) -> None:
+def test_nothing_is_issued_while_a_column_is_unassigned(back_office: Client, event: Event) -> None:
     page = check_list(back_office, event, holders=UNKNOWN).content.decode()
-    assert "What is in" in page
+    assert "what these columns contain" in page
     assert 'name="key"' not in page
-    nickname, given, family, email, seat = questions(page)
+    nickname, given, family, email, seat = column_fields(page)
 
     key = key_in(check_list(back_office, event, holders=LIST).content.decode())
     half = {nickname: "ignored", given: "given", family: "family", email: "email"}
     page = check_list(back_office, event, holders=UNKNOWN, key=key, issue="1", **half).content.decode()
-    assert "What is in" in page
+    assert "what these columns contain" in page
     assert not EventTicket.objects.exists()
 
     page = check_list(back_office, event, holders=UNKNOWN, **half, **{seat: "ignored"}).content.decode()
-    assert "Left out: <bdi>“Spitzname”</bdi>, <bdi>“Sitz”</bdi>" in page
+    assert "Ignored: <bdi>“Spitzname”</bdi>, <bdi>“Sitz”</bdi>" in page
     kept = dict(re.findall(r'name="(column_\w+)" value="(\w+)"', page))
     check_list(back_office, event, holders=UNKNOWN, key=key_in(page), issue="1", **kept)
     assert [(ticket.holder_name, ticket.holder_email) for ticket in EventTicket.objects.all()] == [
@@ -111,7 +111,7 @@ def test_nothing_is_issued_before_it_is_said_what_is_in_a_column(back_office: Cl
     ]
 
 
-def test_all_other_columns_are_left_out_by_one_box(back_office: Client, event: Event) -> None:
+def test_one_checkbox_ignores_all_other_columns(back_office: Client, event: Event) -> None:
     page = check_list(back_office, event, holders=UNKNOWN, ignore_rest="1").content.decode()
     assert "Ann Lee" in page
     kept = dict(re.findall(r'name="(column_\w+)" value="(\w+)"', page))
@@ -119,17 +119,15 @@ def test_all_other_columns_are_left_out_by_one_box(back_office: Client, event: E
     assert EventTicket.objects.get().holder_name == "Ann Lee"
 
 
-def test_answers_are_kept_when_the_list_is_changed(back_office: Client, event: Event) -> None:
+def test_assignments_are_kept_when_the_list_is_changed(back_office: Client, event: Event) -> None:
     page = check_list(back_office, event, holders=UNKNOWN, ignore_rest="1").content.decode()
     kept = dict(re.findall(r'name="(column_\w+)" value="(\w+)"', page))
     page = check_list(back_office, event, holders=UNKNOWN, change="1", **kept).content.decode()
     assert page.count('value="ignored" selected') == 2
-    assert "What is in" not in page
+    assert "what these columns contain" not in page
 
 
-def test_a_file_that_is_not_in_unicode_is_issued_once_its_letters_were_looked_at(
-    back_office: Client, event: Event
-) -> None:
+def test_a_file_that_is_not_unicode_is_issued_once_its_letters_are_confirmed(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("guests.csv", "Amélie Laurent".encode("cp1252"))
     page = check_list(back_office, event, file=upload).content.decode()
     assert "CSV UTF-8" in page
@@ -143,13 +141,13 @@ def test_a_file_that_is_not_in_unicode_is_issued_once_its_letters_were_looked_at
     assert EventTicket.objects.get().holder_name == "Amélie Laurent"
 
 
-def test_a_file_in_utf_16_without_a_mark_is_read(back_office: Client, event: Event) -> None:
+def test_a_utf_16_file_without_a_byte_order_mark_is_read(back_office: Client, event: Event) -> None:
     content = "Ana, ana@example.org, 2\nBen".encode("utf-16-le")
     page = check_list(back_office, event, file=SimpleUploadedFile("guests.csv", content)).text
     assert "2 tickets, for 3 people." in page
 
 
-def test_a_list_with_nul_characters_is_kept_back_when_it_is_checked(back_office: Client, event: Event) -> None:
+def test_a_list_with_nul_characters_is_not_issued(back_office: Client, event: Event) -> None:
     page = check_list(back_office, event, file=SimpleUploadedFile("guests.csv", b"Ana\0, ana@example.org, 2")).text
     assert "This line contains a NUL character. Save the list as “CSV UTF-8”" in page
     assert 'name="key"' not in page
@@ -162,7 +160,7 @@ def test_a_ticket_type_of_another_event_is_refused(back_office: Client, event: E
     assert "Select a valid choice" in page
 
 
-def test_a_single_ticket_is_added_with_the_form(back_office: Client, event: Event) -> None:
+def test_a_single_ticket_is_issued_with_the_form(back_office: Client, event: Event) -> None:
     answer = back_office.post(url("events_eventticket_add"), {"event": event.pk, "holder_name": "Ana", "quantity": 1})
 
     assert answer.status_code == 302

@@ -1,4 +1,4 @@
-"""An organiser gives an event a ticket layout at the back_office, and sees a preview before anybody gets a ticket."""
+"""Ticket layouts in the back office: choosing a page, editing an own layout, and previews."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from apps.backoffice.layout_field import EXAMPLE, PAGES, written
+from apps.backoffice.layout_field import EXAMPLE, PAGES, format_layout
 from apps.events.event_images import save_event_image
 from apps.events.models import Event, EventImage
 from apps.publishing import ticket_rendering
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 def save(back_office: Client, event: Event, **changes: Any) -> Any:
-    """Opens the event, changes that much and presses “Save”. The page that comes back, if it was refused."""
+    """Open the event, change these fields and press “Save”. Return the response."""
     sent = what_a_browser_sends(back_office, event) | changes
     return back_office.post(url("events_event_change", event.pk), sent)
 
@@ -41,7 +41,7 @@ def layout_of(event: Event) -> Any:
     return Event.objects.get(pk=event.pk).layout
 
 
-def preview(back_office: Client, event: Event, kind: str = "pdf") -> bytes:
+def preview_file(back_office: Client, event: Event, kind: str = "pdf") -> bytes:
     answer = back_office.get(url("events_event_preview_file", event.pk, kind))
     assert answer.status_code == 200, answer.content
     return bytes(answer.content)
@@ -51,21 +51,21 @@ def poster_with_a_code() -> bytes:
     return png_of_code("https://example.org/buy")
 
 
-# -- What is chosen and written ----------------------------------------------------------------------------------
+# -- The form ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_chosen_by_its_name_and_shown_again(back_office: Client, event: Event, page: str) -> None:
+def test_a_chosen_page_is_saved_and_shown_again(back_office: Client, event: Event, page: str) -> None:
     other = next(name for name in PAGES if name != page)
     Event.objects.update(layout=PAGES[other][1])
     assert save(back_office, event, page=page).status_code == 302
 
     assert layout_of(event) == PAGES[page][1]
     assert what_a_browser_sends(back_office, event)["page"] == page
-    assert codes_in_pdf(preview(back_office, event), 100) == [ticket_rendering.PREVIEW.code]
+    assert codes_in_pdf(preview_file(back_office, event), 100) == [ticket_rendering.PREVIEW.code]
 
 
-def test_an_own_layout_is_kept_and_shown_again(back_office: Client, event: Event) -> None:
+def test_an_own_layout_is_saved_and_shown_again(back_office: Client, event: Event) -> None:
     assert save(back_office, event, page="own", layout=json.dumps(EXAMPLE)).status_code == 302
 
     assert layout_of(event) == EXAMPLE
@@ -74,7 +74,7 @@ def test_an_own_layout_is_kept_and_shown_again(back_office: Client, event: Event
     assert json.loads(shown["layout"]) == EXAMPLE
 
 
-def test_an_event_with_a_layout_that_is_saved_untouched_is_unchanged(back_office: Client, event: Event) -> None:
+def test_saving_an_event_with_a_layout_without_changes_changes_nothing(back_office: Client, event: Event) -> None:
     Event.objects.update(layout=EXAMPLE)
     save(back_office, event)
 
@@ -83,21 +83,21 @@ def test_an_event_with_a_layout_that_is_saved_untouched_is_unchanged(back_office
     assert layout_of(event) == EXAMPLE
 
 
-def test_another_page_takes_the_place_of_an_own_layout(back_office: Client, event: Event) -> None:
+def test_choosing_a_page_replaces_an_own_layout(back_office: Client, event: Event) -> None:
     Event.objects.update(layout=EXAMPLE)
     assert save(back_office, event, page="letter").status_code == 302
 
     assert layout_of(event) == {"base": "letter", "fold": False}
 
 
-def test_a_layout_that_nobody_chose_is_not_lost(back_office: Client, event: Event) -> None:
+def test_an_own_layout_without_choosing_it_is_refused_and_not_lost(back_office: Client, event: Event) -> None:
     answer = save(back_office, event, layout=json.dumps(EXAMPLE))
 
     assert "Choose “Own layout” above" in str(errors_of(answer)["layout"])
     assert "#9f1239" in answer.content.decode()
 
 
-def test_an_own_layout_that_is_empty_is_refused(back_office: Client, event: Event) -> None:
+def test_an_empty_own_layout_is_refused(back_office: Client, event: Event) -> None:
     assert "Write a layout here" in str(errors_of(save(back_office, event, page="own"))["layout"])
 
 
@@ -105,8 +105,8 @@ def test_an_own_layout_that_is_empty_is_refused(back_office: Client, event: Even
     ("text", "words"),
     [
         ('{"base": "letter",}', "at line 1, column"),
-        ('{"fold": true, "fold": false}', "“fold” stands twice"),
-        ('{"page": {"size": [NaN, 800]}}', "NaN is no number"),
+        ('{"fold": true, "fold": false}', "“fold” occurs twice"),
+        ('{"page": {"size": [NaN, 800]}}', "NaN is not a number"),
         ('{"fold": ' + 5000 * "1" + "}", "This is not JSON"),
         (5000 * "[", "nested too deeply"),
         (" " * 20_001 + "{}", "longer than 20000 characters"),
@@ -118,7 +118,7 @@ def test_an_own_layout_that_is_empty_is_refused(back_office: Client, event: Even
         ('{"stacks": {"event": {"frame": [42, 270, 511, 30]}}}', "Tickets would not show everything: stacks/event: "),
     ],
 )
-def test_a_bad_layout_is_refused_beside_its_field_and_shown_as_it_was_typed(
+def test_an_invalid_layout_is_refused_with_an_error_and_shown_unchanged(
     back_office: Client, event: Event, text: str, words: str
 ) -> None:
     answer = save(back_office, event, page="own", layout=text)
@@ -129,8 +129,8 @@ def test_a_bad_layout_is_refused_beside_its_field_and_shown_as_it_was_typed(
     assert field.value() == text
 
 
-def test_a_ticket_that_would_not_scan_is_refused_before_it_is_saved(back_office: Client, event: Event) -> None:
-    """The layout is good by its schema; what it shows is a second code, on the organiser's logo."""
+def test_a_layout_whose_ticket_would_not_scan_is_refused(back_office: Client, event: Event) -> None:
+    """The layout is valid by its schema, but shows a second code, on the organiser's logo."""
     hidden = {"elements": {"logo": {"show": False}}}
     Event.objects.update(layout=hidden)
     save_event_image(event, EventImage.Kind.LOGO, poster_with_a_code())
@@ -143,13 +143,13 @@ def test_a_ticket_that_would_not_scan_is_refused_before_it_is_saved(back_office:
     assert layout_of(event) == hidden
 
 
-def test_a_picture_that_spoils_the_code_is_refused_as_well(back_office: Client, event: Event) -> None:
+def test_a_picture_with_a_second_code_is_refused(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("logo.png", poster_with_a_code(), "image/png")
     assert "does not scan: it shows 2 codes" in str(errors_of(save(back_office, event, logo=upload))["__all__"])
     assert not EventImage.objects.exists()
 
 
-def test_an_event_that_cannot_be_printed_can_still_have_a_word_changed_that_is_not(
+def test_an_event_that_cannot_be_rendered_can_still_change_fields_that_are_not_printed(
     back_office: Client, event: Event
 ) -> None:
     save_event_image(event, EventImage.Kind.LOGO, poster_with_a_code())
@@ -157,18 +157,20 @@ def test_an_event_that_cannot_be_printed_can_still_have_a_word_changed_that_is_n
     assert "does not scan: it shows 2 codes" in str(errors_of(save(back_office, event, venue="New Mill")))
 
 
-def test_terms_as_long_as_a_book_are_saved_and_told(back_office: Client, event: Event) -> None:
+def test_terms_that_are_too_long_are_saved_with_a_warning(back_office: Client, event: Event) -> None:
     answer = back_office.post(
         url("events_event_change", event.pk),
         what_a_browser_sends(back_office, event) | {"terms": 2000 * "much to say "},
         follow=True,
     )
-    assert "Printed otherwise: terms: &#x27;much to say" in answer.content.decode()
+    assert "Printed differently: terms: &#x27;much to say" in answer.content.decode()
     assert "is too long for its place on the ticket: shorten it." in answer.content.decode()
 
 
-def test_what_stands_in_the_field_is_written_for_people() -> None:
-    text = written({"fold": True, "elements": {"qr": {"frame": [1, 2, 3, 4]}, "title": {"size": 36}}, "stacks": {}})
+def test_a_layout_is_formatted_for_people() -> None:
+    text = format_layout(
+        {"fold": True, "elements": {"qr": {"frame": [1, 2, 3, 4]}, "title": {"size": 36}}, "stacks": {}}
+    )
     assert json.loads(text)["elements"]["qr"]["frame"] == [1, 2, 3, 4]
     assert '"qr": {"frame": [1, 2, 3, 4]}' in text
     assert len(text.splitlines()) > 1
@@ -177,13 +179,13 @@ def test_what_stands_in_the_field_is_written_for_people() -> None:
 # -- The preview ------------------------------------------------------------------------------------------------
 
 
-def test_the_preview_is_drawn_with_the_events_own_layout_and_admits_nobody(back_office: Client, event: Event) -> None:
+def test_the_preview_uses_the_layout_of_the_event_and_its_code_is_unknown(back_office: Client, event: Event) -> None:
     make_ticket_type(event, name="Balcony")
     Event.objects.update(layout={"base": "letter"})
     page = back_office.get(url("events_event_change", event.pk)).content.decode()
     assert url("events_event_preview_file", event.pk, "png") in page
 
-    picture = preview(back_office, event, "png")
+    picture = preview_file(back_office, event, "png")
     assert Image.open(io.BytesIO(picture)).size == (850, 1100)
     assert codes_in_png(picture) == [ticket_rendering.PREVIEW.code]
     verdict = back_office.post(
@@ -192,11 +194,11 @@ def test_the_preview_is_drawn_with_the_events_own_layout_and_admits_nobody(back_
     assert verdict.json()["verdict"] == "unknown"
 
 
-def test_a_layout_that_was_broken_behind_the_form_is_told_in_words(back_office: Client, event: Event) -> None:
+def test_an_invalid_layout_in_the_database_is_reported(back_office: Client, event: Event) -> None:
     Event.objects.update(layout={"elements": {"title": {"size": -3}}})
     page = back_office.get(url("events_event_change", event.pk)).content.decode()
 
-    assert "No ticket of this event can be made: layout: elements/title/size: -3 is less than" in page
+    assert "No ticket of this event can be created: layout: elements/title/size: -3 is less than" in page
     answer = back_office.get(url("events_event_preview_file", event.pk, "png"))
     assert (answer.status_code, answer["Content-Type"]) == (409, "text/plain; charset=utf-8")
 
@@ -205,15 +207,15 @@ def test_a_new_event_has_no_preview_yet(back_office: Client) -> None:
     assert "Save the event first." in back_office.get(url("events_event_add")).content.decode()
 
 
-def preview(back_office: Client, event: Event, **changes: Any) -> str:
+def preview_page(back_office: Client, event: Event, **changes: Any) -> str:
     sent = what_a_browser_sends(back_office, event) | changes
     return str(back_office.post(url("events_event_preview", event.pk), sent).content.decode())
 
 
-def test_a_layout_is_looked_at_without_saving_it(back_office: Client, event: Event) -> None:
+def test_a_layout_is_previewed_without_saving_it(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("poster.png", poster_with_a_code(), "image/png")
     hides_it = {"base": "phone", "elements": {"logo": {"show": False}}}
-    page = preview(back_office, event, title="Not yet", page="own", layout=json.dumps(hides_it), logo=upload)
+    page = preview_page(back_office, event, title="Not yet", page="own", layout=json.dumps(hides_it), logo=upload)
 
     found = re.search(r'src="data:image/png;base64,([^"]+)"', page)
     assert found, page
@@ -224,23 +226,23 @@ def test_a_layout_is_looked_at_without_saving_it(back_office: Client, event: Eve
     assert (event.title, event.layout, event.images.count()) == ("Concert Night", {}, 0)
 
 
-def test_a_bad_layout_is_told_in_words_in_the_preview(back_office: Client, event: Event) -> None:
-    page = preview(back_office, event, page="own", layout='{"elements": {"title": {"size": -3}}}')
+def test_the_preview_reports_an_invalid_layout(back_office: Client, event: Event) -> None:
+    page = preview_page(back_office, event, page="own", layout='{"elements": {"title": {"size": -3}}}')
     assert "layout: elements/title/size: -3 is less than the minimum of 4" in page
     assert "data:image/png" not in page
 
 
-def test_the_preview_is_only_for_posting(back_office: Client, event: Event) -> None:
+def test_the_preview_needs_a_post(back_office: Client, event: Event) -> None:
     assert back_office.get(url("events_event_preview", event.pk)).status_code == 405
 
 
-def test_everything_that_can_be_said_is_shown(back_office: Client) -> None:
+def test_the_page_about_layouts_shows_all_options(back_office: Client) -> None:
     page = back_office.get(url("events_event_layouts")).content.decode()
     for word in ("letter", "order_reference", "Width and height."):
         assert word in page
 
 
-def test_another_teams_preview_is_not_found(back_office: Client) -> None:
+def test_the_preview_of_another_team_gets_404(back_office: Client) -> None:
     foreign = make_event(organiser=make_organiser("Rivals"))
     assert back_office.get(url("events_event_preview_file", foreign.pk, "png")).status_code == 404
     assert back_office.get(url("events_event_preview_file", foreign.pk, "pdf")).status_code == 404
@@ -248,7 +250,7 @@ def test_another_teams_preview_is_not_found(back_office: Client) -> None:
 
 
 @pytest.mark.parametrize("role", ["nobody", "door", "visitor"])
-def test_who_is_no_manager_sees_no_preview(event: Event, role: str) -> None:
+def test_only_managers_see_previews(event: Event, role: str) -> None:
     client = Client()
     if role != "nobody":
         user = make_user(is_staff=True)

@@ -1,4 +1,4 @@
-"""Thousands of tickets at the back_office: a question before something happens to them is as short as one about a few."""
+"""Thousands of tickets in the back office: confirmation pages stay short and take few queries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .forms import fields_of, url
 
 pytestmark = pytest.mark.django_db
 
-MANY = 1100  # more fields than Django reads
+MANY = 1100  # more than DATA_UPLOAD_MAX_NUMBER_FIELDS
 USED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -30,7 +30,7 @@ def many(event: Event) -> list[EventTicket]:
 
 @pytest.fixture
 def elsewhere(team: Organiser) -> EventTicket:
-    """A ticket of the same team's that the list, filtered by the event, does not show."""
+    """Create a ticket of the same team that the list, filtered by event, does not show."""
     return make_ticket(event=make_event(organiser=team, title="Another night"))
 
 
@@ -38,8 +38,8 @@ def list_of(event: Event) -> str:
     return f"{url('events_eventticket_changelist')}?event__id__exact={event.pk}"
 
 
-def ask(back_office: Client, event: Event, action: str) -> str:
-    """The page that asks about all tickets of the event's list."""
+def confirmation_page(back_office: Client, event: Event, action: str) -> str:
+    """Return the page that asks for confirmation for all tickets in the event's list."""
     first = EventTicket.objects.filter(event=event).latest("pk").pk
     chosen = {"action": action, "_selected_action": [first], "select_across": "1", "index": "0"}
     answer = back_office.post(list_of(event), chosen)
@@ -48,29 +48,29 @@ def ask(back_office: Client, event: Event, action: str) -> str:
     return page
 
 
-def test_all_tickets_of_a_list_are_reissued(
+def test_all_tickets_in_a_list_are_reissued(
     back_office: Client, event: Event, many: list[EventTicket], elsewhere: EventTicket
 ) -> None:
     EventTicket.objects.filter(pk__in=[ticket.pk for ticket in many[:12]]).update(used_at=USED)
-    page = ask(back_office, event, "reissue_selected")
+    page = confirmation_page(back_office, event, "reissue_selected")
     assert f"{MANY - 12} tickets get a new code" in page
-    assert "12 of them were used already" in page
+    assert "12 of them were already used" in page
     assert page.count("Guest ") == 10
     assert f"… and {MANY - 10} more" in page
     assert sum(map(len, fields_of(page).values())) < 10
 
-    told = back_office.post(list_of(event), fields_of(page), follow=True).content.decode()
-    assert f"{MANY - 12} tickets re-issued" in told
-    assert told.count("This ticket was used already") == 10
-    assert "2 more were not re-issued" in told
+    page = back_office.post(list_of(event), fields_of(page), follow=True).content.decode()
+    assert f"{MANY - 12} tickets re-issued" in page
+    assert page.count("This ticket was used already") == 10
+    assert "2 more were not re-issued" in page
     reissued = EventTicket.objects.filter(code_generation=1)
     assert (reissued.count(), reissued.filter(pk=elsewhere.pk).count()) == (MANY - 12, 0)
 
 
-def test_all_tickets_of_a_list_are_deleted(
+def test_all_tickets_in_a_list_are_deleted(
     back_office: Client, event: Event, many: list[EventTicket], elsewhere: EventTicket
 ) -> None:
-    page = ask(back_office, event, "delete_selected")
+    page = confirmation_page(back_office, event, "delete_selected")
     assert f"{MANY} event tickets" in page
     assert page.count("Guest ") == 10
     back_office.post(list_of(event), fields_of(page))
@@ -79,20 +79,22 @@ def test_all_tickets_of_a_list_are_deleted(
 
 
 @pytest.mark.parametrize("action", ["reissue_selected", "delete_selected"])
-def test_what_joined_the_list_after_the_question_is_asked_about(back_office: Client, event: Event, action: str) -> None:
+def test_a_list_that_grew_after_the_confirmation_page_must_be_confirmed_again(
+    back_office: Client, event: Event, action: str
+) -> None:
     make_ticket(event=event)
-    page = ask(back_office, event, action)
+    page = confirmation_page(back_office, event, action)
     late = make_ticket(event=event)
-    told = back_office.post(list_of(event), fields_of(page), follow=True).content.decode()
+    page = back_office.post(list_of(event), fields_of(page), follow=True).content.decode()
 
-    assert "the list has changed" in told
+    assert "the list has changed" in page
     assert list(EventTicket.objects.values_list("code_generation", flat=True)) == [0, 0]
-    back_office.post(list_of(event), fields_of(ask(back_office, event, action)))
+    back_office.post(list_of(event), fields_of(confirmation_page(back_office, event, action)))
     assert not EventTicket.objects.filter(pk=late.pk, code_generation=0).exists()
 
 
 @pytest.mark.parametrize("across", [{}, {"select_across": "0"}])
-def test_tickets_that_were_ticked_one_by_one_stay_the_only_ones(
+def test_only_tickets_that_were_selected_one_by_one_are_deleted(
     back_office: Client, event: Event, across: dict[str, str]
 ) -> None:
     ticked, other = make_ticket(event=event), make_ticket(event=event)
@@ -104,7 +106,7 @@ def test_tickets_that_were_ticked_one_by_one_stay_the_only_ones(
     assert set(EventTicket.objects.filter(pk__in=[ticked.pk, other.pk])) == {other}
 
 
-def test_an_event_is_deleted_after_a_page_that_counts_what_goes_with_it(
+def test_the_confirmation_page_counts_the_tickets_of_an_event(
     back_office: Client, event: Event, many: list[EventTicket]
 ) -> None:
     make_ticket_type(event)
@@ -113,7 +115,7 @@ def test_an_event_is_deleted_after_a_page_that_counts_what_goes_with_it(
     assert "Guest" not in page
 
 
-def test_a_type_that_a_ticket_of_another_event_has_keeps_its_event(back_office: Client, event: Event) -> None:
+def test_a_ticket_type_used_by_another_event_protects_its_event(back_office: Client, event: Event) -> None:
     ticket, stray = make_ticket(event=event), make_ticket(ticket_type=make_ticket_type(event))
     page = url("events_event_delete", event.pk)
     assert str(stray) in back_office.get(page).content.decode()
@@ -123,7 +125,7 @@ def test_a_type_that_a_ticket_of_another_event_has_keeps_its_event(back_office: 
     assert set(EventTicket.objects.all()) == {ticket, stray}
 
 
-def questions(event: Event) -> list[tuple[str, dict[str, Any]]]:
+def confirmations(event: Event) -> list[tuple[str, dict[str, Any]]]:
     across = {"_selected_action": [EventTicket.objects.latest("pk").pk], "select_across": "1"}
     chosen = {"action": "delete_selected", "_selected_action": [event.pk]}
     return [
@@ -135,16 +137,16 @@ def questions(event: Event) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_questions_cost_the_same_number_of_queries_however_many_they_are_about(
+def test_the_number_of_queries_for_a_confirmation_page_does_not_grow(
     back_office: Client, event: Event, number: int
 ) -> None:
     def queries() -> int:
         for _ in range(5):
             make_ticket(event=event, ticket_type=make_ticket_type(event, name=f"Type {EventTicket.objects.count()}"))
-        address, sent = questions(event)[number]
+        address, sent = confirmations(event)[number]
         with CaptureQueriesContext(connection) as captured:
             assert (back_office.post(address, sent) if sent else back_office.get(address)).status_code == 200
         return len(captured)
 
-    queries()  # fills what Django keeps, such as content types
+    queries()  # fills Django's caches, such as content types
     assert queries() == queries()

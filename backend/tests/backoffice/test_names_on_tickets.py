@@ -1,4 +1,4 @@
-"""A name never costs a holder the ticket: its files are published, and the organiser sees what is printed otherwise."""
+"""Tickets with any name are published, and organisers see which names are printed differently."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONG = "W" * 200
 @pytest.mark.databases
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", [SCRIPT, CONTROL, "z" + "\u0301" * 190, LONG, "\ue000"])
-def test_rows_that_hold_anything_get_both_files(cloudlet: RunningCloudlet, name: str) -> None:
+def test_rows_with_any_text_get_both_files(cloudlet: RunningCloudlet, name: str) -> None:
     event = make_event(title=name, venue=name, address=name, terms=name)
     ticket = make_ticket(event=event, holder_name=name, ticket_type=make_ticket_type(event, name=name[:100]))
     EventTicket.objects.filter(pk=ticket.pk).update(order_reference=name[:40])
@@ -37,7 +37,7 @@ def test_rows_that_hold_anything_get_both_files(cloudlet: RunningCloudlet, name:
 @pytest.mark.parametrize(
     "changes", [{"language": "not a tag"}, {"time_zone": "Mars/Olympus"}, {"accent": "blue"}], ids=str
 )
-def test_rows_with_a_zone_language_or_colour_that_is_none_are_printed_with_the_usual(changes: dict[str, str]) -> None:
+def test_an_invalid_time_zone_language_or_colour_is_replaced_by_the_default(changes: dict[str, str]) -> None:
     event = make_event()
     Event.objects.update(**changes)
     ticket = make_ticket(event=Event.objects.get(pk=event.pk))
@@ -45,11 +45,11 @@ def test_rows_with_a_zone_language_or_colour_that_is_none_are_printed_with_the_u
 
 
 @pytest.mark.django_db
-def test_the_list_of_tickets_flags_names_that_are_printed_otherwise(back_office: Client, event: Event) -> None:
+def test_the_list_of_tickets_flags_names_that_are_printed_differently(back_office: Client, event: Event) -> None:
     for name in (SCRIPT, "Zoë Müller", "محمد"):
         make_ticket(event=event, holder_name=name)
     page = back_office.get(url("events_eventticket_changelist")).content.decode()
-    assert page.count("printed otherwise") == 1
+    assert page.count("printed differently") == 1
     assert f"<bdi>{SCRIPT}</bdi> <span" in page
 
 
@@ -58,16 +58,16 @@ def test_the_list_of_tickets_flags_names_that_are_printed_otherwise(back_office:
     ("name", "words"),
     [
         (SCRIPT, "Name: “𝓛𝓮𝓮 Ann” has characters that can’t be printed. The ticket shows “Lee Ann”."),
-        ("Zoë", "As written."),
+        ("Zoë", "As entered."),
     ],
 )
-def test_the_page_of_a_ticket_says_what_is_printed(back_office: Client, event: Event, name: str, words: str) -> None:
+def test_the_page_of_a_ticket_shows_what_is_printed(back_office: Client, event: Event, name: str, words: str) -> None:
     ticket = make_ticket(event=event, holder_name=name)
     assert words in back_office.get(url("events_eventticket_change", ticket.pk)).content.decode()
 
 
 @pytest.mark.django_db
-def test_a_list_of_holders_says_which_names_are_printed_otherwise_and_is_issued(
+def test_a_list_shows_which_names_are_printed_differently_and_is_issued(
     back_office: Client,
     event: Event,
 ) -> None:
@@ -80,7 +80,7 @@ def test_a_list_of_holders_says_which_names_are_printed_otherwise_and_is_issued(
     assert "WWW” is too long for its place. The ticket shows “WWW" in text
     sent = {"holders": f"{SCRIPT}\nZoë\n{LONG}", "key": page.context["key"], "issue": "1"}
     done = back_office.post(address, sent, follow=True).content.decode()
-    assert "2 of the names are printed otherwise than written." in done
+    assert "2 of the names are printed differently from how they are written." in done
     assert EventTicket.objects.count() == 3
 
 

@@ -1,4 +1,4 @@
-"""Whoever looks after accounts, groups or teams neither gives away nor takes over a right that is not theirs."""
+"""Editors of accounts, groups and teams can't grant or gain permissions that they don't have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.factories import PASSWORD, make_organiser, make_user
 from .forms import url
 
 pytestmark = pytest.mark.django_db
-OF_EDITOR = (
+EDITOR_PERMISSIONS = (
     "view_user", "change_user", "add_user", "delete_user", "view_group", "add_group", "change_group", "delete_group",
     "view_organiser", "change_organiser", "add_emailaddress", "change_emailaddress", "delete_emailaddress",
     "add_membership", "change_membership", "view_eventticket",
@@ -29,7 +29,7 @@ class Editor:
     client: Client
 
     def save(self, account: User, **changes: Any) -> User:
-        """Send the form of an account as it is shown, and whatever else somebody may add to it."""
+        """Submit the form of an account with these changes, which may include fields that the form does not show."""
         fields: dict[str, Any] = {
             "email": account.email,
             "name": account.name,
@@ -51,25 +51,25 @@ def permission(codename: str) -> Permission:
 @pytest.fixture
 def editor() -> Editor:
     user = make_user("editor@example.org", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=OF_EDITOR))
+    user.user_permissions.set(Permission.objects.filter(codename__in=EDITOR_PERMISSIONS))
     client = Client()
     client.force_login(user)
     return Editor(user, client)
 
 
-def test_nobody_makes_themselves_a_superuser(editor: Editor) -> None:
+def test_editors_cannot_make_themselves_superusers(editor: Editor) -> None:
     saved = editor.save(editor.user, name="Changed", is_superuser="on", is_demo="on")
     assert (saved.name, saved.is_superuser, saved.is_demo) == ("Changed", False, False)
 
 
-def test_permissions_are_given_by_those_who_have_them(editor: Editor) -> None:
+def test_editors_grant_only_permissions_that_they_have(editor: Editor) -> None:
     otto = make_user(is_staff=True)
     own, beyond = permission("view_eventticket"), permission("change_eventticket")
     assert not editor.save(otto, user_permissions=[own.pk, beyond.pk]).user_permissions.exists()
     assert set(editor.save(otto, user_permissions=[own.pk]).user_permissions.all()) == {own}
 
 
-def test_groups_are_given_by_those_who_have_what_they_give(editor: Editor) -> None:
+def test_editors_grant_only_groups_whose_permissions_they_have(editor: Editor) -> None:
     otto = make_user(is_staff=True)
     helpers, bosses = Group.objects.create(name="Helpers"), Group.objects.create(name="Bosses")
     helpers.permissions.add(permission("view_eventticket"))
@@ -97,12 +97,12 @@ def inactive_superuser() -> User:
 
 
 def with_more_permissions() -> User:
-    user = make_user(is_staff=True, is_active=False)  # active or not: it is activated by the same form
+    user = make_user(is_staff=True, is_active=False)  # the form could activate it
     user.user_permissions.add(permission("change_eventticket"))
     return user
 
 
-def in_a_mightier_group() -> User:
+def in_a_group_with_more_permissions() -> User:
     user = make_user(is_staff=True)
     group = Group.objects.create(name="Bosses")
     group.permissions.add(permission("change_eventticket"))
@@ -117,10 +117,11 @@ def manager_of_a_team() -> User:
 
 
 @pytest.mark.parametrize(
-    "mightier", [superuser, inactive_superuser, with_more_permissions, in_a_mightier_group, manager_of_a_team]
+    "make_account",
+    [superuser, inactive_superuser, with_more_permissions, in_a_group_with_more_permissions, manager_of_a_team],
 )
-def test_an_account_with_more_rights_is_not_taken_over(editor: Editor, mightier: Any) -> None:
-    account = mightier()
+def test_editors_cannot_edit_accounts_with_more_permissions(editor: Editor, make_account: Any) -> None:
+    account = make_account()
     before = User.objects.filter(pk=account.pk).values().get()
     editor.save(account, email="taken@example.org", name="Taken")
     password = {"usable_password": "true", "password1": "a new passphrase", "password2": "a new passphrase"}
@@ -131,7 +132,7 @@ def test_an_account_with_more_rights_is_not_taken_over(editor: Editor, mightier:
     assert User.objects.filter(pk=account.pk).values().get() == before
 
 
-def test_an_account_with_no_more_rights_is_looked_after(editor: Editor) -> None:
+def test_editors_can_edit_accounts_without_more_permissions(editor: Editor) -> None:
     otto = make_user(name="Otto")
     assert editor.save(otto, name="Otto Maier").name == "Otto Maier"
     password = {"usable_password": "true", "password1": "a new passphrase", "password2": "a new passphrase"}
@@ -141,7 +142,7 @@ def test_an_account_with_no_more_rights_is_looked_after(editor: Editor) -> None:
     assert not User.objects.filter(pk=otto.pk).exists()
 
 
-def test_nobody_confirms_an_address_and_with_it_gets_its_tickets(editor: Editor) -> None:
+def test_editors_cannot_confirm_addresses(editor: Editor) -> None:
     address = EmailAddress.objects.get(user=editor.user)
     rows = {
         "emailaddress_set-TOTAL_FORMS": 2,
@@ -170,7 +171,7 @@ def team_form(team: Organiser, email: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("permissions", "expected"), [((), 0), (("change_event", "change_eventticket"), 1)])
-def test_managers_are_named_by_those_who_may_do_as_much(
+def test_editors_appoint_managers_only_with_a_managers_permissions(
     editor: Editor, permissions: tuple[str, ...], expected: int
 ) -> None:
     editor.user.user_permissions.add(*Permission.objects.filter(codename__in=permissions))
@@ -181,11 +182,10 @@ def test_managers_are_named_by_those_who_may_do_as_much(
     assert Membership.objects.filter(organiser=team).count() == expected
 
 
-def test_superusers_give_every_right() -> None:
+def test_superusers_grant_every_permission() -> None:
     root, otto = superuser(), make_user(is_staff=True)
     client = Client()
     client.force_login(root)
-    boss = Editor(root, client)
-    saved = boss.save(otto, is_superuser="on", user_permissions=[permission("change_eventticket").pk])
+    saved = Editor(root, client).save(otto, is_superuser="on", user_permissions=[permission("change_eventticket").pk])
     assert saved.is_superuser
     assert saved.user_permissions.count() == 1

@@ -1,4 +1,4 @@
-"""A manager sees and touches what is of the own teams at the back_office, and nothing else, also when ids are guessed."""
+"""Managers see and change only rows of their own teams in the back office, even if they guess ids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @dataclass
 class Two:
-    """Mona manages `own`; `foreign` is another team's."""
+    """Two tickets: Mona manages the event of `own`, and another team that of `foreign`."""
 
     mona: User
     back_office: Client
@@ -55,24 +55,24 @@ def pages_of(ticket: EventTicket) -> list[str]:
     ]
 
 
-def test_the_pages_of_the_own_team_open(two: Two) -> None:
+def test_managers_can_open_the_pages_of_their_own_team(two: Two) -> None:
     assert {page: two.back_office.get(page).status_code for page in pages_of(two.own)} == dict.fromkeys(
         pages_of(two.own), 200
     )
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_the_pages_of_another_team_do_not(two: Two, method: str) -> None:
+def test_managers_cannot_open_the_pages_of_another_team(two: Two, method: str) -> None:
     for page in pages_of(two.foreign):
         answer = getattr(two.back_office, method)(page, {"post": "yes"} if method == "post" else None)
-        assert answer.status_code in (302, 404), page  # Django leads from a row that is not there to the start page
+        assert answer.status_code in (302, 404), page  # for a missing row, Django redirects to the index
         if answer.status_code == 302:
             assert answer["Location"] == reverse("admin:index"), page
     two.foreign.refresh_from_db()
     assert (two.foreign.revision, two.foreign.code_generation) == (0, 0)
 
 
-def test_lists_filters_and_choices_do_not_name_another_teams_things(two: Two) -> None:
+def test_lists_filters_and_choices_do_not_show_rows_of_another_team(two: Two) -> None:
     pages = [
         reverse(f"admin:{name}")
         for name in (
@@ -89,7 +89,7 @@ def test_lists_filters_and_choices_do_not_name_another_teams_things(two: Two) ->
 
 
 def test_a_guessed_filter_shows_nothing(two: Two) -> None:
-    make_event(organiser=two.own.event.organiser)  # with a single event there is nothing to choose, and no filter
+    make_event(organiser=two.own.event.organiser)  # Django hides a filter with a single choice
     listing = reverse("admin:events_eventticket_changelist")
     answer = two.back_office.get(listing, {"event__id__exact": two.foreign.event_id})
 
@@ -113,7 +113,7 @@ def test_an_event_cannot_be_given_to_another_team(two: Two) -> None:
     assert "organiser" in answer.context["adminform"].form.errors
 
 
-def test_actions_on_guessed_rows_change_nothing(two: Two) -> None:
+def test_actions_on_guessed_ids_change_nothing(two: Two) -> None:
     for action in ("rerender_selected", "reissue_selected", "delete_selected"):
         sent = {"action": action, "_selected_action": [two.foreign.pk], "confirmed": "1", "post": "yes"}
         two.back_office.post(reverse("admin:events_eventticket_changelist"), sent)
@@ -128,13 +128,13 @@ def test_managers_do_not_see_people_groups_and_the_outbox(two: Two, name: str) -
     assert two.back_office.get(reverse(f"admin:{name}")).status_code == 403
 
 
-def test_a_manager_who_is_not_staff_is_kept_out(two: Two) -> None:
+def test_a_manager_without_staff_status_has_no_access(two: Two) -> None:
     User.objects.update(is_staff=False)
     answer = two.back_office.get(reverse("admin:index"))
     assert answer.status_code in (302, 403)
 
 
-def test_door_staff_see_nothing_even_when_staff() -> None:
+def test_door_staff_see_nothing_even_with_staff_status() -> None:
     door = make_user(is_staff=True)
     event = make_event(organiser=make_organiser(door=door))
     client = Client()
@@ -145,7 +145,7 @@ def test_door_staff_see_nothing_even_when_staff() -> None:
     assert client.get(reverse("admin:events_event_change", args=[event.pk])).status_code in (302, 403)
 
 
-def test_djangos_permission_opens_every_teams_tickets(two: Two) -> None:
+def test_the_view_permission_shows_the_tickets_of_all_teams(two: Two) -> None:
     support = make_user(is_staff=True)
     support.user_permissions.add(Permission.objects.get(codename="view_eventticket"))
     client = Client()
@@ -154,31 +154,32 @@ def test_djangos_permission_opens_every_teams_tickets(two: Two) -> None:
     page = client.get(reverse("admin:events_eventticket_changelist"))
     assert page.context["cl"].result_count == 2
     reissue = reverse("admin:events_eventticket_reissue_one", args=[two.foreign.pk])
-    assert client.post(reissue).status_code == 404  # it says view, not change
+    assert client.post(reissue).status_code == 404  # needs the permission to change
 
 
 @pytest.fixture
-def looks_at_all(two: Two) -> Two:
-    """Mona still manages one team, and may look at what every team has."""
+def views_all(two: Two) -> Two:
+    """Give Mona, who manages one team, the permissions to view the rows of all teams."""
     names = ("view_event", "view_eventticket", "view_organiser")
     two.mona.user_permissions.set(Permission.objects.filter(codename__in=names))
     return two
 
 
-def test_whoever_may_look_at_every_team_changes_nothing_of_another(looks_at_all: Two) -> None:
-    two, listing = looks_at_all, reverse("admin:events_eventticket_changelist")
+def test_the_view_permission_does_not_allow_changing_rows_of_another_team(views_all: Two) -> None:
+    two, listing = views_all, reverse("admin:events_eventticket_changelist")
     assert two.back_office.get(listing).context["cl"].result_count == 2
     for action in ("rerender_selected", "reissue_selected", "delete_selected"):
         sent = {"action": action, "_selected_action": [two.foreign.pk], "confirmed": "1", "post": "yes"}
         assert (
-            "1 of the chosen rows stay as they are" in two.back_office.post(listing, sent, follow=True).content.decode()
+            "1 of the selected rows were not changed"
+            in two.back_office.post(listing, sent, follow=True).content.decode()
         )
     two.foreign.refresh_from_db()
     assert (two.foreign.revision, two.foreign.code_generation) == (0, 0)
 
 
-def test_of_a_mixed_choice_the_own_rows_are_changed(looks_at_all: Two) -> None:
-    two, listing = looks_at_all, reverse("admin:events_eventticket_changelist")
+def test_of_a_mixed_selection_only_own_rows_are_changed(views_all: Two) -> None:
+    two, listing = views_all, reverse("admin:events_eventticket_changelist")
     for across in ({}, {"select_across": "1"}):
         chosen = {"action": "reissue_selected", "_selected_action": [two.own.pk, two.foreign.pk], **across}
         assert "Foreign" not in two.back_office.post(listing, chosen).content.decode()
@@ -189,8 +190,8 @@ def test_of_a_mixed_choice_the_own_rows_are_changed(looks_at_all: Two) -> None:
     assert list(EventTicket.objects.values_list("pk", flat=True)) == [two.foreign.pk]
 
 
-def test_whoever_may_look_at_every_team_adds_nothing_to_another(looks_at_all: Two) -> None:
-    two = looks_at_all
+def test_the_view_permission_does_not_allow_adding_rows_to_another_team(views_all: Two) -> None:
+    two = views_all
     foreign_type = two.foreign.event.ticket_types.get()
     page = reverse("admin:events_eventticket_add")
     assert "Foreign" not in two.back_office.get(page).content.decode()
@@ -204,10 +205,10 @@ def test_whoever_may_look_at_every_team_adds_nothing_to_another(looks_at_all: Tw
 
 
 @pytest.mark.parametrize(("permission", "refused"), [("add_eventticket", False), ("change_eventticket", True)])
-def test_djangos_permission_to_add_tickets_and_no_other_opens_every_event(
-    looks_at_all: Two, permission: str, refused: bool
+def test_only_the_add_permission_allows_adding_tickets_to_all_events(
+    views_all: Two, permission: str, refused: bool
 ) -> None:
-    two = looks_at_all
+    two = views_all
     two.mona.user_permissions.add(Permission.objects.get(codename=permission))
     sent = {"event": two.foreign.event_id, "holder_name": "Ana", "quantity": 1}
     answer = two.back_office.post(reverse("admin:events_eventticket_add"), sent)
@@ -216,7 +217,7 @@ def test_djangos_permission_to_add_tickets_and_no_other_opens_every_event(
     assert EventTicket.objects.filter(event=two.foreign.event_id).count() == (1 if refused else 2)
 
 
-def test_djangos_permission_to_change_tickets_reaches_every_teams(two: Two) -> None:
+def test_the_change_permission_applies_to_the_tickets_of_all_teams(two: Two) -> None:
     two.mona.user_permissions.add(Permission.objects.get(codename="change_eventticket"))
     sent = {"action": "rerender_selected", "_selected_action": [two.own.pk, two.foreign.pk]}
     two.back_office.post(reverse("admin:events_eventticket_changelist"), sent)
@@ -224,7 +225,7 @@ def test_djangos_permission_to_change_tickets_reaches_every_teams(two: Two) -> N
     assert set(EventTicket.objects.values_list("revision", flat=True)) == {1}
 
 
-def test_an_event_is_deleted_only_by_who_may_delete_its_tickets_too(two: Two) -> None:
+def test_deleting_an_event_needs_the_permission_to_delete_its_tickets(two: Two) -> None:
     event = two.foreign.event
     two.mona.user_permissions.set(Permission.objects.filter(codename__in=["view_event", "delete_event"]))
     page = reverse("admin:events_event_delete", args=[event.pk])
@@ -251,7 +252,7 @@ def test_superusers_see_every_page() -> None:
     assert {page: client.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
 
 
-def test_files_of_tickets_are_listed_with_events_and_tickets() -> None:
+def test_pages_about_files_are_in_the_section_of_events() -> None:
     client = Client()
     client.force_login(User.objects.create_superuser("root@example.org", "correct horse battery staple"))
 

@@ -1,4 +1,4 @@
-"""Who belongs to a team, and the look of the back_office."""
+"""Members of a team in the back office."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_member_is_added_by_address(back_office: Client, team: Organiser) -> N
 
 
 @pytest.mark.parametrize(
-    ("email", "words"), [("nobody@example.org", "Nobody has signed up"), ("jonas@example.org", "in the team already")]
+    ("email", "words"), [("nobody@example.org", "There is no account"), ("jonas@example.org", "already in the team")]
 )
 def test_an_address_that_cannot_be_a_new_member_is_refused(
     back_office: Client, team: Organiser, email: str, words: str
@@ -50,5 +50,5 @@ def test_an_address_that_cannot_be_a_new_member_is_refused(
     assert team.memberships.count() == 1
 
 
-def test_the_desk_has_the_icon_of_the_pages(back_office: Client) -> None:
+def test_the_back_office_has_the_icon_of_the_site(back_office: Client) -> None:
     assert 'href="/static/site/icon.svg"' in back_office.get("/admin/").content.decode()

@@ -1,4 +1,4 @@
-"""Tickets at the back_office: found, looked at, edited, made anew, re-issued."""
+"""Tickets in the back office: search, view, edit, re-render, re-issue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("written", ["{0}", "{0.hex}", " {0} "])
-def test_a_ticket_is_found_by_its_id_however_it_is_written(back_office: Client, event: Event, written: str) -> None:
+def test_a_ticket_is_found_by_its_id_in_any_notation(back_office: Client, event: Event, written: str) -> None:
     ana, _ = make_ticket(event=event, holder_name="Ana"), make_ticket(event=event, holder_name="Ben")
     page = back_office.get(url("events_eventticket_changelist"), {"q": written.format(ana.ticket_id)}).content.decode()
 
@@ -32,7 +32,7 @@ def test_a_ticket_is_found_by_its_id_however_it_is_written(back_office: Client, 
     assert "Ben" not in page
 
 
-def test_moments_are_shown_on_the_clocks_of_the_event(back_office: Client, team: Organiser) -> None:
+def test_times_are_shown_in_the_time_zone_of_the_event(back_office: Client, team: Organiser) -> None:
     used_at = datetime(2026, 7, 1, 20, 15, tzinfo=UTC)
     issued_at = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
     event = make_event(organiser=team, time_zone="Asia/Kolkata")
@@ -63,7 +63,7 @@ def test_tickets_are_filtered_by_the_state_of_their_files(back_office: Client, e
     assert "Storage was away." in back_office.get(url("events_eventticket_change", failed.pk)).content.decode()
 
 
-def test_both_files_are_previewed_by_signed_addresses(back_office: Client, event: Event, cloudlet: object) -> None:
+def test_both_files_are_shown_by_signed_urls(back_office: Client, event: Event, cloudlet: object) -> None:
     ticket = make_ticket(event=event)
     publish(ticket.pk)
     page = back_office.get(url("events_eventticket_change", ticket.pk)).content.decode()
@@ -73,27 +73,27 @@ def test_both_files_are_previewed_by_signed_addresses(back_office: Client, event
     assert re.search(rf"pg_1[^\"]*/tickets/pdf/{event.pk}/ticket_{ticket.ticket_id}\.jpg", page)
 
 
-def test_editing_a_holder_does_not_undo_what_a_worker_wrote_meanwhile(
+def test_editing_a_holder_keeps_a_concurrent_write_of_a_worker(
     back_office: Client, event: Event, cloudlet: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticket = make_ticket(event=event)
     save = EventTicket.save
 
-    def published_in_between(row: EventTicket, *args: Any, **kwargs: Any) -> None:
+    def publish_then_save(row: EventTicket, *args: Any, **kwargs: Any) -> None:
         with another_worker():
             publish(ticket.pk)
         save(row, *args, **kwargs)
 
-    monkeypatch.setattr(EventTicket, "save", published_in_between)
+    monkeypatch.setattr(EventTicket, "save", publish_then_save)
     back_office.post(url("events_eventticket_change", ticket.pk), {"holder_name": "Ana", "quantity": 3})
 
     ticket.refresh_from_db()
     assert (ticket.holder_name, ticket.quantity) == ("Ana", 3)
     assert ticket.has_files
-    assert ticket.revision == 1  # and the files are made anew, with the new name
+    assert ticket.revision == 1  # files with the new name are requested
 
 
-def test_rerendering_asks_first_and_keeps_the_code(back_office: Client, event: Event) -> None:
+def test_rerender_needs_confirmation_and_keeps_the_code(back_office: Client, event: Event) -> None:
     ticket = make_ticket(event=event)
     before = code_of(ticket)
     assert "code stays the same" in back_office.get(url("events_eventticket_rerender_one", ticket.pk)).content.decode()
@@ -106,7 +106,7 @@ def test_rerendering_asks_first_and_keeps_the_code(back_office: Client, event: E
     assert code_of(ticket) == before
 
 
-def test_reissuing_asks_first_and_changes_the_code(back_office: Client, event: Event) -> None:
+def test_reissue_needs_confirmation_and_changes_the_code(back_office: Client, event: Event) -> None:
     ticket = make_ticket(event=event)
     before = code_of(ticket)
     assert (
@@ -121,7 +121,7 @@ def test_reissuing_asks_first_and_changes_the_code(back_office: Client, event: E
     assert code_of(ticket) != before
 
 
-def test_several_tickets_are_reissued_except_those_that_were_used(back_office: Client, event: Event) -> None:
+def test_several_tickets_are_reissued_except_used_ones(back_office: Client, event: Event) -> None:
     fresh, used = make_ticket(event=event), make_ticket(event=event, used_at=datetime(2026, 1, 1, tzinfo=UTC))
     chosen = {"action": "reissue_selected", "_selected_action": [fresh.pk, used.pk]}
     listing = url("events_eventticket_changelist")
@@ -133,7 +133,7 @@ def test_several_tickets_are_reissued_except_those_that_were_used(back_office: C
     assert list(EventTicket.objects.order_by("pk").values_list("code_generation", flat=True)) == [1, 0]
 
 
-def test_several_tickets_are_made_anew(back_office: Client, event: Event) -> None:
+def test_several_tickets_are_re_rendered(back_office: Client, event: Event) -> None:
     chosen = [make_ticket(event=event).pk, make_ticket(event=event).pk]
     back_office.post(
         url("events_eventticket_changelist"), {"action": "rerender_selected", "_selected_action": chosen}, follow=True
@@ -143,9 +143,7 @@ def test_several_tickets_are_made_anew(back_office: Client, event: Event) -> Non
 
 
 @pytest.mark.parametrize("name", ["events_event_changelist", "events_eventticket_changelist"])
-def test_lists_cost_the_same_number_of_queries_however_long_they_are(
-    back_office: Client, team: Organiser, name: str
-) -> None:
+def test_the_number_of_queries_for_a_list_does_not_grow(back_office: Client, team: Organiser, name: str) -> None:
     def queries() -> int:
         for _ in range(3):
             make_ticket(event=(event := make_event(organiser=team)), ticket_type=make_ticket_type(event))
@@ -153,5 +151,5 @@ def test_lists_cost_the_same_number_of_queries_however_long_they_are(
             assert back_office.get(url(name)).status_code == 200
         return len(captured)
 
-    queries()  # fills what Django keeps, such as content types
+    queries()  # fills Django's caches, such as content types
     assert queries() == queries()

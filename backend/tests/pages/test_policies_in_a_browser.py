@@ -102,7 +102,7 @@ def test_interactive_parts_work(window: Window, world: World) -> None:
     expect(number).to_have_value("2")
     expect(page.locator(".select2-container").first).to_be_visible()  # the searchable list of time zones
     with page.expect_popup() as preview:
-        page.get_by_role("button", name="Look at it without saving").click()
+        page.get_by_role("button", name="Preview without saving").click()
     preview.value.wait_for_load_state()
     assert "preview" in preview.value.url
 

@@ -144,7 +144,7 @@ def test_a_check_runs_in_the_background_and_its_findings_are_shown(
     check.refresh_from_db()
     assert (check.state, check.is_open, check.listed, check.compared, check.ready) == ("done", None, 4, 2, 2)
     page = body(doctor)
-    assert "1 thing is not as it should be" in page
+    assert "1 problem found" in page
     assert MEANING[Problem.MISSING].capitalize()[1:] in page
     assert "<code>manage.py ticket_doctor --fix</code>" in page
     assert f"ticket_{broken.ticket_id}" in page
@@ -167,13 +167,13 @@ def test_the_command_keeps_what_it_saw_for_the_page(empty: RunningCloudlet, doct
     gateway.destroy(gateway.QR_CODE, gateway.QR_CODE.public_id(ticket.event_id, ticket.ticket_id))
     with pytest.raises(CommandError):
         call_command("ticket_doctor", stdout=io.StringIO(), workers=1)
-    assert "1 thing is not as it should be" in body(doctor)
+    assert "1 problem found" in body(doctor)
     call_command("ticket_doctor", "--fix", stdout=io.StringIO(), workers=1)
     page = body(doctor)
     assert "Database and storage agree" in page
     assert "1 repaired" in page
     first, second = Examination.objects.order_by("pk")
-    assert "1 thing is not as it should be" in body(doctor, f"?check={first.pk}")
+    assert "1 problem found" in body(doctor, f"?check={first.pk}")
     assert second.repaired == 1
 
 
@@ -196,7 +196,7 @@ def test_a_quota_that_runs_out_stops_the_check_and_the_next_goes_on(empty: Runni
         tasks.examine(examinations.begin(make_user()).pk)
     assert Examination.objects.get().state == "stopped"
     page = body(doctor)
-    assert "The check stopped on the way" in page
+    assert "The check stopped early" in page
     assert "Admin API calls are used up" in page
     tasks.examine(examinations.begin(make_user()).pk)
     assert "Database and storage agree" in body(doctor)
@@ -231,7 +231,7 @@ def test_one_that_fell_silent_makes_way_and_cannot_write_any_more(empty: Running
     silent = examinations.begin()
     Examination.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     page = body(doctor)
-    assert "No sign of life" in page
+    assert "No progress for a while" in page
     assert "Check now" in page
     following = examinations.begin(make_user())
     with pytest.raises(examinations.SupersededError), examinations.recording(silent) as record:
@@ -347,7 +347,7 @@ def test_the_plots_are_told_in_words_and_numbers_too(doctor: Client) -> None:
         assert set((picture.get("aria-labelledby") or "").split()) <= ids
     assert "1 GB at first, 2 GB at last, 2 GB at most." in (pictures[0].findtext("desc") or "")
     assert "plan: 25" in page
-    assert "does not tell: Transformations" in page
+    assert "Not reported for the account's plan: Transformations" in page
     assert page.count('<th scope="row">') == 11
     assert "<td>1.9 GB</td>" in page
 

@@ -1,4 +1,4 @@
-"""Webhooks in the back office: a team's managers look after its endpoints. Imported by Django, which finds the classes."""
+"""Admin classes for webhooks, where managers maintain the endpoints of their teams."""
 
 from . import endpoints, messages
 

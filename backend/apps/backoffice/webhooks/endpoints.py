@@ -1,4 +1,4 @@
-"""Endpoints in the back office: where to, what of, how it goes; a secret that is shown once, and a message for trying."""
+"""The admin class for webhook endpoints: URL, event types, health, secret rotation and test messages."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from apps.webhooks.models import EventType, WebhookEndpoint
 
 HEALTH = {"Works": "success", "New": "info", "Fails": "warning", "Does not answer": "danger", "Off": "default"}
 ROTATION = (
-    "The endpoint gets a new secret, which is shown once. For 24 hours every message carries the signatures of both, "
-    "so that the receiver can be changed without losing one. After a leak, change the receiver at once."
+    "The endpoint gets a new secret, which is shown once. For 24 hours every message is signed with both secrets, so "
+    "that you can change the receiver without losing messages. After a leak, change the receiver at once."
 )
-TRIAL = "A message of the type “webhook.test” is sent to the endpoint, signed like all others."
+TEST_MESSAGE = "A message of the type “webhook.test” is sent to the endpoint, signed like all others."
 
 
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -52,7 +52,7 @@ class WebhookEndpointAdmin(TeamScopedAdmin):
         "messages_link",
     )  # fmt: skip
     add_fieldsets = ((None, {"fields": ("organiser", "url", "description", "event_types", "enabled")}),)
-    fieldsets = (*add_fieldsets, ("How it goes", {"fields": readonly_fields}))
+    fieldsets = (*add_fieldsets, ("Health", {"fields": readonly_fields}))
 
     def get_fieldsets(self, request: HttpRequest, obj: WebhookEndpoint | None = None) -> Any:
         return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
@@ -73,12 +73,12 @@ class WebhookEndpointAdmin(TeamScopedAdmin):
             upkeep.forgive(obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[Any], list[Any]]:
-        """The endpoints with their number of messages, which may be very many and which go with them."""
+        """Return the endpoints with their number of messages. Django's version would list every message."""
         counts = [(endpoint, endpoint.messages.count()) for endpoint in objs]
-        told = [f"{endpoint} with {count} message{'s' if count != 1 else ''}" for endpoint, count in counts]
+        shown = [f"{endpoint} with {count} message{'s' if count != 1 else ''}" for endpoint, count in counts]
         model_count = {self.model._meta.verbose_name_plural: len(counts), "messages": sum(n for _, n in counts)}
-        kept = any(not self.has_delete_permission(request, endpoint) for endpoint, _ in counts)
-        return told, model_count, {self.model._meta.verbose_name} if kept else set(), []
+        is_lacking = any(not self.has_delete_permission(request, endpoint) for endpoint, _ in counts)
+        return shown, model_count, {self.model._meta.verbose_name} if is_lacking else set(), []
 
     # -- Actions -------------------------------------------------------------------------------------------------
 
@@ -86,19 +86,19 @@ class WebhookEndpointAdmin(TeamScopedAdmin):
     def test(self, request: HttpRequest, object_id: str) -> HttpResponse:
         endpoint = self._changeable(request, object_id)
         if request.method != "POST":
-            return self._ask(request, endpoint, "Send a test message", TRIAL)
+            return self._confirm(request, endpoint, "Send a test message", TEST_MESSAGE)
         if not endpoint.enabled:
-            messages.error(request, "The endpoint is off. Switch it on first.")
+            messages.error(request, "The endpoint is off. Turn it on first.")
             return HttpResponseRedirect(_change_url(endpoint))
         recording.record_test(endpoint)
-        messages.success(request, "The message is on its way. Reload this list to see how it ends.")
+        messages.success(request, "The message will be sent in a moment. Reload this list to see the result.")
         return HttpResponseRedirect(_messages_url(endpoint))
 
     @action(description="New secret", icon="key", url_path="secret")  # type: ignore[untyped-decorator]
     def new_secret(self, request: HttpRequest, object_id: str) -> HttpResponse:
         endpoint = self._changeable(request, object_id)
         if request.method != "POST":
-            return self._ask(request, endpoint, "New secret", ROTATION)
+            return self._confirm(request, endpoint, "New secret", ROTATION)
         endpoint.change_secret(timezone.now())
         self._show_secret(request, endpoint)
         return HttpResponseRedirect(_change_url(endpoint))
@@ -109,8 +109,8 @@ class WebhookEndpointAdmin(TeamScopedAdmin):
             raise Http404
         return endpoint
 
-    def _ask(self, request: HttpRequest, endpoint: WebhookEndpoint, title: str, explanation: str) -> HttpResponse:
-        """The page that says what is about to happen. Nothing happens on a GET."""
+    def _confirm(self, request: HttpRequest, endpoint: WebhookEndpoint, title: str, explanation: str) -> HttpResponse:
+        """Show a page that explains the action and asks for confirmation."""
         context = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -122,11 +122,11 @@ class WebhookEndpointAdmin(TeamScopedAdmin):
         return TemplateResponse(request, "backoffice/webhook_confirm.html", context)
 
     def _show_secret(self, request: HttpRequest, endpoint: WebhookEndpoint) -> None:
-        """On the next page and never again: the message is gone from the browser once it is shown."""
-        text = "The endpoint’s secret, which is shown this once; keep it where the receiver finds it: <code>{}</code>"
+        """Show the secret on the next page only. Django deletes a message once it has been shown."""
+        text = "The endpoint’s secret. It is shown only once, so store it for the receiver now: <code>{}</code>"
         messages.warning(request, format_html(text, endpoint.secret))
 
-    # -- What is shown -------------------------------------------------------------------------------------------
+    # -- Columns and fields --------------------------------------------------------------------------------------
 
     @display(description="Endpoint", ordering="description")  # type: ignore[untyped-decorator]
     def name(self, endpoint: WebhookEndpoint) -> str:
@@ -144,7 +144,7 @@ class WebhookEndpointAdmin(TeamScopedAdmin):
 
     @display(description="Messages")  # type: ignore[untyped-decorator]
     def messages_link(self, endpoint: WebhookEndpoint) -> str:
-        return format_html('<a class="underline" href="{}">What was sent to it</a>', _messages_url(endpoint))
+        return format_html('<a class="underline" href="{}">Messages to this endpoint</a>', _messages_url(endpoint))
 
 
 def _change_url(endpoint: Model) -> str:

@@ -1,4 +1,4 @@
-"""The outbox of webhooks in the back office: to look at, and to send again."""
+"""The admin class for the outbox of webhooks: view messages, and send them again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLOURS = {"Delivered": "success", "On its way": "info", "Given up": "danger"}
 
 
 class OwnEndpointsFilter(admin.RelatedFieldListFilter):
-    """Offers only endpoints that the user may see."""
+    """A filter that offers only endpoints that the user may see."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         endpoints = model_admin.admin_site.get_model_admin(field.related_model).get_queryset(request)
@@ -58,13 +58,13 @@ class WebhookMessageAdmin(TeamScopedAdmin):
         return super().has_change_permission(request)
 
     def within_reach(self, request: HttpRequest, rows: Any, *permissions: str) -> Any:
-        """To send again is to change, as far as Django's permissions know."""
+        """Treat "send_again" as the Django permission to change messages."""
         return super().within_reach(
             request, rows, *("change" if name == "send_again" else name for name in permissions)
         )
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """A whole id, found by an index: there may be millions of messages."""
+        """Find a message by its whole id or its ticket's, by index. A text search would scan millions of messages."""
         if not search_term:
             return queryset, False
         try:
@@ -79,7 +79,9 @@ class WebhookMessageAdmin(TeamScopedAdmin):
             messages_are = "message is" if again == 1 else "messages are"
             messages.success(request, f"{again} {messages_are} sent again, under the same id.")
         if chosen > again:
-            messages.warning(request, f"{chosen - again} not sent: the endpoint is off, or is being sent to just now.")
+            messages.warning(
+                request, f"{chosen - again} not sent: the endpoint is off, or the message is being sent now."
+            )
 
     @display(description="State", ordering="state", label=COLOURS)  # type: ignore[untyped-decorator]
     def outcome(self, message: WebhookMessage) -> str:

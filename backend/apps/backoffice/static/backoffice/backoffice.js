@@ -1,5 +1,5 @@
-// Sends the form as it stands to its preview, in a tab of its own. A button of the type "submit" would do without a
-// script, but as the first of the form it would also be what the Enter key presses.
+// Submits the form to its preview, in a new tab. A submit button would need no script, but as the first one of the
+// form it would also be what the Enter key activates.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-preview]");
   if (!button) return;

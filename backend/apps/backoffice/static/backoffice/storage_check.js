@@ -1,15 +1,15 @@
-// While a storage check is under way, asks how far it is every two seconds, and shows all of the page when it is done.
+// Polls the progress of a running storage check every two seconds, and replaces the whole page when it is done.
 (() => {
-  const page = () => document.getElementById("doctor");
+  const page = () => document.getElementById("storage-check");
   if (!page() || !("underWay" in page().dataset)) return;
-  const look = async () => {
+  const poll = async () => {
     try {
-      const answer = await fetch(location.href, { credentials: "same-origin", headers: { Accept: "text/html" } });
-      const fresh = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("doctor");
+      const response = await fetch(location.href, { credentials: "same-origin", headers: { Accept: "text/html" } });
+      const fresh = response.ok && new DOMParser().parseFromString(await response.text(), "text/html").getElementById("storage-check");
       if (fresh && !("underWay" in fresh.dataset)) return page().replaceWith(fresh);
-      if (fresh) document.getElementById("doctor-progress").replaceChildren(...fresh.querySelector("#doctor-progress").childNodes);
-    } catch { /* the network is away for a moment: the next look may succeed */ }
-    setTimeout(look, 2000);
+      if (fresh) document.getElementById("status-progress").replaceChildren(...fresh.querySelector("#status-progress").childNodes);
+    } catch { /* the network may be down for a moment: poll again */ }
+    setTimeout(poll, 2000);
   };
-  setTimeout(look, 1000);
+  setTimeout(poll, 1000);
 })();
