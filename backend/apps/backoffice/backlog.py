@@ -61,8 +61,8 @@ DESCRIPTIONS: Final = {
         what="QR codes and PDFs to create and store on Cloudinary.",
         when_failing="Tickets are retried automatically. `manage.py ticket_doctor` checks whether Cloudinary accepts "
         "the credentials.",
-        when_given_up="Fix the cause that the reason names. Then select the tickets in the list and “Recreate the "
-        "files”, or run `manage.py publish_tickets --given-up` for all.",
+        when_given_up="Fix the cause that the reason names. Then select the tickets in the list and choose “Recreate "
+        "the files”, or run `manage.py publish_tickets --given-up` for all.",
         when_overdue="No worker takes this work. Check that beat runs, and that workers for the queues `interactive` "
         "and `bulk` run. `manage.py publish_tickets` does the work without beat and workers.",
         model=EventTicket,
@@ -78,7 +78,7 @@ DESCRIPTIONS: Final = {
         title="Webhooks",
         what="Messages to the endpoints of organisers.",
         when_failing="Failing endpoints are retried automatically. “Webhook endpoints” shows the health of each.",
-        when_given_up="When the endpoint works, select the messages in the list and “Send again”, or run "
+        when_given_up="When the endpoint works, select the messages in the list and choose “Send again”, or run "
         "`manage.py replay_webhooks`.",
         overdue_seconds=600,
         model=WebhookMessage,

@@ -249,10 +249,10 @@ def test_the_preview_of_another_team_gets_404(back_office: Client) -> None:
     assert back_office.post(url("events_event_preview", foreign.pk)).status_code == 404
 
 
-@pytest.mark.parametrize("role", ["nobody", "door", "visitor"])
+@pytest.mark.parametrize("role", ["signed out", "door", "visitor"])
 def test_only_managers_see_previews(event: Event, role: str) -> None:
     client = Client()
-    if role != "nobody":
+    if role != "signed out":
         user = make_user(is_staff=True)
         client.force_login(user)
         if role == "door":
@@ -261,5 +261,5 @@ def test_only_managers_see_previews(event: Event, role: str) -> None:
     outcomes = {client.get(page).status_code for page in pages}
     outcomes.add(client.post(url("events_event_preview", event.pk)).status_code)
     assert outcomes <= {302, 403, 404}, outcomes
-    if role == "nobody":
+    if role == "signed out":
         assert client.get(pages[0])["Location"].startswith(reverse("admin:login"))
