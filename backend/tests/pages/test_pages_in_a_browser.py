@@ -21,7 +21,11 @@ from apps.events.models import EventImage, EventTicket
 from tests.factories import make_event, make_picture, make_ticket, make_user
 from tests.pictures import codes_in_png
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser"), pytest.mark.system]  # share one browser
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.system,
+]  # share one browser
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
 NAMES = ["Amélie Laurent", "ليلى حدّاد", "王小明", "प्रिया शर्मा"]
