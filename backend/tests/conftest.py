@@ -39,10 +39,14 @@ settings_of_hypothesis.register_profile("soak", max_examples=2000)
 settings_of_hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the test with its kind, before `-m` chooses."""
+    kinds.mark(item)
+
+
 @pytest.hookimpl(trylast=True)  # after the order was shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests, and run those that start whole systems first: then no process waits for one of them at the end."""
-    kinds.mark(items)
+    """Run tests that start whole systems first: then no process waits for one of them at the end."""
     last = len(LONGEST_FIRST)
     items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else last)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,17 +24,16 @@ class NoUnitTest(AssertionError):
     """A test without a marker started a process or used the network."""
 
 
-def mark(items: Iterable[pytest.Item]) -> None:
-    """Give every test the marker of its kind, unless its module or the test itself has one."""
-    for item in items:
-        if any(item.get_closest_marker(kind) for kind in KINDS):
-            continue
-        if SYSTEM_FOLDER in item.path.parents:
-            item.add_marker("system")
-        elif SERVERS & set(getattr(item, "fixturenames", ())):
-            item.add_marker("integration")
-        else:
-            item.add_marker("unit")
+def mark(item: pytest.Item) -> None:
+    """Give a test the marker of its kind, unless its module or the test itself has one."""
+    if any(item.get_closest_marker(kind) for kind in KINDS):
+        return
+    if SYSTEM_FOLDER in item.path.parents:
+        item.add_marker("system")
+    elif SERVERS & set(getattr(item, "fixturenames", ())):
+        item.add_marker("integration")
+    else:
+        item.add_marker("unit")
 
 
 @contextmanager
