@@ -3,12 +3,11 @@
 FROM python:3.11-slim AS build
 
 WORKDIR /build
-RUN python -m venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH
-COPY requirements-uv.lock requirements-image.lock ./
-RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-uv.lock
-RUN uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python --require-hashes -r requirements-image.lock
-RUN uv pip uninstall --python /opt/venv/bin/python uv pip setuptools
+COPY requirements-image.lock ./
+# The image's pip fills an environment that has none of its own.
+RUN python -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
+        --only-binary :all: --require-hashes -r requirements-image.lock
 
 
 FROM python:3.11-slim

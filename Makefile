@@ -12,6 +12,9 @@ export NODE_USE_SYSTEM_CA ?= 1
 # Some machines forbid it; every program that is started here would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 FUZZ_SECONDS ?= 5
+# One version of each package for all Pythons and systems, so that all of them test the same.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header
+PROJECTS := backend/pyproject.toml cloudlet/pyproject.toml ticketkit/pyproject.toml
 BENCH ?=
 
 .PHONY: help setup demo test bench lint lock clean
@@ -21,10 +24,11 @@ help: ## This list
 
 setup: $(VENV)/installed backend/.env $(NODE_SDK) ## Everything that demo and test need; safe to repeat
 
-$(VENV)/installed: requirements.lock requirements-uv.lock cloudlet/pyproject.toml ticketkit/pyproject.toml
+$(VENV)/installed: requirements.lock cloudlet/pyproject.toml ticketkit/pyproject.toml
 	@scripts/need-python "$(PYTHON)" "$(VENV)"
 	@echo "Installing the locked dependencies ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@sed -n '/^uv==/,/[^\]$$/p' $< \
+		| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r /dev/stdin
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable ./cloudlet --editable ./ticketkit
 	@touch $@
@@ -61,13 +65,12 @@ lint: setup ## Spelling, style, types, import contracts, migrations, API documen
 	$(BIN)/mypy backend/apps backend/config ticketkit/src cloudlet/src
 	cd backend && $(BIN)/lint-imports --config ../pyproject.toml
 	cd backend && $(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python scripts/requirements.py | diff backend/requirements.txt - # `make lock` writes it
 
 lock: ## Choose the newest versions that the requirements allow
-	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-header \
-		--group pyproject.toml:dev --group ticketkit/pyproject.toml:dev --group cloudlet/pyproject.toml:dev \
-		backend/requirements.txt ticketkit/pyproject.toml cloudlet/pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --constraints requirements.lock \
-		backend/requirements.txt ticketkit/pyproject.toml cloudlet/pyproject.toml -o requirements-image.lock
+	$(BIN)/python scripts/requirements.py >backend/requirements.txt
+	$(COMPILE) --upgrade $(PROJECTS:%=--group %:dev) --group pyproject.toml:dev $(PROJECTS) -o requirements.lock
+	$(COMPILE) --constraints requirements.lock $(PROJECTS) -o requirements-image.lock
 
 clean: ## Forget the virtual environment and the demo's data, but not the key that signed its tickets
 	rm -rf $(VENV) $(dir $(NODE_SDK))

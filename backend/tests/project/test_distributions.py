@@ -1,4 +1,4 @@
-"""The backend uses ticketkit as any other program would: by its public names, installed by the same requirements."""
+"""The backend uses ticketkit by its public names only, and the lock files follow what each pyproject.toml needs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import ticketkit
+from apps.core import packages
 from tests.workers import BACKEND
 
 ROOT = BACKEND.parent
@@ -73,7 +76,44 @@ def test_an_import_is_seen_however_it_is_written(line: str, found: list[tuple[st
     assert imports(tmp_path / "module.py") == found
 
 
-def test_the_requirements_name_what_ticketkit_needs_with_the_same_bounds() -> None:
-    needed = tomllib.loads((ROOT / "ticketkit/pyproject.toml").read_text())["project"]["dependencies"]
-    named = (BACKEND / "requirements.txt").read_text().splitlines()
-    assert sorted(set(needed) - set(named)) == []
+def locked(name: str) -> dict[str, str]:
+    """Return the version of each package in a lock file."""
+    found = re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==(\S+)", (ROOT / name).read_text(), re.MULTILINE)
+    return {canonicalize_name(package): version for package, version in found}
+
+
+@pytest.mark.parametrize("project", ["backend", "cloudlet", "ticketkit", "."])
+def test_the_locked_versions_are_within_the_bounds_of_each_pyproject(project: str) -> None:
+    metadata = tomllib.loads((ROOT / project / "pyproject.toml").read_text())
+    needed = [Requirement(text) for text in metadata.get("project", {}).get("dependencies", [])]
+    used_in_tests = [Requirement(text) for text in metadata["dependency-groups"]["dev"]]
+    for lock, requirements in (("requirements.lock", needed + used_in_tests), ("requirements-image.lock", needed)):
+        versions = locked(lock)
+        for requirement in requirements:
+            version = versions.get(canonicalize_name(requirement.name), "none")
+            assert version != "none", f"{requirement} is not in {lock}: run `make lock`"
+            assert version in requirement.specifier, f"{lock} has {requirement.name} {version}: run `make lock`"
+
+
+def test_the_image_has_the_versions_that_are_tested_and_no_tools() -> None:
+    image = locked("requirements-image.lock")
+    assert image.items() <= locked("requirements.lock").items()
+    assert not {"pytest", "mypy", "playwright", "uv"} & set(image)
+
+
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-image.lock", "cloudlet/tests/node/package-lock.json"]
+)
+def test_lock_files_hold_hashes_and_no_addresses_to_download_from(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    assert re.findall(r'"resolved"|\w+://(?!\S*fund)', text) == []
+    assert len(re.findall(r"--hash=sha256:|sha512-", text)) >= len(locked(lock)) > 0 or lock.endswith(".json")
+
+
+def test_requirements_name_what_is_asked_for_at_the_start() -> None:
+    named = {canonicalize_name(Requirement(line).name) for line in requirement_lines()}
+    assert {name.lower() for name in (packages.REQUIRED | packages.OPTIONAL).values()} - {"ticketkit"} <= named
+
+
+def requirement_lines() -> list[str]:
+    return [line for line in (BACKEND / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
