@@ -23,12 +23,14 @@ Say = Callable[[str], object]
 
 def main(say: Say) -> int:
     """Set Django up and go through the steps. Answers the exit code."""
-    from apps.core.packages import missing_packages
+    from apps.core.packages import missing_optional_packages, missing_packages
 
     if missing := missing_packages():
         for line in missing:
             say(line)
         return 1
+    for line in missing_optional_packages():
+        say(line)
     import django
     from django.core.exceptions import ImproperlyConfigured
     from environs import EnvError

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
-from apps.core.packages import missing_packages
+from apps.core.packages import missing_optional_packages, missing_packages
 
 
 def register() -> None:
@@ -18,7 +18,11 @@ def register() -> None:
 
 def check_packages(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
     hint = "Tickets need it. `make setup` installs everything at once."
-    return [checks.Error(line, hint=hint, id="events.E001") for line in missing_packages()]
+    optional = "Tickets are drawn without it. Tests and benchmarks compare tickets with what it draws."
+    return [
+        *(checks.Error(line, hint=hint, id="events.E001") for line in missing_packages()),
+        *(checks.Warning(line, hint=optional, id="events.W012") for line in missing_optional_packages()),
+    ]
 
 
 def check_secret_key(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
