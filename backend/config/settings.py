@@ -307,7 +307,8 @@ SECURE_SSL_HOST = urlsplit(PUBLIC_URL).netloc  # not the host and port of the re
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # monitors ask from within, past the proxy with the certificate
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if _https else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
-BEHIND_PROXY = env.bool("BEHIND_PROXY", False)
+# Behind a proxy, these headers are believed. Without one, any client could send them.
+BEHIND_PROXY = env.bool("BEHIND_PROXY") if env.str("BEHIND_PROXY", "") else _https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)  # else all people share the proxy's address, and its limits on sign-ins
 SECURE_REFERRER_POLICY = "same-origin"
