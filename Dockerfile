@@ -1,6 +1,6 @@
 # One image for all of Admit: web, workers, beat, and cloudlet for trials. compose.yaml says which command each runs.
 
-FROM python:3.11-slim AS build
+FROM python:3.11.16-slim-bookworm AS build
 
 WORKDIR /build
 COPY requirements-image.lock ./
@@ -10,7 +10,7 @@ RUN python -m venv --without-pip /opt/venv \
         --only-binary :all: --require-hashes -r requirements-image.lock
 
 
-FROM python:3.11-slim
+FROM python:3.11.16-slim-bookworm
 
 # Nothing of the image is writable for this user but the folders that are his.
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin admit
@@ -26,7 +26,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     STATIC_ROOT=/app/static \
     ADMIT_VAR_DIR=/var/lib/admit \
-    METRICS_DIR=/tmp/metrics
+    METRICS_DIR=/tmp/metrics \
+    HEARTBEAT_FILE=/tmp/heartbeat
 WORKDIR /app/backend
 # What it makes in its own var folder, a key among it, is for this step only.
 RUN ADMIT_VAR_DIR=/tmp/once METRICS_DIR=/tmp/once \

@@ -327,6 +327,8 @@ CONTENT_SECURITY_POLICY = {
 
 # -- Watching ----------------------------------------------------------------------------------------------------
 
+HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", "")  # workers and beat touch it; empty: they don't
+
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # without one, /metrics does not exist
 # One folder for all processes of this machine, or of this container: they are told apart by their process ids.
 _own_metrics = VAR_DIR / "metrics" / socket.gethostname()

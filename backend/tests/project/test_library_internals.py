@@ -18,9 +18,11 @@ from allauth.account import forms as allauth_forms
 from allauth.account.internal import stagekit
 from allauth.account.internal.flows.email_verification_by_code import EMAIL_VERIFICATION_CODE_SESSION_KEY
 from allauth.headless.account import inputs as allauth_inputs
+from celery import current_app
 from django import forms
 from django.contrib import admin
 from django.test import Client, RequestFactory
+from kombu.transport import pyamqp
 from ninja.utils import check_csrf
 from packaging.requirements import Requirement
 from prometheus_client import Counter, values
@@ -137,3 +139,15 @@ def test_ninja_checks_csrf_tokens_as_django_does() -> None:
     factory = RequestFactory(enforce_csrf_checks=True)
     refused, read = check_csrf(factory.post("/")), check_csrf(factory.get("/"))
     assert (refused is None, read) == (False, None), "Find what apps/api/authentication.py can check the token by."
+
+
+def test_celery_uses_nothing_that_rabbitmq_4_refuses() -> None:
+    """RabbitMQ 4.3 denies prefetch limits for a whole channel, and may deny queues neither durable nor exclusive."""
+    mailbox = current_app.control.mailbox
+    queues = [mailbox.get_queue("worker@host"), mailbox.get_reply_queue()]
+    assert all(queue.durable or queue.exclusive for queue in queues), "CELERY_CONTROL_QUEUE_EXCLUSIVE was the default"
+    assert current_app.conf.event_queue_exclusive, "CELERY_EVENT_QUEUE_EXCLUSIVE was the default"
+    connection: Any = mock.Mock(server_properties={"product": "RabbitMQ", "version": "4.3.6"})
+    assert pyamqp.Transport.qos_semantics_matches_spec(mock.Mock(), connection), (
+        "kombu sets the prefetch of the whole channel again: Celery needs quorum queues, or another way to prevent it."
+    )

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,11 @@ def instructions(name: str) -> list[str]:
     return re.findall(rf"^{name} (.+)$", DOCKERFILE, re.MULTILINE)
 
 
+def image_environment() -> dict[str, str]:
+    """Return the variables that the Dockerfile sets."""
+    return dict(assignment.split("=", 1) for line in instructions("ENV") for assignment in line.split())
+
+
 def seconds(duration: str) -> int:
     return sum(int(n) * {"m": 60, "s": 1}[unit] for n, unit in re.findall(r"(\d+)([ms])", duration))
 
@@ -53,15 +59,27 @@ def test_everything_that_is_copied_is_in_the_build_context() -> None:
 
 def test_every_setting_that_is_given_is_documented() -> None:
     documented = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/reference/settings.md").read_text()))
-    image = {assignment.partition("=")[0] for line in instructions("ENV") for assignment in line.split()}
     assert set(SERVICES["web"]["environment"]) <= documented
-    assert image <= documented | {"PATH", "PYTHONUNBUFFERED"}
+    assert set(image_environment()) <= documented | {"PATH", "PYTHONUNBUFFERED"}
 
 
 def test_every_variable_of_compose_is_explained() -> None:
     guide = (ROOT / "docs/how-to/deploy-with-containers.md").read_text()
     required = set(re.findall(r"\$\{(\w+):\?", COMPOSE))
     assert {name for name in required if f"\n   {name}=" not in guide} == set()
+
+
+def test_one_service_builds_the_image_of_all() -> None:
+    assert [name for name, service in SERVICES.items() if "build" in service] == ["web"]
+    assert len(OURS) == 7
+
+
+def test_images_of_others_have_exact_versions() -> None:
+    images = {service["image"] for service in SERVICES.values()} - {"admit:local"}
+    images |= {line.split()[0] for line in instructions("FROM")}
+    assert len(images) == 3
+    for image in images:
+        assert re.fullmatch(r"[a-z]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?(@sha256:[0-9a-f]{64})?", image), image
 
 
 # -- Nothing is open that needn't be -------------------------------------------------------------------------------
@@ -170,9 +188,21 @@ def started(
     ("name", "sign"),
     [("interactive", r"interactive@.* ready\."), ("bulk", r"bulk@.* ready\."), ("beat", "beat: Ticking")],
 )
-def test_celery_starts_and_ends_when_told(name: str, sign: str, broker: str, tmp_path: Path) -> None:
-    with started(f"{OURS[name]['command']} --loglevel DEBUG", broker, tmp_path) as words:
+def test_celery_starts_is_healthy_and_ends_when_told(name: str, sign: str, broker: str, tmp_path: Path) -> None:
+    file = tmp_path / "heartbeat"
+    kind, check = OURS[name]["healthcheck"]["test"]
+    check = check.replace("$$", "$").replace(image_environment()["HEARTBEAT_FILE"], str(file))
+
+    def is_healthy() -> bool:
+        return subprocess.run(["sh", "-c", check], check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+    command = f"{OURS[name]['command']} --loglevel DEBUG"
+    with started(command, broker, tmp_path, HEARTBEAT_FILE=str(file)) as words:
+        assert (kind, is_healthy()) == ("CMD-SHELL", False), "it has not begun"
         wait_until(lambda: re.search(sign, words()) is not None, 90, f"{sign} in the log")
+        wait_until(is_healthy, 30, f"{name} is healthy")
+    os.utime(file, times=(time.time() - 70,) * 2)
+    assert not is_healthy(), "the heartbeat is older than a minute"
 
 
 @pytest.mark.parametrize(("name", "port", "path"), [("web", 8000, "healthz"), ("cloudlet", 9000, "")])
