@@ -12,15 +12,19 @@ export NODE_USE_SYSTEM_CA ?= 1
 # Some machines forbid it; every program that is started here would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 FUZZ_SECONDS ?= 5
+NOT_SOAK := not soak
+MARKERS ?= unit
+BACKEND_PYTEST := $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q --dist loadgroup --no-loadscope-reorder
+COVERAGE := HYPOTHESIS_PROFILE=fast $(BIN)/coverage run --rcfile=$(CURDIR)/pyproject.toml -m pytest -q -n 2
 # One version of each package for all Pythons and systems, so that all of them test the same.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header
 PROJECTS := backend/pyproject.toml cloudlet/pyproject.toml ticketkit/pyproject.toml
 BENCH ?=
 
-.PHONY: help setup demo test bench lint lock clean
+.PHONY: help setup demo test-fast test-integration test soak coverage bench lint lock clean
 
 help: ## This list
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
 
 setup: $(VENV)/installed backend/.env $(NODE_SDK) ## Everything that demo and test need; safe to repeat
 
@@ -44,14 +48,36 @@ backend/.env:
 demo: $(VENV)/installed backend/.env ## A running system with an event and tickets, on this machine
 	@$(BIN)/python scripts/demo.py
 
-test: setup ## All tests: ticketkit, backend on SQLite, what races on PostgreSQL too, cloudlet
+test-fast: setup ## Unit tests only: no servers, no browser
+	cd ticketkit && HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -q -n 2 -m unit
+	cd backend && HYPOTHESIS_PROFILE=fast $(BACKEND_PYTEST) -n 2 -m unit .
+	cd cloudlet && HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -q -n 2 -m unit
+
+test: setup ## All tests but the soak: ticketkit, backend on SQLite, what races on PostgreSQL too, cloudlet
 	@scripts/need-debian chromium pdftoppm:poppler-utils qpdf openssl redis-server rabbitmq-server
 	@mkdir -p -m 700 var
-	cd ticketkit && $(BIN)/python -m pytest -q -n 2
-	cd backend && $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist loadgroup --no-loadscope-reorder .
-	cd backend && TEST_DATABASE=postgres $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q -n 3 --dist loadgroup --no-loadscope-reorder -m databases .
+	cd ticketkit && $(BIN)/python -m pytest -q -n 2 --durations=20 -m "$(NOT_SOAK)"
+	cd backend && $(BACKEND_PYTEST) -n 3 --durations=20 -m "$(NOT_SOAK)" .
+	cd backend && TEST_DATABASE=postgres $(BACKEND_PYTEST) -n 3 --durations=20 -m "databases$(if $(NOT_SOAK), and $(NOT_SOAK))" .
 	@scripts/fuzz $(BIN)/python $(FUZZ_SECONDS)
-	cd cloudlet && $(BIN)/python -m pytest -q -n 2
+	cd cloudlet && $(BIN)/python -m pytest -q -n 2 --durations=20 -m "$(NOT_SOAK)"
+
+test-integration: setup ## The backend's integration tests, on SQLite, or with TEST_DATABASE=postgres
+	@scripts/need-debian pdftoppm:poppler-utils qpdf openssl redis-server rabbitmq-server
+	@mkdir -p -m 700 var
+	cd backend && $(BACKEND_PYTEST) -n 2 -m integration .
+
+soak: ## All tests, the soak among them, long property tests and ten minutes of fuzzing; takes hours
+	HYPOTHESIS_PROFILE=soak $(MAKE) test NOT_SOAK= FUZZ_SECONDS=600
+
+coverage: export COVERAGE_FILE = $(CURDIR)/var/coverage/data
+coverage: setup ## Lines and branches that the unit tests run; MARKERS="unit or integration" for more
+	@rm -rf var/coverage && mkdir -p -m 700 var var/coverage
+	cd ticketkit && $(COVERAGE) -m "$(MARKERS)"
+	cd backend && $(COVERAGE) -c ../pyproject.toml --rootdir .. -m "$(MARKERS)" .
+	cd cloudlet && $(COVERAGE) -m "$(MARKERS)"
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --skip-covered --skip-empty --sort=cover
 
 bench: setup ## Measure everything, and write docs/reference/benchmarks.md; BENCH="render publish" measures some
 	@scripts/need-debian redis-server rabbitmq-server
@@ -66,6 +92,12 @@ lint: setup ## Spelling, style, types, import contracts, migrations, API documen
 	cd backend && $(BIN)/lint-imports --config ../pyproject.toml
 	cd backend && $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python scripts/requirements.py | diff backend/requirements.txt - # `make lock` writes it
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 
 lock: ## Choose the newest versions that the requirements allow
 	$(BIN)/python scripts/requirements.py >backend/requirements.txt

@@ -82,6 +82,11 @@ def test_images_of_others_have_exact_versions() -> None:
         assert re.fullmatch(r"[a-z]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?(@sha256:[0-9a-f]{64})?", image), image
 
 
+def test_ci_uses_the_postgresql_of_the_containers() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())
+    assert workflow["jobs"]["postgresql"]["services"]["postgres"]["image"] == SERVICES["postgres"]["image"]
+
+
 # -- Nothing is open that needn't be -------------------------------------------------------------------------------
 
 
