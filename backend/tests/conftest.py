@@ -98,7 +98,7 @@ def cloudlet(cloudlet_server: RunningCloudlet) -> RunningCloudlet:
 def _no_outages_remembered() -> None:
     """Forget what an earlier test let storage or the broker answer."""
     gateway.limiter.reset()
-    dispatch.forget_outage()
+    dispatch.circuit_breaker.reset()
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from apps.core.jobs import kinds
-from apps.core.telemetry.redaction import clean, redact
+from apps.core.telemetry.redaction import escape, redact
 from apps.events.models import EventTicket
 from apps.publishing.models import StoredFileDeletion
 from apps.webhooks.models import WebhookMessage
@@ -204,7 +204,7 @@ def frequent_reasons(kind: kinds.Kind[Any]) -> list[tuple[str, int]]:
 
 def presentable_reason(reason: str) -> str:
     """Return the reason without secrets, addresses and long numbers, so that failures with one cause have one text."""
-    text = _ADDRESS.sub(HIDDEN_ADDRESS, clean(redact(reason)))
+    text = _ADDRESS.sub(HIDDEN_ADDRESS, escape(redact(reason)))
     return Truncator(" ".join(_NUMBER.sub("…", text).split())).chars(160)
 
 

@@ -1,1 +1,1 @@
-"""What knows nothing of the domain: background jobs, the database, HTTP, commands, telemetry, a sandbox for uploads."""
+"""Code without domain knowledge: background jobs, database, HTTP, commands, telemetry, a sandbox for uploads."""

@@ -1,4 +1,4 @@
-"""E-mail addresses as people enter them. Imports nothing of the project but other checks of single values."""
+"""Normalise and validate the e-mail addresses that people enter."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ _INVISIBLE = re.compile(
 
 
 def strip_address(text: str) -> str:
-    """Return the address without what cannot be meant: invisible characters, and white space around it."""
+    """Return the address without invisible characters and surrounding white space."""
     return _INVISIBLE.sub("", text).strip()
 
 
 def refuse_unseen_characters(address: str) -> None:
-    """Raise ValidationError, which names the character, for an address with white space or control characters."""
+    """Raise ValidationError if the address contains white space or a control character; the message names it."""
     for character in address:
         if unicodedata.category(character)[0] in "CZ":
             raise ValidationError(
-                f"This e-mail address has the character {named_character(character)} in it, which is no part of one. "
-                "Type the address anew.",
+                f"This e-mail address contains {named_character(character)}, which no address may contain. "
+                "Type the address again.",
                 code="unseen_character",
             )
 
 
 class AddressField(models.EmailField):  # type: ignore[type-arg]
-    """An e-mail address that is compared with others: kept without what cannot be meant, and in small letters."""
+    """An e-mail address that can be compared with others: stored in lower case and without invisible characters."""
 
-    default_validators = [refuse_unseen_characters, *models.EmailField.default_validators]  # noqa: RUF012
+    default_validators = [refuse_unseen_characters, *models.EmailField.default_validators]
 
     def to_python(self, value: Any) -> Any:
         return strip_address(super().to_python(value) or "").lower()
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
-        """Keep the object as the row will be, also where it was not validated."""
+        """Normalise the object's value too, because `save()` does not validate."""
         address = self.to_python(super().pre_save(model_instance, add))
         setattr(model_instance, self.attname, address)
         return address
 
     def get_prep_value(self, value: Any) -> Any:
-        """Clean what `update()` writes and what is looked for as well."""
+        """Normalise the values of `update()` and of lookups too."""
         return super().get_prep_value(self.to_python(value) if isinstance(value, str) else value)
 
     def deconstruct(self) -> Any:
@@ -59,9 +59,9 @@ class AddressField(models.EmailField):  # type: ignore[type-arg]
 
 
 def clean_addresses_in_all_forms() -> None:
-    """Make every form field for an address clean it as `AddressField` does, in allauth and the admin too.
+    """Patch Django's form field so that every form cleans addresses as `AddressField` does.
 
-    Their forms for apps cannot be replaced by settings, and each of them asks for addresses.
+    This includes the forms of the admin and of allauth, whose headless API has no setting to replace them.
     """
 
     def to_python(self: forms.EmailField, value: Any) -> str:

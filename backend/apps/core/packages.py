@@ -1,4 +1,4 @@
-"""Which packages the project needs, and what to tell people who lack one. Imports the standard library alone."""
+"""Find missing packages and say how to install them. Imports only the standard library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 VENV = ROOT / ".venv"  # where `make setup` installs
 
-# Import name -> the name that people know, which pip knows in lower case.
+# Import name -> display name, which is the name on PyPI but for upper case.
 REQUIRED = {
     "django": "Django",
     "environs": "environs",
@@ -31,9 +31,9 @@ OPTIONAL = {"qrcode": "qrcode", "reportlab": "ReportLab"}
 
 
 def missing_packages(venv: Path = VENV) -> list[str]:
-    """One line for every package that is not installed, saying how to install it.
+    """Return one line for each package that is not installed, with the command that installs it.
 
-    Where `make setup` has installed them all and another Python runs, one line that says which Python to use.
+    If `make setup` has made a virtual environment and another Python runs, return one line that names its Python.
     """
     missing = {module: name for module, name in REQUIRED.items() if importlib.util.find_spec(module) is None}
     python = venv / "bin" / "python"

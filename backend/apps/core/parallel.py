@@ -1,4 +1,4 @@
-"""Runs one function over very many items on a few threads, in constant memory."""
+"""Map a function over any number of items with a few threads, in constant memory."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ Result = TypeVar("Result")
 
 
 def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """Yield `function(item)` for every item, in the order in which they are done.
+    """Yield `function(item)` for every item, in order of completion.
 
-    At most twice as many items as workers are taken from `items` ahead of their results. One worker means no thread
-    at all. What the function raises is raised here. However the iteration ends, items that were begun are finished,
-    and each thread closes its database connections.
+    At most `2 * workers` items are taken from `items` ahead of their results (backpressure). With one worker, the
+    function runs in the calling thread. An exception of the function is raised here. However the iteration ends, the
+    items that were started are finished, and each thread closes its database connections.
     """
     if workers == 1:
         yield from map(function, items)
         return
     pool = _WorkerPool(function, workers)
-    under_way = 0
+    in_flight = 0
     try:
         for item in items:
             pool.inbox.put(item)
-            under_way += 1
-            if under_way == 2 * workers:
+            in_flight += 1
+            if in_flight == 2 * workers:
                 yield pool.next_result()
-                under_way -= 1
-        while under_way:
+                in_flight -= 1
+        while in_flight:
             yield pool.next_result()
-            under_way -= 1
+            in_flight -= 1
     finally:
-        pool.dismiss()
+        pool.shut_down()
 
 
 class _End:
-    """Tells a thread that there is nothing more to do."""
+    """The queue item that ends a thread."""
 
 
 class _WorkerPool(Generic[Item, Result]):
@@ -48,7 +48,7 @@ class _WorkerPool(Generic[Item, Result]):
         self.inbox: SimpleQueue[Item | type[_End]] = SimpleQueue()
         self._outbox: SimpleQueue[tuple[Result, None] | tuple[None, BaseException]] = SimpleQueue()
         self._function = function
-        self._dismissed = threading.Event()
+        self._shutting_down = threading.Event()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
         for thread in self._threads:
             thread.start()
@@ -59,8 +59,8 @@ class _WorkerPool(Generic[Item, Result]):
             raise error
         return result  # type: ignore[return-value]  # there is one when there is no error
 
-    def dismiss(self) -> None:
-        self._dismissed.set()
+    def shut_down(self) -> None:
+        self._shutting_down.set()
         for _ in self._threads:
             self.inbox.put(_End)
         for thread in self._threads:
@@ -68,10 +68,10 @@ class _WorkerPool(Generic[Item, Result]):
 
     def _work(self) -> None:
         try:
-            while (item := self.inbox.get()) is not _End and not self._dismissed.is_set():
+            while (item := self.inbox.get()) is not _End and not self._shutting_down.is_set():
                 try:
-                    self._outbox.put((self._function(item), None))  # type: ignore[arg-type]  # _End is behind us
-                except BaseException as error:  # noqa: BLE001 # it is raised where the results are read
+                    self._outbox.put((self._function(item), None))  # type: ignore[arg-type]  # it is not _End
+                except BaseException as error:  # noqa: BLE001 # next_result() raises it in the caller's thread
                     self._outbox.put((None, error))
         finally:
             connections.close_all()

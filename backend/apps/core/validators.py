@@ -1,4 +1,4 @@
-"""Checks of single values that the database's fields share with migrations. Imports nothing of the project."""
+"""Validators of text fields. Migrations refer to them, so this module imports nothing of the project."""
 
 import re
 import unicodedata
@@ -8,44 +8,44 @@ from collections.abc import Collection
 from django.core.exceptions import ValidationError
 from django.db import models
 
-# Control characters (category Cc), halves of surrogate pairs, what Unicode keeps from ever being a character, and the
-# two overrides, with which a name reads as another one than is stored. Marks and isolates of right-to-left text are
-# fine: people's keyboards and address books put them into names.
+# Control characters (category Cc), lone surrogates, noncharacters, and the two bidirectional overrides, with which a
+# name is displayed differently from what is stored. Bidirectional marks and isolates are allowed: keyboards and address
+# books put them into names.
 _CONTROL = "\x00-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff\ufdd0-\ufdef" + "".join(
     chr(0x10000 * plane + last) for plane in range(17) for last in (0xFFFE, 0xFFFF)
 )
 _CONTROL_CHARACTER = re.compile(f"[{_CONTROL}]")
 _CONTROL_CHARACTER_IN_LINES = re.compile(f"(?![\t\n\r])[{_CONTROL}]")
-_QUOTED = 20  # characters before the one that is refused
+_QUOTED_CHARACTERS = 20  # that a message quotes before the refused one
 
 
 def refuse_control_characters(text: str, *, lines: bool = False) -> None:
-    """Raise ValidationError, which names the character and its place, for a text that holds a control character.
+    """Raise ValidationError if the text contains a control character; the message names it and says where it is.
 
-    `lines`: tabs and line breaks are part of the text.
+    With `lines`, tabs and line breaks are allowed.
     """
     found = (_CONTROL_CHARACTER_IN_LINES if lines else _CONTROL_CHARACTER).search(text)
     if found is None:
         return
-    before = text[max(0, found.start() - _QUOTED) : found.start()]
+    before = text[max(0, found.start() - _QUOTED_CHARACTERS) : found.start()]
     place = f"after “{before}”" if before.strip() else "at the beginning"
     raise ValidationError(
         f"There is a character that can’t be printed, {named_character(found[0])}, {place}. "
-        "Delete it, or type the text anew.",
+        "Delete it, or type the text again.",
         code="control_character",
     )
 
 
 def named_character(char: str) -> str:
-    """Return how messages name a character that cannot be seen: “U+200B (zero width space)”."""
+    """Return an invisible character's name for messages, such as “U+200B (zero width space)”."""
     name = {"\t": "a tab", "\n": "a line break", "\r": "a line break"}.get(char) or unicodedata.name(char, "").lower()
     return f"U+{ord(char):04X} ({name})" if name else f"U+{ord(char):04X}"
 
 
 class CheckedText(models.Model):
-    """A model that refuses control characters in every text that people enter, whatever field is added to it.
+    """A model that refuses control characters in all of its editable text fields.
 
-    `TEXTS_WITH_LINES` names its fields of several lines, besides those that are a `TextField`.
+    `TEXTS_WITH_LINES` names the fields that may contain line breaks, besides every `TextField`.
     """
 
     TEXTS_WITH_LINES: Collection[str] = ()
@@ -54,7 +54,7 @@ class CheckedText(models.Model):
         abstract = True
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
-        """As Django's own, and each text is looked at. Rows that are there already are not looked at."""
+        """Validate the fields as Django does, and refuse control characters. Raise ValidationError."""
         problems: dict[str, list[ValidationError]] = {}
         try:
             super().clean_fields(exclude=exclude)

@@ -18,7 +18,7 @@ from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.functions import Least
 from django.utils import timezone
 
-from apps.core.jobs.kinds import Kind, Success, beat
+from apps.core.jobs.kinds import Kind, Success, extend_lease
 from apps.events.models import Event, EventTicket
 
 from . import fingerprints
@@ -111,7 +111,7 @@ def _republish(event: Event, changed: ChangedEvent) -> int:
         while pks := list(stale.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
             marked += _mark(pks)
             last = pks[-1]
-            if not beat(changed):
+            if not extend_lease(changed):
                 return marked  # another worker does the rest
     Event.objects.filter(pk=event.pk).update(fingerprint=fingerprints.event_fingerprint(event))
     if marked:

@@ -16,7 +16,7 @@ from apps.core.jobs import dispatch
 from apps.core.jobs.kinds import Blame, Failure, Kind, Result, RetryPolicy, Settled, Success
 from apps.core.jobs.models import JobQuerySet
 from apps.core.jobs.timing import first_sweep
-from apps.core.telemetry.context import about
+from apps.core.telemetry.context import log_context
 from apps.events import signals, ticket_columns
 from apps.events.models import EventTicket
 from apps.storage import gateway
@@ -108,7 +108,7 @@ class TicketFiles(Kind[EventTicket]):
 
     def settled(self, settled: Sequence[Settled[EventTicket]]) -> None:
         for each in settled:
-            with about(ticket_id=each.job.ticket_id):
+            with log_context(ticket_id=each.job.ticket_id):
                 _follow(each)
         if ready := [each.job for each in settled if each.result is Result.DONE]:
             if moved := [ticket for ticket in ready if ticket.files_elsewhere]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from queue import Empty, SimpleQueue
 
-from apps.core.telemetry.context import about
+from apps.core.telemetry.context import log_context
 from apps.events.models import EventTicket
 from apps.storage import gateway
 from apps.storage.models import deployment_tag
@@ -118,7 +118,7 @@ class Pipeline:
         """In a thread: one file to its place. Whatever happens, there is an answer."""
         result: gateway.StoredFile | Exception
         try:
-            with about(ticket_id=ticket.ticket_id):
+            with log_context(ticket_id=ticket.ticket_id):
                 stored = result = keep_trying(
                     lambda: gateway.upload(kind, ticket.public_id_of(kind), content, self._tag),
                     metrics.upload_retries.labels(kind.name).inc,

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from apps.core.jobs.timing import DISPATCH_GRACE
+from apps.core.jobs.timing import DISPATCH_TIMEOUT
 from apps.events.models import EventTicket
 
 from . import queues, requests
@@ -73,7 +73,7 @@ def _requeue(now: datetime, *, in_bulk: bool) -> int:
         for start in range(0, len(pks), CHUNK):
             chunk = pks[start : start + CHUNK]
             with transaction.atomic():
-                TICKETS.postpone(chunk, DISPATCH_GRACE.total_seconds(), now)
+                TICKETS.postpone(chunk, DISPATCH_TIMEOUT.total_seconds(), now)
                 queues.publish_soon(chunk, bulk=in_bulk, a_task=a_task)
     return len(found)
 

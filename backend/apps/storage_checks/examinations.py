@@ -21,7 +21,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.core.jobs import dispatch
-from apps.core.jobs.kinds import beat
+from apps.core.jobs.kinds import extend_lease
 from apps.core.jobs.timing import LEASE
 from apps.events.models import EventTicket
 from apps.storage import gateway
@@ -229,7 +229,7 @@ class Recorder:
         """Unless it has come to its end."""
         if not self._is_over:
             words = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else "It was interrupted."
-            beat(
+            extend_lease(
                 self._examination,
                 state=State.FAILED, message=words[:500], is_open=None, finished_at=timezone.now(),
             )  # fmt: skip
@@ -240,7 +240,7 @@ class Recorder:
 
     def _write(self, **values: Any) -> None:
         self._pulse_at = time.monotonic()
-        if not beat(self._examination, **values):
+        if not extend_lease(self._examination, **values):
             self._is_over = True
             raise SupersededError("It said nothing for so long that another took its place.")
 

@@ -81,4 +81,4 @@ def _outcome_of(done: Future[Answer]) -> Success | Failure:
     if answer.is_accepted:
         return Success({"last_status": answer.status, "delivered_at": timezone.now()})
     at_least = min(answer.retry_after or 0, WEBHOOKS.policy.longest.total_seconds())
-    return Failure(answer.reason, at_least=at_least, values={"last_status": answer.status})
+    return Failure(answer.reason, retry_after=at_least, values={"last_status": answer.status})

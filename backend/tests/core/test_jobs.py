@@ -12,7 +12,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from apps.core.jobs.kinds import Backlog, Blame, Failure, Result, RetryPolicy, Success, beat
+from apps.core.jobs.kinds import Backlog, Blame, Failure, Result, RetryPolicy, Success, extend_lease
 from apps.core.jobs.timing import LEASE
 from apps.events.models import EventTicket
 from apps.mail.models import GIVE_UP, OutgoingMail
@@ -107,11 +107,11 @@ def test_the_outcome_of_a_lost_lease_changes_nothing(outcome: Success | Failure)
     (slow,) = claimed()
     let_leases_end()
     (other,) = DELETIONS.claim(1)
-    assert not beat(slow)
+    assert not extend_lease(slow)
     assert results([(slow, outcome)]) == [Result.OVERTAKEN]
     found = row(other)
     assert (found.lease, found.lease_until, found.reason) == (other.lease, other.lease_until, "")
-    assert beat(other)
+    assert extend_lease(other)
     assert results([(other, Success())]) == [Result.DONE]
     assert results([(slow, outcome)]) == [Result.OVERTAKEN], "also when the row is gone"
 
@@ -131,7 +131,7 @@ def test_the_outcome_of_an_older_request_only_releases_its_lease(outcome: Succes
 def test_a_heartbeat_extends_the_lease() -> None:
     (job,) = claimed()
     StoredFileDeletion.objects.update(lease_until=timezone.now() + MINUTE)
-    assert beat(job)
+    assert extend_lease(job)
     assert row(job).lease_until > timezone.now() + LEASE - MINUTE
 
 
@@ -164,7 +164,7 @@ def test_the_wait_doubles_up_to_the_longest_with_jitter() -> None:
         assert min(waits) >= 1.0
         assert max(waits) <= 1.5
         assert max(waits) - min(waits) > 0.1, "jobs that failed together are spread"
-    assert policy.backoff(1, at_least=100) >= timedelta(seconds=100)
+    assert policy.backoff(1, retry_after=100) >= timedelta(seconds=100)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from apps.core.telemetry.logs import CarefulHandler, formatter
+from apps.core.telemetry.logs import SafeHandler, formatter
 from apps.core.telemetry.redaction import HIDDEN
 from tests.environment import free_port
 from tests.workers import BACKEND, start_python, stop, wait_until
@@ -46,7 +46,7 @@ def file(tmp_path: Path) -> Iterator[IO[str]]:
 
 
 def logger_to(file: IO[str], form: str) -> logging.Logger:
-    handler = CarefulHandler(file)
+    handler = SafeHandler(file)
     handler.setFormatter(formatter(form))
     log = logging.Logger("apps.something")  # noqa: LOG001 # apart from those of this process
     log.addHandler(handler)

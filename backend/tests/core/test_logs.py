@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.telemetry import redaction
-from apps.core.telemetry.context import about, current, request_id_from
-from apps.core.telemetry.logs import CarefulHandler, formatter
+from apps.core.telemetry.context import context_value, log_context, request_id_from
+from apps.core.telemetry.logs import SafeHandler, formatter
 from apps.events.codes import code_of
 from apps.events.models import EventTicket
 from apps.publishing import pipeline
@@ -36,7 +36,7 @@ class Written:
 
     def __init__(self, form: str) -> None:
         self.stream = io.StringIO()
-        self.handler = CarefulHandler(self.stream)
+        self.handler = SafeHandler(self.stream)
         self.handler.setFormatter(formatter(form))
 
     @property
@@ -79,7 +79,7 @@ log = logging.getLogger("apps.events.something")
 
 
 def test_a_line_is_one_object_with_what_it_is_about(as_json: Written) -> None:
-    with about(request_id="r-12345678", ticket_id="t", task_id="k", worker="w@h", nothing=None):
+    with log_context(request_id="r-12345678", ticket_id="t", task_id="k", worker="w@h", nothing=None):
         log.warning("Ticket %s: %s", "t", "two\nlines")
     log.info("afterwards")
     first, second = as_json.objects
@@ -109,7 +109,7 @@ def test_an_exception_is_part_of_its_line(as_json: Written) -> None:
 
 def test_text_is_one_line_whatever_somebody_sends() -> None:
     for written in _writing("text"):
-        with about(request_id="r-12345678", ticket_id="t"):
+        with log_context(request_id="r-12345678", ticket_id="t"):
             log.info("from %s", "x\n2026-01-01 00:00:00 INFO    root: forged\r\x1b[31m\u2028")
         assert len(written.text.splitlines()) == 1
         assert "\x1b" not in written.text
@@ -171,13 +171,13 @@ def test_a_request_is_logged_with_its_route_and_never_its_address(client: Client
     (line,) = [line for line in as_json.objects if line["logger"] == "apps.telemetry.middleware"]
     assert re.fullmatch(r"GET /api/events/verify/<scanned:code> 401 in \d+ ms", line["message"])
     assert line["request_id"] == "follow-me-123"
-    assert current("request_id") is None
+    assert context_value("request_id") is None
 
 
 @pytest.mark.django_db
 def test_lines_of_the_uploading_threads_name_request_and_ticket(cloudlet: RunningCloudlet, as_json: Written) -> None:
     ticket = make_ticket()
-    with about(request_id="follow-me-123"):
+    with log_context(request_id="follow-me-123"):
         pipeline.publish_many([ticket.pk])
     uploads = [line for line in as_json.objects if line["message"].startswith("Uploaded ")]
     assert len(uploads) == 2
@@ -256,7 +256,7 @@ def test_what_has_the_form_of_a_secret_is_hidden(written: Written, text: str, se
         case "container":
             log.info("%s", {"it said": [text]})
         case "context":
-            with about(ticket_id=text):
+            with log_context(ticket_id=text):
                 log.info("about that")
         case "exception" | "cause":
             try:

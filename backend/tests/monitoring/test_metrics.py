@@ -309,19 +309,19 @@ input()
 
 
 def test_a_process_takes_the_lowest_free_slot_without_the_gauges_that_were_left_in_it(
-    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, settings: Any
 ) -> None:
     settings.METRICS_DIR = tmp_path
-    monkeypatch.setattr(process_files, "_slot", None)
+    slot = process_files.ProcessSlot()
     stale, counter = tmp_path / "gauge_livesum_1.db", tmp_path / "counter_1.db"
     stale.touch()
     counter.touch()
     with (tmp_path / "0.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        assert process_files._own_slot() == 1
+        assert slot.number() == 1
     assert (stale.exists(), counter.exists()) == (False, True)
-    assert process_files._slot is not None
-    os.close(process_files._slot[1])
+    assert slot.held is not None
+    os.close(slot.held[1])
 
 
 def test_folders_of_machines_that_are_long_gone_are_forgotten(tmp_path: Path, settings: Any) -> None:
@@ -335,7 +335,7 @@ def test_folders_of_machines_that_are_long_gone_are_forgotten(tmp_path: Path, se
             if age is not None:
                 os.utime(file, (age, age))
     settings.METRICS_DIR = tmp_path / "metrics" / "this"
-    process_files.tidy()
+    process_files.remove_stale_files()
 
     assert sorted(path.name for path in (tmp_path / "metrics").iterdir()) == ["there", "this"]
 

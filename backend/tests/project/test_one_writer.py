@@ -41,7 +41,7 @@ ALSO = {
 }
 WRITES = {
     "update", "aupdate", "bulk_update", "abulk_update", "update_or_create", "aupdate_or_create", "update_rows",
-    "request", "request_files", "beat", "Success", "Failure", "setattr",
+    "request", "request_files", "extend_lease", "Success", "Failure", "setattr",
 }  # fmt: skip
 # Mappings that are written elsewhere than where they stand, and functions that return such.
 MAPPINGS = {"done", "retried", "given_up", "claimed", "RELEASED", "DONE", "NOTHING_PUBLISHED"}

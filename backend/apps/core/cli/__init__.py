@@ -1,1 +1,1 @@
-"""What management commands share."""
+"""Helpers for management commands."""

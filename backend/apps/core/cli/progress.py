@@ -1,4 +1,4 @@
-"""Shows how far a long run is: a bar on a terminal, a line now and then in a log."""
+"""Show the progress of a long run: a bar on a terminal, a line every few seconds in a log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Counts from 0 to `total` on `stream`, with the rate and the time left. A context manager."""
+    """A context manager that counts from 0 to `total` on `stream`, with the rate and the time left."""
 
     def __init__(
         self, total: int, unit: str, stream: OutputWrapper, clock: Callable[[], float] = time.monotonic
@@ -22,9 +22,9 @@ class Progress:
         self._unit = unit
         self._stream = stream
         self._clock = clock
-        self._began = self._told = clock()
+        self._began = self._written_at = clock()
         self._done = 0
-        # A bar is redrawn in place, which the wrapper's line endings would tear.
+        # Not to `stream`: its wrapper ends every write with a newline, and a bar is redrawn in place.
         self._bar = tqdm(total=total, unit=unit, file=sys.stderr, dynamic_ncols=True) if stream.isatty() else None
 
     def __enter__(self) -> Progress:
@@ -35,16 +35,16 @@ class Progress:
             self._bar.close()
 
     def step(self) -> None:
-        """One more is done."""
+        """Count one more unit as done."""
         self._done += 1
         if self._bar is not None:
             self._bar.update()
-        elif self._clock() - self._told >= SECONDS_BETWEEN_LINES:
-            self._told = self._clock()
+        elif self._clock() - self._written_at >= SECONDS_BETWEEN_LINES:
+            self._written_at = self._clock()
             self.say(self._line())
 
     def say(self, text: str) -> None:
-        """Write a line without tearing the bar."""
+        """Write a line above the bar, or to the stream if there is no bar."""
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:

@@ -1,1 +1,1 @@
-"""What models and migrations share."""
+"""Helpers for models and migrations."""

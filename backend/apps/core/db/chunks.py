@@ -1,4 +1,4 @@
-"""Read any number of rows in constant memory."""
+"""Iterate over any number of rows in constant memory."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from typing import TypeVar
 
 from django.db.models import Model, QuerySet
 
-CHUNK = 500
+ROWS_PER_QUERY = 500
 
-Row = TypeVar("Row", bound=Model)
+M = TypeVar("M", bound=Model)
 
 
-def in_chunks(found: QuerySet[Row], limit: int | None = None) -> Iterator[Row]:
-    """Yield the rows by ascending key, at most `limit`. No query stays open, and rows that change are not met twice."""
-    found = found.order_by("pk")
+def in_chunks(queryset: QuerySet[M], limit: int | None = None) -> Iterator[M]:
+    """Yield the rows by ascending primary key, at most `limit` of them.
+
+    Uses keyset pagination: no cursor stays open, and a row that changes meanwhile is not yielded twice.
+    """
+    queryset = queryset.order_by("pk")
     last, left = 0, limit
     while left is None or left > 0:
-        chunk = list(found.filter(pk__gt=last)[: CHUNK if left is None else min(CHUNK, left)])
+        chunk = list(queryset.filter(pk__gt=last)[: ROWS_PER_QUERY if left is None else min(ROWS_PER_QUERY, left)])
         if not chunk:
             return
         yield from chunk

@@ -8,11 +8,12 @@ from django.db import migrations
 
 
 def move_content_types(old_app: str, new_app: str, *models: str) -> migrations.RunPython:
-    """Return the operation that has permission grants and admin history follow the models, named in lower case.
+    """Return the operation that moves the models' content types, with their permissions and admin history.
 
-    A content type that exists already under the new label is merged into the one that moves: `migrate` makes one when
-    it stops between the migrations of the two apps, and processes of the other version make one beside it. The
-    migration needs those of `admin`, `auth` and the user model among its dependencies.
+    `models` are names in lower case. The migration must depend on those of `admin`, `auth` and the user model.
+
+    If the new label has a content type already, it is merged into the moved one. That happens when `migrate` stops
+    between the migrations of the two apps, or when processes of the other version run at the same time.
     """
     return migrations.RunPython(_move(old_app, new_app, models), _move(new_app, old_app, models))
 
@@ -29,7 +30,7 @@ def _move(source: str, target: str, models: tuple[str, ...]) -> Any:
 
 
 def _merge(apps: Any, existing: Any, moving: Any) -> None:
-    """Give the grants and the history of the existing content type to the moving one, and delete the existing one."""
+    """Move the grants and the history of the existing content type to the moving one, and delete the existing one."""
     using = existing._state.db
     permissions = apps.get_model("auth", "Permission").objects.using(using)
     for permission in permissions.filter(content_type=existing):

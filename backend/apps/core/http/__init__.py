@@ -1,1 +1,1 @@
-"""What addresses and requests share."""
+"""Helpers for URLs and requests."""

@@ -1,6 +1,7 @@
-"""Ids of rows in addresses: as `int`, but no larger than the database's own, so that others lead nowhere.
+"""A URL path converter for primary keys.
 
-Not every database says of a number that it has no room for that there is no such row; SQLite's driver raises.
+`int` also matches numbers that are larger than any key. SQLite's driver raises OverflowError for those, which would be
+a status 500 instead of 404.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from django.urls.converters import IntConverter
 
 
 class RowIdConverter(IntConverter):
-    """Known as `row_id` in addresses."""
+    """An integer that fits into a BigAutoField; registered as `row_id`."""
 
     def to_python(self, value: str) -> int:
-        """Raises ValueError, which Django takes for an address of something else."""
+        """Return the number. Raise ValueError, which Django treats as no match, if it is too large for a key."""
         number: int = super().to_python(value)
         if number > BigAutoField.MAX_BIGINT:
             raise ValueError(value)

@@ -1,1 +1,1 @@
-"""Background work: how it is sent, and when it is tried again."""
+"""Background jobs: leases, retries, the backlog, and sending tasks to Celery."""

@@ -1,4 +1,4 @@
-"""Sends work to Celery once the transaction is through. Tasks are named, not imported: they call into the domain."""
+"""Send tasks to Celery after commit. Tasks are sent by name, so that this package does not import the domain."""
 
 from __future__ import annotations
 
@@ -16,13 +16,34 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger("apps.events.publishing.dispatch")
 
 INTERACTIVE, BULK = "interactive", "bulk"
-AWAY = 5.0  # seconds for which a broker that did not answer is left alone
+OUTAGE_PAUSE_SECONDS = 5.0
 
-_asked_again_at = 0.0
+
+class _CircuitBreaker:
+    """Skips the broker for a moment after it did not answer.
+
+    Otherwise every request during an outage would wait for the connection timeout.
+    """
+
+    def __init__(self) -> None:
+        self._open_until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return time.monotonic() < self._open_until
+
+    def trip(self) -> None:
+        self._open_until = time.monotonic() + OUTAGE_PAUSE_SECONDS
+
+    def reset(self) -> None:
+        self._open_until = 0.0
+
+
+circuit_breaker = _CircuitBreaker()
 
 
 def send_after_commit(task: str, arguments: list[object], queue: str) -> None:
-    """Send the task once the transaction is through."""
+    """Send the task after the current transaction commits."""
     transaction.on_commit(partial(send, task, arguments, queue))
 
 
@@ -37,10 +58,10 @@ _rounds = _Rounds()
 
 
 def send_once(task: str, queue: str) -> None:
-    """Send the task, which takes no arguments, after commit: once, however often the transaction asks for it.
+    """Send the task, without arguments, after commit: once, however often the transaction asks for it.
 
-    Each call registers a callback, because a savepoint that is rolled back drops those that were registered in it. The
-    first callback that runs sends the task for all of its round.
+    Each call registers a callback, because rolling back a savepoint drops the callbacks that were registered in it. The
+    first callback that runs sends the task, and the others of the same round do nothing.
     """
     transaction.on_commit(partial(_send_in_round, _rounds.number[task, queue], task, queue))
 
@@ -52,37 +73,30 @@ def _send_in_round(number: int, task: str, queue: str) -> None:
 
 
 def tasks_waiting(queue: str) -> int | None:
-    """Return how many tasks wait in the queue for a worker, or None when the broker does not answer."""
+    """Return the number of tasks in the queue, or None if the broker does not answer."""
     try:
         with current_app.connection_for_read() as connection:
             channel: Any = connection.default_channel
             try:
                 return int(channel.queue_declare(queue, passive=True).message_count)
             except connection.channel_errors:
-                return 0  # nobody has used the queue yet
+                return 0  # the queue has not been declared yet
     except (OperationalError, OSError) as error:
         logger.debug("The broker did not say how long the queue is: %s", error)
         return None
 
 
 def send(task: str, arguments: list[object], queue: str) -> None:
-    """Hand one task to the broker. If it is down, the database still says what is due, and the task is sent again.
+    """Send one task to the broker now.
 
-    Who found it silent has waited for that, in somebody's request perhaps; so nobody of this process asks it again for
-    a moment.
+    If the broker is down, log a warning and return: the row in the database is the outbox, and a sweep sends the task
+    again. The circuit breaker then skips the broker for OUTAGE_PAUSE_SECONDS.
     """
-    global _asked_again_at
-    if time.monotonic() < _asked_again_at:
-        logger.debug("%s was not sent: the broker is away; it will be sent again.", task)
+    if circuit_breaker.is_open:
+        logger.debug("%s was not sent: the broker is down; a sweep will send it again.", task)
         return
     try:
         current_app.send_task(task, args=arguments, queue=queue, retry=False)
     except (OperationalError, OSError) as error:
-        _asked_again_at = time.monotonic() + AWAY
-        logger.warning("The broker did not take %s (%s); it will be sent again.", task, error)
-
-
-def forget_outage() -> None:
-    """Ask the broker again at once."""
-    global _asked_again_at
-    _asked_again_at = 0.0
+        circuit_breaker.trip()
+        logger.warning("The broker did not take %s (%s); a sweep will send it again.", task, error)

@@ -1,8 +1,8 @@
-"""Kinds of jobs: claimed, settled, postponed, swept and counted in one way. Celery runs the tasks that do the work.
+"""The job engine: claim, settle, postpone, sweep and count the jobs of any kind. Celery runs the tasks.
 
-A worker claims jobs, does the work without a transaction, and settles the outcomes. It may die at any point: its lease
-runs out, and a sweep sends the work again. Work must therefore be safe to repeat. Nothing here uses the network, but
-for the broker after commit.
+A worker claims jobs, does the work outside of a transaction, and settles the outcomes. If it dies at any point, its
+lease expires and a sweep sends the work again, so the work must be idempotent. Nothing here uses the network, except
+to send tasks to the broker after commit.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ DONE: Final[Mapping[str, Any]] = {**RELEASED, "next_attempt_at": None, "reason":
 
 
 class Result(StrEnum):
-    """What became of a job when its outcome was written down."""
+    """The result of settling a job."""
 
     DONE = "done"
     RETRIED = "retried"
     GIVEN_UP = "given_up"
-    OVERTAKEN = "overtaken"  # requested anew, claimed by another worker after the lease ran out, or deleted
+    OVERTAKEN = "overtaken"  # requested again, claimed by another worker after the lease expired, or deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Settled(Generic[J]):
-    """A claimed job, the outcome of its attempt, what became of it, and the wait before it is retried."""
+    """A claimed job, the outcome of its attempt, the result, and the wait before the next attempt, if any."""
 
     job: J
     outcome: Success | Failure
@@ -62,27 +62,27 @@ class Settled(Generic[J]):
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many jobs of a kind there are, and how old they are: in seconds, 0 when none is pending."""
+    """The size and age of the backlog of one kind of job. Ages are in seconds, 0 if no job is pending."""
 
     waiting: int  # for their first attempt
-    retrying: int  # whose last attempt failed
+    retrying: int  # after a failed attempt
     given_up: int
-    leased: int  # of those waiting or retrying
-    overdue: float  # since the most overdue one should have been tried
-    oldest: float  # since the oldest one was requested
+    leased: int  # part of `waiting` and `retrying`
+    overdue: float  # since the most overdue job was due
+    oldest: float  # since the oldest job was requested
 
 
 class Kind(Generic[J]):
-    """One kind of job. Subclasses name the model, the task that does the work, and what differs from the usual."""
+    """One kind of job. Subclasses set the task that does the work, and override the defaults that differ."""
 
     name: ClassVar[str]  # the label of its metrics
     task: ClassVar[str]
     queue: ClassVar[str] = dispatch.BULK
-    requested_at: ClassVar[str] = "created_at"  # the column that says since when
-    counted: ClassVar[Q] = Q()  # the pending jobs that the backlog counts
-    timed: ClassVar[Q] = Q()  # those of them whose delay says something about the workers
-    claimed: ClassVar[Mapping[str, Any]] = {}  # columns that are written with a claim
-    # Columns that are written with a result; None deletes the row.
+    requested_at: ClassVar[str] = "created_at"  # the column with the time of the request
+    counted: ClassVar[Q] = Q()  # which pending jobs the backlog counts
+    timed: ClassVar[Q] = Q()  # which of the counted jobs measure the delay of the workers
+    claimed: ClassVar[Mapping[str, Any]] = {}  # columns to write with a claim
+    # Columns to write with a result; None deletes the row.
     done: ClassVar[Mapping[str, Any] | None] = None
     retried: ClassVar[Mapping[str, Any]] = {}
     given_up: ClassVar[Mapping[str, Any] | None] = None
@@ -94,34 +94,35 @@ class Kind(Generic[J]):
 
     @property
     def jobs(self) -> JobQuerySet[J]:
+        """Return all jobs of this kind, whatever their state."""
         rows: JobQuerySet[J] = self.model._default_manager.all()  # type: ignore[assignment]
         return rows
 
-    # -- What a kind may do otherwise --
+    # -- Hooks for subclasses --
 
     def choose(self, due: JobQuerySet[J], number: int, now: datetime) -> list[int]:
-        """Return the keys of up to `number` jobs to claim, their rows locked; the most overdue ones first."""
+        """Lock up to `number` due jobs, the most overdue first, and return their primary keys."""
         rows = due.select_for_update(skip_locked=True, no_key=True).order_by("next_attempt_at", "pk")
         return list(rows.values_list("pk", flat=True)[:number])
 
     def load(self, claimed: JobQuerySet[J]) -> list[J]:
-        """Return the jobs that were claimed, with what the work needs."""
+        """Fetch the claimed jobs with the related rows that the work needs."""
         return list(claimed.order_by("next_attempt_at", "pk"))
 
     def lock_before_settling(self, jobs: Sequence[J]) -> None:
-        """Lock rows which must be locked before those of the jobs."""
+        """Lock other rows that the lock order puts before those of the jobs."""
 
     def settled(self, settled: Sequence[Settled[J]]) -> None:
-        """Do what follows from the results, in the transaction that writes them."""
+        """React to the results, in the transaction that writes them."""
 
     # -- The engine --
 
     def claim(self, number: int, now: datetime | None = None) -> list[J]:
-        """Take a lease on up to `number` jobs that are due. Of any number of workers one gets each job."""
+        """Lease up to `number` due jobs and return them. Safe against races: only one worker gets each job."""
         return self._claim(lambda now: self.choose(self.jobs.due(now), number, now), now or timezone.now())
 
     def claim_these(self, pks: Sequence[int]) -> list[J]:
-        """Take a lease on those of the jobs that are pending, due or not, and that no other worker has a lease on."""
+        """Lease those of the jobs that are pending, due or not, and not leased by another worker. Return them."""
         return self._claim(lambda now: self.jobs.pending().unclaimed(now).filter(pk__in=pks).locked(), timezone.now())
 
     def _claim(self, choose: Callable[[datetime], list[int]], now: datetime) -> list[J]:
@@ -129,19 +130,23 @@ class Kind(Generic[J]):
         with transaction.atomic():
             if not (pks := choose(now)):
                 return []
-            # `next_attempt_at` moves too: workers of the previous version look at it alone.
+            # `next_attempt_at` moves too: workers of the previous version do not know `lease_until`.
             self.model._base_manager.filter(pk__in=pks).update(
                 lease=lease, lease_until=until, next_attempt_at=until, attempts=F("attempts") + 1, **self.claimed
             )
         return self.load(self.jobs.filter(pk__in=pks, lease=lease))
 
     def settle(self, outcomes: Sequence[tuple[J, Success | Failure]]) -> list[Settled[J]]:
-        """Write down how the attempts at claimed jobs ended, in one transaction. Return what became of each."""
+        """Write the outcomes of claimed jobs in one transaction, and return the results.
+
+        If the transaction fails, for example by a deadlock, write each outcome in a transaction of its own. Raise
+        OperationalError if that fails too.
+        """
         ordered = sorted(outcomes, key=lambda outcome: outcome[0].pk)
         try:
             return self._settle(ordered)
-        except OperationalError as error:  # such as a deadlock with a statement about many rows
-            logger.warning("%d outcomes of %s are written down one by one: %s", len(ordered), self.name, error)
+        except OperationalError as error:
+            logger.warning("%d outcomes of %s are written one by one: %s", len(ordered), self.name, error)
             return [settled for outcome in ordered for settled in self._settle([outcome])]
 
     @transaction.atomic
@@ -167,36 +172,35 @@ class Kind(Generic[J]):
         if isinstance(outcome, Success):
             return Settled(job, outcome, Result.DONE)
         attempts, wait = self.policy.after(job.attempts, outcome, job.deadline)
-        noted = {"attempts": attempts, "reason": outcome.reason[:500], **outcome.values}
+        columns = {"attempts": attempts, "reason": outcome.reason[:500], **outcome.values, **RELEASED}
         if wait is not None:
-            row.update(next_attempt_at=timezone.now() + wait, **noted, **RELEASED, **self.retried)
+            row.update(next_attempt_at=timezone.now() + wait, **columns, **self.retried)
             return Settled(job, outcome, Result.RETRIED, wait)
         if self.given_up is None:
             row.delete()
         else:
-            row.update(next_attempt_at=None, **noted, **RELEASED, **self.given_up)
+            row.update(next_attempt_at=None, **columns, **self.given_up)
         return Settled(job, outcome, Result.GIVEN_UP)
 
     def request(self, rows: JobQuerySet[J], due_at: datetime | Expression | None, **columns: Any) -> int:
-        """Have the work of these rows done (again), with all attempts; for None, not before another request.
+        """Request the work of these rows, again if it was done, with all attempts. Return the number of rows.
 
-        Return how many rows there were.
-
-        A worker that is at it has its outcome overtaken. The caller locks the rows if there are several.
+        With `due_at=None`, the jobs are not pending until another request. A worker that holds a lease on one of them
+        has its outcome discarded (`Result.OVERTAKEN`). The caller locks the rows first if there are several.
         """
         return rows.update(revision=F("revision") + 1, attempts=0, next_attempt_at=due_at, reason="", **columns)
 
     def overtake(self, rows: JobQuerySet[J]) -> None:
-        """Have workers that are at these jobs do the work again."""
+        """Discard the outcomes of the workers that hold a lease on these jobs, so that the work is done again."""
         rows.update(revision=F("revision") + 1)
 
     def hasten(self, rows: JobQuerySet[J]) -> int:
-        """Make pending jobs due now. Return how many."""
+        """Make pending jobs due now, except those that a worker holds. Return the number of changed rows."""
         now = timezone.now()
         return rows.pending().unclaimed(now).filter(next_attempt_at__gt=now).update(next_attempt_at=now)
 
     def postpone(self, pks: Sequence[int], seconds: float, now: datetime | None = None) -> None:
-        """Leave jobs alone for a while: their work can't be done now, or was sent to a worker."""
+        """Make pending jobs due no earlier than in `seconds`, except those that a worker holds."""
         now = now or timezone.now()
         until = now + timedelta(seconds=seconds)
         waiting = self.jobs.pending().unclaimed(now).filter(pk__in=pks, next_attempt_at__lt=until)
@@ -204,7 +208,7 @@ class Kind(Generic[J]):
             self.model._base_manager.filter(pk__in=waiting.locked()).update(next_attempt_at=until)
 
     def give_up_stuck(self, now: datetime, reason: str) -> list[Settled[J]]:
-        """Give up the jobs whose workers died with every attempt: what can't be tried without harm must end."""
+        """Give up the jobs whose last attempt ended with an expired lease: they may be what kills the workers."""
         stuck = self.jobs.pending().filter(lease_until__lte=now, attempts__gte=self.policy.max_attempts)
         with transaction.atomic():
             failure = Failure(reason, is_final=True)
@@ -215,16 +219,16 @@ class Kind(Generic[J]):
         return given_up
 
     def send(self) -> None:
-        """Have a worker do what is due, after commit: one task, however often a transaction asks for it."""
+        """Send the task after commit: once, however often a transaction asks for it."""
         dispatch.send_once(self.task, self.queue)
 
     def sweep(self, now: datetime | None = None) -> None:
-        """Send the task if work is due that no message may be left for."""
+        """Send the task if jobs are due, because the broker may have lost the message for them."""
         if self.jobs.due(now or timezone.now()).exists():
             self.send()
 
     def backlog(self, now: datetime | None = None) -> Backlog:
-        """Return how much work there is; two statements."""
+        """Return the size and age of the backlog, by two SQL statements."""
         now = now or timezone.now()
         counted = self.jobs.pending().filter(self.counted)
         pending = counted.aggregate(
@@ -238,8 +242,11 @@ class Kind(Generic[J]):
         return Backlog(given_up=self.jobs.given_up().count(), overdue=overdue, oldest=oldest, **pending)
 
 
-def beat(row: Leased, **columns: Any) -> bool:
-    """Extend the lease of a row that is being worked on, and write columns. False, and nothing, if it was lost."""
+def extend_lease(row: Leased, **columns: Any) -> bool:
+    """Send a heartbeat: extend the lease on the row, and write these columns.
+
+    Return False, with nothing written, if the lease was lost.
+    """
     until = timezone.now() + LEASE
     held = type(row)._base_manager.filter(pk=row.pk, lease=row.lease)
     return bool(held.update(lease_until=until, **columns))
@@ -253,22 +260,22 @@ _kinds: dict[str, Kind[Any]] = {}
 
 
 def register(kind: Kind[Any]) -> None:
-    """Have the kind counted. Called by the `ready()` of its app."""
+    """Register the kind for metrics and the back office. Called by the `ready()` of its app."""
     _kinds[kind.name] = kind
 
 
 def registered() -> Iterator[Kind[Any]]:
-    """Yield every kind, by name."""
+    """Yield the registered kinds, sorted by name."""
     for name in sorted(_kinds):
         yield _kinds[name]
 
 
 def queue_lengths() -> dict[str, int | None]:
-    """Return how many tasks wait in each queue for a worker; None for every queue when the broker does not answer."""
+    """Return the number of tasks in each queue, or None for every queue if the broker does not answer."""
     queues = sorted({dispatch.INTERACTIVE, dispatch.BULK, *(kind.queue for kind in registered())})
     lengths: dict[str, int | None] = {}
     for queue in queues:
-        if (length := dispatch.tasks_waiting(queue)) is None:  # each further question would take the timeout again
+        if (length := dispatch.tasks_waiting(queue)) is None:  # asking for the others would time out as well
             return dict.fromkeys(queues)
         lengths[queue] = length
     return lengths

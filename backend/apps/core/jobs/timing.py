@@ -1,4 +1,4 @@
-"""How long a worker may have a job."""
+"""Timeouts of leases and of sent tasks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-# Longer than any attempt with all its time-outs, so that a lease that ran out belongs to a worker that is dead.
+# Longer than any attempt with all of its timeouts, so an expired lease means that its worker is dead.
 LEASE = timedelta(minutes=3)
-# How long the task that was sent after commit, or by a sweep, has before the next sweep sends another.
-DISPATCH_GRACE = timedelta(seconds=60)
+# How long a sent task may take to start. After that, a sweep sends another.
+DISPATCH_TIMEOUT = timedelta(seconds=60)
 
 
 def first_sweep() -> datetime:
-    """Return the moment at which a sweep first looks at new work."""
-    return timezone.now() + DISPATCH_GRACE
+    """Return the time from which a sweep sends a new job, in case the task that was sent after commit is lost."""
+    return timezone.now() + DISPATCH_TIMEOUT

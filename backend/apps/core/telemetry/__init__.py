@@ -1,1 +1,1 @@
-"""What this system tells those who run it: numbers for Prometheus, and lines for the log."""
+"""Metrics for Prometheus, and structured logs."""

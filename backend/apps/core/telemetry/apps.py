@@ -8,6 +8,6 @@ class TelemetryConfig(AppConfig):
     def ready(self) -> None:
         from . import process_files, tasks  # these read the settings
 
-        process_files.tidy()
+        process_files.remove_stale_files()
         autodiscover_modules("metrics")
         tasks.connect()

@@ -1,4 +1,4 @@
-"""What the lines of the log and the tasks that are sent have in common: the request, the task, the row at hand."""
+"""The log context: the request, task and row that log lines and sent tasks belong to."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from typing import Any, Final
 
 from structlog import contextvars
 
-SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+SAFE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
 
-def about(**what: object) -> AbstractContextManager[None]:
-    """Say in every line that is logged meanwhile what it is about, such as `request_id`. What is None is left out."""
-    return contextvars.bound_contextvars(**{name: str(value) for name, value in what.items() if value is not None})
+def log_context(**fields: object) -> AbstractContextManager[None]:
+    """Add fields, such as `request_id`, to every line that is logged within the context. Fields of None are omitted."""
+    return contextvars.bound_contextvars(**{name: str(value) for name, value in fields.items() if value is not None})
 
 
-def current(name: str) -> str | None:
-    """What the lines that are logged now say of `name`, None if nothing."""
+def context_value(name: str) -> str | None:
+    """Return a field of the current log context, or None if it is not set."""
     value: str | None = contextvars.get_contextvars().get(name)
     return value
 
 
 def request_id_from(header: str | None) -> str:
-    """The request id that somebody sent along, if it is harmless in logs, headers and shells; else a new one.
+    """Return the client's request id if it is safe in logs, headers and shells, or else a new random one.
 
-    Harmless: 8 to 64 letters, digits, dots, dashes and underscores of ASCII, the first a letter or a digit.
+    Safe are 8 to 64 ASCII letters, digits, dots, hyphens and underscores, beginning with a letter or a digit.
     """
-    return header if header and SANE_REQUEST_ID.fullmatch(header) else secrets.token_hex(16)
+    return header if header and SAFE_REQUEST_ID.fullmatch(header) else secrets.token_hex(16)
 
 
 class ContextThreadPool(ThreadPoolExecutor):
-    """Threads whose lines say the same as those of whoever gave them the work."""
+    """A thread pool whose threads run with the log context of the code that submitted the work."""
 
     def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         return super().submit(copy_context().run, function, *args, **kwargs)

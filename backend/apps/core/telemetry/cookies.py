@@ -1,4 +1,4 @@
-"""Drop cookies that no browser sends."""
+"""Middleware that drops malformed cookies."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from django.http.response import HttpResponseBase
 
 
 class CookieMiddleware:
-    """Drop cookies with a backslash before anything reads them. Neither ours nor those of browsers have one.
+    """Drop cookies that contain a backslash. No browser sends one.
 
-    Python before 3.11.10 takes quadratic time to unquote them: 38 seconds for a header of 60 kB.
+    This prevents a denial of service: Python before 3.11.10 takes quadratic time to unquote such cookies
+    (CVE-2024-7592), 38 seconds for a header of 60 kB.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

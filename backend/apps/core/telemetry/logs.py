@@ -1,8 +1,7 @@
-"""How the log is written: a line for people, or a JSON object for programs. Settings.py asks for its configuration.
+"""Logging configuration: one line of text or one JSON object for each record.
 
-The records of the standard library are all there are; structlog turns them into text. What a line is about (the
-request, the task, a row) comes from `context.py`. All records of the process leave by one handler, and every field
-passes `redaction.py` on the way.
+All code logs through the standard library; structlog formats the records. The log context (request, task, row) comes
+from `context.py`. All records of the process go through one handler, and every field through `redaction.py`.
 """
 
 from __future__ import annotations
@@ -18,38 +17,38 @@ import structlog
 from django.conf import settings
 from structlog.typing import EventDict
 
-from .redaction import clean, clean_lines, presentable, redact
+from .redaction import escape, escape_lines, redact, sanitise
 
 FORMATS: Final = ("text", "json")
-FIRST: Final = ("time", "level", "logger", "message")
-STACKS: Final = ("exception", "stack_info")  # texts of several lines
+FIRST_FIELDS: Final = ("time", "level", "logger", "message")
+MULTILINE_FIELDS: Final = ("exception", "stack_info")
 
 
 def logging_config(form: str, level: str) -> dict[str, Any]:
-    """What Django's LOGGING setting is to be. `form` is one of FORMATS; `level` is that of our own loggers."""
+    """Return the value of Django's LOGGING setting. `form` is one of FORMATS; `level` is that of our own loggers."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": "apps.core.telemetry.logs.formatter", "form": form}},
-        "handlers": {"console": {"class": "apps.core.telemetry.logs.CarefulHandler", "formatter": "line"}},
+        "handlers": {"console": {"class": "apps.core.telemetry.logs.SafeHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
             "apps": {"level": level},
-            # A line a request is for machines that keep them; a laptop's terminal has better use for its lines.
+            # One line for each request is useful in a log store, and noise on a developer's terminal.
             "apps.telemetry.middleware": {"level": level if form == "json" else "WARNING"},
-            "django.request": {"level": "ERROR"},  # an address that isn't there is nobody's mistake but the visitor's
+            "django.request": {"level": "ERROR"},  # its warnings are about client errors, such as 404
         },
     }
 
 
 def configure(config: dict[str, Any]) -> None:
-    """Apply a logging configuration, and have every line of this process formatted here. Django calls this.
+    """Apply a logging configuration, and make every line of this process use our formatter. Django calls this.
 
-    Loggers that the configuration does not name lose the handlers that Django, Granian and others gave them, and write
-    by the root logger's. Handlers of the configuration that have another formatter get this one.
+    Loggers that the configuration does not name lose the handlers that Django, Granian and others gave them, and
+    propagate to the root logger. Handlers with another formatter get ours.
     """
     logging.config.dictConfig(config)
-    last = CarefulHandler()
+    last = SafeHandler()
     last.setLevel(logging.WARNING)
     last.setFormatter(formatter(settings.LOG_FORMAT))
     logging.lastResort = last  # for loggers without any handler
@@ -66,6 +65,7 @@ def configure(config: dict[str, Any]) -> None:
 
 
 def formatter(form: str) -> logging.Formatter:
+    """Return the formatter for one of FORMATS."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.contextvars.merge_contextvars,
@@ -77,20 +77,23 @@ def formatter(form: str) -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("message"),
-            _presentable,
+            _sanitise,
             structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else _as_line,
         ],
     )
 
 
-class CarefulHandler(logging.StreamHandler):  # type: ignore[type-arg] # of whatever stream
-    """Does not print the arguments of a line that could not be formatted, as the standard library does."""
+class SafeHandler(logging.StreamHandler):  # type: ignore[type-arg] # the kind of stream does not matter
+    """A stream handler that does not print the arguments of a record that could not be formatted.
 
-    def handleError(self, record: logging.LogRecord) -> None:
+    The standard library prints them to stderr, unredacted.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # overrides logging.Handler's method
         kind = (sys.exc_info()[0] or Exception).__name__
         if kind != "BrokenPipeError":
             place = f"{record.pathname}:{record.lineno}"
-            sys.stderr.write(clean(f"{kind}: a line of {record.name} could not be logged; {place}") + "\n")
+            sys.stderr.write(escape(f"{kind}: a line of {record.name} could not be logged; {place}") + "\n")
 
 
 def _add_time_and_process(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -100,14 +103,14 @@ def _add_time_and_process(_logger: Any, _method: str, event: EventDict) -> Event
     return event
 
 
-def _presentable(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Leave out secrets and what is no plain text, and put the fields in order."""
+def _sanitise(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Redact secrets, escape unsafe characters, and put the fields in order."""
     if event["logger"].startswith("django.security"):
-        # What a client did is no error of ours: its line says enough, and the client chooses how many there are.
+        # Clients cause these at will, so a traceback for each would flood the log. The message says enough.
         event.pop("exception", None)
-    stacks = {name: clean_lines(redact(event.pop(name))) for name in STACKS if name in event}
-    fields = {**presentable(event), **stacks}
-    known = {name: fields[name] for name in (*FIRST, *settings.LOG_CONTEXT) if name in fields}
+    stacks = {name: escape_lines(redact(event.pop(name))) for name in MULTILINE_FIELDS if name in event}
+    fields = {**sanitise(event), **stacks}
+    known = {name: fields[name] for name in (*FIRST_FIELDS, *settings.LOG_CONTEXT) if name in fields}
     return known | fields
 
 
@@ -116,6 +119,6 @@ def _as_line(_logger: Any, _method: str, event: EventDict) -> str:
     shown = settings.LOG_LINE_CONTEXT.items()
     about = " ".join(f"{label}={event[name]}" for name, label in shown if name in event)
     line = f"{moment:%Y-%m-%d %H:%M:%S} {event['level'].upper():<7} {event['logger']}: {event['message']}"
-    # Indented, no line of an exception's text can pass for a line of the log.
-    stacks = [textwrap.indent(event[name], "    ", lambda _: True) for name in STACKS if name in event]
+    # Indented, so that an exception's text cannot forge a log line.
+    stacks = [textwrap.indent(event[name], "    ", lambda _: True) for name in MULTILINE_FIELDS if name in event]
     return "\n".join([f"{line} [{about}]" if about else line, *stacks])

@@ -1,9 +1,9 @@
-"""What every number that processes count has in common; each app declares its own in its `metrics.py`.
+"""The metrics of requests and tasks, and the base for each app's own `metrics.py`.
 
-Names begin with `admit_`, seconds are seconds, and no label names a row. Each process writes its numbers into
-memory-mapped files (see `process_files.py`), which costs about a microsecond a number. Labels take few
-values, all known in advance, but for routes (as many as the URLconf has) and tasks. What the database knows is not
-counted here: `apps.monitoring` asks each app for its gauges.
+Names begin with `admit_`, and durations are in seconds. Keep the cardinality of labels low: no label names a row, and
+all values are known in advance, except routes (as many as the URLconf has) and task names. Each process writes its
+metrics into memory-mapped files (see `process_files.py`), which costs about a microsecond for each write. Gauges that
+are read from the database are not declared here: `apps.monitoring` collects them from each app.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from collections.abc import Callable
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from .process_files import open_in_own_slot
+from .process_files import use_slots
 
 __all__ = ["Counter", "Gauge", "GaugeMetricFamily", "Histogram", "Metric"]
 
-open_in_own_slot()
+use_slots()
 
 http_request_seconds = Histogram(
     "admit_http_request_seconds",
-    "Requests, by the route that served them and the class of the answer's status",
+    "Duration of HTTP requests in seconds, by method, route and status class (2xx, 4xx ...)",
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
     registry=None,
 )
 task_seconds = Histogram(
     "admit_task_seconds",
-    "Tasks of the workers, by how they ended",
+    "Duration of Celery tasks in seconds, by task and final state",
     ["task", "state"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 30, 60, 120, 600),
     registry=None,
@@ -38,15 +38,15 @@ _initialisers: list[Callable[[], None]] = []
 
 
 def initialises_series(function: Callable[[], None]) -> Callable[[], None]:
-    """Register a function that has every series of its app which can be foreseen start at zero.
+    """Register a function that creates all expected series of its app with the value 0. Works as a decorator.
 
-    A first error that never came before is a rise too.
+    Prometheus does not see the first increment of a series that did not exist before, such as the first error.
     """
     _initialisers.append(function)
     return function
 
 
 def initialise_series() -> None:
-    """Call every registered function. Safe to repeat."""
+    """Call every registered function. Idempotent."""
     for function in _initialisers:
         function()

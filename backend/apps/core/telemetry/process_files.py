@@ -1,10 +1,12 @@
-"""The files in which this machine's processes keep their numbers, some for each process: METRICS_DIR.
+"""The files in METRICS_DIR in which the processes of this machine keep their metrics.
 
-`prometheus_client` writes and reads them. It names them by process id and leaves those of ended processes where they
-are, so that a machine whose cron starts a command every minute would read ten thousand files for a scrape. Here, a
-process has a slot instead of its id: the lowest number that no running process has. It counts on in the files of the
-process that had the slot before. So counters survive their processes, and there are only as many files as there were
-processes at once. A lock holds the slot; the kernel releases it when the process ends, in whatever way.
+`prometheus_client` writes and reads them (its multiprocess mode). It names the files by process id and keeps those of
+ended processes. On a machine where cron starts a command every minute, a scrape would have to read ten thousand files.
+
+Here, files are named by *slot* instead: the lowest number that no running process has. A process goes on counting in
+the files of the previous process with its slot, so counters survive a restart, and there are only as many files as
+there were processes at the same time. A process holds its slot by a file lock, which the kernel releases however the
+process ends.
 """
 
 from __future__ import annotations
@@ -20,66 +22,72 @@ from pathlib import Path
 from django.conf import settings
 from prometheus_client import CollectorRegistry, Metric, multiprocess, values
 
-FORGOTTEN_AFTER = 30 * 24 * 3600  # seconds without a sign of life from a machine that shares the folder
-
-_slot: tuple[int, int] | None = None  # this process's, and the descriptor that holds its lock
+STALE_AFTER_SECONDS = 30 * 24 * 3600  # without a write by any process of a machine that shares the folder
 
 
-def open_in_own_slot() -> None:
-    """Have the numbers that are declared from here on kept in the files of this process's slot."""
-    values.ValueClass = values.MultiProcessValue(_own_slot)
+class ProcessSlot:
+    """The slot of this process, taken when its number is first asked for."""
+
+    def __init__(self) -> None:
+        self.held: tuple[int, int] | None = None  # the number, and the descriptor of the locked file
+
+    def number(self) -> int:
+        """Return the number of the slot. The first call takes it and removes the gauges of its previous process."""
+        if self.held is None:
+            folder = _folder()
+            self.held = next((slot, lock) for slot in itertools.count() if (lock := _lock(folder, slot)) is not None)
+            multiprocess.mark_process_dead(self.held[0], str(folder))
+        return self.held[0]
+
+    def replace_after_fork(self) -> None:
+        """Take another slot in a forked process, if the parent has one: the library notices the new number.
+
+        Parent and child share the lock. The child closes it last, because the slot would be free if the parent ended
+        before the child has its own.
+        """
+        if self.held is None:
+            return
+        (_, inherited), self.held = self.held, None
+        try:
+            self.number()
+        finally:
+            os.close(inherited)
+
+
+_slot = ProcessSlot()
+os.register_at_fork(after_in_child=_slot.replace_after_fork)
+
+
+def use_slots() -> None:
+    """Make `prometheus_client` keep the metrics that are declared from now on in the files of this process's slot."""
+    values.ValueClass = values.MultiProcessValue(_slot.number)
 
 
 def register(registry: CollectorRegistry) -> None:
-    """Have the registry tell the numbers of all processes of this machine."""
-    tidy()
+    """Add the metrics of all processes of this machine to the registry."""
+    remove_stale_files()
     registry.register(_AllProcesses())
 
 
-def tidy() -> None:
-    """Drop the gauges of processes that are gone. Any number of processes may do it at once."""
+def remove_stale_files() -> None:
+    """Remove the gauges of ended processes and the folders of machines that are gone. Safe to run concurrently."""
     folder = _folder()
     for slot in {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*.db")}:
         if (lock := _lock(folder, slot)) is not None:
             multiprocess.mark_process_dead(slot, str(folder))
             os.close(lock)
     if folder.parent == Path(settings.VAR_DIR) / "metrics":
-        _forget_other_machines(folder)
-
-
-def _own_slot() -> int:
-    """Return the slot of this process. The first call takes it, and drops the gauges that the process before left."""
-    global _slot
-    if _slot is None:
-        folder = _folder()
-        _slot = next((slot, lock) for slot in itertools.count() if (lock := _lock(folder, slot)) is not None)
-        multiprocess.mark_process_dead(_slot[0], str(folder))
-    return _slot[0]
-
-
-def _leave_slot_to_parent() -> None:
-    """Take a slot of its own for a forked process.
-
-    The parent's lock, which both hold, is closed last, or the slot of a parent that ends meanwhile would be taken: the
-    library tells by another number that there was a fork.
-    """
-    global _slot
-    if _slot is not None:
-        (_, inherited), _slot = _slot, None
-        try:
-            _own_slot()
-        finally:
-            os.close(inherited)
+        _remove_stale_folders(folder)
 
 
 def _lock(folder: Path, slot: int) -> int | None:
-    """Return the descriptor that holds the lock of the slot, None while another process holds it."""
+    """Lock the slot and return the file descriptor, or return None if another process holds the lock."""
     path = folder / f"{slot}.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except PermissionError:
         if path.exists():
-            return None  # of another user's process
+            return None  # it belongs to another user's process
         raise
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,13 +100,13 @@ def _lock(folder: Path, slot: int) -> int | None:
 class _AllProcesses:
     def collect(self) -> Iterable[Metric]:
         merged: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(
-            [str(path) for path in _folder().glob("*.db") if _has_size(path)]
+            [str(path) for path in _folder().glob("*.db") if _has_content(path)]
         )
         return merged
 
 
-def _has_size(path: Path) -> bool:
-    """Whether the file is not one that a process makes or drops at this very moment."""
+def _has_content(path: Path) -> bool:
+    """Return False for a file that another process is creating or removing at this moment."""
     try:
         return path.stat().st_size > 0
     except FileNotFoundError:
@@ -111,13 +119,10 @@ def _folder() -> Path:
     return folder
 
 
-def _forget_other_machines(folder: Path) -> None:
-    """Containers get a new name whenever they are made anew, and leave their folder to the one that comes after."""
+def _remove_stale_folders(folder: Path) -> None:
+    """Remove the folders of machines that are gone: a container gets a new name each time it is created."""
     for other in folder.parent.iterdir():
         if other != folder and other.is_dir() and any(other.glob("*.lock")):
             newest = max(path.stat().st_mtime for path in other.iterdir())
-            if time.time() - newest > FORGOTTEN_AFTER:
+            if time.time() - newest > STALE_AFTER_SECONDS:
                 shutil.rmtree(other, ignore_errors=True)
-
-
-os.register_at_fork(after_in_child=_leave_slot_to_parent)

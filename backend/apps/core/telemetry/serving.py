@@ -1,4 +1,4 @@
-"""Who may read /metrics, and the part of it that is the same wherever it is served: this machine's processes."""
+"""Access control for /metrics, and the metrics of this machine's processes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from . import metrics, process_files
 
 
 def may_read_metrics(authorization: str) -> bool:
-    """Whether the header is `Bearer` and METRICS_TOKEN; never when there is no such token."""
+    """Return whether the header is `Bearer` and METRICS_TOKEN; always False if that setting is empty."""
     token = settings.METRICS_TOKEN
     return bool(token) and hmac.compare_digest(authorization.removeprefix("Bearer ").encode(), token.encode())
 
 
 def add_processes(registry: CollectorRegistry) -> None:
-    """Have the registry tell what the processes of this machine counted."""
+    """Add the metrics of all processes of this machine to the registry."""
     metrics.initialise_series()
     process_files.register(registry)

@@ -24,7 +24,7 @@ def make_haste() -> None:
     from apps.core.jobs import timing
 
     timing.LEASE = lease()
-    timing.DISPATCH_GRACE = grace(timing.LEASE)
+    timing.DISPATCH_TIMEOUT = grace(timing.LEASE)
 
 
 def lease() -> timedelta:
@@ -55,7 +55,7 @@ def slow() -> list[str]:
     """Return the modules that copied a lease before it was shortened, and the kinds that are retried late."""
     from apps.core.jobs import kinds, timing
 
-    names = {"LEASE": timing.LEASE, "DISPATCH_GRACE": timing.DISPATCH_GRACE}
+    names = {"LEASE": timing.LEASE, "DISPATCH_TIMEOUT": timing.DISPATCH_TIMEOUT}
     modules = {name: module for name, module in sys.modules.items() if name.startswith("apps.")}
     found = [
         f"{module}.{name}"
