@@ -1,4 +1,4 @@
-"""Control characters are refused wherever a text is entered, with a sentence that names the character and its place."""
+"""Control characters are refused in every text input, with a message that names the character and its place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.factories import make_event, make_organiser, make_ticket, make_ticket
 
 REFUSED = [chr(point) for point in range(0x110000) if unicodedata.category(chr(point)) in ("Cc", "Cs")]
 REFUSED += [*map(chr, range(0xFDD0, 0xFDF0)), "\uffff", "\U0001fffe", "\U0010ffff", "\u202d", "\u202e"]
-# What people and their keyboards put into names: joiners, marks of direction, isolates, soft hyphens, emoji.
+# Characters that people and keyboards put into names: joiners, direction marks, isolates, soft hyphens, emoji.
 KEPT = "Zoë\u00a0شَمْس\u200d\u200c\u200e\u200f\u2066\u2069\u00ad👩\u200d🚀\ufe0f é e\u0301 \ue000 𝓛 𓀀"
 
 
@@ -35,7 +35,7 @@ KEPT = "Zoë\u00a0شَمْس\u200d\u200c\u200e\u200f\u2066\u2069\u00ad👩\u200d
         ("a" * 50 + "\u202enaI", f"U+202E (right-to-left override), after “{'a' * 20}”."),
     ],
 )
-def test_the_sentence_names_the_character_and_its_place(text: str, said: str) -> None:
+def test_message_names_the_character_and_its_place(text: str, said: str) -> None:
     with pytest.raises(ValidationError) as caught:
         refuse_control_characters(text)
     assert f"There is a character that can’t be printed, {said}" in caught.value.messages[0]
@@ -48,14 +48,14 @@ def test_every_control_character_is_refused_and_no_other() -> None:
     refuse_control_characters(KEPT)
 
 
-def test_texts_of_several_lines_hold_lines_and_no_other_control_character() -> None:
+def test_multiline_texts_may_contain_tabs_and_line_breaks_only() -> None:
     refuse_control_characters("one\r\ntwo\tthree", lines=True)
     with pytest.raises(ValidationError, match=r"U\+000B"):
         refuse_control_characters("one\x0btwo", lines=True)
 
 
-def test_every_model_with_a_text_that_people_enter_is_looked_at() -> None:
-    """Names of teams, events, ticket types and holders; a model that is added joins the list or says here why not."""
+def test_every_model_with_editable_text_is_checked() -> None:
+    """Add a new model with editable text to the expected set, or to `kept_by_program` if no person edits it."""
     entered = {
         model
         for model in apps.get_models()
@@ -76,7 +76,7 @@ def test_every_model_with_a_text_that_people_enter_is_looked_at() -> None:
 
 
 @pytest.mark.django_db
-def test_models_refuse_them_in_every_field_and_keep_lines_where_they_mean_something() -> None:
+def test_models_refuse_control_characters_in_every_field_and_allow_lines_in_multiline_fields() -> None:
     event = make_event(address="Mill Street 1\nBerlin", terms="One.\nTwo.\tThree.", description="A\r\nB")
     rows: list[models.Model] = [event, make_ticket_type(event), make_ticket(event=event), event.organiser, make_user()]
     for row in rows:
@@ -85,7 +85,7 @@ def test_models_refuse_them_in_every_field_and_keep_lines_where_they_mean_someth
             if not isinstance(field, models.CharField | models.TextField) or not field.editable or field.choices:
                 continue
             if field.name in ("accent", "language", "time_zone", "currency", "password") or "email" in field.name:
-                continue  # these have forms of their own, which hold none
+                continue  # these have validators of their own
             before = getattr(row, field.name)
             setattr(row, field.name, "a\x02b")
             with pytest.raises(ValidationError) as caught:
@@ -95,13 +95,13 @@ def test_models_refuse_them_in_every_field_and_keep_lines_where_they_mean_someth
 
 
 @pytest.mark.django_db
-def test_a_list_of_holders_is_issued_as_a_whole_or_not_at_all() -> None:
+def test_issuing_a_list_with_a_control_character_issues_nothing() -> None:
     with pytest.raises(ValidationError, match=r"U\+0002, after “Ann”"):
         issuing.issue_many(make_event(), [Holder("Ben"), Holder("Ann\x02 Lee")])
     assert not EventTicket.objects.exists()
 
 
-def test_a_line_of_a_list_says_what_is_wrong_with_it() -> None:
+def test_each_line_of_an_import_reports_its_own_problem() -> None:
     first, second, third = read_attendee_list("Ann\x02 Lee, ann@example.org\nBen\x7f\nCy")
     assert "U+0002, after “Ann”" in first.problems[0]
     assert "U+007F, after “Ben”" in second.problems[0]
@@ -123,7 +123,7 @@ def back_office() -> tuple[Client, Event]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("field", ["title", "venue", "address", "terms", "description"])
-def test_the_form_of_an_event_shows_the_sentence_at_its_field(back_office: tuple[Client, Event], field: str) -> None:
+def test_event_form_shows_the_message_at_its_field(back_office: tuple[Client, Event], field: str) -> None:
     client, event = back_office
     answer = client.post(url("events_event_change", event.pk), form_of(event, **{field: "Night\x02 Shift"}))
     assert "U+0002, after “Night”" in str(answer.context["adminform"].form.errors[field])
@@ -131,7 +131,7 @@ def test_the_form_of_an_event_shows_the_sentence_at_its_field(back_office: tuple
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("field", ["holder_name", "order_reference"])
-def test_the_form_of_a_ticket_shows_the_sentence_at_its_field(back_office: tuple[Client, Event], field: str) -> None:
+def test_ticket_form_shows_the_message_at_its_field(back_office: tuple[Client, Event], field: str) -> None:
     client, event = back_office
     values = {"event": event.pk, "holder_name": "Ann", "quantity": 1} | {field: "A\x1f1"}
     answer = client.post(url("events_eventticket_add"), values)

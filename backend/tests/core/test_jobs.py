@@ -1,4 +1,4 @@
-"""Each job is claimed by one worker at a time, and an outcome counts for its own request and lease alone."""
+"""One worker at a time claims a job, and its outcome counts only for the request and the lease that it claimed."""
 
 from __future__ import annotations
 
@@ -64,14 +64,13 @@ def by_keys() -> list[int]:
 
 
 @pytest.mark.parametrize("claim", [by_due_time, by_keys])
-def test_of_many_workers_one_gets_each_job(claim: Callable[[], list[int]]) -> None:
+def test_only_one_of_many_workers_claims_each_job(claim: Callable[[], list[int]]) -> None:
     jobs = make_jobs(60)
     assert sorted(pk for pks in at_once([claim] * 4) for pk in pks) == [job.pk for job in jobs]
     assert set(StoredFileDeletion.objects.values_list("attempts", flat=True)) == {1}
 
 
-def test_reading_and_then_writing_gives_a_job_to_many() -> None:
-    """The negative control."""
+def test_negative_control_read_then_write_gives_a_job_to_many_workers() -> None:
     meeting = threading.Barrier(4, timeout=20)
 
     def read_then_write() -> list[int]:
@@ -84,7 +83,7 @@ def test_reading_and_then_writing_gives_a_job_to_many() -> None:
     assert [len(pks) for pks in at_once([read_then_write] * 4)] == [5] * 4
 
 
-def test_a_claim_by_keys_ignores_due_times_but_no_running_lease() -> None:
+def test_claim_by_keys_ignores_due_times_but_not_leases() -> None:
     later, now = make_jobs(1, next_attempt_at=timezone.now() + 5 * MINUTE), make_jobs()
     done = make_jobs(1, next_attempt_at=None)
     pks = [job.pk for job in later + now + done]
@@ -93,7 +92,7 @@ def test_a_claim_by_keys_ignores_due_times_but_no_running_lease() -> None:
     assert DELETIONS.claim_these(pks) == []
 
 
-def test_the_most_overdue_are_claimed_first() -> None:
+def test_most_overdue_jobs_are_claimed_first() -> None:
     now = timezone.now()
     jobs = [make_jobs(1, next_attempt_at=now - minutes * MINUTE)[0] for minutes in (1, 3, 2)]
     assert [job.pk for job in DELETIONS.claim(2)] == [jobs[1].pk, jobs[2].pk]
@@ -103,7 +102,7 @@ def test_the_most_overdue_are_claimed_first() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Success(), Failure("away"), Failure("wrong", is_final=True)])
-def test_the_outcome_of_a_lost_lease_changes_nothing(outcome: Success | Failure) -> None:
+def test_outcome_after_a_lost_lease_changes_nothing(outcome: Success | Failure) -> None:
     (slow,) = claimed()
     let_leases_end()
     (other,) = DELETIONS.claim(1)
@@ -117,11 +116,11 @@ def test_the_outcome_of_a_lost_lease_changes_nothing(outcome: Success | Failure)
 
 
 @pytest.mark.parametrize("outcome", [Success(), Failure("away")])
-def test_the_outcome_of_an_older_request_only_releases_its_lease(outcome: Success | Failure) -> None:
+def test_outcome_of_an_older_request_only_releases_the_lease(outcome: Success | Failure) -> None:
     (job,) = claimed()
     due_at = timezone.now() - MINUTE
     DELETIONS.request(DELETIONS.jobs.filter(pk=job.pk), due_at)
-    assert DELETIONS.claim_these([job.pk]) == [], "its worker is at it"
+    assert DELETIONS.claim_these([job.pk]) == [], "its worker still holds the lease"
     assert results([(job, outcome)]) == [Result.OVERTAKEN]
     found = row(job)
     assert (found.lease, found.attempts, found.next_attempt_at, found.reason) == (None, 0, due_at, "")
@@ -135,9 +134,7 @@ def test_a_heartbeat_extends_the_lease() -> None:
     assert row(job).lease_until > timezone.now() + LEASE - MINUTE
 
 
-def test_a_deadlock_with_many_costs_no_outcome(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_outcome_is_lost_by_a_deadlock(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     jobs = claimed(4)
     sizes = []
 
@@ -150,7 +147,7 @@ def test_a_deadlock_with_many_costs_no_outcome(
     outcomes: list[Success | Failure] = [Success(), Failure("away"), Success(), Success()]
     assert results(list(zip(jobs, outcomes, strict=True))) == [Result.DONE, Result.RETRIED, Result.DONE, Result.DONE]
     assert sizes == [4, 1, 1, 1, 1]
-    assert "written down one by one" in caplog.text
+    assert "written one by one" in caplog.text
     assert [(job.pk, job.attempts) for job in StoredFileDeletion.objects.all()] == [(jobs[1].pk, 1)]
 
 
@@ -163,7 +160,7 @@ def test_the_wait_doubles_up_to_the_longest_with_jitter() -> None:
         waits = [policy.backoff(attempts) / timedelta(seconds=seconds) for _ in range(50)]
         assert min(waits) >= 1.0
         assert max(waits) <= 1.5
-        assert max(waits) - min(waits) > 0.1, "jobs that failed together are spread"
+        assert max(waits) - min(waits) > 0.1, "jitter spreads jobs that failed together"
     assert policy.backoff(1, retry_after=100) >= timedelta(seconds=100)
 
 
@@ -171,7 +168,9 @@ def test_the_wait_doubles_up_to_the_longest_with_jitter() -> None:
     ("blame", "counted"),
     [(Blame.JOB, [1, 2, 3, 4, 5, None]), (Blame.ENVIRONMENT, [1, 2, 3, 3, 3, 3, 3, 3]), (Blame.NOTHING, [0] * 8)],
 )
-def test_what_uses_up_attempts(blame: Blame, counted: list[int | None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blame_decides_which_attempts_count(
+    blame: Blame, counted: list[int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(type(DELETIONS), "policy", RetryPolicy(max_attempts=6))
     (job,) = make_jobs()
     for expected in counted:
@@ -179,7 +178,7 @@ def test_what_uses_up_attempts(blame: Blame, counted: list[int | None], monkeypa
         result = Result.GIVEN_UP if expected is None else Result.RETRIED
         assert results([(attempt, Failure("away", blame))]) == [result]
         assert (row(job).attempts if expected is not None else None) == expected
-    assert StoredFileDeletion.objects.exists() is (blame is not Blame.JOB), "this kind deletes what it gives up"
+    assert StoredFileDeletion.objects.exists() is (blame is not Blame.JOB), "this kind deletes jobs that it gives up"
 
 
 @pytest.mark.parametrize(("age", "result"), [(GIVE_UP - MINUTE / 10, Result.GIVEN_UP), (GIVE_UP / 2, Result.RETRIED)])
@@ -190,7 +189,7 @@ def test_a_deadline_before_the_next_attempt_gives_up(age: timedelta, result: Res
     assert OutgoingMail.objects.exists() is (result is Result.RETRIED)
 
 
-def test_what_is_final_is_given_up_at_once() -> None:
+def test_final_failure_is_given_up_at_once() -> None:
     job = make_ticket()
     (attempt,) = TICKETS.claim_these([job.pk])
     assert [settled.result for settled in TICKETS.settle([(attempt, Failure("?" * 501, is_final=True))])] == [
@@ -215,7 +214,7 @@ def test_jobs_whose_workers_died_with_every_attempt_are_given_up(settings: Any) 
 # -- Due times and the backlog -----------------------------------------------------------------------------------
 
 
-def test_neither_postponing_nor_hastening_moves_a_job_that_a_worker_has() -> None:
+def test_postpone_and_hasten_do_not_move_a_leased_job() -> None:
     (leased,) = claimed()
     far, near = timezone.now() + 60 * MINUTE, timezone.now() - MINUTE
     late, due = make_jobs(1, next_attempt_at=far)[0], make_jobs(1, next_attempt_at=near)[0]

@@ -1,4 +1,4 @@
-"""Nothing that somebody sends forges a line of the log or drives a terminal, whichever logger writes it, and how."""
+"""Hostile input cannot forge log lines or control a terminal, whichever logger and record field it comes through."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.workers import BACKEND, start_python, stop, wait_until
 
 FORGED = "2026-01-01 00:00:00 INFO    root: forged"
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+ +\S+: ")
-# C0, C1 and DEL, line separators, invisible and bidirectional characters, a tag, halves of a surrogate pair.
+# C0, C1 and DEL, line separators, invisible and bidirectional characters, a tag, lone surrogates.
 UNSAFE = [
     *map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), *"\u00ad\u061c\u200b\u200d\u200e\u200f\u2028\u2029\u202a",
     *"\u202e\u2060\u2066\u2069\ufeff\U000e0041\ud800\udfff",
@@ -40,7 +40,7 @@ def form(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[IO[str]]:
-    """A log file as strict about what can be written as a terminal's UTF-8."""
+    """Open a log file that raises for lone surrogates, as a terminal does."""
     with (tmp_path / "log").open("w+", encoding="utf-8", newline="") as opened:
         yield opened
 
@@ -48,7 +48,7 @@ def file(tmp_path: Path) -> Iterator[IO[str]]:
 def logger_to(file: IO[str], form: str) -> logging.Logger:
     handler = SafeHandler(file)
     handler.setFormatter(formatter(form))
-    log = logging.Logger("apps.something")  # noqa: LOG001 # apart from those of this process
+    log = logging.Logger("apps.something")  # noqa: LOG001 # not part of this process's logger tree
     log.addHandler(handler)
     return log
 
@@ -136,7 +136,7 @@ def test_a_traceback_stays_readable(form: str, file: IO[str]) -> None:
     assert source == "    raise ValueError(HOSTILE)"
 
 
-# -- Loggers with handlers of their own, or with none -------------------------------------------------------------
+# -- Loggers with their own handlers, or with none ----------------------------------------------------------------
 
 NAMES = [
     "root", "apps.x", "django", "django.request", "django.server", "django.security.DisallowedHost", "_granian",
@@ -185,7 +185,7 @@ def test_every_logger_of_a_process_writes_clean_lines(form: str, debug: str) -> 
     assert sorted(names) == sorted([*NAMES, *NAMES, "cut.off", "py.warnings"]), "each once"
 
 
-def test_a_host_that_is_not_ours_is_one_line_of_the_log(form: str, tmp_path: Path) -> None:
+def test_invalid_host_header_is_one_log_line(form: str, tmp_path: Path) -> None:
     port = free_port()
     arguments = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers-kill-timeout", "3"]
     variables = {"LOG_FORMAT": form}
@@ -207,9 +207,9 @@ def test_a_host_that_is_not_ours_is_one_line_of_the_log(form: str, tmp_path: Pat
 
 
 def _status(port: int, host: str) -> int:
-    """The status of /healthz, 0 while nobody listens."""
+    """Return the status of /healthz, 0 while no server listens."""
     try:
-        with urlopen(Request(f"http://127.0.0.1:{port}/healthz", headers={"Host": host}), timeout=5) as answer:  # noqa: S310
+        with urlopen(Request(f"http://127.0.0.1:{port}/healthz", headers={"Host": host}), timeout=5) as answer:
             return int(answer.status)
     except OSError as error:
         return int(getattr(error, "code", 0))

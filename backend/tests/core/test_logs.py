@@ -1,4 +1,4 @@
-"""What the log says: which request, task and ticket a line is about, in one JSON object a line; and never a secret."""
+"""Log lines carry their context (request, task, ticket) in text and JSON, and never contain a secret."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.workers import publish, sending_to, start_worker, stop, wait_until
 
 
 class Written:
-    """What a handler of ours wrote."""
+    """The output of our log handler."""
 
     def __init__(self, form: str) -> None:
         self.stream = io.StringIO()
@@ -50,7 +50,7 @@ class Written:
 
 @pytest.fixture(params=["json", "text"])
 def written(request: pytest.FixtureRequest) -> Iterator[Written]:
-    """The root logger and ours write to it, in either form."""
+    """Capture the output of the root logger and of ours, in both formats."""
     yield from _writing(request.param)
 
 
@@ -78,7 +78,7 @@ log = logging.getLogger("apps.events.something")
 # -- The lines ---------------------------------------------------------------------------------------------------
 
 
-def test_a_line_is_one_object_with_what_it_is_about(as_json: Written) -> None:
+def test_line_is_one_json_object_with_its_context(as_json: Written) -> None:
     with log_context(request_id="r-12345678", ticket_id="t", task_id="k", worker="w@h", nothing=None):
         log.warning("Ticket %s: %s", "t", "two\nlines")
     log.info("afterwards")
@@ -96,7 +96,7 @@ def test_a_line_is_one_object_with_what_it_is_about(as_json: Written) -> None:
     assert "request_id" not in second
 
 
-def test_an_exception_is_part_of_its_line(as_json: Written) -> None:
+def test_exception_is_a_field_of_its_line(as_json: Written) -> None:
     try:
         raise ValueError("no such thing")
     except ValueError:
@@ -107,7 +107,7 @@ def test_an_exception_is_part_of_its_line(as_json: Written) -> None:
     assert line["exception"].endswith("ValueError: no such thing")
 
 
-def test_text_is_one_line_whatever_somebody_sends() -> None:
+def test_text_format_keeps_hostile_input_on_one_line() -> None:
     for written in _writing("text"):
         with log_context(request_id="r-12345678", ticket_id="t"):
             log.info("from %s", "x\n2026-01-01 00:00:00 INFO    root: forged\r\x1b[31m\u2028")
@@ -116,16 +116,14 @@ def test_text_is_one_line_whatever_somebody_sends() -> None:
         assert written.text.rstrip().endswith("[request=r-12345678 ticket=t]")
 
 
-def test_a_line_that_cannot_be_formatted_does_not_spill_its_arguments(
-    written: Written, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_formatting_error_does_not_leak_arguments(written: Written, capsys: pytest.CaptureFixture[str]) -> None:
     written.handler.handle(log.makeRecord(log.name, 20, "x.py", 7, "%d tickets", ("password=hunter2hunter2",), None))
     said = capsys.readouterr().err
     assert "a line of apps.events.something could not be logged" in said
     assert "hunter2" not in said + written.text
 
 
-# -- One request, from its answer to the upload ------------------------------------------------------------------
+# -- Request ids, from the response to the upload ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -142,29 +140,29 @@ def test_a_line_that_cannot_be_formatted_does_not_spill_its_arguments(
         "",
     ],
 )
-def test_a_request_id_that_is_not_harmless_is_replaced(client: Client, hostile: str) -> None:
+def test_unsafe_request_id_is_replaced(client: Client, hostile: str) -> None:
     answer = client.get("/healthz", headers={"X-Request-ID": hostile})
     assert re.fullmatch(r"[0-9a-f]{32}", answer["X-Request-ID"])
 
 
-def test_a_harmless_request_id_is_kept(client: Client) -> None:
+def test_safe_request_id_is_kept(client: Client) -> None:
     assert client.get("/healthz", headers={"X-Request-ID": "01J-abc.DEF_42"})["X-Request-ID"] == "01J-abc.DEF_42"
     assert client.get("/healthz")["X-Request-ID"] != client.get("/healthz")["X-Request-ID"]
 
 
 @given(st.text(max_size=80))
-def test_every_request_id_is_a_sane_header(text: str) -> None:
+def test_every_request_id_is_a_safe_header(text: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9._-]{8,64}", request_id_from(text))
 
 
 @pytest.mark.django_db
-def test_errors_carry_the_id_too(client: Client) -> None:
+def test_error_responses_carry_the_request_id(client: Client) -> None:
     for path in ("/api/events/ticket/x/", "/nothing", "/api/nothing"):
         assert client.get(path, headers={"X-Request-ID": "follow-me-123"})["X-Request-ID"] == "follow-me-123"
 
 
 @pytest.mark.django_db
-def test_a_request_is_logged_with_its_route_and_never_its_address(client: Client, as_json: Written) -> None:
+def test_request_is_logged_with_its_route_and_not_its_path(client: Client, as_json: Written) -> None:
     code = code_of(make_ticket())
     client.get(f"/api/events/verify/{code}", headers={"X-Request-ID": "follow-me-123"})
     client.get("/healthz")
@@ -175,7 +173,7 @@ def test_a_request_is_logged_with_its_route_and_never_its_address(client: Client
 
 
 @pytest.mark.django_db
-def test_lines_of_the_uploading_threads_name_request_and_ticket(cloudlet: RunningCloudlet, as_json: Written) -> None:
+def test_log_lines_of_upload_threads_name_request_and_ticket(cloudlet: RunningCloudlet, as_json: Written) -> None:
     ticket = make_ticket()
     with log_context(request_id="follow-me-123"):
         pipeline.publish_many([ticket.pk])
@@ -187,10 +185,10 @@ def test_lines_of_the_uploading_threads_name_request_and_ticket(cloudlet: Runnin
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_request_is_followed_from_its_answer_to_the_upload(
+def test_request_id_reaches_the_log_of_the_worker(
     cloudlet: RunningCloudlet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A holder asks for new files; the line of another process, which published them, names the same request."""
+    """A holder requests new files; the log line of the worker that published them names the same request id."""
     holder = make_user()
     client = Client()
     client.force_login(holder)
@@ -205,7 +203,7 @@ def test_one_request_is_followed_from_its_answer_to_the_upload(
             wait_until(lambda: EventTicket.objects.get(pk=ticket.pk).state == "ready", 60, "the ticket ready")
         finally:
             stop(worker)
-    # Celery tells whoever sits at the terminal that it shuts down; that is no line of the log.
+    # Celery prints its shutdown message to the terminal, not to the log.
     said = [line for line in (tmp_path / "log").read_text().splitlines() if line and not line.startswith("worker: ")]
     lines = [json.loads(line) for line in said]
     (published,) = [line for line in lines if line["message"].startswith("Published ")]
@@ -215,7 +213,7 @@ def test_one_request_is_followed_from_its_answer_to_the_upload(
     assert published["task_id"]
 
 
-# -- No secret ---------------------------------------------------------------------------------------------------
+# -- Redaction of secrets ----------------------------------------------------------------------------------------
 
 SIGNED = "https://res.cloudinary.com/demo/image/authenticated/s--Ab3_xYz9-Qw--/v1/tickets/pdf/1/ticket_x.pdf"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl"
@@ -247,7 +245,7 @@ LEAKS = [
 
 @pytest.mark.parametrize(("text", "secret"), LEAKS)
 @pytest.mark.parametrize("way", ["message", "argument", "exception", "cause", "context", "container"])
-def test_what_has_the_form_of_a_secret_is_hidden(written: Written, text: str, secret: str, way: str) -> None:
+def test_text_in_the_form_of_a_secret_is_redacted(written: Written, text: str, secret: str, way: str) -> None:
     match way:
         case "message":
             log.info(text)
@@ -275,7 +273,7 @@ def test_what_has_the_form_of_a_secret_is_hidden(written: Written, text: str, se
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("spelling", ["plain", "encoded", "repr"])
-def test_a_tickets_code_is_hidden(written: Written, spelling: str) -> None:
+def test_ticket_code_is_redacted(written: Written, spelling: str) -> None:
     code = code_of(make_ticket())
     text = {"plain": code, "encoded": quote(code, safe=""), "repr": repr(code)}[spelling]
     log.info("scanned %s at the door", text)
@@ -283,7 +281,7 @@ def test_a_tickets_code_is_hidden(written: Written, spelling: str) -> None:
     assert "at the door" in written.text
 
 
-def test_this_deployments_own_secrets_are_hidden_wherever_they_stand(written: Written, settings: Any) -> None:
+def test_own_secrets_are_redacted_anywhere(written: Written, settings: Any) -> None:
     settings.TICKET_SIGNING_KEYS = {"1": "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA="}
     settings.EMAIL_HOST_PASSWORD = "pa ss/word+1"
     settings.DATABASES["default"] = settings.DATABASES["default"] | {"PASSWORD": "tr0ub4dor"}
@@ -309,7 +307,7 @@ def test_this_deployments_own_secrets_are_hidden_wherever_they_stand(written: Wr
 
 @pytest.mark.django_db
 def test_a_failed_upload_shows_no_signature(cloudlet: RunningCloudlet, written: Written, settings: Any) -> None:
-    """Cloudinary's answer to a wrong signature quotes what was signed; the SDK puts it into the exception's text."""
+    """Cloudinary's error for a wrong signature quotes the signed string, and the SDK puts it into the exception."""
     settings.CLOUDINARY_ACCOUNT = dataclasses.replace(settings.CLOUDINARY_ACCOUNT, api_secret="a-wrong-secret")
     publish(make_ticket().pk)
     with pytest.raises(gateway.MediaError):
@@ -343,7 +341,7 @@ def test_an_error_page_logs_no_code_and_no_cookie(written: Written, monkeypatch:
         "37 tickets of event 12 are made anew, because it changed",
     ],
 )
-def test_what_is_no_secret_is_left_alone(harmless: str) -> None:
+def test_harmless_text_is_not_changed(harmless: str) -> None:
     assert redaction.redact(harmless) == harmless
 
 
@@ -352,8 +350,8 @@ def test_what_is_no_secret_is_left_alone(harmless: str) -> None:
     ["a", "1", "-", "a.", "token", "token=", "token='", "AD1:", "AD1:A%", "s--", "http://", "http://a:", "eyJaaaaaaaa.",
      "-----BEGIN PRIVATE KEY-----", "bearer ", "x'\"\\"],
 )  # fmt: skip
-def test_no_text_takes_long(unit: str) -> None:
-    """Negative control: with an unbounded `[\\w-]*` before `token`, 32 KB of digits took half a minute."""
+def test_redaction_takes_linear_time(unit: str) -> None:
+    r"""With an unbounded `[\w-]*` before `token`, 32 KB of digits took half a minute."""
     began = time.process_time()
     redaction.redact(unit * (200_000 // len(unit)))
     assert time.process_time() - began < 5

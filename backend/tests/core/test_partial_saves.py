@@ -1,4 +1,4 @@
-"""`save()` writes what was edited since the object was read, in every state that an object of Django's can be in."""
+"""`save()` writes only the columns that were edited since the object was read, in every state of a model instance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def columns(row: models.Model) -> dict[str, Any]:
     return type(row)._base_manager.filter(pk=row.pk).values().get()
 
 
-def test_what_people_edit_is_written_and_no_other_column() -> None:
+def test_save_writes_edited_columns_only() -> None:
     ticket = EventTicket.objects.get(pk=make_ticket().pk)
     before = columns(ticket)
     ticket.qr_code, ticket.pdf_ticket = "qr_codes/old.png", "pdf_tickets/old.pdf"
@@ -37,7 +37,7 @@ def test_what_people_edit_is_written_and_no_other_column() -> None:
     assert columns(ticket)["published_fingerprint"] == "not told", "as in Django, when it is named"
 
 
-def test_a_file_that_is_saved_to_its_field_is_written() -> None:
+def test_file_saved_through_its_field_is_written() -> None:
     ticket = EventTicket.objects.create(event=make_event(), qr_code="qr_codes/older.png")
     ticket.qr_code.save("old.png", ContentFile(b"png"))
     name = ticket.qr_code.name
@@ -48,7 +48,7 @@ def test_a_file_that_is_saved_to_its_field_is_written() -> None:
         ticket.qr_code.storage.delete(name or "")
 
 
-def test_an_account_that_is_saved_after_it_was_assigned_is_written() -> None:
+def test_related_object_saved_after_assignment_is_written() -> None:
     ticket = EventTicket.objects.get(pk=make_ticket().pk)
     ticket.holder = User(email="jane@example.org")
     ticket.holder.save()
@@ -56,7 +56,7 @@ def test_an_account_that_is_saved_after_it_was_assigned_is_written() -> None:
     assert columns(ticket)["holder_id"] == ticket.holder.pk
 
 
-def test_a_value_that_is_changed_in_place_is_written() -> None:
+def test_value_changed_in_place_is_written() -> None:
     event = Event.objects.get(pk=make_event(layout={"page": {"size": "a5"}}).pk)
     for size in ("a6", "a5"):
         event.layout["page"]["size"] = size
@@ -64,7 +64,7 @@ def test_a_value_that_is_changed_in_place_is_written() -> None:
         assert columns(event)["layout"] == {"page": {"size": size}}
 
 
-def test_a_save_that_was_rolled_back_can_be_made_again() -> None:
+def test_save_after_a_rollback_writes_again() -> None:
     ticket = make_ticket()
     ticket.order_reference = "A-17"
     with pytest.raises(RuntimeError), transaction.atomic():
@@ -75,7 +75,7 @@ def test_a_save_that_was_rolled_back_can_be_made_again() -> None:
     assert columns(ticket)["order_reference"] == "A-17"
 
 
-def test_a_ticket_whose_insert_was_rolled_back_can_be_saved_again() -> None:
+def test_save_after_a_rolled_back_insert_inserts_again() -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
         ticket = make_ticket(event=(event := make_event()))
         raise RuntimeError
@@ -87,7 +87,7 @@ def test_a_ticket_whose_insert_was_rolled_back_can_be_saved_again() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("together", [True, False])
-def test_the_first_value_can_be_put_back(together: bool) -> None:
+def test_original_value_can_be_restored(together: bool) -> None:
     ticket = EventTicket.objects.get(pk=make_ticket(order_reference="A-17").pk)
     with transaction.atomic() if together else contextlib.nullcontext():
         for value in ("B-18", "A-17"):
@@ -97,7 +97,7 @@ def test_the_first_value_can_be_put_back(together: bool) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_saved_once_is_not_written_by_the_next_save() -> None:
+def test_second_save_does_not_write_the_first_edit_again() -> None:
     ticket = EventTicket.objects.get(pk=make_ticket().pk)
     ticket.order_reference = "A-17"
     with transaction.atomic():
@@ -108,7 +108,7 @@ def test_what_was_saved_once_is_not_written_by_the_next_save() -> None:
     assert (columns(ticket)["order_reference"], columns(ticket)["quantity"]) == ("theirs", 5)
 
 
-def test_a_refreshed_column_is_no_edit() -> None:
+def test_refreshed_column_does_not_count_as_edited() -> None:
     ticket = make_ticket()
     EventTicket.objects.filter(pk=ticket.pk).update(order_reference="theirs")
     ticket.refresh_from_db(fields=["order_reference"])
@@ -117,22 +117,22 @@ def test_a_refreshed_column_is_no_edit() -> None:
     assert columns(ticket)["order_reference"] == "later"
 
 
-def test_a_save_without_an_edit_still_tells_of_itself() -> None:
+def test_save_without_an_edit_still_sends_signals() -> None:
     ticket = make_ticket()
-    told: list[int] = []
+    received: list[int] = []
 
-    def hear(instance: EventTicket, **_: Any) -> None:
-        told.append(instance.pk)
+    def receive(instance: EventTicket, **_: Any) -> None:
+        received.append(instance.pk)
 
-    post_save.connect(hear, sender=EventTicket)
+    post_save.connect(receive, sender=EventTicket)
     try:
         ticket.save()
     finally:
-        post_save.disconnect(hear, sender=EventTicket)
-    assert told == [ticket.pk]
+        post_save.disconnect(receive, sender=EventTicket)
+    assert received == [ticket.pk]
 
 
-def test_a_copy_is_a_ticket_of_its_own() -> None:
+def test_copy_without_a_primary_key_is_inserted() -> None:
     ticket = make_ticket(holder_name="John")
     copy = EventTicket.objects.get(pk=ticket.pk)
     copy.pk, copy.ticket_id = None, EventTicket().ticket_id
@@ -144,7 +144,7 @@ def test_a_copy_is_a_ticket_of_its_own() -> None:
     assert columns(copy)["used_at"] is not None
 
 
-def test_a_deleted_ticket_is_inserted_again_as_a_whole() -> None:
+def test_save_of_a_deleted_ticket_inserts_every_column() -> None:
     ticket = make_ticket(holder_name="John")
     EventTicket.objects.filter(pk=ticket.pk).delete()
     ticket.save()

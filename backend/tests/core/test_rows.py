@@ -1,4 +1,4 @@
-"""Each of many rows gets values of its own, on PostgreSQL by few statements."""
+"""`update_rows` writes each row's own values, on PostgreSQL by few statements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def values_of(ticket: EventTicket) -> dict[str, Any]:
     return {"qr_code_version": 1_700_000_000 + ticket.pk, "qr_code_etag": f"of {ticket.pk} 'ü'", "lease": None}
 
 
-def test_each_row_gets_its_own_values_and_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_row_gets_its_own_and_the_common_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "MAX_PARAMETERS", 2 * 4)  # two rows of a key and three values
     event = make_event()
     *written, other = (make_ticket(event=event) for _ in range(6))
@@ -34,13 +34,13 @@ def test_each_row_gets_its_own_values_and_those_of_all(monkeypatch: pytest.Monke
     assert (other.state, other.qr_code_version) == ("pending", None)
 
 
-def test_many_rows_take_one_statement_where_that_is_faster(django_assert_num_queries: Any) -> None:
+def test_many_rows_take_one_statement_on_postgresql(django_assert_num_queries: Any) -> None:
     event = make_event()
     written = {ticket.pk: values_of(ticket) for ticket in (make_ticket(event=event) for _ in range(5))}
     with django_assert_num_queries(1 if connection.vendor == "postgresql" else 5):
         update_rows(EventTicket, written, {"state": "ready"})
 
 
-def test_nothing_to_write_asks_the_database_for_nothing(django_assert_num_queries: Any) -> None:
+def test_no_rows_take_no_query(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
         update_rows(EventTicket, {}, {"state": "ready"})
