@@ -33,7 +33,7 @@ class Pace:
 
     def held_for(self) -> float:
         """Seconds until calls are let through again, 0 when they are."""
-        seconds = gateway.limiter.held_for()
+        seconds = gateway.limiter.retry_after()
         until = time.monotonic() + seconds
         with self._lock:
             is_news = seconds > 0 and until > self._told_until + 1
@@ -54,7 +54,7 @@ class Pace:
         while True:
             self.wait()
             try:
-                return retry.keep_trying(call)
+                return retry.call_with_retries(call)
             except MediaError as error:
                 failures, limits = failures + (not error.is_rate_limit), limits + error.is_rate_limit
                 if not error.is_temporary or failures == ATTEMPTS or limits == LIMITS:

@@ -113,7 +113,7 @@ DELETIONS = FileDeletions(StoredFileDeletion)
 def delete_due(limit: int = 500) -> tuple[int, int]:
     """Remove what is due. Return how many files are gone for certain, and how many must be tried again."""
     gone = tried = 0
-    while tried < limit and gateway.limiter.held_for() == 0 and (rows := DELETIONS.claim(min(CHUNK, limit - tried))):
+    while tried < limit and gateway.limiter.retry_after() == 0 and (rows := DELETIONS.claim(min(CHUNK, limit - tried))):
         settled = DELETIONS.settle(list(zip(rows, gateway.executor().map(_remove, rows), strict=True)))
         gone += sum(each.result is Result.DONE for each in settled)
         tried += len(rows)

@@ -20,8 +20,8 @@ from apps.core.telemetry.context import log_context
 from apps.events import signals, ticket_columns
 from apps.events.models import EventTicket
 from apps.storage import gateway
-from apps.storage import retry as retrying
-from apps.storage.retry import TRIED_ONCE_MORE
+from apps.storage import retry as storage_retry
+from apps.storage.retry import RETRYING
 from ticketkit import FontError, RenderingError
 
 from . import fingerprints, metrics, queues
@@ -43,9 +43,9 @@ def failures_told_by_caller() -> Iterator[None]:
     """For a command that tells what failed, and why: the log doesn't say it once more for every attempt."""
 
     def is_news(record: logging.LogRecord) -> bool:
-        return record.msg not in (NOT_PUBLISHED, WAITS_FOR_STORAGE, NOT_DELETED, TRIED_ONCE_MORE)
+        return record.msg not in (NOT_PUBLISHED, WAITS_FOR_STORAGE, NOT_DELETED, RETRYING)
 
-    loggers = (logger, deletions_logger, retrying.logger)
+    loggers = (logger, deletions_logger, storage_retry.logger)
     for each in loggers:
         each.addFilter(is_news)
     try:

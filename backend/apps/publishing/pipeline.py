@@ -22,7 +22,7 @@ from apps.core.telemetry.context import log_context
 from apps.events.models import EventTicket
 from apps.storage import gateway
 from apps.storage.models import deployment_tag
-from apps.storage.retry import keep_trying
+from apps.storage.retry import call_with_retries
 from ticketkit import EventTemplate, RenderingError
 
 from . import metrics, outcomes, queues, ticket_rendering
@@ -119,12 +119,12 @@ class Pipeline:
         result: gateway.StoredFile | Exception
         try:
             with log_context(ticket_id=ticket.ticket_id):
-                stored = result = keep_trying(
+                stored = result = call_with_retries(
                     lambda: gateway.upload(kind, ticket.public_id_of(kind), content, self._tag),
                     metrics.upload_retries.labels(kind.name).inc,
                 )
                 if (check := self._check) is not None:
-                    keep_trying(lambda: check(ticket, kind, content, stored))
+                    call_with_retries(lambda: check(ticket, kind, content, stored))
         except gateway.MediaError as error:
             result = error
         except Exception as error:
@@ -169,7 +169,7 @@ def publish_each(
     line = Pipeline(at_once=at_once)
     try:
         while waiting or line.is_busy:
-            held = gateway.limiter.held_for()
+            held = gateway.limiter.retry_after()
             if waiting and (held > gateway.ACQUIRE_TIMEOUT_SECONDS or time.monotonic() > ends_at):
                 _hand_back(list(waiting), held)
                 waiting.clear()

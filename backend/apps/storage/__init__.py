@@ -1,1 +1,1 @@
-"""Ticket files on Cloudinary: the gateway to its API, its limits, and the file fields of tickets."""
+"""Ticket files on Cloudinary: the gateway to its API, rate and concurrency limits, and the file fields of tickets."""

@@ -1,8 +1,8 @@
-"""How many calls may be under way at once: congestion control as TCP does it (AIMD; Chiu and Jain, 1989).
+"""An adaptive concurrency limit for calls to storage: AIMD congestion control as in TCP (Chiu and Jain, 1989).
 
-Every answer that comes back well raises the limit by one a round trip; every sign of trouble halves it, once a round
-trip. Trouble is an error of the other side, or answers that take several times as long as they do when it is at
-ease. A rate limit closes the gate for everybody until it is lifted. Imports nothing of the project.
+While calls succeed, the limit rises by one for each round trip. An error of the server halves it, and latency of
+several times the idle latency lowers it, at most once for each round trip. A rate limit pauses all calls until it is
+lifted. This module imports nothing of the project.
 """
 
 from __future__ import annotations
@@ -12,34 +12,40 @@ import threading
 import time
 from collections.abc import Callable
 
-FIRST_LIMIT = 8
-HALVE, EASE_OFF = 0.5, 0.8
-# Answers are slow when they take this many times as long as the fastest of late, and this many seconds more.
-SLOW_FACTOR, SLOW_SLACK = 3.0, 0.5
-SMOOTHING = 0.1  # the weight of the newest answer in the average
-MEMORY = 30.0  # seconds after which a fastest answer is forgotten, at the latest after twice as many
-FIRST_HOLD, LONGEST_HOLD = 1.0, 60.0  # seconds, for rate limits that don't say when they are lifted
-LONGEST_WORD = 3600.0  # seconds, for those that do: limits are by the hour, and whatever says more is mistaken
+INITIAL_LIMIT = 8
+ERROR_FACTOR, LATENCY_FACTOR = 0.5, 0.8  # which the limit is multiplied by
+# Latency is high if the average is this many times the recent minimum, and this many seconds above it.
+SLOW_RATIO, SLOW_MARGIN_SECONDS = 3.0, 0.5
+SMOOTHING = 0.1  # weight of the newest latency in the moving average
+MINIMUM_WINDOW_SECONDS = 30.0  # a minimum is forgotten after one to two windows
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0  # for rate limits that do not say when they are lifted
+MAX_RETRY_AFTER_SECONDS = 3600.0  # for rate limits that do; quotas are hourly, so a longer time is an error
 
 
 class Signal(enum.Enum):
-    """What an answer says about the other side."""
+    """What the response to a call says about the load of the server."""
 
     FINE = enum.auto()
     OVERLOADED = enum.auto()
     RATE_LIMITED = enum.auto()
 
 
-class HeldBack(Exception):
-    """The call was not made: the gate is closed for `seconds` more, or nobody came out of it for so long."""
+class ThrottledError(Exception):
+    """The call was not made: calls are paused by a rate limit, or none of the running ones ended in time.
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
+    `retry_after` is in seconds.
+    """
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
 
 
 class AdaptiveLimit:
-    """A gate for the calls of all threads of this process: at most `maximum` at once, and fewer in times of trouble."""
+    """Limits the concurrent calls of all threads of this process to at most `maximum`, fewer under load.
+
+    A thread calls `acquire` before its call and `release` after it.
+    """
 
     def __init__(self, maximum: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.maximum = maximum
@@ -49,102 +55,108 @@ class AdaptiveLimit:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything learnt."""
+        """Return to the initial limit, and forget latencies and pauses."""
         with self._changed:
-            self._limit = float(min(FIRST_LIMIT, self.maximum))
-            self._starting = True
-            self._lowered_at = self._open_at = self._full_at = float("-inf")
-            self._hold = FIRST_HOLD
+            self._limit = float(min(INITIAL_LIMIT, self.maximum))
+            self._is_slow_start = True
+            self._lowered_at = self._paused_until = self._full_at = float("-inf")
+            self._pause = FIRST_PAUSE_SECONDS
             self._latencies: dict[str, _Latency] = {}
 
     @property
     def limit(self) -> int:
+        """The number of concurrent calls that are allowed now."""
         return int(self._limit)
 
     @property
     def in_flight(self) -> int:
+        """The number of calls between `acquire` and `release`."""
         return self._in_flight
 
-    def held_for(self) -> float:
-        """Seconds until the gate opens again; 0 when it is open."""
-        return max(0.0, self._open_at - self._clock())
+    def retry_after(self) -> float:
+        """Return the seconds until a rate limit's pause ends, 0 if there is none."""
+        return max(0.0, self._paused_until - self._clock())
 
-    def enter(self, patience: float) -> float:
-        """Wait for a place, and answer when it was taken. Raises HeldBack if that takes more than `patience` seconds,
-        or at once if it certainly will."""
+    def acquire(self, timeout_seconds: float) -> float:
+        """Wait until a call is allowed, and return the time at which it was, for `release`.
+
+        Raise ThrottledError after `timeout_seconds`, or at once if the pause of a rate limit lasts longer than that.
+        """
         with self._changed:
-            deadline = self._clock() + patience
+            deadline = self._clock() + timeout_seconds
             while True:
                 now = self._clock()
-                held = self._open_at - now
-                if held <= 0 and self._in_flight < self.limit:
+                pause = self._paused_until - now
+                if pause <= 0 and self._in_flight < self.limit:
                     self._in_flight += 1
                     if self._in_flight >= self.limit:
                         self._full_at = now
                     return now
-                if held > deadline - now or deadline <= now:
-                    raise HeldBack(max(held, 1.0))
-                self._changed.wait(held if held > 0 else deadline - now)
+                if pause > deadline - now or deadline <= now:
+                    raise ThrottledError(max(pause, 1.0))
+                self._changed.wait(pause if pause > 0 else deadline - now)
 
-    def leave(self, entered: float, kind: str, signal: Signal, hold: float | None = None) -> None:
-        """Give the place back, and say how the call went. `hold` is a rate limit's own word, in seconds.
+    def release(self, acquired_at: float, kind: str, signal: Signal, retry_after: float | None = None) -> None:
+        """End the call, and adapt the limit to what its response says.
 
-        Latencies are compared among calls of one `kind` only: a large file takes longer than a small one.
+        `retry_after` is what a rate limit says, in seconds. Latencies are only compared between calls of the same
+        `kind`, because a large file takes longer than a small one.
         """
         with self._changed:
             now = self._clock()
             self._in_flight -= 1
             if signal is Signal.FINE:
-                self._learn(kind, entered, now)
+                self._learn(kind, acquired_at, now)
             else:
-                self._lower(HALVE, entered, now)
+                self._lower(ERROR_FACTOR, acquired_at, now)
             if signal is Signal.RATE_LIMITED:
-                self._close(hold, entered, now)
-                self._changed.notify_all()  # who can't wait that long must know at once
+                self._pause_calls(retry_after, acquired_at, now)
+                self._changed.notify_all()  # threads that cannot wait that long must raise at once
             elif (free := self.limit - self._in_flight) > 0:
-                self._changed.notify(free)  # no more than can come in: a crowd that wakes up for nothing costs a core
+                self._changed.notify(free)  # not all: a thundering herd of idle wake-ups costs a whole core
 
-    def _learn(self, kind: str, entered: float, now: float) -> None:
+    def _learn(self, kind: str, acquired_at: float, now: float) -> None:
         if (latency := self._latencies.get(kind)) is None:
             latency = self._latencies[kind] = _Latency(now)
-        latency.add(now - entered, now)
-        self._hold = FIRST_HOLD
-        if latency.is_slow():
-            # No further than to where it began: slowness alone may be distance, which fewer calls don't shorten.
-            self._lower(EASE_OFF, entered, now, floor=min(self._limit, FIRST_LIMIT))
-        elif self._full_at >= entered:  # a limit that nothing pushes against has no reason to rise
-            self._limit = min(float(self.maximum), self._limit + (1.0 if self._starting else 1.0 / self._limit))
+        latency.add(now - acquired_at, now)
+        self._pause = FIRST_PAUSE_SECONDS
+        if latency.is_high():
+            # Not below the initial limit: the latency may be that of the network, which fewer calls do not shorten.
+            self._lower(LATENCY_FACTOR, acquired_at, now, floor=min(self._limit, INITIAL_LIMIT))
+        elif self._full_at >= acquired_at:  # do not raise a limit that is not reached
+            step = 1.0 if self._is_slow_start else 1.0 / self._limit
+            self._limit = min(float(self.maximum), self._limit + step)
 
-    def _lower(self, factor: float, entered: float, now: float, floor: float = 1.0) -> None:
-        """Once a round trip: what entered before the last reduction tells nothing about the time after it."""
-        self._starting = False
-        if entered >= self._lowered_at:
+    def _lower(self, factor: float, acquired_at: float, now: float, floor: float = 1.0) -> None:
+        """Lower the limit once for each round trip: a call from before the last reduction says nothing about it."""
+        self._is_slow_start = False
+        if acquired_at >= self._lowered_at:
             self._limit = max(floor, self._limit * factor)
             self._lowered_at = now
 
-    def _close(self, hold: float | None, entered: float, now: float) -> None:
-        if hold is None:
-            if entered < self._open_at:
-                return  # another call of the same crowd has closed the gate already
-            hold = self._hold
-            self._hold = min(LONGEST_HOLD, self._hold * 2)
-        self._open_at = max(self._open_at, now + min(hold, LONGEST_WORD))
+    def _pause_calls(self, retry_after: float | None, acquired_at: float, now: float) -> None:
+        if retry_after is None:
+            if acquired_at < self._paused_until:
+                return  # another call of the same round trip has started the pause
+            retry_after = self._pause
+            self._pause = min(MAX_PAUSE_SECONDS, self._pause * 2)
+        self._paused_until = max(self._paused_until, now + min(retry_after, MAX_RETRY_AFTER_SECONDS))
 
 
 class _Latency:
-    """A moving average, and the fastest answer of the last while."""
+    """The moving average and the recent minimum of latencies."""
 
     def __init__(self, now: float) -> None:
-        self._since = now
-        self._fastest = self._fastest_before = float("inf")
+        self._window_start = now
+        self._minimum = self._previous_minimum = float("inf")
         self._average: float | None = None
 
     def add(self, seconds: float, now: float) -> None:
-        if now - self._since > MEMORY:
-            self._since, self._fastest_before, self._fastest = now, self._fastest, float("inf")
-        self._fastest = min(self._fastest, seconds)
+        if now - self._window_start > MINIMUM_WINDOW_SECONDS:
+            self._window_start, self._previous_minimum, self._minimum = now, self._minimum, float("inf")
+        self._minimum = min(self._minimum, seconds)
         self._average = seconds if self._average is None else self._average + SMOOTHING * (seconds - self._average)
 
-    def is_slow(self) -> bool:
-        fastest = min(self._fastest, self._fastest_before)
-        return self._average is not None and self._average > max(SLOW_FACTOR * fastest, fastest + SLOW_SLACK)
+    def is_high(self) -> bool:
+        minimum = min(self._minimum, self._previous_minimum)
+        return self._average is not None and self._average > max(SLOW_RATIO * minimum, minimum + SLOW_MARGIN_SECONDS)

@@ -1,4 +1,4 @@
-"""The one error that `gateway.py` raises: what storage could not do, whether trying again helps, and what else does."""
+"""MediaError, the one error that `gateway.py` raises: what failed, whether a retry helps, and what else helps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from django.conf import settings
 
-REFUSALS = frozenset(
+REFUSAL_STATUSES = frozenset(
     {
         HTTPStatus.BAD_REQUEST,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -17,9 +17,9 @@ REFUSALS = frozenset(
 
 
 class MediaError(Exception):
-    """Storage could not do what was asked.
+    """A failed call to storage.
 
-    `status` is the HTTP status, or None when there was no answer. `retry_after` is in seconds, None if unknown.
+    `status` is the HTTP status, or None without a response. `retry_after` is in seconds, or None if it is unknown.
     """
 
     def __init__(
@@ -37,26 +37,27 @@ class MediaError(Exception):
 
     @property
     def is_rate_limit(self) -> bool:
+        """Whether the status says that there were too many calls."""
         return self.status in (420, 429)
 
     @property
     def is_misconfiguration(self) -> bool:
-        """Whether every other call will fail likewise until somebody changes the configuration."""
+        """Whether every call will fail until the configuration is changed."""
         return self.status == HTTPStatus.UNAUTHORIZED or "cloud_name" in self.reason or "Stale request" in self.reason
 
     @property
     def is_temporary(self) -> bool:
-        """Whether the same call may well succeed a little later."""
+        """Whether a retry may succeed."""
         return self.status is None or self.is_rate_limit or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
     @property
     def is_refusal_of_file(self) -> bool:
-        """Whether it is these very bytes, or their name, that storage doesn't take: others may well be taken."""
-        return self.status in REFUSALS and not self.is_misconfiguration
+        """Whether storage does not accept this file or its public id, while it may accept others."""
+        return self.status in REFUSAL_STATUSES and not self.is_misconfiguration
 
     @property
     def outcome(self) -> str:
-        """What became of the call, in one word out of a few, for counting."""
+        """The value of the metrics' label `outcome`."""
         if self.is_misconfiguration:
             return "misconfigured"
         if self.status is None:
@@ -67,10 +68,10 @@ class MediaError(Exception):
 
     @property
     def hint(self) -> str:
-        """What the operator can do about it, in one sentence; empty when waiting is all."""
+        """What the operator can do; empty if there is nothing to do but wait."""
         if self.is_misconfiguration and settings.CLOUDINARY_ACCOUNT.is_cloudlet:
             return (
-                f"What answers on {settings.CLOUDINARY_ACCOUNT.upload_prefix} has another secret than the one in "
+                f"The server on {settings.CLOUDINARY_ACCOUNT.upload_prefix} has another secret than the one in "
                 f"{settings.VAR_DIR / 'cloudlet'}, and so another data folder. Stop it and run `make demo`, or set "
                 "CLOUDINARY_URL in backend/.env to what it printed at its start."
             )
@@ -85,5 +86,5 @@ class MediaError(Exception):
                 )
             return f"Nothing answers on {address}. Check that it can be reached from here."
         if self.is_rate_limit:
-            return "Cloudinary limits the rate of calls; it is tried again later."
+            return "Cloudinary limits the rate of calls; it will be retried later."
         return ""

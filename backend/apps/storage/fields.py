@@ -1,9 +1,9 @@
-"""How a ticket's file fields reach their files: Cloudinary for what is published, the local disk for what is older.
+"""The file fields of tickets: published files on Cloudinary, legacy files in local storage.
 
-A name in one of the mission's folders is a public id with its extension; any other name is a file of the local
-storage of old. Writing to Cloudinary goes through `apps/publishing/` alone, so these fields read, and write only
-locally.
-The fields describe themselves to migrations as Django's own, so that no migration ever imports a storage.
+A name in one of the folders of `FileKind` is a public id with its extension; any other name is a local file. Only
+`apps/publishing/` writes to Cloudinary; these fields read from it, and write to local storage only.
+
+The fields deconstruct as Django's own, so that migrations do not import this module.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from . import gateway
 
 
 class TicketStorage(FileSystemStorage):
-    """Local files by their path, published files by their public id and extension.
+    """A Django storage of local files by path, and of published files by public id and extension.
 
-    Keeps the contract of `django.core.files.storage.Storage`. What the rows know of published files they are asked for:
-    whether there is one, when it was published, what else is in its folder. No call of the hourly Admin API quota is
-    spent on that, and the CDN is never asked for a file that may not be there, since it remembers the refusal. Only
-    `open` and `size` go over the network, so they have no place in a request or a transaction.
+    Existence, listings and times of published files are read from the database. This spares the hourly quota of the
+    Admin API, and avoids requests to the CDN for missing files, because it caches the 404. Only `open` and `size` use
+    the network, so do not call them in a request or a transaction.
     """
 
     def _open(self, name: str, mode: str = "rb") -> File[Any]:
@@ -39,44 +38,53 @@ class TicketStorage(FileSystemStorage):
             local: File[Any] = super()._open(name, mode)  # type: ignore[misc]  # Django's stubs leave it out
             return local
         if mode != "rb":
-            raise ValueError("Published ticket files are read-only; apps.publishing.requests has them made anew.")
+            raise ValueError("Published ticket files are read-only; apps.publishing.requests renders them again.")
         return File(io.BytesIO(_call(gateway.fetch, name, *published)), name=name)
 
     def _save(self, name: str, content: File[Any]) -> str:
         if as_published(name) is not None:
-            raise NotImplementedError("Ticket files are published by apps.publishing alone.")
+            raise NotImplementedError("Only apps.publishing publishes ticket files.")
         saved: str = super()._save(name, content)  # type: ignore[misc]  # Django's stubs leave it out
         return saved
 
     def delete(self, name: str) -> None:
+        """Delete a local file. Raise NotImplementedError for a published one."""
         if as_published(name) is not None:
-            raise NotImplementedError("Published ticket files leave through the deletion outbox, with their ticket.")
+            raise NotImplementedError("Published ticket files are deleted with their ticket, by the deletion outbox.")
         super().delete(name)
 
     def exists(self, name: str) -> bool:
-        """Whether there is a local file of that name, or a ticket's row says that it was published under it."""
+        """Return whether there is a local file of this name, or a ticket whose file was published under it."""
         if (published := as_published(name)) is None:
             return super().exists(name)
         return _row(*published) is not None
 
     def size(self, name: str) -> int:
-        """Return the size in bytes. Of a published file it is asked of the CDN."""
-        return (
-            super().size(name) if (published := as_published(name)) is None else _call(gateway.size, name, *published)
-        )
+        """Return the size in bytes, for a published file by a request to the CDN.
+
+        Raise FileNotFoundError if there is no such file, and MediaError if the request fails.
+        """
+        if (published := as_published(name)) is None:
+            return super().size(name)
+        return _call(gateway.size, name, *published)
 
     def url(self, name: str | None) -> str:
+        """Return the URL of a local file, or the delivery URL of a published one, without its version."""
         if (published := as_published(name or "")) is None:
             return super().url(name)
         return gateway.delivery_url(*published)
 
     def path(self, name: str) -> str:
+        """Return the path of a local file. Raise NotImplementedError for a published one."""
         if as_published(name) is not None:
             raise NotImplementedError("Published ticket files have no path; open() reads them.")
         return super().path(name)
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
-        """Return the folders and the files at the path, those of the local storage and those that were published."""
+        """Return the folders and the files at the path, both local and published ones.
+
+        Raise FileNotFoundError if there are none.
+        """
         parts = [part for part in str(path).split("/") if part not in ("", ".")]
         published = _published_at(parts)
         try:
@@ -88,28 +96,33 @@ class TicketStorage(FileSystemStorage):
         return sorted({*folders, *published[0]}), files
 
     def get_modified_time(self, name: str) -> datetime:
-        """Return when the file was written: a published one, when its row says that it was."""
+        """Return when the file was changed or published last. Raise FileNotFoundError if there is no such file."""
         if (published := as_published(name)) is None:
             return super().get_modified_time(name)
         moment: datetime = _existing(name, *published)["published_at"]
         return moment if settings.USE_TZ else timezone.make_naive(moment)
 
     def get_created_time(self, name: str) -> datetime:
+        """Return the creation time of a local file. Raise NotImplementedError for a published one."""
         if as_published(name) is not None:
-            raise NotImplementedError("It is not kept when a ticket's file was first published.")
+            raise NotImplementedError("The time of a file's first publication is not stored.")
         return super().get_created_time(name)
 
     def get_accessed_time(self, name: str) -> datetime:
+        """Return the access time of a local file. Raise NotImplementedError for a published one."""
         if as_published(name) is not None:
-            raise NotImplementedError("Cloudinary does not tell when a file was last delivered.")
+            raise NotImplementedError("Cloudinary does not say when a file was last delivered.")
         return super().get_accessed_time(name)
 
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
-def _call(function: Callable[..., Answer], name: str, kind: gateway.FileKind, public_id: str) -> Answer:
-    """Ask storage about the file, at the version that its row names. Raises FileNotFoundError, and MediaError."""
+def _call(function: Callable[..., T], name: str, kind: gateway.FileKind, public_id: str) -> T:
+    """Call a function of the gateway with the file's version from its row.
+
+    Raise FileNotFoundError if there is no such row or file, and MediaError for other failures.
+    """
     version = _existing(name, kind, public_id)[f"{kind.name}_version"]
     try:
         return function(kind, public_id, version)
@@ -126,16 +139,16 @@ def _existing(name: str, kind: gateway.FileKind, public_id: str) -> dict[str, An
 
 
 def _row(kind: gateway.FileKind, public_id: str) -> dict[str, Any] | None:
-    """Return what the row says whose file was published under this public id, None if there is no such row."""
+    """Return the version and the time of the ticket whose file was published under this public id, or None."""
     rows = _tickets().filter(**{f"{kind.name}_cloudinary_id": public_id})
     if found := gateway.TICKET_FILE.fullmatch(public_id):
-        rows = rows.filter(ticket_id=found["ticket"])  # which has an index
+        rows = rows.filter(ticket_id=found["ticket"])  # this column has an index
     row: dict[str, Any] | None = rows.values(f"{kind.name}_version", "published_at").first()
     return row
 
 
 def _published_at(parts: list[str]) -> tuple[list[str], list[str]]:
-    """Return the folders and files directly below this path of published files."""
+    """Return the folders and the published files directly below this path."""
     paths = {kind: kind.folder.split("/") for kind in gateway.KINDS}
     above = {path[len(parts)] for path in paths.values() if len(parts) < len(path) and path[: len(parts)] == parts}
     for kind, path in paths.items():
@@ -151,12 +164,12 @@ def _published_at(parts: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _tickets() -> models.Manager[Any]:
-    """Return the tickets, whose model has these fields, and so can't be imported here."""
+    """Return the manager of tickets. Importing the model here would be circular: it imports these fields."""
     return apps.get_model("events", "EventTicket")._default_manager
 
 
 def as_published(name: str) -> tuple[gateway.FileKind, str] | None:
-    """The kind and public id that a field's name stands for, or None for a local file."""
+    """Return the kind and the public id for the name of a published file, or None for a local one."""
     for kind in gateway.KINDS:
         if name.startswith(kind.folder + "/"):
             return kind, name.removesuffix("." + kind.extension)
@@ -164,7 +177,7 @@ def as_published(name: str) -> tuple[gateway.FileKind, str] | None:
 
 
 class _VersionedUrl:
-    """Adds the version that the ticket's row knows, which a storage cannot see, to the URL of a published file."""
+    """Adds the version to the URL of a published file; a storage cannot, because it only knows the name."""
 
     field: Any
     instance: models.Model
@@ -179,30 +192,36 @@ class _VersionedUrl:
 
 
 class TicketFieldFile(_VersionedUrl, FieldFile):
-    pass
+    """The value of a TicketFileField."""
 
 
 class TicketImageFieldFile(_VersionedUrl, ImageFieldFile):
-    pass
+    """The value of a TicketImageField."""
 
 
 class TicketFileField(models.FileField):
+    """A file in a TicketStorage."""
+
     attr_class = TicketFieldFile
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "storage": TicketStorage(), "max_length": 255})
 
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        """Return the arguments of Django's own field, for migrations."""
         return _as_djangos_own(super().deconstruct(), "django.db.models.FileField")
 
 
 class TicketImageField(models.ImageField):
+    """A picture in a TicketStorage."""
+
     attr_class = TicketImageFieldFile
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "storage": TicketStorage(), "max_length": 255})
 
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        """Return the arguments of Django's own field, for migrations."""
         return _as_djangos_own(super().deconstruct(), "django.db.models.ImageField")
 
 

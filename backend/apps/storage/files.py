@@ -1,4 +1,4 @@
-"""The files of a ticket as storage knows them: what kinds there are, where each has its place, what is told of one."""
+"""The kinds of a ticket's files, their public ids, and what storage returns about a file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SUFFIX_BYTES = 12  # 96 random bits
 
 @dataclass(frozen=True, slots=True)
 class FileKind:
-    """What one of a ticket's two files is. The resource type is stated here and nowhere else.
+    """One of the two kinds of a ticket's files.
 
-    PDFs are `image` resources on purpose: their public id then has no extension, the URL adds `.pdf`, and pages can
-    be shown as pictures.
+    PDFs are `image` resources on purpose: their public id then has no extension, the URL adds `.pdf`, and Cloudinary
+    can deliver pages as pictures.
     """
 
     name: str
@@ -26,15 +26,15 @@ class FileKind:
     resource_type: str = "image"
 
     def public_id(self, event_id: int | str, ticket_id: UUID | str, suffix: str = "") -> str:
-        """The public id of a ticket's file. `suffix` is that of a re-issued ticket's row, empty before the first."""
+        """Return the public id of a ticket's file. `suffix` is the random suffix of a re-issued ticket, else empty."""
         return f"{self.folder}/{event_id}/ticket_{ticket_id}" + (f"_{suffix}" if suffix else "")
 
 
 QR_CODE = FileKind("qr_code", "QR code", "tickets/qr_codes", "png", "image/png")
 PDF_TICKET = FileKind("pdf_ticket", "PDF ticket", "tickets/pdf", "pdf", "application/pdf")
-DELIVERY_TYPES = ("authenticated", "upload")  # that CLOUDINARY_DELIVERY_TYPE may name
+DELIVERY_TYPES = ("authenticated", "upload")  # the values of CLOUDINARY_DELIVERY_TYPE
 KINDS = (QR_CODE, PDF_TICKET)
-# A ticket file's public id: the event's id, the ticket's, and the suffix of a re-issued ticket.
+# The public id of a ticket's file.
 TICKET_FILE = re.compile(
     r"tickets/(?:qr_codes|pdf)/(?P<event>\d{1,18})/ticket_(?P<ticket>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
     r"(?:_(?P<suffix>[0-9a-f]{16,64}))?"
@@ -42,18 +42,18 @@ TICKET_FILE = re.compile(
 
 
 def new_suffix() -> str:
-    """Return a random end for the public ids of a re-issued ticket. It does not follow from earlier ones."""
+    """Return a random suffix for the public ids of a re-issued ticket, which cannot be guessed from earlier ones."""
     return secrets.token_hex(SUFFIX_BYTES)
 
 
 def kind_of(public_id: str) -> FileKind:
-    """Which kind of file a public id names; ids outside our folders are taken for pictures."""
+    """Return the kind of file that a public id stands for, QR_CODE for one outside of our folders."""
     return PDF_TICKET if public_id.startswith(PDF_TICKET.folder + "/") else QR_CODE
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """What storage said about a file that it has taken: `etag` is the MD5 of the bytes, in hex."""
+    """An uploaded file. `etag` is the hexadecimal MD5 digest of its bytes."""
 
     public_id: str
     version: int
@@ -62,10 +62,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A file as a listing tells of it. `etag` is empty where listings leave it out, as Cloudinary's do.
-
-    `tags` are those that it was uploaded with, or given since in the account's console.
-    """
+    """A file of a listing. `size` is in bytes. `etag` is empty if listings omit it, as Cloudinary's do."""
 
     resource_type: str
     delivery_type: str

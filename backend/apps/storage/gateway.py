@@ -1,7 +1,7 @@
-"""Ticket files on Cloudinary: upload, destroy, signed URL, fetch. The only importer of `cloudinary`.
+"""Upload, delete, list and fetch ticket files on Cloudinary, and sign their URLs. The only importer of `cloudinary`.
 
-Everything that can go wrong out there comes back as one `MediaError`. No function here reads or writes the database,
-every call has a timeout, and bytes go up once, to the public id that the caller gives.
+Every failure of a call is raised as MediaError. Every call has a timeout, and uploads, deletions and fetches share one
+concurrency limiter for each process. No function here uses the database.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from django.conf import settings
 from apps.core.telemetry.context import ContextThreadPool
 
 from . import metrics
-from .concurrency_limit import AdaptiveLimit, HeldBack, Signal
+from .concurrency_limit import AdaptiveLimit, Signal, ThrottledError
 from .errors import MediaError as MediaError
 from .files import DELIVERY_TYPES as DELIVERY_TYPES
 from .files import KINDS as KINDS
@@ -44,36 +44,39 @@ from .http_pool import Quota as Quota
 
 logger = logging.getLogger("apps.events.media")
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 TIMEOUT = urllib3.Timeout(connect=5, read=30)
 PROBE_TIMEOUT = urllib3.Timeout(connect=3, read=5)
-ACQUIRE_TIMEOUT_SECONDS = 20.0  # seconds that a call waits for its turn
-limiter = AdaptiveLimit(settings.TICKET_UPLOADS_IN_FLIGHT)  # every upload, deletion and fetch of this process passes it
-PAGE = 500  # files in one answer of a listing, the most that the Admin API gives
+ACQUIRE_TIMEOUT_SECONDS = 20.0  # how long a call waits for the limiter
+limiter = AdaptiveLimit(settings.TICKET_UPLOADS_IN_FLIGHT)  # of all uploads, deletions and fetches of this process
+FILES_PER_PAGE = 500  # of a listing; the maximum of the Admin API
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What one call to the Admin API told: the quota, and how many seconds this machine's clock is ahead."""
+    """The Admin API's quota, and by how many seconds this machine's clock is ahead of the service's."""
 
     quota: Quota | None
     clock_skew: float
 
 
-# No option of the SDK makes its pools wider than one connection, or shows the headers of an error.
+# The SDK has no option for more than one connection in its pools, and hides the response headers of errors.
 _pool = ObservedPool(**cloudinary.CERT_KWARGS, maxsize=limiter.maximum, num_pools=4, retries=False)
 cloudinary.uploader._http = cloudinary.api_client.call_api._http = _pool
 
 
 @lru_cache(maxsize=1)
 def executor() -> ThreadPoolExecutor:
-    """The threads that call storage for the whole process, hired with the first call: none outlives a worker's fork."""
+    """Return the process's thread pool for calls to storage.
+
+    It is created by the first call, not at import, because threads do not survive the fork of a worker.
+    """
     return ContextThreadPool(limiter.maximum, thread_name_prefix="storage")
 
 
 def _account() -> dict[str, Any]:
-    """The account as the SDK's per-call options, so that its own reading of the environment never counts."""
+    """Return the account as per-call options of the SDK, so that the SDK's own environment variables have no effect."""
     account = settings.CLOUDINARY_ACCOUNT
     options: dict[str, Any] = {
         "cloud_name": account.cloud_name,
@@ -90,32 +93,36 @@ def _account() -> dict[str, Any]:
 def _call(operation: str, subject: str, function: Any, *args: Any, **options: Any) -> dict[str, Any]:
     _pool.last.response = None
     try:
-        answer: dict[str, Any] = function(*args, timeout=TIMEOUT, **options, **_account())
+        response: dict[str, Any] = function(*args, timeout=TIMEOUT, **options, **_account())
     except (cloudinary.exceptions.Error, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         status = _pool.last_status()
         retry_after = _pool.retry_after() if status in (420, 429) else None
         raise MediaError(operation, subject, status, _reason(error), retry_after) from error
-    return answer
+    return response
 
 
-def _in_turn(kind: str, operation: str, subject: str, call: Callable[[], Answer]) -> Answer:
-    """The call's answer, through the gate, which learns from it. `kind` names calls that take about equally long."""
+def _limited(kind: str, operation: str, subject: str, call: Callable[[], T]) -> T:
+    """Make the call when the limiter allows it, measure it, and return its result.
+
+    Calls of one `kind` take about equally long. Raise the call's MediaError, or one with status 429 if the call was not
+    made because the limiter did not allow it in time.
+    """
     verb, _, file_kind = kind.partition(" ")
     try:
-        entered = limiter.enter(ACQUIRE_TIMEOUT_SECONDS)
-    except HeldBack as error:
+        acquired_at = limiter.acquire(ACQUIRE_TIMEOUT_SECONDS)
+    except ThrottledError as error:
         metrics.storage_calls.labels(verb, file_kind, "held_back").inc()
-        reason = "Not tried: earlier calls met a rate limit, or are still under way."
-        raise MediaError(operation, subject, HTTPStatus.TOO_MANY_REQUESTS, reason, error.seconds) from error
-    signal, hold, outcome = Signal.FINE, None, "error"
+        reason = "Not tried: earlier calls met a rate limit, or are still running."
+        raise MediaError(operation, subject, HTTPStatus.TOO_MANY_REQUESTS, reason, error.retry_after) from error
+    signal, retry_after, outcome = Signal.FINE, None, "error"
     metrics.calls_in_flight.inc()
     began = time.perf_counter()
     try:
-        answer = call()
+        result = call()
         outcome = "ok"
-        return answer
+        return result
     except MediaError as error:
-        hold, outcome = error.retry_after, error.outcome
+        retry_after, outcome = error.retry_after, error.outcome
         if error.is_temporary:
             signal = Signal.RATE_LIMITED if error.is_rate_limit else Signal.OVERLOADED
         raise
@@ -123,21 +130,21 @@ def _in_turn(kind: str, operation: str, subject: str, call: Callable[[], Answer]
         metrics.storage_call_seconds.labels(verb, file_kind).observe(time.perf_counter() - began)
         metrics.storage_calls.labels(verb, file_kind, outcome).inc()
         metrics.calls_in_flight.dec()
-        limiter.leave(entered, kind, signal, hold)
+        limiter.release(acquired_at, kind, signal, retry_after)
         metrics.call_limit.set(limiter.limit)
         if signal is Signal.RATE_LIMITED:
-            metrics.held_until.set(time.time() + limiter.held_for())
+            metrics.held_until.set(time.time() + limiter.retry_after())
 
 
 def _reason(error: Exception) -> str:
-    """The error's own words, without the string that Cloudinary signs (it shows every parameter of the call)."""
+    """Return the error's text without the string to sign, which contains every parameter of the call."""
     return str(error).split(" String to sign - ")[0][:300] or type(error).__name__
 
 
 def upload(kind: FileKind, public_id: str, content: bytes, tag: str = "") -> StoredFile:
-    """Put the bytes under the public id, replacing what is there, and drop the CDN's copies. Safe to repeat.
+    """Upload the bytes to the public id, replacing any file there, and invalidate the CDN's copies. Idempotent.
 
-    `tag` takes the place of all tags that the file had. Raises MediaError.
+    `tag` replaces all tags of the file. Raise MediaError if the upload fails.
     """
     operation = f"uploading {kind.label} to Cloudinary"
     options = {
@@ -150,25 +157,25 @@ def upload(kind: FileKind, public_id: str, content: bytes, tag: str = "") -> Sto
         "invalidate": True,
         "tags": tag,
     }
-    answer = _in_turn(
+    response = _limited(
         f"upload {kind.name}",
         operation,
         public_id,
         lambda: _call(operation, public_id, cloudinary.uploader.upload, io.BytesIO(content), **options),
     )
     try:
-        stored = StoredFile(str(answer["public_id"]), int(answer["version"]), str(answer.get("etag", "")))
+        stored = StoredFile(str(response["public_id"]), int(response["version"]), str(response.get("etag", "")))
     except (KeyError, TypeError, ValueError) as error:
-        raise MediaError(operation, public_id, 200, f"The answer makes no sense: {answer!r:.200}") from error
+        raise MediaError(operation, public_id, 200, f"The response is invalid: {response!r:.200}") from error
     logger.debug("Uploaded %s, version %s", stored.public_id, stored.version)
     return stored
 
 
 def destroy(kind: FileKind, public_id: str) -> bool:
-    """Remove the file and the CDN's copies. True if it was there, False if it was gone before. Raises MediaError.
+    """Delete the file and the CDN's copies. Return whether it existed. Raise MediaError if that fails.
 
-    Under both delivery types: a ticket that was published before CLOUDINARY_DELIVERY_TYPE was changed, and again since,
-    has a copy under each.
+    Both delivery types are deleted: a ticket that was published before and after a change of CLOUDINARY_DELIVERY_TYPE
+    has a file under each.
     """
     operation = f"deleting {kind.label} from Cloudinary"
     found = [_destroy(operation, kind.resource_type, delivery_type, public_id) for delivery_type in DELIVERY_TYPES]
@@ -177,31 +184,33 @@ def destroy(kind: FileKind, public_id: str) -> bool:
 
 
 def destroy_stray(resource_type: str, delivery_type: str, public_id: str) -> None:
-    """Remove a file that lies where none of ours belongs. Raises MediaError; that it was gone is no error."""
+    """Delete a file of another resource type or public id than ours. Raise MediaError, but not for a missing file."""
     _destroy("deleting a misplaced file from Cloudinary", resource_type, delivery_type, public_id)
 
 
 def _destroy(operation: str, resource_type: str, delivery_type: str, public_id: str) -> bool:
     options = {"resource_type": resource_type, "type": delivery_type, "invalidate": True}
-    answer = _in_turn(
+    response = _limited(
         "destroy",
         operation,
         public_id,
         lambda: _call(operation, public_id, cloudinary.uploader.destroy, public_id, **options),
     )
-    result = answer.get("result")
+    result = response.get("result")
     if result not in ("ok", "not found"):
-        raise MediaError(operation, public_id, 200, f"The answer was {result!r}.")
+        raise MediaError(operation, public_id, 200, f"The response was {result!r}.")
     return bool(result == "ok")
 
 
 def list_files(
     prefix: str, cursor: str = "", *, resource_type: str = "image", delivery_type: str = ""
 ) -> tuple[list[ListedFile], str, Quota | None]:
-    """A page of the files whose public ids begin with the prefix, the next page's cursor (empty after the last page),
-    and what is left of the Admin API's quota. Costs one Admin API call. Raises MediaError.
+    """Return one page of the files whose public ids begin with the prefix, by one call to the Admin API.
+
+    The second value is the next page's cursor, empty after the last page; the third is what is left of the quota. Raise
+    MediaError if the call fails.
     """
-    answer = _call(
+    response = _call(
         "listing files on Cloudinary",
         prefix,
         cloudinary.api.resources,
@@ -209,7 +218,7 @@ def list_files(
         type=delivery_type or settings.CLOUDINARY_DELIVERY_TYPE,
         prefix=prefix,
         tags=True,
-        max_results=PAGE,
+        max_results=FILES_PER_PAGE,
         **({"next_cursor": cursor} if cursor else {}),
     )
     try:
@@ -223,47 +232,47 @@ def list_files(
                 str(found.get("etag", "")),
                 frozenset(map(str, found.get("tags") or ())),
             )
-            for found in answer["resources"]
+            for found in response["resources"]
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise MediaError("listing files on Cloudinary", prefix, 200, f"The answer makes no sense: {error!r}") from error
-    return files, str(answer.get("next_cursor") or ""), _pool.quota()
+        raise MediaError("listing files on Cloudinary", prefix, 200, f"The response is invalid: {error!r}") from error
+    return files, str(response.get("next_cursor") or ""), _pool.quota()
 
 
 def check_reachable() -> None:
-    """Ask the API's address for anything at all, once and briefly. Any answer will do, and costs nothing of the quota.
-
-    Raises MediaError when there is none.
-    """
+    """Raise MediaError if the API's server does not respond. Any response will do; the quota is not used."""
     address = settings.CLOUDINARY_ACCOUNT.upload_prefix or "https://api.cloudinary.com"
     try:
         _pool.request("GET", address, timeout=PROBE_TIMEOUT, retries=False, redirect=False)
     except urllib3.exceptions.HTTPError as error:
-        reason = str(error).rsplit(": ", 1)[-1].rstrip(".")  # what comes before names the objects of the client
+        reason = str(error).rsplit(": ", 1)[-1].rstrip(".")  # urllib3 puts the repr of its objects before it
         raise MediaError("reaching Cloudinary", "", None, f"{reason}.") from error
 
 
 def ask_account() -> Account:
-    """Whether the credentials are right, what is left of the quota, and how far apart the clocks are.
+    """Check the credentials, and return the quota and the clock skew, by one call to the Admin API.
 
-    Costs one Admin API call. Raises MediaError, with status 401 for wrong credentials.
+    Raise MediaError if the call fails, with status 401 for wrong credentials.
     """
     _call("signing in to Cloudinary", "", cloudinary.api.ping)
     return Account(_pool.quota(), _pool.clock_skew())
 
 
 def ask_usage() -> dict[str, Any]:
-    """What the account uses and may use, as the service says it. Costs one Admin API call. Raises MediaError."""
+    """Return the account's usage and limits in the service's own form, by one call to the Admin API.
+
+    Raise MediaError if the call fails.
+    """
     return _call("asking Cloudinary for the account's usage", "", cloudinary.api.usage)
 
 
 def delivery_url(
     kind: FileKind, public_id: str, version: int | None = None, transformation: str | None = None, *, page: bool = False
 ) -> str:
-    """The URL of a file: signed unless files are public, with its version so that no CDN copy is stale.
+    """Return the URL of a file, signed unless files are public. Does not use the network.
 
-    `transformation` is a string in Cloudinary's own syntax, such as "w_200,h_200,c_fill". `page` asks for a picture
-    of a PDF's first page. No network.
+    The version in the URL avoids stale copies of the CDN. `transformation` is a string in Cloudinary's syntax, such as
+    "w_200,h_200,c_fill". With `page`, the URL is that of a picture of a PDF's first page.
     """
     delivery_type = settings.CLOUDINARY_DELIVERY_TYPE
     url, _ = cloudinary.utils.cloudinary_url(
@@ -282,32 +291,37 @@ def delivery_url(
 
 
 def fetch(kind: FileKind, public_id: str, version: int | None = None) -> bytes:
-    """The file's bytes, from its own signed URL. Raises MediaError, with status 404 if it is not there."""
+    """Return the file's bytes from its delivery URL. Raise MediaError, with status 404 if the file is missing."""
     operation = f"fetching {kind.label} from Cloudinary"
-    url = delivery_url(kind, public_id, version)
-    return _in_turn(f"fetch {kind.name}", operation, public_id, lambda: _ask("GET", operation, public_id, url)).data
+    return _deliver("GET", kind, public_id, version, operation).data
 
 
 def size(kind: FileKind, public_id: str, version: int | None = None) -> int:
-    """Return the file's size in bytes, as its own signed URL says it. Raises MediaError, as `fetch` does."""
+    """Return the file's size in bytes, by a HEAD request to its delivery URL. Raise MediaError as `fetch` does."""
     operation = f"asking Cloudinary for the size of the {kind.label}"
-    url = delivery_url(kind, public_id, version)
-    answer = _in_turn(f"fetch {kind.name}", operation, public_id, lambda: _ask("HEAD", operation, public_id, url))
+    response = _deliver("HEAD", kind, public_id, version, operation)
     try:
-        return int(answer.headers["Content-Length"])
+        return int(response.headers["Content-Length"])
     except (KeyError, ValueError) as error:
-        raise MediaError(operation, public_id, answer.status, "The answer names no size.") from error
+        raise MediaError(operation, public_id, response.status, "The response has no size.") from error
 
 
-def _ask(method: str, operation: str, public_id: str, url: str) -> urllib3.BaseHTTPResponse:
-    try:
-        answer = _downloads.request(method, url, timeout=TIMEOUT, retries=False)
-    except urllib3.exceptions.HTTPError as error:
-        raise MediaError(operation, public_id, None, str(error)) from error
-    if answer.status != HTTPStatus.OK:
-        reason = answer.headers.get("X-Cld-Error") or f"HTTP status {answer.status}"
-        raise MediaError(operation, public_id, answer.status, reason)
-    return answer
+def _deliver(
+    method: str, kind: FileKind, public_id: str, version: int | None, operation: str
+) -> urllib3.BaseHTTPResponse:
+    url = delivery_url(kind, public_id, version)
+
+    def request() -> urllib3.BaseHTTPResponse:
+        try:
+            response = _downloads.request(method, url, timeout=TIMEOUT, retries=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise MediaError(operation, public_id, None, str(error)) from error
+        if response.status != HTTPStatus.OK:
+            reason = response.headers.get("X-Cld-Error") or f"HTTP status {response.status}"
+            raise MediaError(operation, public_id, response.status, reason)
+        return response
+
+    return _limited(f"fetch {kind.name}", operation, public_id, request)
 
 
 _downloads = urllib3.PoolManager(**cloudinary.CERT_KWARGS, maxsize=limiter.maximum)

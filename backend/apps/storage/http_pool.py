@@ -1,4 +1,4 @@
-"""The connections that the SDK calls storage through: many at once, each thread's last answer remembered, and quick."""
+"""The SDK's connection pool: many connections, access to response headers, and a faster encoder of forms."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import Any
 
 import urllib3
 
-LONGEST_LIMIT = 24 * 3600.0  # seconds; limits are lifted with the next hour, so whoever says more is wrong
-PLAIN = re.compile(r"[A-Za-z0-9_.\[\]-]+")
+MAX_RETRY_AFTER_SECONDS = 24 * 3600.0  # quotas are hourly, so a longer time is an error
+UNQUOTED_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many Admin API calls are allowed and left in this hour, and when the next one begins."""
+    """The number of Admin API calls that are allowed and left in this hour, and when the next hour begins."""
 
     allowed: int
     left: int
@@ -30,10 +30,10 @@ class Quota:
 
 
 class ObservedPool(urllib3.PoolManager):
-    """The SDK's connection pool, wide enough for our threads, that remembers each thread's last answer.
+    """A connection pool for the SDK that remembers each thread's last response.
 
-    The SDK's exceptions carry neither the status of every error nor the rate limit's headers. Forms are put together
-    by `encoded_form`: urllib3's own way takes 5 % more of the CPU time that a worker spends on a ticket.
+    The SDK's exceptions lack the status of some errors and the headers of rate limits. Forms are encoded by
+    `encoded_form`, because urllib3's encoder takes 5 % of the CPU time that a worker spends on a ticket.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -50,6 +50,7 @@ class ObservedPool(urllib3.PoolManager):
         json: Any = None,
         **options: Any,
     ) -> urllib3.BaseHTTPResponse:
+        """Make a request as urllib3 does, and remember the response."""
         self.last.response = None
         form = encoded_form(fields, secrets.token_hex(16)) if method == "POST" and body is None else None
         if form is None:
@@ -62,23 +63,25 @@ class ObservedPool(urllib3.PoolManager):
         return response
 
     def last_status(self) -> int | None:
+        """Return the status of this thread's last response, or None if the request got none."""
         response = getattr(self.last, "response", None)
         return None if response is None else response.status
 
     def retry_after(self) -> float | None:
-        """Seconds until the rate limit is lifted, from `X-FeatureRateLimit-Reset` (an HTTP date), None if unknown.
+        """Return the seconds until the rate limit of the last response is lifted, or None if it does not say so.
 
-        By the service's clock, where it tells the time.
+        Cloudinary sends the HTTP date `X-FeatureRateLimit-Reset`. It is compared with the response's own `Date`, so
+        that clock skew does not matter.
         """
         response = getattr(self.last, "response", None)
         moment = None if response is None else _moment(response.headers.get("X-FeatureRateLimit-Reset"))
         if response is None or moment is None:
             return None
-        answered = _moment(response.headers.get("Date")) or datetime.now(UTC)
-        return min(max(0.0, (moment - answered).total_seconds()), LONGEST_LIMIT)
+        now = _moment(response.headers.get("Date")) or datetime.now(UTC)
+        return min(max(0.0, (moment - now).total_seconds()), MAX_RETRY_AFTER_SECONDS)
 
     def quota(self) -> Quota | None:
-        """What the last answer said about the Admin API's quota, None if nothing."""
+        """Return the Admin API's quota from the last response, or None if it has no valid headers for it."""
         headers = self.last.response.headers
         try:
             allowed, left = (int(headers[f"X-FeatureRateLimit-{name}"]) for name in ("Limit", "Remaining"))
@@ -88,39 +91,39 @@ class ObservedPool(urllib3.PoolManager):
         return None if resets_at is None else Quota(allowed, left, resets_at)
 
     def clock_skew(self) -> float:
-        """How many seconds this machine's clock is ahead of the service's, by the last answer's date."""
+        """Return by how many seconds this machine's clock is ahead of the last response's `Date`; 0 without one."""
         date = _moment(self.last.response.headers.get("Date"))
         return 0.0 if date is None else time.time() - date.timestamp()
 
 
 def _moment(header: str | None) -> datetime | None:
-    """The moment that an HTTP date names, None for whatever else a header says: proxies write some, too."""
+    """Parse an HTTP date. Return None for any other text, because proxies can set these headers too."""
     try:
         moment = email.utils.parsedate_to_datetime(header or "")
-    except (ValueError, TypeError, OverflowError, IndexError):  # as the parser's ways of saying no have been over time
+    except (ValueError, TypeError, OverflowError, IndexError):  # it depends on the version of Python which one
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def encoded_form(fields: object, boundary: str) -> tuple[bytes, str] | None:
-    """The fields as `multipart/form-data` (RFC 7578), byte for byte as urllib3 writes it, and its media type.
+    """Encode the fields as `multipart/form-data` (RFC 7578), identical to urllib3. Return the body and its media type.
 
-    `fields` are pairs of a name and a text, bytes, or a file as (name, bytes). None for any others, and for names that
-    need quoting: those are urllib3's business.
+    `fields` are pairs of a name and a value, which is a string, an integer, bytes, or a file as (name, bytes). Return
+    None for anything else and for names that need quoting; the caller leaves those to urllib3.
     """
     if not isinstance(fields, list):
         return None
     parts: list[bytes] = []
     for name, value in fields:
-        about, content = "", value
+        file_headers, content = "", value
         if isinstance(value, tuple) and len(value) == 2:
             file, content = value
-            if not _is_plain(file):
+            if not _is_unquoted(file):
                 return None
-            about = f'; filename="{file}"\r\nContent-Type: {_media_type(file)}'
-        if not _is_plain(name) or not isinstance(content, str | bytes | int):
+            file_headers = f'; filename="{file}"\r\nContent-Type: {_media_type(file)}'
+        if not _is_unquoted(name) or not isinstance(content, str | bytes | int):
             return None
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{about}\r\n\r\n'
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{file_headers}\r\n\r\n'
         parts += (head.encode(), content if isinstance(content, bytes) else str(content).encode(), b"\r\n")
     return b"".join((*parts, f"--{boundary}--\r\n".encode())), f"multipart/form-data; boundary={boundary}"
 
@@ -131,6 +134,6 @@ def _media_type(file: str) -> str:
 
 
 @lru_cache
-def _is_plain(name: object) -> bool:
-    """Whether a name stands in a header as it is."""
-    return isinstance(name, str) and PLAIN.fullmatch(name) is not None
+def _is_unquoted(name: object) -> bool:
+    """Return whether a name needs no quoting in a header."""
+    return isinstance(name, str) and UNQUOTED_NAME.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""What counts about calls to storage."""
+"""Metrics of calls to storage."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ CALL_OUTCOMES: Final = (
 
 storage_calls = Counter(
     "admit_storage_calls",
-    "Uploads, deletions and fetches that were asked of storage, by what came of them",
+    "Uploads, deletions and fetches of ticket files, by outcome",
     ["operation", "kind", "outcome"],
     registry=None,
 )
 storage_call_seconds = Histogram(
     "admit_storage_call_seconds",
-    "Answers of storage, good ones and bad ones, without the wait for a turn",
+    "Duration of calls to storage in seconds, failed ones included, without the wait for the concurrency limiter",
     ["operation", "kind"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 35),
     registry=None,
 )
 calls_in_flight = Gauge(
-    "admit_storage_calls_in_flight", "Calls to storage under way", [], multiprocess_mode="livesum", registry=None
+    "admit_storage_calls_in_flight", "Running calls to storage", [], multiprocess_mode="livesum", registry=None
 )
 call_limit = Gauge(
     "admit_storage_call_limit",
-    "Calls to storage that the gates of all processes let through at once, as of today's weather",
+    "Concurrent calls to storage that the limiters of all processes allow now; falls when storage fails or slows down",
     [],
     multiprocess_mode="livesum",
     registry=None,
 )
 held_until = Gauge(
     "admit_storage_held_until_seconds",
-    "When the rate limit that closed a gate last is lifted, as a Unix time; long past when there was none",
+    "Unix time at which the last rate limit of storage is lifted; in the past if calls are not paused",
     [],
     multiprocess_mode="livemax",
     registry=None,

@@ -1,4 +1,4 @@
-"""Which of an account's files this deployment has uploaded: it tags them, so that several can store in one account."""
+"""The id of this deployment, which tags its files, so that several deployments can share one account."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ TAG_PREFIX: Final = "admit_deployment_"
 
 
 class Deployment(models.Model):
-    """One row: the random id of this deployment. It goes with the database, also into copies of that."""
+    """The random id of this deployment, in a single row. A copy of the database has the same id."""
 
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
 
-    class Meta:
+    class Meta:  # noqa: D106 # options of Django
         db_table = "events_deployment"
         default_permissions = ()
 
@@ -24,6 +24,6 @@ class Deployment(models.Model):
 
 
 def deployment_tag() -> str:
-    """Return the tag of every file that this deployment uploads. Create the row on first use."""
+    """Return the tag of this deployment's files. The first call creates the row."""
     deployment, _ = Deployment.objects.get_or_create(pk=1)
     return f"{TAG_PREFIX}{deployment.uuid.hex}"

@@ -1,4 +1,4 @@
-"""Tries a call to storage again, when a moment's patience may cure what was wrong with it."""
+"""Retry calls to storage that failed for a temporary reason."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from typing import TypeVar
 from .errors import MediaError
 
 logger = logging.getLogger("apps.events.retrying")
-TRIED_ONCE_MORE = "Tried once more: %s"
+RETRYING = "Retrying: %s"
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 ATTEMPTS = 3
-MAX_ELAPSED_SECONDS = 15.0  # seconds
-FIRST_WAIT = 0.25  # seconds; triples with every attempt ...
-LONGEST_WAIT = 8.0
+MAX_ELAPSED_SECONDS = 15.0
+FIRST_WAIT_SECONDS = 0.25  # triples with every attempt
+MAX_WAIT_SECONDS = 8.0
 
 
-def keep_trying(call: Callable[[], Answer], on_retry: Callable[[], None] = lambda: None) -> Answer:
-    """The answer of the first of `ATTEMPTS` that succeeds; none is begun after `MAX_ELAPSED_SECONDS` seconds.
+def call_with_retries(call: Callable[[], T], on_retry: Callable[[], None] = lambda: None) -> T:
+    """Return the result of the call, made up to ATTEMPTS times; no attempt starts after MAX_ELAPSED_SECONDS.
 
-    Raises the MediaError of the last one, or at once one that passes by no patience. A rate limit is such a one: the
-    gate knows better when it is lifted. `on_retry` is called before every attempt but the first.
+    Raise the MediaError of the last attempt, or at once one that a retry does not help against. That includes rate
+    limits, because the concurrency limiter knows how long they last. `on_retry` is called before every retry.
     """
     began = time.monotonic()
-    wait = FIRST_WAIT
+    wait = FIRST_WAIT_SECONDS
     for _ in range(ATTEMPTS - 1):
         try:
             return call()
         except MediaError as error:
-            patient = time.monotonic() - began + wait < MAX_ELAPSED_SECONDS
-            if error.is_rate_limit or not error.is_temporary or not patient:
+            is_in_time = time.monotonic() - began + wait < MAX_ELAPSED_SECONDS
+            if error.is_rate_limit or not error.is_temporary or not is_in_time:
                 raise
-            logger.info(TRIED_ONCE_MORE, error)
+            logger.info(RETRYING, error)
         on_retry()
-        time.sleep(wait * random.uniform(1.0, 1.5))  # noqa: S311 # jitter, no secret
-        wait = min(3 * wait, LONGEST_WAIT)
+        time.sleep(wait * random.uniform(1.0, 1.5))  # noqa: S311 # jitter needs no cryptographic randomness
+        wait = min(3 * wait, MAX_WAIT_SECONDS)
     return call()

@@ -88,7 +88,7 @@ def test_a_rate_limit_holds_the_run_back_and_nothing_fails(cloudlet: RunningClou
 
 def test_hiccups_of_storage_are_tried_again_at_once(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.01)
-    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT_SECONDS", 0.01)
     for _ in range(10):
         make_local_ticket()
     hiccups = [
@@ -102,7 +102,7 @@ def test_hiccups_of_storage_are_tried_again_at_once(cloudlet: RunningCloudlet, m
 
 def test_storage_that_stays_down_ends_the_run(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.0)
-    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT_SECONDS", 0.0)
     monkeypatch.setattr(importer, "HOPELESS", 3)
     for _ in range(5):
         make_local_ticket()

@@ -97,7 +97,7 @@ def test_what_fails_is_told_once_and_the_exit_code_says_so(
 
 def test_a_rate_limit_puts_off_what_is_left_and_fails_the_run(cloudlet: RunningCloudlet) -> None:
     issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(5)])
-    gateway.limiter.leave(gateway.limiter.enter(0), "upload", Signal.RATE_LIMITED, hold=1800)
+    gateway.limiter.release(gateway.limiter.acquire(0), "upload", Signal.RATE_LIMITED, retry_after=1800)
     out = io.StringIO()
     with pytest.raises(CommandError, match="what is left is tried again"):
         call_command("publish_tickets", stdout=out, stderr=out)

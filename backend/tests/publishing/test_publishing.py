@@ -198,7 +198,7 @@ def test_attempts_end_at_the_configured_number(settings: Any) -> None:
         (401, "Invalid Signature"),
         (400, "Stale request - reported time is more than 1 hour ago"),
         (403, "The account is disabled"),
-        (200, "The answer makes no sense"),
+        (200, "The response is invalid"),
     ],
 )
 @pytest.mark.parametrize("limit", [1, 4])

@@ -129,7 +129,7 @@ def test_a_rate_limit_puts_off_the_rest_and_uses_up_no_attempt(
     limited = gateway.MediaError("uploading", "x", 420, "Rate limit exceeded", retry_after=1800)
 
     def meet_the_limit(*_: Any) -> gateway.StoredFile:
-        gateway.limiter.leave(gateway.limiter.enter(0), "upload", Signal.RATE_LIMITED, hold=1800)
+        gateway.limiter.release(gateway.limiter.acquire(0), "upload", Signal.RATE_LIMITED, retry_after=1800)
         raise limited
 
     with mock.patch.object(gateway, "upload", side_effect=meet_the_limit):

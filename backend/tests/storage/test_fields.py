@@ -1,4 +1,4 @@
-"""The storage of tickets' files keeps Django's contract, for published files as for local ones."""
+"""TicketStorage fulfils Django's contract of a storage for published and for local files."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def storage() -> TicketStorage:
 
 @pytest.fixture
 def offline(ticket: EventTicket) -> Iterator[None]:
-    """Once the ticket is published storage is not asked, by whatever way."""
-    asked = AssertionError("the network was called")
+    """Fail the test if it calls storage after the ticket is published."""
+    error = AssertionError("the network was called")
     with (
-        mock.patch.object(gateway._downloads, "request", side_effect=asked),
-        mock.patch.object(gateway._pool, "request", side_effect=asked),
+        mock.patch.object(gateway._downloads, "request", side_effect=error),
+        mock.patch.object(gateway._pool, "request", side_effect=error),
     ):
         yield
 
@@ -75,7 +75,7 @@ TESTED = {
 }  # fmt: skip
 
 
-def test_every_public_method_of_django_s_is_tested_here() -> None:
+def test_every_public_method_of_a_django_storage_is_tested_here() -> None:
     assert {name for name, _ in inspect.getmembers(Storage, inspect.isfunction) if not name.startswith("_")} == TESTED
 
 
@@ -83,7 +83,7 @@ def test_every_public_method_of_django_s_is_tested_here() -> None:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_what_is_published_can_be_read_and_measured(ticket: EventTicket, storage: TicketStorage, field: str) -> None:
+def test_published_file_has_content_size_and_url(ticket: EventTicket, storage: TicketStorage, field: str) -> None:
     file = getattr(ticket, field)
     content = storage.open(file.name).read()
     assert file.size == storage.size(file.name) == len(content) == len(file.read()) > 100
@@ -92,13 +92,11 @@ def test_what_is_published_can_be_read_and_measured(ticket: EventTicket, storage
     assert urllib3.request("GET", storage.url(file.name), timeout=10).data == content
 
 
-def test_a_picture_has_dimensions(ticket: EventTicket) -> None:
+def test_qr_code_has_dimensions(ticket: EventTicket) -> None:
     assert (ticket.qr_code.width, ticket.qr_code.height) == (300, 300)
 
 
-def test_the_size_is_asked_without_the_bytes_and_without_the_admin_api(
-    cloudlet: RunningCloudlet, ticket: EventTicket
-) -> None:
+def test_size_takes_one_head_request_and_no_admin_api_call(cloudlet: RunningCloudlet, ticket: EventTicket) -> None:
     with StorageCalls(cloudlet).watching() as calls:
         assert ticket.pdf_ticket.size > 100
         calls.fetch()
@@ -110,9 +108,7 @@ def test_the_size_is_asked_without_the_bytes_and_without_the_admin_api(
 
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("field", FIELDS)
-def test_whether_a_file_exists_and_when_it_was_made_the_rows_know(
-    ticket: EventTicket, storage: TicketStorage, field: str
-) -> None:
+def test_existence_and_time_are_read_from_the_database(ticket: EventTicket, storage: TicketStorage, field: str) -> None:
     name, missing = getattr(ticket, field).name, never_published(ticket)
     assert (storage.exists(name), storage.exists(missing)) == (True, False)
     assert (storage.is_name_available(name), storage.is_name_available(missing)) == (False, True)
@@ -125,8 +121,8 @@ def test_whether_a_file_exists_and_when_it_was_made_the_rows_know(
 
 
 @pytest.mark.usefixtures("offline")
-def test_a_file_that_no_row_names_is_not_found_and_never_asked_for(ticket: EventTicket, storage: TicketStorage) -> None:
-    """The CDN remembers the refusal, also for the ticket that is published there a moment later."""
+def test_unknown_file_is_not_found_without_a_request(ticket: EventTicket, storage: TicketStorage) -> None:
+    """The CDN would cache the 404, also for a ticket that is published under this name a moment later."""
     missing = never_published(ticket)
     methods: tuple[Callable[[str], object], ...] = (storage.open, storage.size, storage.get_modified_time)
     for method in methods:
@@ -135,14 +131,14 @@ def test_a_file_that_no_row_names_is_not_found_and_never_asked_for(ticket: Event
 
 
 @pytest.mark.parametrize("method", ["open", "size"])
-def test_a_file_that_storage_has_lost_is_not_found(ticket: EventTicket, storage: TicketStorage, method: str) -> None:
+def test_file_missing_on_storage_is_not_found(ticket: EventTicket, storage: TicketStorage, method: str) -> None:
     gateway.destroy(gateway.QR_CODE, ticket.qr_code_cloudinary_id)
     with pytest.raises(FileNotFoundError, match="ticket_doctor --fix makes it again"):
         getattr(storage, method)(ticket.qr_code.name)
 
 
 @pytest.mark.parametrize("method", ["open", "size"])
-def test_storage_that_does_not_answer_is_another_error(
+def test_storage_failure_is_not_a_missing_file(
     cloudlet: RunningCloudlet, ticket: EventTicket, storage: TicketStorage, method: str
 ) -> None:
     with (
@@ -153,7 +149,7 @@ def test_storage_that_does_not_answer_is_another_error(
 
 
 @pytest.mark.usefixtures("offline")
-def test_what_storage_cannot_do_is_not_implemented(ticket: EventTicket, storage: TicketStorage) -> None:
+def test_unsupported_operations_raise_not_implemented(ticket: EventTicket, storage: TicketStorage) -> None:
     name = ticket.qr_code.name or ""
     methods: tuple[Callable[[str], object], ...] = (
         storage.path, storage.delete, storage.get_accessed_time, storage.get_created_time,
@@ -162,7 +158,7 @@ def test_what_storage_cannot_do_is_not_implemented(ticket: EventTicket, storage:
         with pytest.raises(NotImplementedError):
             method(name)
     for taken in (name, never_published(ticket)):
-        with pytest.raises(NotImplementedError, match="published by"):
+        with pytest.raises(NotImplementedError, match=r"Only apps\.publishing"):
             storage.save(taken, ContentFile(b"png"))
     with pytest.raises(ValueError, match="read-only"):
         storage.open(name, "wb")
@@ -170,7 +166,7 @@ def test_what_storage_cannot_do_is_not_implemented(ticket: EventTicket, storage:
 
 @pytest.mark.usefixtures("offline")
 def test_folders_of_published_files_are_listed(ticket: EventTicket, storage: TicketStorage) -> None:
-    neighbour = make_ticket()  # which has no files yet
+    neighbour = make_ticket()  # without files
     assert storage.listdir("tickets") == (["pdf", "qr_codes"], [])
     assert storage.listdir("tickets/qr_codes/") == ([str(ticket.event_id)], [])
     for field in FIELDS:
@@ -194,7 +190,7 @@ def test_after_a_reissue_only_the_new_files_exist(ticket: EventTicket, storage: 
     assert codes_in_png(ticket.qr_code.read())
 
 
-# -- Names, and files on the local storage -----------------------------------------------------------------------
+# -- Names, and files in local storage ---------------------------------------------------------------------------
 
 
 def test_names_are_made_as_django_makes_them(storage: TicketStorage) -> None:
@@ -207,7 +203,7 @@ def test_names_are_made_as_django_makes_them(storage: TicketStorage) -> None:
     assert not storage.is_name_available("x" * 300, max_length=255)
 
 
-def test_local_files_are_as_they_were(storage: TicketStorage, settings: Any) -> None:
+def test_local_files_behave_as_in_django(storage: TicketStorage, settings: Any) -> None:
     name = storage.save("qr_codes/old.png", ContentFile(b"png"))
     assert storage.exists(name)
     assert storage.size(name) == 3

@@ -1,4 +1,4 @@
-"""What every call to storage carries: a time-out, and at uploads and deletions the word that CDN copies must go."""
+"""Every call to storage has a timeout; uploads and deletions invalidate the CDN; rate limits are respected."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CALLS: dict[str, Callable[[], object]] = {
 
 @pytest.fixture
 def silent_storage(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Storage that takes every connection and never says a word."""
+    """Replace storage by a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
         settings.CLOUDINARY_ACCOUNT = dataclasses.replace(
@@ -44,7 +44,7 @@ def silent_storage(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[s
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
-def test_storage_that_never_answers_is_not_waited_for(silent_storage: str, call: Callable[[], object]) -> None:
+def test_calls_time_out_if_storage_does_not_respond(silent_storage: str, call: Callable[[], object]) -> None:
     began = time.monotonic()
     with pytest.raises(gateway.MediaError) as caught:
         call()
@@ -55,20 +55,20 @@ def test_storage_that_never_answers_is_not_waited_for(silent_storage: str, call:
 
 
 def sent_by(call: Callable[[], object]) -> list[dict[str, Any]]:
-    """The fields of the requests that the call makes, as they go out to storage."""
+    """Return the form fields of each request that the call sends."""
     with mock.patch.object(gateway._pool, "request", side_effect=gateway._pool.request) as request:
         call()
     return [dict(made.kwargs["fields"]) for made in request.call_args_list]
 
 
-def test_an_upload_replaces_what_is_there_under_a_fixed_name_and_drops_copies(cloudlet: RunningCloudlet) -> None:
+def test_upload_overwrites_the_public_id_and_invalidates_the_cdn(cloudlet: RunningCloudlet) -> None:
     public_id = gateway.QR_CODE.public_id(7, "11111111-2222-3333-4444-555555555555")
     (fields,) = sent_by(lambda: gateway.upload(gateway.QR_CODE, public_id, render_qr_png("somebody's")))
     assert (fields["public_id"], fields["type"]) == (public_id, "authenticated")
     assert (fields["overwrite"], fields["invalidate"], fields["unique_filename"]) == ("1", "1", "0")
 
 
-def test_a_deletion_drops_copies(cloudlet: RunningCloudlet) -> None:
+def test_deletion_invalidates_the_cdn(cloudlet: RunningCloudlet) -> None:
     public_id = gateway.QR_CODE.public_id(7, "never-was")
     first, second = sent_by(lambda: gateway.destroy(gateway.QR_CODE, public_id))
     assert (first["public_id"], first["invalidate"], first["type"]) == (public_id, "1", "authenticated")
@@ -79,23 +79,23 @@ def http_date(seconds: float) -> str:
     return email.utils.formatdate(time.time() + seconds, usegmt=True)
 
 
-# What the header with the limit says, the one with the time, and the seconds that are waited.
+# The value of `X-FeatureRateLimit-Reset`, that of `Date`, and the expected wait in seconds.
 LIMITS: dict[str, tuple[Callable[[], str], Callable[[], str], float | None]] = {
     "by the service's clock": (lambda: http_date(-440), lambda: http_date(-500), 60),
     "without a time": (lambda: http_date(60), str, 60),
-    "with a time that is none": (lambda: http_date(60), lambda: "yesterday", 60),
-    "in a zone that is not named": (lambda: http_date(60).replace("GMT", "-0000"), lambda: http_date(0), 60),
-    "lifted already": (lambda: http_date(-60), lambda: http_date(0), 0),
+    "with an invalid time": (lambda: http_date(60), lambda: "yesterday", 60),
+    "in an unnamed zone": (lambda: http_date(60).replace("GMT", "-0000"), lambda: http_date(0), 60),
+    "in the past": (lambda: http_date(-60), lambda: http_date(0), 0),
     "in a thousand years": (lambda: "Fri, 31 Dec 9999 23:59:59 GMT", str, 24 * 3600),
     "seconds instead of a date": (lambda: "60", str, None),
-    "a day that is none": (lambda: "Mon, 32 Foo 2027 25:61:61 GMT", str, None),
-    "a zone that is none": (lambda: "Fri, 01 Jan 2027 00:00:00 +99999999999999", str, None),
+    "an invalid day": (lambda: "Mon, 32 Foo 2027 25:61:61 GMT", str, None),
+    "an invalid zone": (lambda: "Fri, 01 Jan 2027 00:00:00 +99999999999999", str, None),
     "nothing": (str, str, None),
 }
 
 
 @pytest.mark.parametrize(("reset", "date", "seconds"), LIMITS.values(), ids=LIMITS.keys())
-def test_a_rate_limit_closes_the_gate_whatever_its_headers_say(
+def test_rate_limit_pauses_calls_whatever_its_headers_say(
     reset: Callable[[], str], date: Callable[[], str], seconds: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limiter = AdaptiveLimit(2)
@@ -110,13 +110,13 @@ def test_a_rate_limit_closes_the_gate_whatever_its_headers_say(
         gateway.destroy(gateway.QR_CODE, "tickets/qr_codes/1/ticket_x")
     assert caught.value.is_rate_limit
     assert caught.value.retry_after == (None if seconds is None else pytest.approx(seconds, abs=3))
-    assert limiter.held_for() > 0 or seconds == 0
+    assert limiter.retry_after() > 0 or seconds == 0
 
 
 @given(
     st.text() | st.from_regex(r"(\w{3}, )?-?\d{1,12} \w{3} \d{1,12} [\d:]{0,20}( GMT| [+-]\d{1,20})?", fullmatch=True)
 )
-def test_no_header_is_so_odd_that_asking_for_the_limit_fails(header: str) -> None:
+def test_rate_limit_headers_are_parsed_without_errors(header: str) -> None:
     pool = ObservedPool()
     for headers in ({"Date": header}, {"Date": http_date(0)}):
         headers |= {"X-FeatureRateLimit-Reset": header, "X-FeatureRateLimit-Limit": "5"}
@@ -138,12 +138,12 @@ FORMS: dict[str, Any] = {
         ("empty", ""),
         ("raw", b"\x00\xff"),
     ],
-    "a file of no known kind": [("file", ("file", b""))],
+    "a file of unknown type": [("file", ("file", b""))],
 }
 
 
 @pytest.mark.parametrize("fields", FORMS.values(), ids=FORMS.keys())
-def test_forms_are_written_byte_for_byte_as_urllib3_writes_them(fields: Any) -> None:
+def test_forms_are_encoded_byte_for_byte_as_by_urllib3(fields: Any) -> None:
     assert encoded_form(fields, "0123abcd") == urllib3.encode_multipart_formdata(fields, "0123abcd")
 
 
@@ -158,5 +158,5 @@ def test_forms_are_written_byte_for_byte_as_urllib3_writes_them(fields: Any) -> 
         [("a", None)],
     ],
 )
-def test_forms_that_are_out_of_the_ordinary_are_left_to_urllib3(fields: Any) -> None:
+def test_unusual_forms_are_left_to_urllib3(fields: Any) -> None:
     assert encoded_form(fields, "0123abcd") is None

@@ -1,4 +1,4 @@
-"""Storage is not there: commands say so once, with the cure, and end within seconds."""
+"""Commands report unreachable storage once, say what to do, and end within seconds."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def closed_port() -> Iterator[int]:
 
 @contextlib.contextmanager
 def silent_port() -> Iterator[int]:
-    """A port that takes every connection and never says a word."""
+    """Listen on a port that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
 
 def run(capsys: pytest.CaptureFixture[str], *command: str) -> tuple[list[str], str]:
-    """All lines that an operator sees, logs included, and the error that ends the command."""
+    """Run a command that fails. Return all lines that the operator sees, logs included, and the final error."""
     capsys.readouterr()
     out = io.StringIO()
     with pytest.raises(CommandError) as caught:
@@ -68,7 +68,7 @@ def run(capsys: pytest.CaptureFixture[str], *command: str) -> tuple[list[str], s
 
 @pytest.fixture
 def work(settings: Any, tmp_path: Path, cloudlet: RunningCloudlet) -> None:
-    """Something to do for each command."""
+    """Create work for each command."""
     settings.MEDIA_ROOT = tmp_path / "media"
     event = make_event()
     publish(make_ticket(event=event).pk)
@@ -83,7 +83,7 @@ def work(settings: Any, tmp_path: Path, cloudlet: RunningCloudlet) -> None:
 @pytest.mark.parametrize("port", [closed_port, silent_port])
 @pytest.mark.parametrize("is_cloudlet", [True, False])
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
-def test_an_unreachable_storage_is_one_line_within_seconds(
+def test_commands_report_unreachable_storage_in_one_line_within_seconds(
     command: list[str], is_cloudlet: bool, port: Any, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     columns = list(EventTicket.objects.order_by("pk").values())
@@ -103,49 +103,49 @@ def test_an_unreachable_storage_is_one_line_within_seconds(
     assert ("`make demo` starts it" in error) == is_cloudlet
     assert "object at 0x" not in error
     assert len(error) < 400
-    assert list(EventTicket.objects.order_by("pk").values()) == columns, "no ticket was even begun"
+    assert list(EventTicket.objects.order_by("pk").values()) == columns, "no ticket was started"
     if command[0] == "ticket_doctor":
         assert [found["problem"] for found in Examination.objects.get().findings] == ["unreachable"]
 
 
 @pytest.mark.parametrize("command", [["migrate_tickets_to_cloudinary"], ["publish_tickets"]])
-def test_who_has_nothing_to_do_needs_no_storage(command: list[str], settings: Any) -> None:
+def test_commands_without_work_need_no_storage(command: list[str], settings: Any) -> None:
     settings.CLOUDINARY_ACCOUNT = dataclasses.replace(
         settings.CLOUDINARY_ACCOUNT, upload_prefix=f"http://127.0.0.1:{free_port()}"
     )
     call_command(*command, stdout=io.StringIO(), stderr=io.StringIO())
 
 
-def test_any_answer_is_one(cloudlet: RunningCloudlet) -> None:
-    """Also a refusal: what is wrong then is for the calls themselves to say."""
+def test_any_response_counts_as_reachable(cloudlet: RunningCloudlet) -> None:
+    """An error status counts too: the calls themselves will report it."""
     gateway.check_reachable()
 
 
 @pytest.mark.usefixtures("work")
 @pytest.mark.parametrize("command", [["migrate_tickets_to_cloudinary"], ["publish_tickets"]])
-def test_a_storage_that_goes_away_on_the_way_is_told_once_with_a_count(
+def test_storage_that_fails_during_a_run_is_reported_once_with_a_count(
     command: list[str], cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.01)
-    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT_SECONDS", 0.01)
     event = make_event()
     issue_many(event, [Holder(f"Guest {number}") for number in range(12)])
     for _ in range(12):
         make_local_ticket(event=event)
     with faults(cloudlet, {"call": "upload", "kind": "drop_before"}):
         said, error = run(capsys, *command)
-    told = [line for line in said if "❌" in line or "Tried" in line or "waits for storage" in line]
-    assert len(told) == 2, told
-    assert re.match("Ticket [0-9a-f-]{36}: ❌ Error uploading QR code to Cloudinary", told[0])
-    assert re.match(r"\d+ more for the same reason: ❌ Error uploading QR code to Cloudinary", told[1])
+    reported = [line for line in said if "❌" in line or "Retrying" in line or "waits for storage" in line]
+    assert len(reported) == 2, reported
+    assert re.match("Ticket [0-9a-f-]{36}: ❌ Error uploading QR code to Cloudinary", reported[0])
+    assert re.match(r"\d+ more for the same reason: ❌ Error uploading QR code to Cloudinary", reported[1])
     assert len(error.splitlines()) == 1
 
 
 @pytest.mark.usefixtures("work")
-def test_a_storage_that_is_gone_for_good_ends_the_publishing_of_a_long_list(
+def test_publish_tickets_stops_early_if_storage_stays_unreachable(
     settings: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT_SECONDS", 0.01)
     issue_many(make_event(), [Holder(f"Guest {number}") for number in range(80)])
     there, away = settings.CLOUDINARY_ACCOUNT, f"http://127.0.0.1:{free_port()}"
     publish_each = pipeline.publish_each
@@ -162,7 +162,7 @@ def test_a_storage_that_is_gone_for_good_ends_the_publishing_of_a_long_list(
 
 
 @pytest.mark.usefixtures("work")
-def test_files_that_cannot_be_deleted_are_one_line_for_each_reason(
+def test_undeletable_files_are_reported_in_one_line_for_each_reason(
     cloudlet: RunningCloudlet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(3):
@@ -170,19 +170,19 @@ def test_files_that_cannot_be_deleted_are_one_line_for_each_reason(
     with faults(cloudlet, {"call": "destroy", "kind": "error", "status": 503, "message": "Down for maintenance"}):
         said, _ = run(capsys, "publish_tickets")
     assert StoredFileDeletion.objects.count() == 6
-    told = [line for line in said if "Down for maintenance" in line]
-    assert len(told) == 2, told  # QR codes and PDF files
-    assert all(re.match(" +3 files are still there: ❌ Error deleting", line) for line in told)
+    reported = [line for line in said if "Down for maintenance" in line]
+    assert len(reported) == 2, reported  # QR codes and PDF files
+    assert all(re.match(" +3 files are still there: ❌ Error deleting", line) for line in reported)
 
 
-def test_causes_are_told_apart_by_what_is_wrong_not_by_whose_it_is() -> None:
+def test_failures_are_grouped_by_cause_not_by_ticket() -> None:
     lines: list[str] = []
     with Causes(lines.append) as causes:
         for number in range(4):
-            suffix = f"_{number:024x}" if number > 1 else ""  # of a ticket that was re-issued
+            suffix = f"_{number:024x}" if number > 1 else ""  # of a re-issued ticket
             ticket = f"{number}e0f6b0a-0000-4000-8000-000000000000{suffix}"
-            causes.tell(f"Ticket {ticket}", f"qr_codes/ticket_{ticket}.png: No space left")
-        causes.tell("Ticket x", "no glyph")
+            causes.report(f"Ticket {ticket}", f"qr_codes/ticket_{ticket}.png: No space left")
+        causes.report("Ticket x", "no glyph")
     assert lines == [
         "Ticket 0e0f6b0a-0000-4000-8000-000000000000: qr_codes/ticket_0e0f6b0a-0000-4000-8000-000000000000.png: "
         "No space left",
@@ -191,12 +191,12 @@ def test_causes_are_told_apart_by_what_is_wrong_not_by_whose_it_is() -> None:
     ]
 
 
-def test_the_run_that_stops_itself_says_why_once(
+def test_run_that_stops_early_gives_its_reason_once(
     cloudlet: RunningCloudlet, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
     monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.0)
-    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT_SECONDS", 0.0)
     monkeypatch.setattr(importer, "HOPELESS", 3)
     event = make_event()
     for _ in range(6):

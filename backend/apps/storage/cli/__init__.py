@@ -1,1 +1,1 @@
-"""What management commands that call storage share."""
+"""Helpers for management commands that call storage."""

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Command-line options that several commands share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from apps.storage.gateway import limiter
 
 
 def positive(text: str) -> int:
+    """Parse an integer that is 1 or more. Raise ValueError for any other text."""
     number = int(text)
     if number < 1:
         raise ValueError(text)
@@ -15,6 +16,7 @@ def positive(text: str) -> int:
 
 
 def workers(text: str) -> int:
+    """Parse an integer from 1 to TICKET_UPLOADS_IN_FLIGHT. Raise ValueError for any other text."""
     number = positive(text)
     if number > limiter.maximum:
         raise ValueError(text)
@@ -22,10 +24,11 @@ def workers(text: str) -> int:
 
 
 def add_workers(parser: ArgumentParser) -> None:
+    """Add the option `--workers`."""
     parser.add_argument(
         "--workers",
         type=workers,
         default=limiter.maximum,
         metavar="N",
-        help="calls at the same time, while Cloudinary is at ease (default: TICKET_UPLOADS_IN_FLIGHT)",
+        help="at most N concurrent calls, fewer while Cloudinary is slow or fails (default: TICKET_UPLOADS_IN_FLIGHT)",
     )

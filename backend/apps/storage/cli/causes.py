@@ -1,4 +1,4 @@
-"""Report failures of storage in commands: one line for each cause, with a count."""
+"""Report failures of storage in commands, grouped by cause."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from django.core.management.base import CommandError
 
 from apps.storage import gateway
 
-# What differs between failures that have the same cause.
-OF_ONE_TICKET = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(_[0-9a-f]{16,64})?")
-# A connection that breaks is told in several ways, by the moment at which it does.
-OF_ONE_CONNECTION = re.compile(r"(?<=Unexpected error - )\w+\(.*\)")
+# The parts of messages that differ between failures of the same cause: ticket ids, and the SDK's text for a broken
+# connection, which depends on when it broke.
+TICKET_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(_[0-9a-f]{16,64})?")
+CONNECTION_ERROR = re.compile(r"(?<=Unexpected error - )\w+\(.*\)")
 
 
 def cause_of(error: str) -> str:
-    """Return the error without what names a single ticket or tells how a single connection broke."""
-    return OF_ONE_CONNECTION.sub("…", OF_ONE_TICKET.sub("…", error))
+    """Return the error without the ids of tickets and the details of broken connections."""
+    return CONNECTION_ERROR.sub("…", TICKET_ID.sub("…", error))
 
 
 def require_storage() -> None:
-    """Raise CommandError, in one line with the cure, when nothing answers where storage should be."""
+    """Raise CommandError, with what to do about it in one line, if storage cannot be reached."""
     try:
         gateway.check_reachable()
     except gateway.MediaError as error:
@@ -30,10 +30,10 @@ def require_storage() -> None:
 
 
 class Causes:
-    """Report the first failure of each cause at once, and the number of the others at the end. A context manager."""
+    """A context manager that reports the first failure of each cause at once, and counts the others at the end."""
 
-    def __init__(self, say: Callable[[str], object]) -> None:
-        self._say = say
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
         self._failures: Counter[str] = Counter()
 
     def __enter__(self) -> Causes:
@@ -42,11 +42,11 @@ class Causes:
     def __exit__(self, *_: object) -> None:
         for cause, number in self._failures.items():
             if number > 1:
-                self._say(f"{number - 1} more for the same reason: {cause}")
+                self._write(f"{number - 1} more for the same reason: {cause}")
 
-    def tell(self, subject: str, error: str) -> None:
-        """Report the error of the subject, unless another one failed for the same cause."""
+    def report(self, subject: str, error: str) -> None:
+        """Write the subject's error, unless an earlier one has the same cause."""
         cause = cause_of(error)
         self._failures[cause] += 1
         if self._failures[cause] == 1:
-            self._say(f"{subject}: {error}")
+            self._write(f"{subject}: {error}")

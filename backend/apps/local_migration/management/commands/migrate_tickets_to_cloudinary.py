@@ -118,7 +118,7 @@ class Command(BaseCommand):
         if result.plan.warning:
             progress.say(result.plan.warning)
         if not result.outcome.is_done and not result.is_logged:
-            causes.tell(f"Ticket {result.plan.ticket.ticket_id}", result.error)
+            causes.report(f"Ticket {result.plan.ticket.ticket_id}", result.error)
         elif verbosity > 1:
             progress.say(f"Ticket {result.plan.ticket.ticket_id}: {SUMMARY[result.outcome]}")
 

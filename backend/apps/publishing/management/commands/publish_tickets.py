@@ -67,12 +67,12 @@ class Command(BaseCommand):
             for pk, attempt in pipeline.publish_each(owed, at_once=workers):
                 outcomes[_outcome(attempt)] += 1
                 if isinstance(attempt.error, RenderingError | MediaError):
-                    causes.tell(f"Ticket {_ticket_id(pk)}", str(attempt.error))
+                    causes.report(f"Ticket {_ticket_id(pk)}", str(attempt.error))
                 progress.step()
                 in_a_row = in_a_row + 1 if isinstance(attempt.error, MediaError) else 0
                 if in_a_row and in_a_row % HOPELESS == 0:
                     require_storage()
-        outcomes[LIMITED if limiter.held_for() > 0 else OVERTAKEN] += len(owed) - outcomes.total()
+        outcomes[LIMITED if limiter.retry_after() > 0 else OVERTAKEN] += len(owed) - outcomes.total()
         return outcomes
 
 

@@ -138,7 +138,7 @@ class Command(BaseCommand):
             for done in doctor.repair(repairable, options["workers"]):
                 if done.error:
                     left.append(done.finding)
-                    causes.tell(f"Not repaired: {done.finding}", done.error)
+                    causes.report(f"Not repaired: {done.finding}", done.error)
                 else:
                     repaired += 1
         self.stdout.write(f"{repaired} repairs made.")
