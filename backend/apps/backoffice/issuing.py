@@ -21,7 +21,7 @@ from unfold.widgets import (
 
 from apps.core.validators import refuse_control_characters
 from apps.events import audit_log, issuing
-from apps.events.issuing import CHECKED_LISTS_GOOD
+from apps.events.issuing import CHECKED_LIST_LIFETIME
 from apps.events.models import Event, EventTicket, TicketType
 from apps.imports.attendee_lists import AttendeeList, Column, read_attendee_list
 from apps.imports.list_files import ListFile, read_list_file
@@ -204,4 +204,4 @@ def _key_of(request: HttpRequest, event: Event) -> str:
     Raises BadSignature if it was not made for this user and event, and SignatureExpired if it is too old: used keys
     are forgotten after that time, so that an older one could issue the list twice.
     """
-    return _signer(request, event).unsign(request.POST.get("key", ""), max_age=CHECKED_LISTS_GOOD)
+    return _signer(request, event).unsign(request.POST.get("key", ""), max_age=CHECKED_LIST_LIFETIME)

@@ -1,1 +1,1 @@
-"""The domain: events, ticket types, tickets and their codes; issuing, permissions, signals."""
+"""The domain: events, ticket types, tickets and their codes, issuing, permissions and signals."""

@@ -6,7 +6,7 @@ class EventsConfig(AppConfig):
     verbose_name = "Events and tickets"
 
     def ready(self) -> None:
-        from . import checks, receivers  # registering them needs the models, which are loaded by now
+        from . import checks, receivers  # these import the models, which are not loaded before
 
         checks.register()
         receivers.connect()

@@ -1,4 +1,4 @@
-"""Who did what to a ticket or an event: the history that the back office shows, also of what was done elsewhere."""
+"""The audit log of tickets and events: Django's admin history, also for changes that were not made in the admin."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
     from apps.accounts.models import User
 
-BATCH = 500
+ROWS_PER_QUERY = 500
 REISSUED = "Re-issued: it has a new code, and earlier copies and links are void."
-MADE_ANEW = "Files recreated, with the same code."
+RERENDERED = "Files recreated, with the same code."
 
 
-def note(user: User | AnonymousUser, rows: Iterable[models.Model], what: str) -> None:
-    """Write down that the user did this to each of the rows."""
+def note(user: User | AnonymousUser, rows: Iterable[models.Model], message: str) -> None:
+    """Log for each of the rows that the user changed it; `message` says how."""
     batch: list[models.Model] = []
     for row in rows:
         batch.append(row)
-        if len(batch) == BATCH:
-            _write(user, batch, what)
+        if len(batch) == ROWS_PER_QUERY:
+            _write(user, batch, message)
             batch = []
-    _write(user, batch, what)
+    _write(user, batch, message)
 
 
-def _write(user: User | AnonymousUser, rows: list[models.Model], what: str) -> None:
+def _write(user: User | AnonymousUser, rows: list[models.Model], message: str) -> None:
     if rows:
-        LogEntry.objects.log_actions(cast(int, user.pk), rows, CHANGE, change_message=what)
+        LogEntry.objects.log_actions(cast(int, user.pk), rows, CHANGE, change_message=message)

@@ -1,4 +1,4 @@
-"""System checks of the keys that ticket codes are signed with."""
+"""System checks of the keys that sign ticket codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which text a ticket's QR code carries, and which ticket a scanned text names."""
+"""The text of a ticket's QR code, and the ticket that belongs to a scanned text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from .ticket_codes import digest_of
 
 
 def keyring() -> KeyRing:
-    """The keys of this deployment: `TICKET_SIGNING_KEYS`, else one derived from `SECRET_KEY`."""
+    """Return the keys of TICKET_SIGNING_KEYS, or one that is derived from SECRET_KEY if that setting is empty.
+
+    Raise ImproperlyConfigured if TICKET_SIGNING_KEYS is malformed or SECRET_KEY is too short.
+    """
     return _keyring(tuple(settings.TICKET_SIGNING_KEYS.items()), settings.SECRET_KEY)
 
 
@@ -42,15 +45,15 @@ def _keyring(configured: tuple[tuple[str, str], ...], secret_key: str) -> KeyRin
 
 
 def code_of(ticket: EventTicket) -> str:
-    """The text of the ticket's QR code today. The same ticket and generation always give the same text."""
+    """Return the text of the ticket's QR code. It depends only on the ticket, its generation and the signing key."""
     return keyring().sign(ticket.event_id, ticket.ticket_id, ticket.code_generation)
 
 
 def find_ticket(text: str) -> tuple[EventTicket | None, bool]:
-    """The ticket that a scanned text names, and whether the text is its valid code of today.
+    """Return the ticket of a scanned text, and whether the text is its currently valid code.
 
-    (None, False) when the text is no code of ours, its ticket is gone, or two tickets share it. A text in the form of a
-    signed code is judged by its signature alone; every other text by the table of accepted codes.
+    Return (None, False) if the text is no code of ours, its ticket is deleted, or two tickets claim it. A text in the
+    signed form is verified by its signature; any other text is looked up in the table of accepted codes.
     """
     if not is_signed_form(text):
         return _find_by_accepted_code(text)
@@ -68,12 +71,12 @@ def find_ticket(text: str) -> tuple[EventTicket | None, bool]:
 
 
 def can_be_accepted(text: str) -> bool:
-    """Whether the text can be a code by the table: it says something, fits a QR code, and is in no signed form."""
+    """Return whether the table of accepted codes may contain the text: not blank, not too long, not in signed form."""
     return bool(text.strip()) and len(text) <= MAX_QR_CHARACTERS and not is_signed_form(text)
 
 
-def lets_in(ticket: EventTicket, text: str) -> bool:
-    """Whether exactly this text lets the ticket's holder in today. Reads `ticket.codes`, which may be prefetched."""
+def is_valid_code(ticket: EventTicket, text: str) -> bool:
+    """Return whether exactly this text is a valid code of the ticket. Reads `ticket.codes`, which may be prefetched."""
     if text == code_of(ticket):
         return True
     alive = {row.digest for row in ticket.codes.all() if row.dead_at is None}
@@ -90,21 +93,22 @@ def _find_by_accepted_code(text: str) -> tuple[EventTicket | None, bool]:
     alive = {row.digest for row in rows if row.dead_at is None}
     digest = next((digest for digest in digests if digest in found), exact)
     ticket = found.get(digest)
-    # A code from elsewhere is older than any re-issue. A process of the version before re-issues without this table.
+    # A re-issue voids accepted codes. Check the generation too: the previous version re-issues without this table.
     return ticket, ticket is not None and digest in alive and not ticket.code_generation
 
 
 def _is_id_of(ticket: EventTicket | None, named: UUID | None) -> bool:
-    """Whether the ticket answers to its id in any spelling, and in JSON: as codes from before signing always did."""
+    """Return whether a legacy code names this ticket. Such codes may spell the id in any way, or be JSON."""
     return ticket is not None and ticket.ticket_id == named
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of texts that were to be accepted.
+    """The result of `accept`.
 
-    `shared`: by the key of a ticket all of whose texts others claim too, the ids of those that had them until now.
-    `outdated`: the keys of tickets whose files may carry a text that is void now, as files from before signing do.
+    `shared` has the primary key of each ticket whose texts are all claimed by other tickets too, and the ids of the
+    tickets that had them until now. `outdated` has the primary keys of tickets whose published files may carry a text
+    that is void now, as files from before signing do.
     """
 
     shared: Mapping[int, frozenset[UUID]]
@@ -112,16 +116,16 @@ class Accepted:
 
 
 def accept(texts: Mapping[EventTicket, Collection[str]], source: TicketCode.Source) -> Accepted:
-    """Accept each text, exactly, for its ticket, unless another ticket has it too: then it is void for both.
+    """Accept each text as a code of its ticket, unless another ticket claims it too: then it is void for both.
 
-    Takes some hundreds of tickets at a time, and is safe to repeat and to run several times at once: the unique digest
-    makes the second transaction wait for the first, and find its row. Tickets that were re-issued are left alone.
+    Pass some hundreds of tickets at a time. Idempotent, and safe to run concurrently: the unique digest makes a second
+    transaction wait for the first and find its row. Re-issued tickets are skipped.
     """
     with transaction.atomic():
-        # Locked before the codes, as a re-issue does it, which therefore comes before or after the whole of this.
-        there = set(EventTicket.objects.filter(pk__in=[t.pk for t in texts], code_generation=0).locked())
+        # Lock tickets before codes, as a re-issue does, so that the two cannot interleave or deadlock.
+        locked = set(EventTicket.objects.filter(pk__in=[t.pk for t in texts], code_generation=0).locked())
         claims = [
-            _Claim(digest_of(text), text, ticket) for ticket in texts if ticket.pk in there for text in texts[ticket]
+            _Claim(digest_of(text), text, ticket) for ticket in texts if ticket.pk in locked for text in texts[ticket]
         ]
         claims = sorted(filter(lambda claim: can_be_accepted(claim.text), claims), key=lambda claim: claim.digest)
         new = [TicketCode(ticket=claim.ticket, digest=claim.digest, source=source) for claim in claims]
@@ -137,7 +141,7 @@ def accept(texts: Mapping[EventTicket, Collection[str]], source: TicketCode.Sour
 
 
 def _outcome(claims: Sequence[_Claim], void: Sequence[TicketCode]) -> Accepted:
-    """`void`: the rows of claims that were refused, as they were before."""
+    """Return the result of `accept`. `void` has the rows of the refused claims, as they were before."""
     owners = EventTicket.objects.in_bulk([row.ticket_id for row in void if row.ticket_id is not None])
     had = {row.digest: owners.get(row.ticket_id or 0) for row in void}
     outdated = {
@@ -155,7 +159,7 @@ def _outcome(claims: Sequence[_Claim], void: Sequence[TicketCode]) -> Accepted:
 
 
 def void_codes(tickets: Collection[EventTicket]) -> None:
-    """Void every text that the tickets were known by; for the transaction of their re-issue."""
+    """Void the accepted codes of the tickets, in the transaction of their re-issue."""
     TicketCode.objects.filter(ticket__in=tickets, dead_at=None).update(dead_at=timezone.now())
 
 
@@ -167,7 +171,7 @@ class _Claim:
 
 
 def _named_by_id(claims: Iterable[_Claim]) -> set[str]:
-    """The digests of claims whose text names another ticket, in a spelling in which that one answers to its id."""
+    """Return the digests of the claims whose text is a legacy code that names another ticket by its id."""
     named = {claim.digest: parse_legacy(claim.text) for claim in claims}
     ids = {digest_of(str(ticket_id)): ticket_id for ticket_id in named.values() if ticket_id is not None}
     if not ids:

@@ -1,4 +1,4 @@
-"""Pictures that organisers upload: checked, turned upright, and made small before they are kept."""
+"""Validate, rotate and scale down the pictures that organisers upload."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STORED = {EventImage.Kind.COVER: ("JPEG", 1600), EventImage.Kind.LOGO: ("PNG", 6
 
 
 def save_event_image(event: Event, kind: EventImage.Kind, content: bytes) -> EventImage:
-    """Keep an uploaded picture as the event's cover or logo. Raises ValidationError, which says what is wrong."""
+    """Save an uploaded picture as the event's cover or logo. Raise ValidationError if `prepare` refuses it."""
     stored, media_type = prepare(kind, content)
     image, _ = EventImage.objects.update_or_create(
         event=event,
@@ -29,10 +29,10 @@ def save_event_image(event: Event, kind: EventImage.Kind, content: bytes) -> Eve
 
 
 def prepare(kind: EventImage.Kind, content: bytes) -> tuple[bytes, str]:
-    """Return the picture as JPEG (covers) or PNG (logos, which keep their transparency), and its media type.
+    """Return the picture as JPEG (covers) or PNG with transparency (logos), and its media type.
 
-    `picture_input.py` of ticketkit says what becomes of which picture. Raises ValidationError, which says why it is
-    not taken.
+    See `picture_input.py` of ticketkit for the accepted formats. Raise ValidationError, with a message for the user, if
+    the picture is not accepted.
     """
     if len(content) > MAX_BYTES:
         raise ValidationError(f"The picture is larger than {MAX_BYTES // 1024 // 1024} MB. Upload a smaller one.")

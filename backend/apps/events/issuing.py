@@ -1,5 +1,6 @@
-"""What happens to a ticket: issue, re-issue, delete. Each tells of it by a signal, within its transaction, and waits
-for nothing: the files follow (`apps/publishing/`).
+"""Issue, re-issue and delete tickets.
+
+Each function sends a signal in its transaction. `apps/publishing/` receives it and makes or deletes the files later.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ if TYPE_CHECKING:
     from apps.accounts.models import User
 
 MAX_GENERATION = 255  # one byte of the code
-BATCH = 500
-# How long a list that was checked may be issued, and how long it is remembered after that that it was.
-CHECKED_LISTS_GOOD = timedelta(days=6)
-ISSUED_LISTS_KEPT = timedelta(days=7)
-LOCK_PAUSE_SECONDS = 0.1  # seconds; whoever waits for SQLite's lock asks for it that often, and gets it in between
+TICKETS_PER_TRANSACTION = 500
+# How long a checked list can be issued, and how long the keys of issued lists are kept to prevent issuing them twice.
+CHECKED_LIST_LIFETIME = timedelta(days=6)
+ISSUED_LIST_RETENTION = timedelta(days=7)
+LOCK_PAUSE_SECONDS = 0.1  # between transactions; SQLite's busy handler polls for the lock that often
 
 
 class TicketError(ValueError):
-    """What was asked of a ticket can't be done; the text says why and what to do instead."""
+    """The ticket does not allow the operation. The message tells the user why and what to do instead."""
 
 
 class IssuedAlreadyError(TicketError):
-    """The same form was sent before, and its list is issued."""
+    """The list was issued before, by the same form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whom a ticket is for. `user` is the account, when there is one."""
+    """The person who gets a ticket. `user` is their account, if it is known."""
 
     name: str = ""
     email: str = ""
@@ -48,9 +49,10 @@ class Holder:
 def issue_many(
     event: Event, holders: Iterable[Holder], ticket_type: TicketType | None = None, order_reference: str = ""
 ) -> list[EventTicket]:
-    """Issue one ticket a holder, all or none, and have their files made in the background, behind single tickets.
+    """Issue one ticket for each holder, all or none. Return the tickets.
 
-    Raises ValidationError, with nothing issued, when one of them can't be.
+    Several tickets at once are published in bulk, after single ones. Raise ValidationError, with no ticket issued, if
+    any holder is invalid.
     """
     holders = list(holders)
     in_bulk = len(holders) > 1
@@ -68,11 +70,11 @@ def issue_many(
         for holder in holders
     ]
     for number, ticket in enumerate(tickets):
-        # whether the event and the type exist is asked for all of them once
-        known = ("event", "ticket_type") if number else ()
-        ticket.full_clean(exclude=known, validate_unique=False, validate_constraints=False)
+        # Validate the event and the type once, not for each ticket: it takes queries.
+        exclude = ("event", "ticket_type") if number else ()
+        ticket.full_clean(exclude=exclude, validate_unique=False, validate_constraints=False)
     with transaction.atomic():
-        EventTicket.objects.bulk_create(tickets, batch_size=BATCH)
+        EventTicket.objects.bulk_create(tickets, batch_size=TICKETS_PER_TRANSACTION)
         signals.ticket_issued.send(EventTicket, tickets=tickets, bulk=in_bulk)
     return tickets
 
@@ -80,12 +82,12 @@ def issue_many(
 def issue_once(
     key: str, event: Event, holders: Iterable[Holder], ticket_type: TicketType | None = None, order_reference: str = ""
 ) -> list[EventTicket]:
-    """As `issue_many`, but for each key once, however many requests bring it, and at whatever moment.
+    """Issue tickets as `issue_many` does, but only once for each idempotency key of up to 32 characters.
 
-    The key's row is written in the transaction of the tickets: of requests that arrive together the database lets one
-    through and has the others wait for its outcome. A list that could not be issued leaves its key free.
+    The key's row is written in the transaction of the tickets. Of concurrent requests with the same key, the database
+    lets one through, and the others wait for its outcome. If issuing fails, the key can be used again.
 
-    `key` is up to 32 characters. Raises IssuedAlreadyError, and what `issue_many` raises.
+    Raise IssuedAlreadyError if the key was used before, and ValidationError as `issue_many` does.
     """
     with transaction.atomic():
         _, is_first = IssuedList.objects.get_or_create(key=key, defaults={"event": event})
@@ -95,24 +97,24 @@ def issue_once(
 
 
 def forget_issued_lists(now: datetime | None = None) -> int:
-    """Delete the keys of lists that were issued so long ago that no form could send them again. Answers how many."""
-    old = IssuedList.objects.filter(issued_at__lt=(now or timezone.now()) - ISSUED_LISTS_KEPT)
+    """Delete the keys of lists whose forms have expired. Return the number of deleted keys."""
+    old = IssuedList.objects.filter(issued_at__lt=(now or timezone.now()) - ISSUED_LIST_RETENTION)
     deleted, _ = old.delete()
     return deleted
 
 
 def reissue(ticket: EventTicket) -> None:
-    """Give the ticket a new code, and new files at a new place; every earlier copy of it is refused from now on, and
-    every link to its earlier files is dead as soon as storage has deleted them.
+    """Give the ticket a new code, and new files with new public ids.
 
-    Raises TicketError for a ticket that is used, or that was re-issued 255 times.
+    Earlier copies are refused from now on. Links to the earlier files stop working when storage has deleted them. Raise
+    TicketError if the ticket was used, re-issued 255 times, or changed by someone else at the same time.
     """
     if why := _why_not_reissued(ticket):
         raise TicketError(why)
     with transaction.atomic():
         same = EventTicket.objects.filter(pk=ticket.pk, code_generation=ticket.code_generation, used_at=None)
         if not (rows := list(same.select_for_update(no_key=True))):
-            raise TicketError("Somebody else re-issued or used this ticket at this moment. Look at it again.")
+            raise TicketError("Someone else re-issued or used this ticket at the same moment. Look at it again.")
         _reissue_together(rows, bulk=False)
     ticket.refresh_from_db()
 
@@ -120,16 +122,17 @@ def reissue(ticket: EventTicket) -> None:
 def reissue_many(
     tickets: models.QuerySet[EventTicket],
 ) -> tuple[list[EventTicket], list[tuple[EventTicket, TicketError]]]:
-    """As `reissue`, for any number of tickets, some hundreds a transaction, their files behind those of single ones.
+    """Re-issue any number of tickets, in transactions of TICKETS_PER_TRANSACTION; their files are made in bulk.
 
-    Return the tickets that were re-issued, with their events, and those that were not, each with the reason.
+    Return the re-issued tickets, with their events, and the refused ones, each with the reason.
     """
     pks = list(tickets.order_by("pk").values_list("pk", flat=True))
     done: list[EventTicket] = []
     refused: list[tuple[EventTicket, TicketError]] = []
-    for start in range(0, len(pks), BATCH):
+    for start in range(0, len(pks), TICKETS_PER_TRANSACTION):
         with transaction.atomic():
-            found = EventTicket.objects.filter(pk__in=pks[start : start + BATCH]).select_related("event")
+            found = EventTicket.objects.filter(pk__in=pks[start : start + TICKETS_PER_TRANSACTION])
+            found = found.select_related("event")
             rows = list(found.select_for_update(no_key=True, of=("self",)).order_by("pk"))
             reasons = {row.pk: why for row in rows if (why := _why_not_reissued(row))}
             refused += [(row, TicketError(reasons[row.pk])) for row in rows if row.pk in reasons]
@@ -138,7 +141,7 @@ def reissue_many(
 
 
 def _why_not_reissued(ticket: EventTicket) -> str:
-    """Return what keeps the ticket from being re-issued, empty for nothing."""
+    """Return the reason why the ticket cannot be re-issued, or an empty string."""
     if ticket.is_used:
         return "This ticket was used already. Issue a new ticket instead of a new code."
     if ticket.code_generation >= MAX_GENERATION:
@@ -147,8 +150,9 @@ def _why_not_reissued(ticket: EventTicket) -> str:
 
 
 def _reissue_together(rows: Sequence[EventTicket], *, bulk: bool) -> list[EventTicket]:
-    """Re-issue tickets whose rows were locked before they were read, so that no worker can claim one from here on and
-    the leases that they show are the last ones before their files have a new place. Return them as they are then.
+    """Re-issue tickets whose rows the caller has locked and read, and return them as they are afterwards.
+
+    The lock keeps workers from claiming them, so the leases of `rows` are the last ones with the old public ids.
     """
     if not rows:
         return []
@@ -161,23 +165,23 @@ def _reissue_together(rows: Sequence[EventTicket], *, bulk: bool) -> list[EventT
 
 
 def delete_many(tickets: models.QuerySet[EventTicket]) -> int:
-    """Delete any number of tickets, some hundreds a transaction: whoever else writes waits for a moment only.
+    """Delete any number of tickets, and return how many. Do not call it in a transaction.
 
-    Each transaction owes the removal of its tickets' files, and tells of all of them at once. Should this end half-way,
-    the other tickets are untouched, and it can be called again. Answers how many. Not for callers with a transaction.
+    It uses transactions of TICKETS_PER_TRANSACTION, so that other writers wait only briefly. Each of them enqueues the
+    deletion of its tickets' files and sends one signal. If it is interrupted, call it again to delete the rest.
     """
     pks = list(tickets.order_by("pk").values_list("pk", flat=True))
     deleted = 0
-    for start in range(0, len(pks), BATCH):
+    for start in range(0, len(pks), TICKETS_PER_TRANSACTION):
         if start:
             time.sleep(LOCK_PAUSE_SECONDS)
-        deleted += _delete_together(pks[start : start + BATCH])
+        deleted += _delete_together(pks[start : start + TICKETS_PER_TRANSACTION])
     return deleted
 
 
 def _delete_together(pks: Sequence[int]) -> int:
     with transaction.atomic():
-        # Locked before anything is read of them: no worker can claim one from here on, so the leases are the last ones.
+        # Lock before reading: no worker can claim a locked ticket, so the leases that are read here are the last ones.
         rows = list(EventTicket.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk"))
         found = EventTicket.objects.filter(pk__in=[row.pk for row in rows])
         found.is_bulk_deletion = True

@@ -1,7 +1,7 @@
-"""Events and their tickets. The database is the truth; storage follows it.
+"""Events, ticket types and tickets. The database is the source of truth; files on storage follow it.
 
-`save()` writes the changed ones among the columns that people edit. `ticket_columns.py` alone writes the rest of a
-ticket's, but for those of its job, which `apps/core/jobs/` writes.
+`save()` writes only changed columns, of those that people edit. Only `ticket_columns.py` writes a ticket's other
+columns, except those of its job, which `apps/core/jobs/` writes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Event(CheckedText, PartiallySaved):
-    """Something that people get tickets for. Its dates are stored in UTC and shown in its own time zone."""
+    """An event with tickets. Its times are stored in UTC and shown in its own time zone."""
 
     TEXTS_WITH_LINES = ("address",)
     EDITED = (
@@ -75,11 +75,11 @@ class Event(CheckedText, PartiallySaved):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
-    # Its tickets follow its changes (`publishing/invalidation.py`): `fingerprint` is the digest of what they last had to show.
-    # The column keeps its first name, as `published_face` and `wished_at` below do: processes of the previous version
-    # use it while a new one is deployed.
+    # The digest of what its tickets print of the event, as of the last invalidation (`publishing/invalidation.py`).
+    # The column keeps its old name, as do `published_face` and `wished_at` below, because processes of the previous
+    # version use it during a deployment.
     fingerprint = models.CharField(db_column="face", max_length=64, blank=True, default="", editable=False)
-    # Written by processes of the previous version, while a new one is deployed.
+    # Written by processes of the previous version during a deployment.
     republish_after = models.DateTimeField(null=True, editable=False, db_index=True)
 
     class Meta:
@@ -101,7 +101,7 @@ class Event(CheckedText, PartiallySaved):
         return self.title
 
     def clean(self) -> None:
-        """Raises ValidationError for an invisible title, and with the path of what is wrong in the layout."""
+        """Raise ValidationError for a title without visible characters, and for an invalid layout."""
         if self.title and not clean_text(self.title):
             raise ValidationError({"title": "There is nothing to be seen in this title. Type it anew."})
         try:
@@ -111,21 +111,21 @@ class Event(CheckedText, PartiallySaved):
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
-        """The event's own time zone; UTC for a name that this machine's time zones do not have (any more)."""
+        """The event's time zone; UTC if this machine's time zone database does not have its name."""
         try:
             return zoneinfo.ZoneInfo(self.time_zone)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
             return zoneinfo.ZoneInfo("UTC")
 
     def local(self, moment: datetime) -> datetime:
-        """The moment on the clocks of the event's own time zone."""
+        """Convert a moment to the event's time zone."""
         return local_time(moment, self.zone)
 
 
 class EventImage(models.Model):
-    """A picture of an event, small and already checked (see `event_images.py`), kept in the database.
+    """A picture of an event, validated and scaled down (see `event_images.py`).
 
-    Workers on any machine must be able to draw it, and saving it must not touch the network.
+    It is stored in the database, so that workers on any machine can draw it, and saving it does not use the network.
     """
 
     class Kind(models.TextChoices):
@@ -146,7 +146,7 @@ class EventImage(models.Model):
 
 
 class TicketType(CheckedText):
-    """A kind of ticket that an event has, such as “Standing” or “Balcony”."""
+    """A category of an event's tickets, such as “Standing” or “Balcony”."""
 
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="ticket_types")
     name = models.CharField(max_length=100)
@@ -170,32 +170,31 @@ CHANGED_EVENT = "A ticket stays with its event, which its code names. Delete it,
 
 
 class EventTicketQuerySet(PartiallySavedQuerySet["EventTicket"], JobQuerySet["EventTicket"]):  # type: ignore[override]
-    # Of a query whose `delete()` is part of `issuing.delete_many`, which tells of all its tickets at once.
+    # Set by `issuing.delete_many`, which sends one signal for all tickets of the query.
     is_bulk_deletion = False
 
     def pending(self) -> EventTicketQuerySet:
-        """Return the tickets whose files have to be made, by the partial index of those."""
+        """Return the tickets whose files are pending. The condition on `state` uses their partial index."""
         return super().pending().filter(state__in=(EventTicket.State.PENDING, EventTicket.State.FAILED))
 
     def given_up(self) -> EventTicketQuerySet:
-        """Return the tickets that failed for good: their files are not tried again unless a person asks for it."""
+        """Return the tickets whose files are not retried unless a person requests it."""
         return self.filter(state=EventTicket.State.FAILED, next_attempt_at=None)
 
     def held_by(self, user: User) -> EventTicketQuerySet:
-        """The user's own tickets: those issued to the account, and those to an address the user has confirmed."""
+        """Return the user's tickets: issued to the account, or to an address that the user has confirmed."""
         confirmed = user.emailaddress_set.filter(verified=True).values("email")  # type: ignore[attr-defined]
         return self.filter(Q(holder=user) | Q(holder=None, holder_email__in=confirmed))
 
 
 class EventTicket(CheckedText, PartiallySaved, Job):
-    """One ticket: who may enter what, the generation of its code, and the state of its two files.
+    """A ticket: its holder, the generation of its code, and the state of its two files.
 
-    Saving a changed value that is printed has the files made anew after commit. `update()` and `bulk_update()` tell
-    nobody: call `publishing.requests.rerender_many` on the same rows behind them. `ticket_doctor` finds what was
-    forgotten.
+    Saving a changed value that is printed requests new files. `update()` and `bulk_update()` send no signals, so call
+    `publishing.requests.rerender_many` on the same rows after them. `ticket_doctor` finds tickets with stale files.
     """
 
-    # The columns of its own that a ticket shows.
+    # The columns of the ticket itself that are printed.
     PRINTED = ("holder_name", "holder_email", "quantity", "ticket_type_id", "order_reference")
     EDITED = (*PRINTED, "event_id", "holder_id", "qr_code", "pdf_ticket")
     FIXED = ("ticket_id", "issued_at")
@@ -220,10 +219,10 @@ class EventTicket(CheckedText, PartiallySaved, Job):
     issued_at = models.DateTimeField(default=timezone.now, editable=False)
     used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    # The code. `code_generation` rises when a ticket is re-issued, and every earlier copy is dead (also `TicketCode`s).
+    # Each re-issue raises the generation, which voids every earlier code (including those of `TicketCode`).
     code_generation = models.PositiveSmallIntegerField(default=0, editable=False)
 
-    # The files: empty until published, or until moved from local storage; empty again when re-issued.
+    # The published files: empty until the ticket is published or imported from local storage, and after a re-issue.
     qr_code = fields.TicketImageField(upload_to="qr_codes/", blank=True, editable=False)
     qr_code_cloudinary_id = models.CharField(max_length=255, blank=True, default="", editable=False)
     qr_code_version = models.PositiveBigIntegerField(null=True, editable=False)
@@ -232,7 +231,7 @@ class EventTicket(CheckedText, PartiallySaved, Job):
     pdf_ticket_cloudinary_id = models.CharField(max_length=255, blank=True, default="", editable=False)
     pdf_ticket_version = models.PositiveBigIntegerField(null=True, editable=False)
     pdf_ticket_etag = models.CharField(max_length=64, blank=True, default="", editable=False)
-    # Where the files lay before they were moved; empty again once those are deleted.
+    # The local files that were imported to Cloudinary; empty once they are deleted.
     qr_code_local = models.CharField(max_length=255, blank=True, default="", editable=False)
     pdf_ticket_local = models.CharField(max_length=255, blank=True, default="", editable=False)
     published_generation = models.PositiveSmallIntegerField(null=True, editable=False)
@@ -240,18 +239,18 @@ class EventTicket(CheckedText, PartiallySaved, Job):
     published_fingerprint = models.CharField(
         db_column="published_face", max_length=64, blank=True, default="", editable=False
     )
-    # The random end of both public ids, another one with every re-issue: where the files belong, and where they lie.
+    # The random suffix of both public ids, new with every re-issue: of the ticket, and of the published files.
     public_id_suffix = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     published_suffix = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
     # The job of making the files.
     state = models.CharField(max_length=8, choices=State, default=State.PENDING, editable=False)
-    # When files were last requested. The database knows the default too, as for `Event.layout`: while a new version is
-    # deployed, processes of the old one issue tickets.
+    # The time of the last request for files. The database has the default too, as for `Event.layout`: during a
+    # deployment, processes of the previous version issue tickets.
     requested_at = models.DateTimeField(db_column="wished_at", default=timezone.now, db_default=Now(), editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     next_attempt_at = models.DateTimeField(null=True, default=first_sweep, editable=False)
-    in_bulk = models.BooleanField(default=False, editable=False)  # no one person waits for it
+    in_bulk = models.BooleanField(default=False, editable=False)  # published after single tickets
 
     objects: ClassVar[models.Manager[EventTicket]] = EventTicketQuerySet.as_manager()
 
@@ -271,10 +270,10 @@ class EventTicket(CheckedText, PartiallySaved, Job):
         return f"{self.event} · {self.holder_name or self.holder_email or self.ticket_id}"
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
-        """Write what was edited since the ticket was read. `update_fields` names other columns.
+        """Write the columns that were edited since the ticket was read, or those of `update_fields`.
 
-        A value that is printed and the request for new files are one transaction (`receivers.py`). Raises
-        ValidationError for another event: the code and the places of the files carry the event.
+        If a printed value changed, new files are requested in the same transaction (`receivers.py`). Raise
+        ValidationError if the event changed, because the code and the public ids contain the event's id.
         """
         names = self.columns_to_save(update_fields, options.get("using"))
         if "event_id" in self.edited_columns(names):
@@ -286,6 +285,7 @@ class EventTicket(CheckedText, PartiallySaved, Job):
         return reverse("ticket", args=[self.ticket_id])
 
     def clean(self) -> None:
+        """Raise ValidationError for another event's ticket type, and if the event changed."""
         if self.ticket_type is not None and self.ticket_type.event_id != self.event_id:
             raise ValidationError({"ticket_type": "This ticket type belongs to another event."})
         self._refuse_another_event()
@@ -300,7 +300,7 @@ class EventTicket(CheckedText, PartiallySaved, Job):
 
     @property
     def local_files(self) -> dict[str, str]:
-        """Names of the ticket's files on the local storage of old, by the kind of file."""
+        """The names of the ticket's files in local storage, by the kind of file."""
         names = {kind.name: getattr(self, kind.name).name or "" for kind in gateway.KINDS}
         return {
             kind: local
@@ -309,23 +309,23 @@ class EventTicket(CheckedText, PartiallySaved, Job):
         }
 
     def public_id_of(self, kind: gateway.FileKind) -> str:
-        """Return where the ticket's file belongs; `{kind}_cloudinary_id` is where it was published."""
+        """Return the public id that the ticket's file should have; `{kind}_cloudinary_id` is the published one."""
         return kind.public_id(self.event_id, self.ticket_id, self.public_id_suffix)
 
     @property
     def is_at_old_place(self) -> bool:
-        """Whether the ticket was re-issued by a version that left its files where links from before lead to."""
+        """Whether a previous version re-issued the ticket and kept its public ids, so that earlier links still work."""
         return bool(self.code_generation) and not self.public_id_suffix
 
     @property
     def files_elsewhere(self) -> dict[str, str]:
-        """The public ids under which files were published that belong at another place today, by the kind of file."""
+        """The public ids of published files that should have another public id, by the kind of file."""
         published = {kind: getattr(self, f"{kind.name}_cloudinary_id") for kind in gateway.KINDS}
         return {kind.name: at for kind, at in published.items() if at not in ("", self.public_id_of(kind))}
 
     @property
     def has_files(self) -> bool:
-        """Whether both files on storage carry the code that is valid today, where no link from before leads to."""
+        """Whether both files are published with the current code and under their current public ids."""
         return (
             self.published_generation == self.code_generation
             and self.published_suffix == self.public_id_suffix
@@ -335,9 +335,9 @@ class EventTicket(CheckedText, PartiallySaved, Job):
 
 
 class IssuedList(models.Model):
-    """A list of holders that was issued: the key of the form that did it, so that the same form can't do it again.
+    """The idempotency key of an issued list of holders, which keeps the same form from issuing it twice.
 
-    Kept for a week; a form that is older is refused for its age (see `issuing.py`).
+    Deleted after a week, because older forms have expired (see `issuing.py`).
     """
 
     key = models.CharField(max_length=32, unique=True)

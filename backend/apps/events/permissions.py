@@ -1,11 +1,11 @@
-"""Who may see and do what with tickets. The one place that says so, for the API, the pages and the admin alike.
+"""The permissions on tickets, for the API, the pages and the admin.
 
-    holder         the account that the ticket was issued to, or who has confirmed the address that it was issued to
-    manager        a manager of the team whose event it is
+    holder         the account that the ticket was issued to, or that has confirmed the address it was issued to
+    manager        a manager of the team that organises the event
     door staff     a member of that team who only checks tickets
     Django staff   `is_staff`, with the permission `events.view_eventticket` or `events.change_eventticket`
 
-Everybody else does not learn that the ticket exists.
+For all other users, the ticket does not exist.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ CHANGE = "events.change_eventticket"
 
 
 class AccessLevel(IntEnum):
-    """How much of a ticket somebody is shown; each step shows all that the one before it does."""
+    """How much of a ticket a user may see. Each level includes those below it."""
 
     NOTHING = 0
-    # Who it is for and whether it was used; no e-mail address, and nothing to get in with, but for tickets from before
-    # signing: their id, which it shows, is their code until they are re-issued.
+    # The holder's name and whether it was used; neither the e-mail address nor a code. Tickets from before signing are
+    # an exception: this level shows their id, which is their code until they are re-issued.
     DOOR = 1
     HOLDER = 2  # the code, both files, the e-mail address
     ORGANISER = 3  # why making the files failed
 
 
 class TicketAccess:
-    """What one person may do with one ticket. Each question costs at most one query, asked when it matters."""
+    """The permissions of one user on one ticket. They are evaluated lazily, with at most one query each."""
 
     def __init__(self, user: User, ticket: EventTicket) -> None:
         self._user = user
@@ -63,49 +63,50 @@ class TicketAccess:
 
     @property
     def may_rerender(self) -> bool:
-        """Have the files made anew, with the same code."""
+        """Whether the user may request new files with the same code."""
         return self.is_holder or self.may_reissue
 
     @property
     def may_reissue(self) -> bool:
-        """Give the ticket a new code. Not for holders: it would let them take back a ticket that they sold."""
+        """Whether the user may give the ticket a new code. Holders may not: they could void a ticket that they sold."""
         return self.role == Membership.Role.MANAGER or may_change_all(self._user)
 
 
 def role_in_team(user: User, event: Event) -> str | None:
-    """The user's role in the team whose event it is, one of `Membership.Role`, or None."""
+    """Return the user's role in the event's team, one of `Membership.Role`, or None."""
     return user.memberships.filter(organiser_id=event.organiser_id).values_list("role", flat=True).first()
 
 
 def may_view_all(user: User) -> bool:
-    """Whether Django's permissions let the user look at every organiser's tickets."""
+    """Return whether Django's permissions let the user see every organiser's tickets."""
     return _is_staff(user) and (user.has_perm(VIEW) or user.has_perm(CHANGE))
 
 
 def may_change_all(user: User) -> bool:
-    """Whether Django's permissions let the user change every organiser's tickets."""
+    """Return whether Django's permissions let the user change every organiser's tickets."""
     return _is_staff(user) and user.has_perm(CHANGE)
 
 
 def _is_staff(user: User) -> bool:
-    """Asked first, because the answer is at hand: most people are not, and their permissions need no query then."""
+    """Return whether Django's permissions can apply at all. Checked first to save the query for most users."""
     return user.is_staff or user.is_superuser
 
 
 def may_list_tickets(user: User, event: Event) -> bool:
+    """Return whether the user may see all tickets of the event."""
     return role_in_team(user, event) == Membership.Role.MANAGER or may_view_all(user)
 
 
 def may_check(user: User, event: Event) -> bool:
-    """Learn what codes for the event's tickets are worth."""
+    """Return whether the user may check codes of the event's tickets."""
     return role_in_team(user, event) is not None or may_view_all(user)
 
 
 def may_admit(user: User, event: Event) -> bool:
-    """Let people in with the event's tickets, which uses them up."""
+    """Return whether the user may admit people with the event's tickets, which marks them as used."""
     return role_in_team(user, event) is not None or may_change_all(user)
 
 
 def checks_tickets(user: User) -> bool:
-    """Whether the user may check tickets of any event at all."""
+    """Return whether the user may check tickets of at least one event."""
     return user.memberships.exists() or may_view_all(user)

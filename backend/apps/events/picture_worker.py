@@ -1,4 +1,4 @@
-"""Makes an uploaded picture small enough to be kept. Runs in a sandbox, without Django."""
+"""Scale down an uploaded picture. Runs in a sandbox, without Django."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from ticketkit import PictureError, on_white, open_picture
 
 
 def prepare(content: bytes, image_format: str, longest_side: str) -> bytes:
-    """Return the picture as JPEG on white, or as PNG with its transparency, in sRGB and without a profile."""
+    """Return the picture as JPEG on white, or as PNG with transparency, in sRGB and without a colour profile.
+
+    Raise RefusedError, with a message for the user, if it is not an acceptable picture.
+    """
     try:
         picture = open_picture(content, shrink_to=int(longest_side))
     except PictureError as error:

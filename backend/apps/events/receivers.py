@@ -1,4 +1,4 @@
-"""Tell of what happens to a ticket's row, however it happens: it was created, changed, or deleted."""
+"""Receivers of Django's model signals, which send the domain's own signals (`signals.py`)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from apps.storage.files import KINDS
 from . import signals
 from .models import EventTicket, EventTicketQuerySet
 
-# What the ticket's row says of its files.
-FILES = ("state", "lease_until", "public_id_suffix") + tuple(
-    f"{kind.name}{column}" for kind in KINDS for column in ("", "_cloudinary_id", "_local")
-)
+# The columns that say which files a ticket has, or may soon have.
+FILE_COLUMNS = (
+    "state", "lease_until", "public_id_suffix",
+    *(f"{kind.name}{column}" for kind in KINDS for column in ("", "_cloudinary_id", "_local")),
+)  # fmt: skip
 
 
 def connect() -> None:
@@ -28,7 +29,10 @@ def connect() -> None:
 def on_ticket_saved(
     instance: EventTicket, created: bool, raw: bool = False, update_fields: Collection[str] | None = None, **_: Any
 ) -> None:
-    """Tell of a ticket that is new, and of one whose save wrote what is printed: once too often rather than never."""
+    """Send `ticket_issued` for a new ticket, and `ticket_changed` if the save wrote a printed column.
+
+    The written value may be the old one. An unnecessary signal does no harm, a missing one would.
+    """
     if raw:
         return
     if created:
@@ -38,15 +42,15 @@ def on_ticket_saved(
 
 
 def before_ticket_is_deleted(instance: EventTicket, origin: Any = None, **_: Any) -> None:
-    """Lock the row and read the lease and the places of the files anew.
+    """Lock the row, and refresh the columns of its files.
 
-    The ticket may have been claimed, published or re-issued since it was read. While the row is locked it cannot be.
+    The ticket may have been claimed, published or re-issued since it was read; the lock prevents it from now on.
     """
     if _is_bulk_deletion(origin):
         return
     locked = EventTicket.objects.select_for_update(no_key=True)
     with contextlib.suppress(EventTicket.DoesNotExist):  # deleted already, and so are its files
-        instance.refresh_from_db(fields=FILES, from_queryset=locked)
+        instance.refresh_from_db(fields=FILE_COLUMNS, from_queryset=locked)
 
 
 def on_ticket_deleted(instance: EventTicket, origin: Any = None, **_: Any) -> None:
@@ -55,5 +59,5 @@ def on_ticket_deleted(instance: EventTicket, origin: Any = None, **_: Any) -> No
 
 
 def _is_bulk_deletion(origin: Any) -> bool:
-    """Whether the instance or query whose `delete()` was called tells of all tickets itself."""
+    """Return whether the object whose `delete()` was called is the queryset of a bulk deletion."""
     return isinstance(origin, EventTicketQuerySet) and origin.is_bulk_deletion

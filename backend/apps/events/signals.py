@@ -1,25 +1,25 @@
-"""What happened to tickets, for every app that wants to know. The domain tells it, and does not know who listens.
+"""The signals of tickets, for other apps.
 
-Each signal is sent in the very transaction of the change, so what a receiver writes down stands or falls with the
-change; a receiver that raises undoes both. Every receiver gets `tickets`, a sequence of `EventTicket`: one or many that
-the same thing happened to, whose code, event and generation are those of that moment.
+Each signal is sent in the transaction of the change: what a receiver writes is committed or rolled back with it, and an
+exception of a receiver rolls back both. Every receiver gets `tickets`, a sequence of `EventTicket` with the code, event
+and generation of that moment.
 """
 
 from __future__ import annotations
 
 from django.dispatch import Signal
 
-# The row is new; its files follow. Receivers get `bulk` besides: whether single tickets go first.
+# Tickets were created; their files are not made yet. Also passes `bulk`, whether single tickets have priority.
 ticket_issued = Signal()
-# A value that is printed was changed by `save()`. Not told of `update()`.
+# `save()` wrote a printed column. Not sent for `update()`.
 ticket_changed = Signal()
-# The ticket has a new code, and every earlier copy is refused from this transaction on. Its files follow. Receivers get
-# `bulk` and `before` besides: the same tickets, in the same order, as they were.
+# Tickets have new codes, and earlier ones are refused from this transaction on. Their new files are not made yet. Also
+# passes `bulk`, and `before`: the same tickets in the same order, as they were before.
 ticket_reissued = Signal()
-# The row is gone.
+# The rows were deleted.
 ticket_deleted = Signal()
-# Both files are on storage and carry the valid code: after issuing, and whenever they were made anew.
+# Both files are on storage and carry the valid code, for the first time or again.
 ticket_ready = Signal()
-# Nobody tries to make the files any more before a person asks for it. An attempt that is repeated is not told.
-# Receivers get `reason` besides, for organisers.
+# Making the files was given up until a person requests it again; not sent for attempts that will be retried. Also
+# passes `reason`, a text for organisers.
 ticket_failed = Signal()

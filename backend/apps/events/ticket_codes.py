@@ -1,4 +1,4 @@
-"""The table of codes that were issued elsewhere, or before codes were signed, and that the door accepts."""
+"""The table of accepted codes that are not signed: from before signing, or read from legacy files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from django.utils import timezone
 
 
 class TicketCode(models.Model):
-    """A text that lets a ticket's holder in although it is not signed: it is what the holder has on paper.
+    """An unsigned text that is accepted as the code of a ticket, because its holder has it on paper.
 
-    The text itself is not kept. A text that two tickets claim is accepted for neither. The text of a deleted ticket is
-    accepted for no other: its row stays, without a ticket.
+    Only the digest of the text is stored. If two tickets claim a text, it is accepted for neither. When a ticket is
+    deleted, the row stays without a ticket, so that no other ticket can claim the text.
     """
 
     class Source(models.TextChoices):
@@ -34,5 +34,5 @@ class TicketCode(models.Model):
 
 
 def digest_of(text: str) -> str:
-    """Return the SHA-256 of exactly this text, which may hold anything that a scanner or a request brings."""
+    """Return the SHA-256 digest of the text, which may contain lone surrogates, as untrusted input can."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,6 +1,6 @@
-"""The columns of a ticket's row that no person edits, but for those of its job, which `core/jobs` writes.
+"""The only writers of a ticket's columns that people do not edit, except those of its job (see `core/jobs`).
 
-They have no other writer. `save()` does not write them, so an object that was read earlier undoes nothing.
+`save()` does not write these columns, so a stale object cannot overwrite them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from apps.storage import fields, gateway
 
 from .models import EventTicket
 
-# What the row says when no file is published.
+# The columns of a ticket without published files.
 NOTHING_PUBLISHED: Final[Mapping[str, Any]] = {
     "qr_code_cloudinary_id": "",
     "qr_code_version": None,
@@ -28,9 +28,9 @@ NOTHING_PUBLISHED: Final[Mapping[str, Any]] = {
 
 
 def mark_used(ticket: EventTicket, now: datetime) -> bool:
-    """Admit the ticket's holder. Return False if it was used or re-issued in between.
+    """Mark the ticket as used. Return False if it was used or re-issued since it was read.
 
-    One conditional UPDATE decides, so that of any number of callers one gets True.
+    A single conditional UPDATE decides, so only one of several concurrent callers gets True.
     """
     row = EventTicket.objects.filter(pk=ticket.pk, used_at=None, code_generation=ticket.code_generation)
     if is_first := bool(row.update(used_at=now)):
@@ -39,23 +39,23 @@ def mark_used(ticket: EventTicket, now: datetime) -> bool:
 
 
 def raise_generation(pks: Collection[int]) -> None:
-    """Void every copy of the tickets' signed codes, for the transaction of a re-issue, which has locked the rows."""
+    """Void the tickets' signed codes, in the transaction of a re-issue. The caller has locked the rows."""
     EventTicket.objects.filter(pk__in=pks).update(code_generation=F("code_generation") + 1)
 
 
-def move_to_new_places(tickets: Sequence[EventTicket]) -> None:
-    """Give each ticket a place for its files that no link leads to. The caller has locked the rows."""
+def assign_new_public_ids(tickets: Sequence[EventTicket]) -> None:
+    """Give each ticket new public ids, which no existing link contains. The caller has locked the rows."""
     moved = [EventTicket(pk=ticket.pk, public_id_suffix=gateway.new_suffix()) for ticket in tickets]
     EventTicket.objects.bulk_update(moved, ["public_id_suffix"])
 
 
-def forget_published_names(tickets: Sequence[EventTicket]) -> None:
-    """Empty the file fields, except for the names of local files that were never moved. The rows are locked."""
-    named = [
+def clear_published_names(tickets: Sequence[EventTicket]) -> None:
+    """Clear the file fields, except names of local files. The caller has locked the rows."""
+    cleared = [
         EventTicket(pk=ticket.pk, qr_code=_local_name(ticket.qr_code), pdf_ticket=_local_name(ticket.pdf_ticket))
         for ticket in tickets
     ]
-    EventTicket.objects.bulk_update(named, ["qr_code", "pdf_ticket"])
+    EventTicket.objects.bulk_update(cleared, ["qr_code", "pdf_ticket"])
 
 
 def _local_name(file: Any) -> str:
@@ -66,7 +66,7 @@ def _local_name(file: Any) -> str:
 def published(
     ticket: EventTicket, qr_code: gateway.StoredFile, pdf_ticket: gateway.StoredFile, fingerprint: str
 ) -> dict[str, Any]:
-    """Return what the row says of the ticket's files once both are stored."""
+    """Return the columns of a ticket after both files were uploaded."""
     local = ticket.local_files
     return {
         "qr_code": f"{qr_code.public_id}.{gateway.QR_CODE.extension}",
@@ -87,7 +87,7 @@ def published(
 
 
 def stored_locally(names: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the row says of files that lie at these names of the local storage, by the kind of file."""
+    """Return the columns of a ticket whose files are in local storage under these names, by the kind of file."""
     return {
         **names,
         **{f"{kind}_local": "" for kind in names},
@@ -97,5 +97,5 @@ def stored_locally(names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def forget_local_file(ticket: EventTicket, kind: str, name: str) -> None:
-    """Note that a file on the local storage is gone."""
+    """Clear the name of a deleted local file, unless the row has another name by now."""
     EventTicket.objects.filter(pk=ticket.pk, **{f"{kind}_local": name}).update(**{f"{kind}_local": ""})

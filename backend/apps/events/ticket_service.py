@@ -1,8 +1,8 @@
-"""The mission's service: makes a ticket's files, and puts them on Cloudinary.
+"""The service of the mission document: make a ticket's files and upload them to Cloudinary.
 
-Tickets of the database go through `apps/publishing/`, which uses the same renderer and the same storage calls and keeps
-the rows' state. This is for scripts and shells, for a file made by hand. It asks the database for one thing only: where
-the files of a ticket belong that was re-issued.
+It is for scripts and shells. The application publishes tickets by `apps/publishing/`, which uses the same renderer and
+gateway and keeps track of the files in the database. This service reads the database only for the public ids of
+re-issued tickets, and does not write to it.
 """
 
 from __future__ import annotations
@@ -20,23 +20,25 @@ from .models import EventTicket
 
 
 class TicketService:
-    """Methods named as the mission document names them. Errors are raised: RenderingError, MediaError."""
+    """Makes, uploads and deletes single files, with the method names of the mission document.
+
+    Methods that draw raise RenderingError if that fails; methods that call storage raise MediaError.
+    """
 
     def generate_qr_code(self, ticket_id: UUID | str, event_title: str = "", *, code: str = "") -> io.BytesIO:
-        """A QR code as a PNG of 300 x 300 pixels.
+        """Return a QR code as a PNG of 300 x 300 pixels, with `code` or else the ticket id as its text.
 
-        It carries `code`, or the ticket id itself when none is given. `event_title` is accepted for the callers that
-        the document shows; a code carries no title, because nothing at the door may depend on a text.
+        `event_title` is ignored; it is accepted because the mission document's examples pass it.
         """
         return io.BytesIO(render_qr_png(code or str(ticket_id)))
 
     def generate_pdf_ticket(self, ticket_data: Mapping[str, Any]) -> io.BytesIO:
-        """A ticket as a PDF of one page.
+        """Return a ticket as a PDF of one page.
 
-        `ticket_data` needs `ticket_id` and `event_title`; `event_date` (a text or a datetime), `buyer_name` and
-        `quantity` are printed when given, as are `code`, `ticket_type`, `price`, `venue`, `address`, `time_zone`,
-        `language`, `organiser`, `terms`, `order_reference`, `cover` and `logo` (both bytes). `layout` changes
-        where things stand (docs/reference/ticket-layout.md). Raises ValueError for missing or unknown keys.
+        `ticket_data` needs `ticket_id` and `event_title`. Optional are `event_date` (a string or a datetime),
+        `buyer_name`, `quantity`, `code`, `ticket_type`, `price`, `venue`, `address`, `time_zone`, `language`,
+        `organiser`, `terms`, `order_reference`, `cover` and `logo` (both bytes), and `layout`, which changes the
+        built-in layout (docs/reference/ticket-layout.md). Raise ValueError for missing or unknown keys.
         """
         data = {key: value for key, value in ticket_data.items() if value not in (None, "")}
         if missing := {"ticket_id", "event_title"} - data.keys():
@@ -59,21 +61,30 @@ class TicketService:
     def upload_qr_code_to_cloudinary(
         self, qr_buffer: BinaryIO | bytes, ticket_id: UUID | str, event_id: int | str
     ) -> dict[str, Any]:
-        """Put a QR code at its ticket's place. Answers `url`, `public_id`, `version`. The buffer can be read again."""
+        """Upload a QR code to its ticket's public id. Return `url`, `public_id` and `version`.
+
+        The buffer is read from its start and rewound. Raise ValueError if it is empty.
+        """
         return self._upload(gateway.QR_CODE, qr_buffer, ticket_id, event_id)
 
     def upload_pdf_ticket_to_cloudinary(
         self, pdf_buffer: BinaryIO | bytes, ticket_id: UUID | str, event_id: int | str
     ) -> dict[str, Any]:
-        """Put a PDF at its ticket's place. Answers `url`, `public_id`, `version`. The buffer can be read again."""
+        """Upload a PDF to its ticket's public id. Return `url`, `public_id` and `version`.
+
+        The buffer is read from its start and rewound. Raise ValueError if it is empty.
+        """
         return self._upload(gateway.PDF_TICKET, pdf_buffer, ticket_id, event_id)
 
     def delete_ticket_from_cloudinary(self, public_id: str) -> bool:
-        """Remove one file by its public id. True if it was there, False if it was gone before."""
+        """Delete one file by its public id. Return whether it existed."""
         return gateway.destroy(gateway.kind_of(public_id), public_id)
 
     def get_ticket_url(self, public_id: str, transformation: str | None = None) -> str:
-        """The URL of a file, signed where delivery is; `transformation` is, for example, "w_200,h_200,c_fill"."""
+        """Return the URL of a file, signed unless files are public.
+
+        `transformation` is a string in Cloudinary's syntax, such as "w_200,h_200,c_fill".
+        """
         return gateway.delivery_url(gateway.kind_of(public_id), public_id, transformation=transformation)
 
     def _upload(
@@ -98,10 +109,9 @@ _TICKET_KEYS = {"buyer_name": "holder"} | {
 
 
 def _public_id(kind: gateway.FileKind, event_id: int | str, ticket_id: UUID | str) -> str:
-    """Where the ticket's file belongs: for a ticket of the database its row says so.
+    """Return the public id of the ticket's file, with the suffix from the database if the ticket was re-issued.
 
-    Links from before a re-issue lead to the place that follows from the ids alone. The database is asked only about ids
-    that it may have: events are counted from 1.
+    The database is not queried for ids that it cannot have: event ids are integers from 1.
     """
     suffix = None
     if gateway.TICKET_FILE.fullmatch(plain := kind.public_id(event_id, ticket_id)) and int(event_id):
@@ -111,7 +121,7 @@ def _public_id(kind: gateway.FileKind, event_id: int | str, ticket_id: UUID | st
 
 
 def _content(buffer: BinaryIO | bytes) -> bytes:
-    """All bytes of a buffer wherever it stands; it is left at its start."""
+    """Return all bytes of the buffer, whatever its position, and rewind it."""
     if isinstance(buffer, bytes):
         return buffer
     buffer.seek(0)

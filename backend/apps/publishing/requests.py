@@ -51,8 +51,8 @@ def follow_reissue(before: Sequence[EventTicket], *, bulk: bool) -> None:
     enqueue_deletion_of_published_files(before)
     rows = EventTicket.objects.filter(pk__in=[row.pk for row in before])
     TICKETS.request_files(rows, bulk=bulk, **ticket_columns.NOTHING_PUBLISHED)
-    ticket_columns.move_to_new_places(before)
-    ticket_columns.forget_published_names(before)
+    ticket_columns.assign_new_public_ids(before)
+    ticket_columns.clear_published_names(before)
     queues.publish_soon([row.pk for row in before], bulk=bulk)
 
 
@@ -74,7 +74,7 @@ def request_own_files(found: Collection[EventTicket]) -> set[int]:
     with transaction.atomic():
         there = EventTicket.objects.filter(pk__in=EventTicket.objects.filter(pk__in=generations).locked())
         same = [row for row in there if row.code_generation == generations[row.pk]]
-        ticket_columns.move_to_new_places([row for row in same if row.is_at_old_place])
+        ticket_columns.assign_new_public_ids([row for row in same if row.is_at_old_place])
         pks = {row.pk for row in same}
         TICKETS.request_files(EventTicket.objects.filter(pk__in=pks), bulk=True)
     return pks

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 
-from apps.events.codes import code_of, lets_in
+from apps.events.codes import code_of, is_valid_code
 from apps.events.models import EventTicket
 from apps.storage import gateway
 from ticketkit import RenderingError, read_codes
@@ -44,7 +44,7 @@ def verify_published(ticket: EventTicket) -> dict[str, bytes]:
     for kind in gateway.KINDS:
         public_id = getattr(ticket, f"{kind.name}_cloudinary_id")
         version, etag = getattr(ticket, f"{kind.name}_version"), getattr(ticket, f"{kind.name}_etag")
-        contents[kind.name] = _verify(kind, public_id, version, etag, partial(lets_in, ticket))
+        contents[kind.name] = _verify(kind, public_id, version, etag, partial(is_valid_code, ticket))
     return contents
 
 

@@ -1,4 +1,4 @@
-"""A list is issued once, however fast and often the button is pressed."""
+"""A list of holders is issued once, however often its form is submitted (idempotency keys)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pytest_django.fixtures import Settings
 
 from apps.events import issuing, tasks
 from apps.events.issuing import (
-    CHECKED_LISTS_GOOD,
-    ISSUED_LISTS_KEPT,
+    CHECKED_LIST_LIFETIME,
+    ISSUED_LIST_RETENTION,
     Holder,
     IssuedAlreadyError,
     forget_issued_lists,
@@ -49,7 +49,7 @@ def back_office(event: Event) -> Client:
 
 
 def checked(back_office: Client, event: Event) -> dict[str, str]:
-    """What the button of a list that was checked sends."""
+    """Check the list of guests, and return the form that issues it."""
     page = back_office.post(reverse("admin:events_event_issue", args=[event.pk]), {"holders": GUESTS}).content.decode()
     found = re.search(r'name="key" value="([^"]+)"', page)
     assert found, page
@@ -67,7 +67,7 @@ def press_at_once(back_office: Client, event: Event) -> list[str]:
     return at_once([press] * PRESSES)
 
 
-def test_six_presses_at_once_issue_once(back_office: Client, event: Event) -> None:
+def test_six_concurrent_submissions_issue_once(back_office: Client, event: Event) -> None:
     pages = press_at_once(back_office, event)
 
     assert EventTicket.objects.count() == 2
@@ -75,8 +75,10 @@ def test_six_presses_at_once_issue_once(back_office: Client, event: Event) -> No
     assert sum("issued already" in page for page in pages) == PRESSES - 1
 
 
-def test_the_presses_above_do_meet(back_office: Client, event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The negative control: with a key that is read first and written later, every press issues."""
+def test_negative_control_key_without_a_unique_row_issues_every_time(
+    back_office: Client, event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that is read first and written later lets every submission through."""
     used: set[str] = set()
     all_have_read = threading.Barrier(PRESSES)
 
@@ -94,14 +96,14 @@ def test_the_presses_above_do_meet(back_office: Client, event: Event, monkeypatc
     assert EventTicket.objects.count() == 2 * PRESSES
 
 
-def test_a_list_that_could_not_be_issued_leaves_its_key_free(event: Event) -> None:
+def test_key_of_a_failed_list_can_be_used_again(event: Event) -> None:
     with pytest.raises(Exception, match="valid email"):
         issuing.issue_once("one key", event, [Holder(email="no address")])
 
     assert len(issuing.issue_once("one key", event, [Holder(email="ana@example.org")])) == 1
 
 
-def test_two_lists_that_were_checked_in_two_tabs_are_both_issued(back_office: Client, event: Event) -> None:
+def test_lists_checked_in_two_tabs_are_both_issued(back_office: Client, event: Event) -> None:
     for form in (checked(back_office, event), checked(back_office, event)):
         back_office.post(reverse("admin:events_event_issue", args=[event.pk]), form)
 
@@ -109,7 +111,7 @@ def test_two_lists_that_were_checked_in_two_tabs_are_both_issued(back_office: Cl
 
 
 @pytest.mark.parametrize("key", ["", "guess", "guess:signature"])
-def test_a_list_that_was_not_checked_is_not_issued(back_office: Client, event: Event, key: str) -> None:
+def test_list_without_a_valid_key_is_not_issued(back_office: Client, event: Event, key: str) -> None:
     address = reverse("admin:events_event_issue", args=[event.pk])
     page = back_office.post(address, {"holders": GUESTS, "key": key, "issue": "1"}, follow=True).content.decode()
 
@@ -117,17 +119,17 @@ def test_a_list_that_was_not_checked_is_not_issued(back_office: Client, event: E
     assert not EventTicket.objects.exists()
 
 
-def test_a_key_is_good_for_its_own_event_only(back_office: Client, event: Event) -> None:
+def test_key_is_valid_for_its_own_event_only(back_office: Client, event: Event) -> None:
     other = make_event(organiser=event.organiser)
     back_office.post(reverse("admin:events_event_issue", args=[other.pk]), checked(back_office, event))
 
     assert not EventTicket.objects.exists()
 
 
-# -- A key is remembered for as long as its form can be sent, and no longer ----------------------------------------
+# -- Retention of keys -----------------------------------------------------------------------------------------------
 
 
-def test_a_key_is_forgotten_after_a_week(event: Event) -> None:
+def test_key_is_deleted_after_a_week(event: Event) -> None:
     issue_once("old", event, [Holder("Ana")])
     issue_once("new", event, [Holder("Ben")])
     IssuedList.objects.filter(key="old").update(issued_at=timezone.now() - timedelta(days=7, minutes=1))
@@ -138,20 +140,20 @@ def test_a_key_is_forgotten_after_a_week(event: Event) -> None:
     assert EventTicket.objects.count() == 2
 
 
-def test_beat_forgets_keys_every_day(settings: Settings) -> None:
+def test_deletion_of_keys_is_scheduled(settings: Settings) -> None:
     scheduled = [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
     assert tasks.forget_issued_lists.name in scheduled
 
 
-def test_a_form_whose_key_may_be_forgotten_issues_nothing(
+def test_form_expires_before_its_key_is_deleted(
     back_office: Client, event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form = checked(back_office, event)
     address = reverse("admin:events_event_issue", args=[event.pk])
-    for age, issued in ((ISSUED_LISTS_KEPT, 0), (CHECKED_LISTS_GOOD - timedelta(minutes=5), 2)):
+    for age, issued in ((ISSUED_LIST_RETENTION, 0), (CHECKED_LIST_LIFETIME - timedelta(minutes=5), 2)):
         later = SimpleNamespace(time=lambda age=age: time.time() + age.total_seconds())
         with monkeypatch.context() as patch:
             patch.setattr(signing, "time", later)
             back_office.post(address, form)
         assert EventTicket.objects.count() == issued
-    assert CHECKED_LISTS_GOOD < ISSUED_LISTS_KEPT
+    assert CHECKED_LIST_LIFETIME < ISSUED_LIST_RETENTION

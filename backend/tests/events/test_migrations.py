@@ -1,4 +1,4 @@
-"""The database of old becomes today's with every row intact, and its tickets move and keep their codes."""
+"""Migrations keep every row of earlier releases; legacy tickets can be imported and keep their codes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BEFORE = [("events", "0002_eventticket_qr_code")]
 
 
 def migrate_to(targets: list[tuple[str, str]]) -> Any:
-    """Bring the database there, and answer the models as they were."""
+    """Migrate the database to the targets, and return the app registry of that state."""
     executor = MigrationExecutor(connection)
     executor.migrate(targets)
     return MigrationExecutor(connection).loader.project_state(targets).apps
@@ -43,14 +43,14 @@ def migrate_to(targets: list[tuple[str, str]]) -> Any:
 
 @pytest.fixture
 def old_apps(settings: Any, tmp_path: Path) -> Iterator[Any]:
-    """The models of the release before Cloudinary, in a database to match."""
+    """Migrate back to the release before Cloudinary, and yield its models."""
     settings.MEDIA_ROOT = tmp_path / "media"
     yield migrate_to(BEFORE)
     restore_migrated()
 
 
 def fill(apps: Any) -> dict[str, uuid.UUID]:
-    """Tickets as they were: a bare id, a JSON text, a file that was deleted, and no file at all."""
+    """Create legacy tickets: with a bare id, with JSON, with a missing file, and without a file. Return their ids."""
     organiser = apps.get_model("accounts", "Organiser").objects.create(name="Night Shift Concerts")
     starts_at = datetime(2024, 1, 15, 19, tzinfo=UTC)
     event = apps.get_model("events", "Event").objects.create(
@@ -72,7 +72,7 @@ def migrate_forward() -> None:
     migrate_to(MigrationExecutor(connection).loader.graph.leaf_nodes())
 
 
-def test_rows_of_the_local_storage_of_old_arrive_intact(old_apps: Any) -> None:
+def test_rows_from_before_cloudinary_are_migrated_intact(old_apps: Any) -> None:
     ids = fill(old_apps)
     model = old_apps.get_model("events", "EventTicket")
     before = {row["ticket_id"]: row for row in model.objects.values()}
@@ -85,11 +85,13 @@ def test_rows_of_the_local_storage_of_old_arrive_intact(old_apps: Any) -> None:
     for ticket_id, row in before.items():
         assert row.items() <= after[ticket_id].items()
         assert find_ticket(str(ticket_id))[1]
-        assert after[ticket_id]["next_attempt_at"] is None, "the move waits for the operator"
+        assert after[ticket_id]["next_attempt_at"] is None, "the operator starts the import"
     assert sweep.pending_pks() == []
 
 
-def test_they_then_move_and_their_codes_open_the_door_until_reissued(old_apps: Any, cloudlet: RunningCloudlet) -> None:
+def test_legacy_tickets_are_imported_and_their_codes_valid_until_reissued(
+    old_apps: Any, cloudlet: RunningCloudlet
+) -> None:
     ids = fill(old_apps)
     migrate_forward()
     said = io.StringIO()
@@ -113,7 +115,7 @@ def test_they_then_move_and_their_codes_open_the_door_until_reissued(old_apps: A
 
 @pytest.fixture
 def before_ticket_codes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The models of the release before the table of accepted codes, which is filled in several steps."""
+    """Migrate back to before the table of accepted codes, with a small chunk size, and yield the models."""
     module = import_module("apps.events.migrations.0010_ticket_codes")
     monkeypatch.setattr(module, "CHUNK", 2)
     yield migrate_to([("events", "0009_watching")])
@@ -126,7 +128,7 @@ def old_event(apps: Any) -> Any:
     return apps.get_model("events", "Event").objects.create(organiser=organiser, title="Old", starts_at=starts_at)
 
 
-def test_every_code_that_was_accepted_is_accepted_by_the_table(before_ticket_codes: Any) -> None:
+def test_every_code_that_was_valid_before_is_valid_by_the_table(before_ticket_codes: Any) -> None:
     model, event = before_ticket_codes.get_model("events", "EventTicket"), old_event(before_ticket_codes)
     unmoved, moved, bare, reissued, used = (model(event=event, issued_before_signing=True) for _ in range(5))
     moved.legacy_code, bare.legacy_code = json_code(moved.ticket_id), str(bare.ticket_id)
@@ -150,7 +152,7 @@ def test_every_code_that_was_accepted_is_accepted_by_the_table(before_ticket_cod
         set(TicketCode.objects.filter(source=s).values_list("ticket", flat=True)) for s in ("ticket_id", "picture")
     )
     assert ids == {unmoved.pk, moved.pk, reissued.pk, used.pk}
-    assert pictures == {moved.pk, bare.pk}, "what was read once is not read again"
+    assert pictures == {moved.pk, bare.pk}, "pictures that were read before are not read again"
 
 
 def test_the_third_migration_adds_the_three_documented_fields() -> None:
@@ -161,15 +163,15 @@ def test_the_third_migration_adds_the_three_documented_fields() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(MIGRATIONS.glob("0*.py")), ids=lambda path: path.stem)
-def test_no_migration_imports_a_storage(path: Path) -> None:
+def test_no_migration_imports_a_storage_module(path: Path) -> None:
     imports = [line for line in path.read_text().splitlines() if re.match(r"\s*(import|from) ", line)]
     assert imports
     assert not [line for line in imports if re.search(r"storage|media|cloudinary", line)]
     assert "storage=" not in path.read_text()
 
 
-def test_during_a_deployment_processes_of_the_version_before_still_issue_tickets() -> None:
-    """The database is migrated first; what came since must not be asked of who does not know it."""
+def test_previous_versions_can_issue_tickets_during_a_deployment() -> None:
+    """The database is migrated first, so previous versions must be able to insert rows without the new columns."""
     for version in ("0007_issuing_key", "0009_watching"):
         before = MigrationExecutor(connection).loader.project_state([("events", version)]).apps
         old_tickets, event = before.get_model("events", "EventTicket"), old_event(before)
@@ -178,7 +180,7 @@ def test_during_a_deployment_processes_of_the_version_before_still_issue_tickets
         assert (ticket.public_id_suffix, ticket.published_suffix) == ("", "")
         assert ticket.event.layout == {}
         new = EventTicket.objects.create(event_id=event.pk)
-        assert old_tickets.objects.get(pk=new.pk).legacy_code == "", "and read what the new version issues"
+        assert old_tickets.objects.get(pk=new.pk).legacy_code == "", "they can read new tickets too"
 
 
 @pytest.fixture
@@ -187,8 +189,8 @@ def before_any_text_was_printed() -> Iterator[Any]:
     restore_migrated()
 
 
-def test_tickets_that_were_given_up_for_a_text_are_made_once_more(before_any_text_was_printed: Any) -> None:
-    """The negative controls were given up for something else, or are done."""
+def test_tickets_given_up_for_their_text_are_pending_again(before_any_text_was_printed: Any) -> None:
+    """Tickets that were given up for other reasons, or are ready, do not change."""
     model, event = (
         before_any_text_was_printed.get_model("events", "EventTicket"),
         old_event(before_any_text_was_printed),
@@ -209,5 +211,5 @@ def test_tickets_that_were_given_up_for_a_text_are_made_once_more(before_any_tex
 
     migrate_forward()
 
-    owed = set(EventTicket.objects.pending().values_list("reason", flat=True))
-    assert owed == {reason for reason, is_text in reasons.items() if is_text}
+    pending = set(EventTicket.objects.pending().values_list("reason", flat=True))
+    assert pending == {reason for reason, is_text in reasons.items() if is_text}

@@ -1,9 +1,9 @@
-"""Who may open what: every route of the site, for every role. A route without a row fails a test.
+"""The permissions on every route of the site, for every role. A route without a row fails a test.
 
-Routes that Django, unfold and allauth bring along have their rows in `test_every_route.py`.
+The routes of Django, unfold and allauth have their rows in `test_every_route.py`.
 
-To add a route, add a row to ROWS: the method, the route as the URLconf spells it, and what each role gets, in the
-order of ROLES: a status, or LOGIN for being sent to the sign-in page.
+To add a route, add a row to ROWS: the method, the route as in the URLconf, and the result for each role, in the order
+of ROLES: a status, or LOGIN for a redirect to the sign-in page.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 LOGIN = "login"
 ROLES = (
     "nobody",  # not signed in
-    "stranger",  # signed in, and nothing else
+    "stranger",  # signed in, without any rights
     "holder",  # the ticket was issued to the account
     "confirmed",  # the ticket was issued to an address that this user has confirmed
     "unconfirmed",  # the ticket was issued to an address that this user claims, but has not confirmed
@@ -55,12 +55,12 @@ class Row(NamedTuple):
     body: dict[str, Any] | None = None
 
 
-TICKET_CODE = "the code of the ticket"  # stands for itself in the bodies below
+TICKET_CODE = "the code of the ticket"  # a placeholder in the bodies below
 REISSUE = {"reissue": True}
 SCAN = {"code": TICKET_CODE}
 
 ROWS = [
-    # -- For monitors; /metrics opens to a token that no role has -------------------------------------------------
+    # -- For monitors; /metrics needs a token that no role has ----------------------------------------------------
     Row("GET", "healthz", (200,) * 11),
     Row("GET", "readyz", (200,) * 11),
     Row("GET", "metrics", (404,) * 11),
@@ -94,7 +94,7 @@ ROWS = [
 
 
 class World(NamedTuple):
-    """One ticket of an account and one of an address, both with files, and a user for each role."""
+    """A user for each role, and two tickets with files: one issued to an account, one to an address."""
 
     users: dict[str, User]
     of_account: EventTicket
@@ -112,7 +112,7 @@ def wallets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture
 def world(wallets: dict[str, str], settings: Settings) -> World:
     for setting, value in wallets.items():
-        setattr(settings, setting, value)  # a wallet that is off would be closed to everybody alike
+        setattr(settings, setting, value)  # without wallets, their routes are 404 for all roles
     users = {role: make_user(f"{role}@example.org", confirmed=role != "unconfirmed") for role in ROLES[1:]}
     for role, permission in (("viewer", "view_eventticket"), ("editor", "change_eventticket")):
         users[role].user_permissions.add(Permission.objects.get(codename=permission))
@@ -163,12 +163,12 @@ def test_every_role_gets_what_the_table_says(world: World, row: Row) -> None:
     for role in ROLES:
         with transaction.atomic():
             outcomes[role] = _outcome(world, role, row)
-            transaction.set_rollback(True)  # the next role finds the world as it was
+            transaction.set_rollback(True)  # undo changes before the next role
     assert outcomes == dict(zip(ROLES, row.expected, strict=True))
 
 
-def test_codes_of_others_are_unknown_to_a_rival(world: World) -> None:
-    """The table shows that a rival may ask; this shows that asking tells nothing."""
+def test_codes_of_other_teams_are_unknown_to_a_rival(world: World) -> None:
+    """The table says that a rival gets a status 200; this shows that the response reveals nothing."""
     client = Client()
     client.force_login(world.users["rival"])
     for ticket in (world.of_account, world.of_address):
@@ -177,7 +177,7 @@ def test_codes_of_others_are_unknown_to_a_rival(world: World) -> None:
         assert answer.json()["verdict"] == "unknown"
 
 
-def test_permissions_count_for_staff_alone(world: World) -> None:
+def test_django_permissions_count_for_staff_only(world: World) -> None:
     User.objects.filter(email="viewer@example.org").update(is_staff=False)
     client = Client()
     client.force_login(world.users["viewer"])
@@ -185,7 +185,7 @@ def test_permissions_count_for_staff_alone(world: World) -> None:
     assert client.get(_address("api/events/verify/<code>", world.of_account)).status_code == 403
 
 
-# -- Nothing is missing ------------------------------------------------------------------------------------------
+# -- Completeness of the table -----------------------------------------------------------------------------------
 
 
 def _routes(resolver: URLResolver, before: str = "") -> Iterator[str]:

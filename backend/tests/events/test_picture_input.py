@@ -1,4 +1,4 @@
-"""Covers and logos by the values of their pixels: formats, modes, depths, profiles, orientations, refusals."""
+"""Uploaded covers and logos, compared by pixel: formats, modes, depths, profiles, orientations, refusals, memory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def palette(transparent: bool) -> bytes:
 
 
 def deep_png(colour_type: int, *channels: int) -> bytes:
-    """A PNG of 16 bits a channel, one colour throughout."""
+    """Return a PNG with 16 bits per channel, in a single colour."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -66,7 +66,7 @@ def pixel_of(content: bytes, kind: EventImage.Kind = COVER, at: tuple[int, int] 
 
 
 def near(pixel: Colour, colour: Colour) -> bool:
-    """Equal, as far as JPEG keeps colours."""
+    """Return whether the colours are equal within the precision of JPEG."""
     return max(abs(one - other) for one, other in zip(pixel, colour, strict=True)) <= 3
 
 
@@ -99,7 +99,7 @@ def near(pixel: Colour, colour: Colour) -> bool:
         (filled("RGBA", (*GREEN, 0), "WEBP", lossless=True, exact=True), WHITE, (*GREEN, 0)),
     ],
 )  # fmt: skip
-def test_every_mode_and_depth_keeps_its_colour_and_lies_on_white(content: bytes, cover: Colour, logo: Colour) -> None:
+def test_every_mode_and_depth_keeps_its_colours_on_white(content: bytes, cover: Colour, logo: Colour) -> None:
     assert near(pixel_of(content, COVER), cover)
     shown = pixel_of(content, LOGO)
     assert near(shown, logo) if logo[3] else shown[3] == 0
@@ -114,11 +114,11 @@ def test_every_mode_and_depth_keeps_its_colour_and_lies_on_white(content: bytes,
         (colour_profiles.rgb(*colour_profiles.PROPHOTO), "RGB", WHITE, WHITE),
         (colour_profiles.rgb(*colour_profiles.PROPHOTO), "L", 128, (146, 146, 146)),
         (colour_profiles.grey(1.0), "L", 55, (128, 128, 128)),
-        (colour_profiles.grey(1.0), "RGB", GREEN, GREEN),  # for other channels than the picture has
+        (colour_profiles.grey(1.0), "RGB", GREEN, GREEN),  # a profile for other channels is ignored
         (b"no profile at all", "RGB", GREEN, GREEN),
     ],
 )
-def test_colours_are_those_of_the_profile(profile: bytes, mode: str, colour: Any, expected: Colour) -> None:
+def test_colours_are_converted_from_the_profile(profile: bytes, mode: str, colour: Any, expected: Colour) -> None:
     assert near(pixel_of(filled(mode, colour, icc_profile=profile)), expected)
     assert near(pixel_of(filled(mode, colour, icc_profile=profile), LOGO), (*expected, 255))
 
@@ -128,7 +128,7 @@ def test_a_transparent_picture_with_a_profile_keeps_both() -> None:
     assert near(pixel_of(content, LOGO), (0, 209, 87, 128))
 
 
-def test_inks_are_those_of_the_press() -> None:
+def test_cmyk_colours_are_converted_from_the_profile() -> None:
     """L 60, a -40, b -30 is a cyan of (0, 163, 197) in sRGB; without the profile it would be (0, 255, 255)."""
     profile = colour_profiles.cmyk((60, -40, -30))
     cyan = filled("CMYK", (255, 0, 0, 0), "JPEG", quality=100, icc_profile=profile)
@@ -138,7 +138,7 @@ def test_inks_are_those_of_the_press() -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_pictures_are_upright(orientation: int) -> None:
-    """Each is stored so that its one red corner comes to lie at the top left."""
+    """Each picture is stored so that its red corner is at the top left after the orientation is applied."""
     upright = Image.new("RGB", (64, 32), WHITE)
     upright.paste((255, 0, 0), (0, 0, 16, 16))
     undone = {
@@ -157,13 +157,13 @@ def test_pictures_are_upright(orientation: int) -> None:
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "WEBP"])
-def test_of_an_animation_the_first_frame_is_taken(image_format: str) -> None:
+def test_first_frame_of_an_animation_is_used(image_format: str) -> None:
     frames = [Image.new("RGB", SIZE, colour) for colour in (GREEN, BLACK)]
     content = saved(frames[0], image_format, save_all=True, append_images=frames[1:], duration=100)
     assert near(pixel_of(content), GREEN)
 
 
-def test_large_pictures_are_made_small_and_nothing_of_their_makers_stays() -> None:
+def test_large_pictures_are_scaled_down_and_lose_their_metadata() -> None:
     profile = colour_profiles.rgb(*colour_profiles.PROPHOTO)
     content = saved(Image.new("RGB", (4000, 1000), GREEN), "JPEG", icc_profile=profile, comment=b"Ann's camera")
     stored, media_type = prepare(COVER, content)
@@ -174,8 +174,8 @@ def test_large_pictures_are_made_small_and_nothing_of_their_makers_stays() -> No
     assert near(picture.getpixel((800, 200)), (0, 209, 87))  # type: ignore[arg-type]
 
 
-def test_the_page_and_the_passes_see_what_the_form_sees() -> None:
-    """They may be given pictures that no form has prepared."""
+def test_tickets_and_passes_convert_pictures_as_the_form_does() -> None:
+    """They may get pictures that were not uploaded through the form."""
     profile = colour_profiles.rgb(*colour_profiles.PROPHOTO)
     clear, wide = filled("RGBA", (*GREEN, 0)), filled("RGB", GREEN, icc_profile=profile)
     for content, expected in ((clear, WHITE), (wide, (0, 209, 87))):
@@ -206,18 +206,16 @@ def test_the_page_and_the_passes_see_what_the_form_sees() -> None:
     ],
 )
 @pytest.mark.parametrize("kind", [COVER, LOGO])
-def test_what_is_not_taken_is_said_in_one_sentence_with_what_to_do(
-    kind: EventImage.Kind, content: bytes, said: str
-) -> None:
+def test_refused_picture_gives_one_message_with_what_to_do(kind: EventImage.Kind, content: bytes, said: str) -> None:
     with pytest.raises(ValidationError) as caught:
         prepare(kind, content)
     (message,) = caught.value.messages
     assert said in message
 
 
-def test_no_warning_of_a_library_is_in_the_sentence() -> None:
+def test_message_contains_no_library_warning() -> None:
     picture = filled("RGB", GREEN, "JPEG")
-    index = b"MPF\0" + bytes(8)  # of the other pictures in a camera's file, and damaged
+    index = b"MPF\0" + bytes(8)  # a damaged index of the other pictures in a camera's file
     with pytest.raises(ValidationError) as caught:
         prepare(COVER, picture[:2] + b"\xff\xe2" + (2 + len(index)).to_bytes(2, "big") + index + picture[2:200])
     assert caught.value.messages[0].startswith("This file is not a whole JPEG, PNG or WebP picture.")
@@ -227,7 +225,7 @@ def test_no_warning_of_a_library_is_in_the_sentence() -> None:
 
 
 def peak_of(content: bytes) -> int:
-    """Megabytes that the process that reads it used at most, the refused included."""
+    """Return the peak memory, in megabytes, of a process that reads the content."""
     code = (
         "import re, sys; from apps.events import picture_worker\n"
         "try: picture_worker.prepare(sys.stdin.buffer.read(), 'JPEG', '1600')\n"
@@ -241,7 +239,7 @@ def peak_of(content: bytes) -> int:
 
 
 def needle() -> bytes:
-    """40 million pixels in a row, which are some 80 kB."""
+    """Return a PNG of 80 kB with 40 million pixels in one column."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -268,7 +266,7 @@ def largest(mode: str, image_format: str = "PNG") -> Callable[[], bytes]:
     ],
     ids=["needle", "L", "P", "RGB", "RGBA", "I;16", "CMYK"],
 )
-def test_no_picture_needs_more_memory_than_it_may_have(make: Callable[[], bytes], megabytes: int) -> None:
+def test_pictures_stay_within_the_memory_limit(make: Callable[[], bytes], megabytes: int) -> None:
     assert peak_of(make()) < megabytes
 
 
@@ -285,16 +283,16 @@ def test_the_web_process_needs_no_memory_for_a_large_picture(make: Callable[[], 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60 * 1024, "kilobytes"
 
 
-def test_a_picture_that_needs_too_much_is_refused_and_told(
+def test_picture_above_the_memory_limit_is_refused_and_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(event_images, "MEMORY_BYTES", 200 * 1024 * 1024)
-    with pytest.raises(ValidationError, match="needs too much memory. Upload a smaller one."):
+    with pytest.raises(ValidationError, match=r"needs too much memory\. Upload a smaller one\."):
         prepare(COVER, largest("RGB")())
     assert "An upload could not be read" in caplog.text
 
 
-def test_a_process_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "WAIT_SECONDS", 0.01)
+def test_process_that_does_not_end_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "TIMEOUT_SECONDS", 0.01)
     with pytest.raises(ValidationError, match="needs too much memory"):
         prepare(COVER, filled("RGB", GREEN))

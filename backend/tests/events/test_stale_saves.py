@@ -1,4 +1,4 @@
-"""Each column has one writer: a save of an object that was read earlier undoes nothing that happened since."""
+"""Each column has one writer, so saving a stale object does not undo concurrent changes (lost updates)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def rename(ticket: EventTicket) -> None:
     ticket.save()
 
 
-# What happens to the ticket, and the column that shows it.
+# A concurrent change of the ticket, and the column that shows it.
 EVENTS: dict[str, tuple[Callable[[EventTicket], Any], str]] = {
     "admitted": (admit, "used_at"),
     "re-issued": (issuing.reissue, "code_generation"),
@@ -62,7 +62,7 @@ EVENTS: dict[str, tuple[Callable[[EventTicket], Any], str]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("what", EVENTS)
-def test_a_stale_ticket_undoes_nothing(cloudlet: RunningCloudlet, what: str, way: str) -> None:
+def test_save_of_a_stale_ticket_undoes_nothing(cloudlet: RunningCloudlet, what: str, way: str) -> None:
     stale, holder = WAYS[way](), make_user()
     happen, column = EVENTS[what]
     before = columns(stale)[column]
@@ -76,8 +76,8 @@ def test_a_stale_ticket_undoes_nothing(cloudlet: RunningCloudlet, what: str, way
 
 
 @pytest.mark.parametrize("what", EVENTS)
-def test_without_it_a_stale_ticket_undoes_it(cloudlet: RunningCloudlet, what: str) -> None:
-    """The negative control: what Django does by itself."""
+def test_negative_control_djangos_save_of_a_stale_ticket_undoes_changes(cloudlet: RunningCloudlet, what: str) -> None:
+    """Django's own `save()` writes every column."""
     stale = EventTicket.objects.get(pk=make_ticket().pk)
     happen, column = EVENTS[what]
     before = columns(stale)[column]
@@ -88,9 +88,7 @@ def test_without_it_a_stale_ticket_undoes_it(cloudlet: RunningCloudlet, what: st
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("names", [("Jane Doe", "Ann Lee"), ("Jane Doe", "Jane Doe"), ("Jane Doe", "John Doe")])
-def test_files_show_what_the_row_says_however_two_editors_meet(
-    cloudlet: RunningCloudlet, names: tuple[str, str]
-) -> None:
+def test_files_match_the_row_after_concurrent_edits(cloudlet: RunningCloudlet, names: tuple[str, str]) -> None:
     ticket = make_ticket(holder_name="John Doe")
     publish(ticket.pk)
     editors = [EventTicket.objects.get(pk=ticket.pk) for _ in names]
@@ -105,7 +103,7 @@ def test_files_show_what_the_row_says_however_two_editors_meet(
 
 
 def edited_while_drawn(monkeypatch: pytest.MonkeyPatch, save: Callable[[EventTicket], Any]) -> EventTicket:
-    """Return the ticket that was edited while a worker drew an earlier edit, once workers find nothing more to do."""
+    """Edit a ticket while a worker renders an earlier edit, run the workers to the end, and return the ticket."""
     ticket = make_ticket(holder_name="John Doe")
     publish(ticket.pk)
     first, second = (EventTicket.objects.get(pk=ticket.pk) for _ in range(2))
@@ -116,7 +114,7 @@ def edited_while_drawn(monkeypatch: pytest.MonkeyPatch, save: Callable[[EventTic
     def edit_meanwhile(kind: gateway.FileKind, *arguments: Any) -> gateway.StoredFile:
         if kind is gateway.QR_CODE and (edit := next(edits, None)):
             edit(second)
-            connection.close()  # of this thread
+            connection.close()  # this thread's own
         return upload(kind, *arguments)
 
     monkeypatch.setattr(gateway, "upload", edit_meanwhile)
@@ -128,15 +126,15 @@ def edited_while_drawn(monkeypatch: pytest.MonkeyPatch, save: Callable[[EventTic
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_edit_while_a_worker_draws_another_is_drawn_as_well(
-    cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_edit_during_rendering_is_rendered_too(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fingerprints.shows_its_values(edited_while_drawn(monkeypatch, EventTicket.save))
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_edit_that_tells_nobody_is_not_drawn(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The negative control."""
+def test_negative_control_update_during_rendering_is_not_rendered(
+    cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`update()` sends no signal."""
 
     def update(ticket: EventTicket) -> None:
         EventTicket.objects.filter(pk=ticket.pk).update(holder_name=ticket.holder_name)
@@ -145,7 +143,7 @@ def test_an_edit_that_tells_nobody_is_not_drawn(cloudlet: RunningCloudlet, monke
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_edit_and_an_admission_at_the_same_moment_both_win() -> None:
+def test_concurrent_edit_and_admission_are_both_saved() -> None:
     ticket = make_ticket()
     staff = make_user(is_superuser=True)
     editor = EventTicket.objects.get(pk=ticket.pk)
@@ -175,7 +173,7 @@ CHANGES: dict[str, tuple[Callable[[Event], Any], str]] = {
 
 @pytest.mark.parametrize("read", [True, False])
 @pytest.mark.parametrize("what", CHANGES)
-def test_a_stale_event_undoes_nothing(what: str, read: bool) -> None:
+def test_save_of_a_stale_event_undoes_nothing(what: str, read: bool) -> None:
     stale = make_event(republish_after=timezone.now() if what == "followed" else None)
     stale = Event.objects.get(pk=stale.pk) if read else stale
     happen, column = CHANGES[what]
@@ -189,8 +187,8 @@ def test_a_stale_event_undoes_nothing(what: str, read: bool) -> None:
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_without_it_a_stale_event_undoes_it(what: str) -> None:
-    """The negative control: what Django does by itself."""
+def test_negative_control_djangos_save_of_a_stale_event_undoes_changes(what: str) -> None:
+    """Django's own `save()` writes every column."""
     stale = make_event(republish_after=timezone.now() if what == "followed" else None)
     happen, column = CHANGES[what]
     before = columns(stale)[column]

@@ -1,4 +1,4 @@
-"""What a ticket itself shows changes, and its files follow by themselves: after any save, and with the same code."""
+"""Saving a printed value of a ticket requests new files with the same code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ State = EventTicket.State
 
 @pytest.fixture(autouse=True)
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    """The tickets of every task that was sent, instead of a broker."""
+    """Replace the broker, and return the list of ticket keys of every task that was sent."""
     tasks: list[list[int]] = []
 
     def keep(task: str, arguments: list[Any], queue: str) -> None:
@@ -38,7 +38,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
 
 @pytest.fixture
 def ticket(cloudlet: RunningCloudlet, sent: list[list[int]]) -> EventTicket:
-    """John's ticket, published."""
+    """Return a published ticket of John Doe."""
     ticket = make_ticket()
     publish(ticket.pk)
     sent.clear()
@@ -57,7 +57,7 @@ def new_value(ticket: EventTicket, name: str) -> Any:
 
 @pytest.mark.parametrize("only", [True, False])
 @pytest.mark.parametrize("name", ["holder_name", "holder_email", "quantity", "ticket_type", "order_reference"])
-def test_a_saved_change_is_published_with_the_same_code(
+def test_saved_change_is_published_with_the_same_code(
     ticket: EventTicket, sent: list[list[int]], name: str, only: bool
 ) -> None:
     old, code, version = ticket.pdf_ticket.read(), code_of(ticket), ticket.pdf_ticket_version
@@ -68,17 +68,17 @@ def test_a_saved_change_is_published_with_the_same_code(
     assert sent == [[ticket.pk]]
     row = EventTicket.objects.get(pk=ticket.pk)
     assert row.state == ticket.state == State.PENDING
-    assert row.has_files, "the old files stay until the new ones are there"
+    assert row.has_files, "the old files stay until the new ones are uploaded"
 
     assert publish(ticket.pk) == State.READY
     row.refresh_from_db()
     assert row.pdf_ticket_version != version
     assert codes_in_pdf(row.pdf_ticket.read()) == [code]
-    if name != "holder_email":  # which is printed for want of a name only
+    if name != "holder_email":  # it is printed only if there is no name
         assert row.pdf_ticket.read() != old
 
 
-def test_what_is_not_printed_costs_nothing(ticket: EventTicket, sent: list[list[int]]) -> None:
+def test_change_that_is_not_printed_sends_no_task(ticket: EventTicket, sent: list[list[int]]) -> None:
     ticket.save()
     ticket.reason = "old"
     ticket.quantity = 9  # is not written
@@ -90,15 +90,13 @@ def test_what_is_not_printed_costs_nothing(ticket: EventTicket, sent: list[list[
     assert EventTicket.objects.get(pk=ticket.pk).state == State.READY
 
 
-def test_publishing_does_not_ask_for_itself(ticket: EventTicket, sent: list[list[int]]) -> None:
+def test_publishing_does_not_request_itself_again(ticket: EventTicket, sent: list[list[int]]) -> None:
     requests.rerender(ticket)
     publish(ticket.pk)
     assert sent == [[ticket.pk]]
 
 
-def test_an_object_that_was_read_before_another_change_leaves_it_alone(
-    ticket: EventTicket, sent: list[list[int]]
-) -> None:
+def test_save_of_a_stale_object_does_not_request_files(ticket: EventTicket, sent: list[list[int]]) -> None:
     early = EventTicket.objects.get(pk=ticket.pk)
     ticket.holder_name = "Jane Doe"
     ticket.save()
@@ -108,7 +106,7 @@ def test_an_object_that_was_read_before_another_change_leaves_it_alone(
     assert EventTicket.objects.get(pk=ticket.pk).holder_name == "Jane Doe"
 
 
-def test_the_old_name_comes_back_only_when_it_is_asked_for(ticket: EventTicket, sent: list[list[int]]) -> None:
+def test_stale_name_is_written_only_with_update_fields(ticket: EventTicket, sent: list[list[int]]) -> None:
     early = EventTicket.objects.get(pk=ticket.pk)
     ticket.holder_name = "Jane Doe"
     ticket.save()
@@ -117,7 +115,7 @@ def test_the_old_name_comes_back_only_when_it_is_asked_for(ticket: EventTicket, 
     assert sent == [[ticket.pk], [ticket.pk]]
 
 
-def test_a_second_save_of_the_same_object_keeps_the_wish(ticket: EventTicket) -> None:
+def test_second_save_of_the_same_object_keeps_the_request(ticket: EventTicket) -> None:
     ticket.holder_name = "Jane Doe"
     ticket.save()
     ticket.save()
@@ -134,7 +132,7 @@ def test_a_change_that_is_rolled_back_sends_nothing(ticket: EventTicket, sent: l
 
 
 @pytest.mark.parametrize("update_fields", [None, ["event"], ["event_id"]])
-def test_a_ticket_stays_with_its_event(
+def test_ticket_cannot_change_its_event(
     ticket: EventTicket, sent: list[list[int]], update_fields: list[str] | None
 ) -> None:
     event: Event = ticket.event

@@ -1,4 +1,4 @@
-"""Codes that are not signed: one table says which ticket they are for, whoever writes to it at the same moment."""
+"""The table of accepted unsigned codes: who is admitted by one, and concurrent claims of the same text."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def accepted(event: Event, text: str) -> EventTicket:
     return ticket
 
 
-# -- At the door -------------------------------------------------------------------------------------------------
+# -- Checks and admission ----------------------------------------------------------------------------------------
 
 
-def test_an_accepted_text_admits_once_and_is_dead_after_a_reissue(event: Event, dora: User) -> None:
+def test_accepted_text_admits_once_and_is_void_after_a_reissue(event: Event, dora: User) -> None:
     used, reissued = accepted(event, "ROW 7"), accepted(event, "ROW 8")
     issuing.reissue(reissued)
     assert [admission.admit("ROW 7", dora).verdict for _ in range(2)] == [Verdict.VALID, Verdict.USED]
@@ -58,7 +58,7 @@ def test_an_accepted_text_admits_once_and_is_dead_after_a_reissue(event: Event, 
     assert admission.admit(code_of(used), dora).verdict is Verdict.USED
 
 
-def test_a_reissue_that_is_refused_kills_no_code(event: Event, dora: User) -> None:
+def test_refused_reissue_voids_no_code(event: Event, dora: User) -> None:
     ticket = accepted(event, "ROW 7")
     admission.admit("ROW 7", dora)
     ticket.refresh_from_db()
@@ -67,14 +67,14 @@ def test_a_reissue_that_is_refused_kills_no_code(event: Event, dora: User) -> No
     assert TicketCode.objects.filter(ticket=ticket, dead_at=None).exists()
 
 
-def test_a_process_of_the_version_before_reissues_without_the_table(event: Event) -> None:
+def test_reissue_by_the_previous_version_voids_accepted_texts(event: Event) -> None:
     ticket = accepted(event, "ROW 7")
     EventTicket.objects.filter(pk=ticket.pk).update(code_generation=1)
     assert find_ticket("ROW 7") == (ticket, False)
 
 
-def test_a_signed_form_is_never_looked_up(event: Event, dora: User) -> None:
-    """Whatever is in the table: a forged, damaged or foreign code has no second way in."""
+def test_text_in_signed_form_is_never_looked_up(event: Event, dora: User) -> None:
+    """Whatever the table contains, a forged, damaged or foreign signed code is not accepted."""
     ticket = make_ticket(event=event)
     forged = SigningKey(0, b"x" * 32).sign(event.pk, ticket.ticket_id, 0)
     other_key = SigningKey(7, b"x" * 32).sign(event.pk, ticket.ticket_id, 0)
@@ -88,14 +88,14 @@ def test_a_signed_form_is_never_looked_up(event: Event, dora: User) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \n", "x" * 7090])
-def test_what_no_qr_code_says_is_never_accepted(event: Event, text: str) -> None:
+def test_text_that_fits_no_qr_code_is_never_accepted(event: Event, text: str) -> None:
     assert codes.accept({make_ticket(event=event): [text]}, PICTURE).shared == {}
     assert not TicketCode.objects.exists()
     assert find_ticket(text) == (None, False)
 
 
-def test_the_door_asks_as_often_as_before(event: Event) -> None:
-    """Once for a signed code, and once for any other text, also for one that names an id in JSON."""
+def test_each_check_of_a_text_takes_one_query(event: Event) -> None:
+    """This holds for a signed code and for any other text, including JSON with an id."""
     ticket = accept_id(accepted(event, "ROW 7"))
     texts = {code_of(ticket): True, "ROW 7": True, json.dumps({"ticket_id": str(ticket.ticket_id)}): True, "no": False}
     for text, is_code in texts.items():
@@ -104,14 +104,14 @@ def test_the_door_asks_as_often_as_before(event: Event) -> None:
         assert len(queries) == 1
 
 
-def test_a_text_is_no_code_in_another_case_or_with_other_spaces(event: Event) -> None:
+def test_accepted_text_is_compared_exactly(event: Event) -> None:
     accepted(event, "Row 7")
     assert {find_ticket(text) for text in ("ROW 7", "row 7", "Row 7 ", " Row 7", "Row  7", "Row 7\n")} == {
         (None, False)
     }
 
 
-def test_a_link_that_was_printed_is_verified_by_its_address(event: Event, dora: User) -> None:
+def test_accepted_link_is_verified_by_the_url_path(event: Event, dora: User) -> None:
     accepted(event, "https://example.org/t/7/")
     accepted(event, "https://example.org/t/8")
     client = Client()
@@ -127,11 +127,11 @@ def test_a_link_that_was_printed_is_verified_by_its_address(event: Event, dora: 
         assert client.get(address).json()["verdict"] == verdict, printed
 
 
-# -- One ticket a text -------------------------------------------------------------------------------------------
+# -- One ticket for each text ------------------------------------------------------------------------------------
 
 
-def test_an_id_in_another_tickets_picture_opens_for_neither(event: Event) -> None:
-    """In whatever spelling: the ticket that it names answers to all of them."""
+def test_id_in_the_picture_of_another_ticket_is_valid_for_neither(event: Event) -> None:
+    """Any spelling of the id counts as the id."""
     named, ticket = accept_id(make_ticket(event=event)), make_ticket(event=event)
     spelled = str(named.ticket_id).upper()
     assert codes.accept({ticket: [spelled]}, PICTURE).shared == {ticket.pk: frozenset()}
@@ -141,7 +141,7 @@ def test_an_id_in_another_tickets_picture_opens_for_neither(event: Event) -> Non
     assert find_ticket(str(named.ticket_id)) == (None, False)
 
 
-def test_tickets_of_one_batch_share_a_text_as_well(event: Event) -> None:
+def test_text_claimed_twice_in_one_batch_is_void(event: Event) -> None:
     first, second, third = (make_ticket(event=event) for _ in range(3))
     outcome = codes.accept({first: ["ROW 7"], second: ["ROW 8"], third: ["ROW 7"]}, PICTURE)
     assert outcome.shared.keys() == {first.pk, third.pk}
@@ -149,13 +149,13 @@ def test_tickets_of_one_batch_share_a_text_as_well(event: Event) -> None:
     assert find_ticket("ROW 8") == (second, True)
 
 
-def test_the_database_itself_knows_one_ticket_a_text(event: Event) -> None:
+def test_database_allows_one_ticket_for_each_text(event: Event) -> None:
     accepted(event, "ROW 7")
     with pytest.raises(IntegrityError), transaction.atomic():
         TicketCode.objects.create(ticket=make_ticket(event=event), digest=digest_of("ROW 7"), source=PICTURE)
 
 
-def test_repeating_it_changes_nothing(event: Event) -> None:
+def test_accept_is_idempotent(event: Event) -> None:
     ticket = accept_id(accepted(event, "ROW 7"))
     texts = {ticket: ["ROW 7", str(ticket.ticket_id)]}
     for _ in range(2):
@@ -164,7 +164,7 @@ def test_repeating_it_changes_nothing(event: Event) -> None:
 
 
 @pytest.mark.parametrize("way", ["ticket", "queryset", "event", "many"])
-def test_a_deleted_tickets_text_stays_taken(event: Event, way: str) -> None:
+def test_text_of_a_deleted_ticket_cannot_be_claimed_again(event: Event, way: str) -> None:
     ticket = accepted(event, "ROW 7")
     found = EventTicket.objects.filter(pk=ticket.pk)
     ways: dict[str, Any] = {
@@ -180,28 +180,28 @@ def test_a_deleted_tickets_text_stays_taken(event: Event, way: str) -> None:
     assert find_ticket("ROW 7") == (None, False)
 
 
-# -- At the same moment ------------------------------------------------------------------------------------------
+# -- Races -------------------------------------------------------------------------------------------------------
 
 ROUNDS = 5
 
 
-def test_workers_that_record_the_same_texts_at_once_accept_them_for_nobody(event: Event) -> None:
+def test_concurrent_claims_of_the_same_texts_void_them(event: Event) -> None:
     for number in range(ROUNDS):
         texts = [f"ROW {number}-{seat}" for seat in range(4)]
         claimants = [make_ticket(event=event) for _ in range(4)]
-        # each in an order of its own, which must not make them wait for each other in a circle
+        # in different orders, to provoke a deadlock
         works = [
             partial(codes.accept, {ticket: texts[shift:] + texts[:shift]}, PICTURE)
             for shift, ticket in enumerate(claimants)
         ]
         outcomes = at_once(works)
         assert {find_ticket(text) for text in texts} == {(None, False)}
-        assert sum(bool(outcome.shared) for outcome in outcomes) >= 3, "all but the first know at once"
+        assert sum(bool(outcome.shared) for outcome in outcomes) >= 3, "all but the first learn it at once"
         assert all(codes.accept({ticket: texts}, PICTURE).shared for ticket in claimants)
 
 
-def test_looking_first_then_recording_misses_the_second(event: Event) -> None:
-    """The negative control: two that look before either has written leave the text alive, though both claim it."""
+def test_negative_control_read_then_write_misses_a_concurrent_claim(event: Event) -> None:
+    """If both read before either writes, the text stays valid although both tickets claim it."""
     looked = threading.Barrier(2, timeout=20)
 
     def look_then_record(ticket: EventTicket) -> bool:
@@ -220,7 +220,7 @@ def test_looking_first_then_recording_misses_the_second(event: Event) -> None:
     assert find_ticket("ROW 7")[1]
 
 
-def test_a_reissue_at_the_same_moment_leaves_no_text_alive(event: Event) -> None:
+def test_concurrent_reissue_leaves_no_valid_text(event: Event) -> None:
     for number in range(ROUNDS):
         ticket = make_ticket(event=event)
         at_once(
@@ -233,7 +233,7 @@ def test_a_reissue_at_the_same_moment_leaves_no_text_alive(event: Event) -> None
         assert not TicketCode.objects.filter(dead_at=None).exists()
 
 
-def test_a_deletion_at_the_same_moment_leaves_no_text_behind(event: Event) -> None:
+def test_concurrent_deletion_leaves_no_valid_text(event: Event) -> None:
     for number in range(ROUNDS):
         ticket = make_ticket(event=event)
         at_once(
@@ -246,8 +246,8 @@ def test_a_deletion_at_the_same_moment_leaves_no_text_behind(event: Event) -> No
         assert not TicketCode.objects.exclude(ticket=None).exists()
 
 
-def test_a_text_that_turns_up_again_while_its_first_ticket_is_reissued(event: Event) -> None:
-    """Both write to the same row; neither waits for the other in a circle."""
+def test_claim_of_a_text_while_its_first_ticket_is_reissued(event: Event) -> None:
+    """Both write to the same row, without a deadlock."""
     for number in range(ROUNDS):
         first, second = accepted(event, f"ROW {number}"), make_ticket(event=event)
         at_once(

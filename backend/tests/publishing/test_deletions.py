@@ -259,7 +259,7 @@ def told() -> Iterator[list[list[EventTicket]]]:
 def test_many_tickets_go_some_hundreds_a_transaction_with_a_few_statements_each(
     monkeypatch: pytest.MonkeyPatch, told: list[list[EventTicket]]
 ) -> None:
-    monkeypatch.setattr(issuing, "BATCH", 30)
+    monkeypatch.setattr(issuing, "TICKETS_PER_TRANSACTION", 30)
     event = make_event()
     make_endpoint(event.organiser)
     neighbour = make_ticket(event=make_event(organiser=event.organiser))
@@ -282,7 +282,7 @@ def test_many_tickets_go_some_hundreds_a_transaction_with_a_few_statements_each(
 def test_a_deletion_of_many_that_ends_half_way_leaves_each_ticket_whole_or_owed(
     monkeypatch: pytest.MonkeyPatch, told: list[list[EventTicket]]
 ) -> None:
-    monkeypatch.setattr(issuing, "BATCH", 2)
+    monkeypatch.setattr(issuing, "TICKETS_PER_TRANSACTION", 2)
     event = make_event()
     issued = [make_ticket(event=event) for _ in range(5)]
 
@@ -317,7 +317,7 @@ def test_an_event_that_is_deleted_at_the_desk_keeps_other_writers_waiting_for_no
         chunks.append(len(pks))
         return delete_together(pks)
 
-    monkeypatch.setattr(issuing, "BATCH", 2)
+    monkeypatch.setattr(issuing, "TICKETS_PER_TRANSACTION", 2)
     monkeypatch.setattr(issuing, "_delete_together", observed)
     manager = make_user(is_staff=True)
     event = make_event(organiser=make_organiser(manager=manager))

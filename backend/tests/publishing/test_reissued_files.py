@@ -336,7 +336,7 @@ def test_what_a_worker_of_the_version_before_published_at_the_old_place_does_not
 def test_many_are_reissued_some_hundreds_a_transaction_with_a_few_statements_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(issuing, "BATCH", 30)
+    monkeypatch.setattr(issuing, "TICKETS_PER_TRANSACTION", 30)
     event = make_event()
     make_endpoint(event.organiser)
     issued = issuing.issue_many(event, [issuing.Holder(name=f"Guest {n}") for n in range(70)])
@@ -362,7 +362,7 @@ def test_many_are_reissued_some_hundreds_a_transaction_with_a_few_statements_eac
 def test_a_reissue_of_many_that_ends_half_way_leaves_each_ticket_whole(
     monkeypatch: pytest.MonkeyPatch, interrupted: list[int]
 ) -> None:
-    monkeypatch.setattr(issuing, "BATCH", 2)
+    monkeypatch.setattr(issuing, "TICKETS_PER_TRANSACTION", 2)
     event = make_event()
     issued = [make_ticket(event=event) for _ in range(5)]
     interrupted.append(issued[3].pk)
