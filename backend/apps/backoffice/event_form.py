@@ -133,7 +133,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def pictures(self) -> dict[str, bytes]:
         """Return the event's pictures by kind, as they would be after saving this form."""
-        return ticket_rendering.kept_pictures(self.instance) | self._uploaded
+        return ticket_rendering.stored_pictures(self.instance) | self._uploaded
 
     def _choose_layout(self, cleaned: dict[str, Any]) -> None:
         """Set `layout` from the chosen page and the own layout. An unchanged own layout is dropped for another page."""

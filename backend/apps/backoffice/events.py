@@ -108,7 +108,7 @@ class EventAdmin(TeamScopedAdmin):
         if not change:
             super().save_model(request, obj, form, change)
             return
-        invalidation.about_to_edit(obj.pk)
+        invalidation.before_edit(obj.pk)
         changed = {"layout" if name == "page" else name for name in form.changed_data}
         if columns := Event.edited_columns(changed):
             obj.save(update_fields=columns)
@@ -121,7 +121,7 @@ class EventAdmin(TeamScopedAdmin):
                 event_images.save_event_image(form.instance, kind, content)
         for words in form.complaints:
             messages.warning(request, f"Printed differently: {words}.")
-        if change and (count := invalidation.edited(form.instance.pk)):
+        if change and (count := invalidation.after_edit(form.instance.pk)):
             files = "the files of 1 ticket" if count == 1 else f"the files of {count} tickets"
             messages.info(request, f"In a moment, {files} will be recreated, with the same code.")
 

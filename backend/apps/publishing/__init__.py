@@ -1,1 +1,1 @@
-"""From a wish for files, which is a row, to files on storage that never get lost."""
+"""Publishing: render the files of tickets, upload them, keep them up to date, and delete them."""

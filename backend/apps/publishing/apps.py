@@ -8,7 +8,7 @@ class PublishingConfig(AppConfig):
     def ready(self) -> None:
         from apps.core.jobs import kinds
 
-        from . import checks, receivers  # registering them needs the models, which are loaded by now
+        from . import checks, receivers  # these import the models, which are not loaded before
         from .deletions import DELETIONS
         from .invalidation import CHANGED_EVENTS
         from .outcomes import TICKETS

@@ -1,4 +1,4 @@
-"""Scripts that no font draws, told before a holder's name is written in one: `manage.py check`."""
+"""A system check of the fonts: reports the scripts that tickets cannot show, before a holder's name needs one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def register() -> None:
 
 
 def check_fonts(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
-    """Return a warning for each font that is missing or too old, with the scripts that it is for."""
+    """Return a warning for each missing or outdated font, with its scripts."""
     scripts: dict[str, list[str]] = {}
     try:
         for script, problem in uncovered_scripts().items():

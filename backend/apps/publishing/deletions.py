@@ -1,5 +1,6 @@
-"""Files leave storage with their ticket, or when it is re-issued: an outbox row in the same transaction, kept until
-removal is confirmed.
+"""The outbox of deletions: delete the files of deleted and re-issued tickets from storage.
+
+A row is written in the transaction that deletes or re-issues the ticket, and kept until the deletion is confirmed.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from .models import StoredFileDeletion
 logger = logging.getLogger("apps.events.publishing.deletions")
 NOT_DELETED = "%s was not deleted: %s"
 
-CHUNK = 50  # removed at once, as far as the gate lets them
-ROUND = 1000  # removed by one task
+FILES_PER_CLAIM = 50  # deleted concurrently, as far as the limiter allows it
+FILES_PER_TASK = 1000
 KINDS = {kind.name: kind for kind in gateway.KINDS}
 
 
 def enqueue_deletion_of_files(tickets: Sequence[EventTicket]) -> None:
-    """Write down, in the caller's transaction, that the tickets' files must go, also those on the local storage."""
+    """Enqueue the deletion of the tickets' files on Cloudinary and in local storage, in the caller's transaction."""
     local = (
         StoredFileDeletion(kind=StoredFileDeletion.Kind.LOCAL_FILE, name=name)
         for ticket in tickets
@@ -41,14 +42,12 @@ def enqueue_deletion_of_files(tickets: Sequence[EventTicket]) -> None:
 
 
 def enqueue_deletion_of_published_files(tickets: Sequence[EventTicket]) -> None:
-    """As `enqueue_deletion_of_files`, for those on Cloudinary alone; the tickets' rows must not name them any more."""
+    """Enqueue the deletion of the tickets' files on Cloudinary only. The rows must not refer to them any more."""
     _enqueue(_published_files(tickets))
 
 
 def enqueue_deletion_of_replaced_files(tickets: Sequence[EventTicket]) -> None:
-    """Write down that the files which the tickets had when they were read must go, where others were published since at
-    another place.
-    """
+    """Enqueue the deletion of files that were replaced: published under another public id than the tickets' own."""
     now = timezone.now()
     _enqueue(
         StoredFileDeletion(kind=kind, name=published, next_attempt_at=now)
@@ -63,8 +62,9 @@ def _enqueue(rows: Iterable[StoredFileDeletion]) -> None:
 
 
 def _published_files(tickets: Sequence[EventTicket]) -> Iterator[StoredFileDeletion]:
-    """The files where they were published, and where they belong, whether or not they were ever recorded there: a
-    worker may be uploading them right now. Then the removal waits until no call of that worker's can be under way.
+    """Yield deletions of the published public ids, and of the tickets' own, which a worker may be uploading to.
+
+    In that case the deletion is not due until the worker's calls have ended.
     """
     now = timezone.now()
     for ticket in tickets:
@@ -74,8 +74,9 @@ def _published_files(tickets: Sequence[EventTicket]) -> Iterator[StoredFileDelet
 
 
 def _calls_end_at(ticket: EventTicket, now: datetime) -> datetime:
-    """When a worker's calls for the ticket have ended for certain: with its lease. A worker whose call got no answer
-    gave its lease back, and the call may take effect all the same.
+    """Return the time at which no upload of the ticket can be running any more: the end of its lease.
+
+    After a failure there is no lease, but an upload that timed out may still take effect.
     """
     if ticket.lease_until is None:
         return now + LEASE if ticket.state == EventTicket.State.FAILED else now
@@ -83,18 +84,18 @@ def _calls_end_at(ticket: EventTicket, now: datetime) -> datetime:
 
 
 def are_due() -> bool:
-    """Whether files have to go now."""
+    """Return whether deletions are due now."""
     return DELETIONS.jobs.due(timezone.now()).exists()
 
 
-def reasons() -> list[tuple[str, int]]:
-    """Why files that should be gone are still there, and how many of them for each reason."""
+def failure_reasons() -> list[tuple[str, int]]:
+    """Return the reasons of failed deletions that are still pending, with the number of files for each."""
     failed = StoredFileDeletion.objects.exclude(reason="").values("reason")
     return list(failed.annotate(number=Count("pk")).values_list("reason", "number"))
 
 
 class FileDeletions(Kind[StoredFileDeletion]):
-    """Files to remove from storage. They are tried until they are gone."""
+    """Deletions of files. They are retried until they succeed."""
 
     name = "file_deletion"
     task = "apps.events.tasks.delete_due"
@@ -111,23 +112,28 @@ DELETIONS = FileDeletions(StoredFileDeletion)
 
 
 def delete_due(limit: int = 500) -> tuple[int, int]:
-    """Remove what is due. Return how many files are gone for certain, and how many must be tried again."""
-    gone = tried = 0
-    while tried < limit and gateway.limiter.retry_after() == 0 and (rows := DELETIONS.claim(min(CHUNK, limit - tried))):
-        settled = DELETIONS.settle(list(zip(rows, gateway.executor().map(_remove, rows), strict=True)))
-        gone += sum(each.result is Result.DONE for each in settled)
+    """Delete up to `limit` files that are due. Return the number of deleted files, and of failed deletions.
+
+    Stops while a rate limit pauses calls to storage.
+    """
+    deleted = tried = 0
+    while tried < limit and gateway.limiter.retry_after() == 0:
+        if not (rows := DELETIONS.claim(min(FILES_PER_CLAIM, limit - tried))):
+            break
+        settled = DELETIONS.settle(list(zip(rows, gateway.executor().map(_delete, rows), strict=True)))
+        deleted += sum(each.result is Result.DONE for each in settled)
         tried += len(rows)
-    return gone, tried - gone
+    return deleted, tried - deleted
 
 
-def work_off_outbox() -> None:
-    """Remove what is due, and have another task go on while there is more than one task's worth of it."""
-    if sum(delete_due(ROUND)) >= ROUND:
+def process_outbox() -> None:
+    """Delete up to FILES_PER_TASK files that are due, and send another task if there may be more."""
+    if sum(delete_due(FILES_PER_TASK)) >= FILES_PER_TASK:
         DELETIONS.send()
 
 
-def _remove(row: StoredFileDeletion) -> Success | Failure:
-    """In a thread of its own, without the database: remove the file, or say why it can't be removed."""
+def _delete(row: StoredFileDeletion) -> Success | Failure:
+    """Delete the file. Runs in a thread, without the database."""
     try:
         if row.kind == StoredFileDeletion.Kind.LOCAL_FILE:
             default_storage.delete(row.name)
@@ -137,6 +143,6 @@ def _remove(row: StoredFileDeletion) -> Success | Failure:
         if error.is_rate_limit:
             return Failure(str(error), Blame.NOTHING, error.retry_after)
         return Failure(str(error))
-    except (OSError, SuspiciousOperation) as error:  # the last for a path out of the media folder
+    except (OSError, SuspiciousOperation) as error:  # SuspiciousOperation: the path is outside of MEDIA_ROOT
         return Failure(str(error))
     return Success()

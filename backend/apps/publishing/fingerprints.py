@@ -1,4 +1,4 @@
-"""What tickets show, as digests: they tell later whether files that were published are up to date."""
+"""Fingerprints: digests of what tickets print, to find out later whether published files are stale."""
 
 from __future__ import annotations
 
@@ -11,72 +11,71 @@ from django.db.models import Prefetch, QuerySet
 from apps.events.models import Event, EventImage, EventTicket, TicketType
 from ticketkit import RENDERER_VERSION
 
-# The fields of an event that are printed as they stand.
+# The fields of an event that are printed unchanged.
 PRINTED_FIELDS = ("title", "time_zone", "language", "venue", "address", "terms", "accent")
-HALF = (
-    32  # hexadecimal digits; a published fingerprint has two halves: what is the event's, then what is the ticket's own
-)
+# Hexadecimal digits of each half of a published fingerprint: first the event's values, then the ticket's own.
+HALF_LENGTH = 32
 
 
 def canonical_layout(event: Event) -> str:
-    """The event's own layout, written the same way by every database; empty for the built-in one."""
+    """Return the event's layout as JSON, independent of the database's key order; empty for the built-in layout."""
     return json.dumps(event.layout, sort_keys=True) if event.layout else ""
 
 
 def published_fingerprints(tickets: Iterable[EventTicket]) -> dict[int, str]:
-    """Return what is kept of the tickets' files to know later whether they are up to date, by the tickets' keys.
+    """Return the fingerprints of tickets that are published now, by primary key.
 
-    The event's half costs as much as all the rest, so it is made once for tickets that share the event's object.
+    The event's half is expensive, so it is computed once for tickets that share the same event object.
     """
     halves: dict[tuple[int, int | None], str] = {}
-    kept: dict[int, str] = {}
+    fingerprints: dict[int, str] = {}
     for ticket in tickets:
         shared = (id(ticket.event), ticket.ticket_type_id)
         if shared not in halves:
             halves[shared] = type_fingerprint(ticket.event, ticket.ticket_type)
-        kept[ticket.pk] = halves[shared] + _own_fingerprint(ticket)
-    return kept
+        fingerprints[ticket.pk] = halves[shared] + _own_fingerprint(ticket)
+    return fingerprints
 
 
 def shows_its_values(ticket: EventTicket) -> bool:
-    """Whether the files show the ticket's own values of today. Asks for nothing; True when nothing is known."""
-    return not ticket.published_fingerprint or ticket.published_fingerprint[HALF:] == _own_fingerprint(ticket)
+    """Return whether the files show the ticket's own current values; True if no fingerprint is stored. No queries."""
+    return not ticket.published_fingerprint or ticket.published_fingerprint[HALF_LENGTH:] == _own_fingerprint(ticket)
 
 
 def _own_fingerprint(ticket: EventTicket) -> str:
-    """The digest of the ticket's own values that are printed, and of its event, which the code names."""
+    """Return the digest of the ticket's own printed values, and of its event's id, which is part of the code."""
     holder = ticket.holder_name or ticket.holder_email
     values = (ticket.event_id, ticket.ticket_type_id, holder, ticket.quantity, ticket.order_reference)
-    return _digest([str(value) for value in values])[:HALF]
+    return _digest([str(value) for value in values])[:HALF_LENGTH]
 
 
-def with_what_is_printed(events: QuerySet[Event]) -> QuerySet[Event]:
-    """The events with everything that their fingerprints depend on, without the pictures themselves."""
+def with_printed_relations(events: QuerySet[Event]) -> QuerySet[Event]:
+    """Prefetch everything that fingerprints of the events depend on, without the bytes of pictures."""
     pictures = Prefetch("images", EventImage.objects.defer("content"))
     return events.select_related("organiser").prefetch_related("ticket_types", pictures)
 
 
 def event_fingerprint(event: Event) -> str:
-    """The digest of everything that any ticket shows of the event."""
+    """Return the digest of all values of the event that its tickets print, for all ticket types."""
     return _digest(sorted(event_fingerprints_by_type(event).values()))
 
 
 def event_fingerprints_by_type(event: Event) -> dict[int | None, str]:
-    """What a ticket of each type shows of the event, as a digest, by the type's id; None for tickets without a type."""
+    """Return the event's half of the fingerprint by the ticket type's id, with None for tickets without a type."""
     return {None: type_fingerprint(event, None)} | {
         kind.pk: type_fingerprint(event, kind) for kind in event.ticket_types.all()
     }
 
 
 def type_fingerprint(event: Event, kind: TicketType | None) -> str:
-    """The digest of what a ticket of this type shows of its event, as this version of the renderer draws it."""
-    return _digest([*event_values(event), *((kind.name, str(kind.price), kind.currency) if kind else ())])[:HALF]
+    """Return the event's half of the fingerprint of tickets of this type."""
+    return _digest([*event_values(event), *((kind.name, str(kind.price), kind.currency) if kind else ())])[:HALF_LENGTH]
 
 
 def event_values(event: Event, images: Iterable[EventImage] | None = None) -> list[str]:
-    """Return everything that its tickets show of the event, pictures by their digest, and the renderer's version.
+    """Return the version of the renderer and all values of the event that tickets print, pictures as digests.
 
-    `images` are those of the event, for a caller who has them.
+    Pass `images` if the event's pictures are already loaded.
     """
     return [
         str(RENDERER_VERSION),
@@ -90,7 +89,7 @@ def event_values(event: Event, images: Iterable[EventImage] | None = None) -> li
 
 
 def _has_two_offsets(event: Event) -> bool:
-    """Whether the clocks change between the event's times."""
+    """Return whether daylight saving time begins or ends between the event's times."""
     moments = [moment for moment in (event.starts_at, event.ends_at, event.doors_at) if moment]
     return len({event.local(moment).utcoffset() for moment in moments}) > 1
 

@@ -1,10 +1,9 @@
-"""Tickets follow their event: what is printed changes, so their files are made anew, in bulk and with the same codes.
+"""Invalidation: re-render the tickets of an event after it changed, in bulk and with the same codes.
 
-What a ticket shows of its event has a digest: its *fingerprint*. A ticket's row keeps the fingerprint of its published files (and
-behind it a digest of the ticket's own values, which saving follows), the event keeps the one that its tickets were last
-told to show, and tickets whose fingerprint differs are stale. Until new files
-are there, the old ones stay where they are. Quick edits are gathered for a moment, and an edit that is taken back in
-time costs nothing.
+A ticket's row stores the fingerprint of its published files, and the event's row that of the last invalidation. A
+ticket is stale if the event's half of its fingerprint differs from the event's current one. Stale files stay published
+until the new ones replace them. Edits are debounced: quick ones are handled together, and one that is undone in time
+has no effect.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from .outcomes import TICKETS
 
 logger = logging.getLogger("apps.events.publishing.cascades")
 
-QUIET = timedelta(seconds=10)  # edits so soon after the first one are published together with it
-CHUNK = 2000
+DEBOUNCE_WINDOW = timedelta(seconds=10)  # from the first edit; later edits within it are handled together with it
+TICKETS_PER_TRANSACTION = 2000
 State = EventTicket.State
-# Files that nobody is going to make anew by himself; the change may also cure what could not be printed.
-SETTLED = Q(state=State.READY) | Q(state=State.FAILED, next_attempt_at=None)
+# Tickets that are not pending. Those that were given up are included: the change may have fixed what failed.
+NOT_PENDING = Q(state=State.READY) | Q(state=State.FAILED, next_attempt_at=None)
 
 
 class ChangedEvents(Kind[ChangedEvent]):
-    """Events whose tickets have to follow a change."""
+    """Changes of events whose stale tickets are to be found."""
 
     name = "changed_event"
     task = "apps.events.tasks.republish_changed"
@@ -45,25 +44,25 @@ CHANGED_EVENTS = ChangedEvents(ChangedEvent)
 
 
 def event_changed(event_id: int, due_at: datetime | None = None) -> None:
-    """Have the event's tickets looked at soon, because it, its ticket types, its pictures or its organiser changed."""
-    due_at = due_at or timezone.now() + QUIET
+    """Request an invalidation, because the event, its ticket types, its pictures or its organiser changed."""
+    due_at = due_at or timezone.now() + DEBOUNCE_WINDOW
     while True:
         found, is_new = ChangedEvent.objects.get_or_create(event_id=event_id, defaults={"next_attempt_at": due_at})
-        # A run that has read the event before this change is overtaken. Of quick edits the first one sets the time.
+        # A run that read the event before this change is overtaken. Of several quick edits, the first sets the time.
         when = Case(When(lease=None, then=Least("next_attempt_at", Value(due_at))), default=Value(due_at))
         if is_new or CHANGED_EVENTS.request(CHANGED_EVENTS.jobs.filter(pk=found.pk), when):
             return
 
 
-def about_to_edit(event_id: int) -> None:
-    """Keep what the event's tickets show today, if nobody did yet, so that `edited` sees what the edit changes."""
-    for event in fingerprints.with_what_is_printed(Event.objects.filter(pk=event_id, fingerprint="")):
+def before_edit(event_id: int) -> None:
+    """Store the event's fingerprint if it has none yet, for `after_edit` to compare with."""
+    for event in fingerprints.with_printed_relations(Event.objects.filter(pk=event_id, fingerprint="")):
         Event.objects.filter(pk=event_id, fingerprint="").update(fingerprint=fingerprints.event_fingerprint(event))
 
 
-def edited(event_id: int) -> int:
-    """After an edit, do what `event_changed` does if tickets would look different. Answers how many are made anew."""
-    event = fingerprints.with_what_is_printed(Event.objects.filter(pk=event_id)).get()
+def after_edit(event_id: int) -> int:
+    """Request an invalidation if the edit changed what is printed. Return the number of stale tickets."""
+    event = fingerprints.with_printed_relations(Event.objects.filter(pk=event_id)).get()
     if event.fingerprint == fingerprints.event_fingerprint(event):
         return 0
     event_changed(event_id)
@@ -71,14 +70,14 @@ def edited(event_id: int) -> int:
 
 
 def notice_changes(now: datetime | None = None) -> int:
-    """Find the events that were changed by whatever way, and do for each what `event_changed` does. Answers how many.
+    """Request an invalidation for each event whose fingerprint changed, by whatever way. Return the number of events.
 
-    Past events are left alone, except that a change reported by `event_changed` is always published.
+    Past events are skipped; for those, only `event_changed` requests one.
     """
     now = now or timezone.now()
     current = Event.objects.filter(Q(ends_at__gte=now) | Q(starts_at__gte=now - timedelta(days=2)), change=None)
     noticed = 0
-    for event in fingerprints.with_what_is_printed(current).iterator(chunk_size=500):
+    for event in fingerprints.with_printed_relations(current).iterator(chunk_size=500):
         if event.fingerprint != fingerprints.event_fingerprint(event):
             event_changed(event.pk)
             noticed += 1
@@ -86,18 +85,18 @@ def notice_changes(now: datetime | None = None) -> int:
 
 
 def republish_changed(now: datetime | None = None) -> int:
-    """Mark the stale tickets of the events whose quiet time is over; the sweep sends the work. Return how many.
+    """Request new files for the stale tickets of changed events that are due. Return the number of tickets.
 
-    Safe to run any number of times at once, and to be killed at any point: the event stays due until the last of its
-    tickets is marked.
+    The sweep sends the work. Safe to run concurrently and to be killed at any point: an event stays due until the files
+    of its last stale ticket are requested.
     """
     for pk, due_at in Event.objects.exclude(republish_after=None).values_list("pk", "republish_after"):
-        event_changed(pk, due_at)  # before the mark of the previous version is removed
+        event_changed(pk, due_at)  # before removing the mark, so that a crash in between does not lose the change
         Event.objects.filter(pk=pk).update(republish_after=None)
     marked = 0
     while claimed := CHANGED_EVENTS.claim(1, now):
         (changed,) = claimed
-        for event in fingerprints.with_what_is_printed(Event.objects.filter(pk=changed.event_id)):
+        for event in fingerprints.with_printed_relations(Event.objects.filter(pk=changed.event_id)):
             marked += _republish(event, changed)
         CHANGED_EVENTS.settle([(changed, Success())])
     return marked
@@ -107,12 +106,13 @@ def _republish(event: Event, changed: ChangedEvent) -> int:
     _overtake_workers(event)
     marked = 0
     for stale in _stale(event):
-        last = 0  # each ticket once: workers of an older version would make it stale again, for as long as they run
-        while pks := list(stale.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+        last = 0  # visit each ticket once: during a deployment, workers of the previous version make it stale again
+        pks_by_key = stale.order_by("pk").values_list("pk", flat=True)
+        while pks := list(pks_by_key.filter(pk__gt=last)[:TICKETS_PER_TRANSACTION]):
             marked += _mark(pks)
             last = pks[-1]
             if not extend_lease(changed):
-                return marked  # another worker does the rest
+                return marked  # the worker that has the lease now does the rest
     Event.objects.filter(pk=event.pk).update(fingerprint=fingerprints.event_fingerprint(event))
     if marked:
         logger.info("%d tickets of event %s are made anew, because it changed", marked, event.pk)
@@ -120,17 +120,17 @@ def _republish(event: Event, changed: ChangedEvent) -> int:
 
 
 def _stale(event: Event) -> Iterator[QuerySet[EventTicket]]:
-    """The tickets whose files show something else than the event does today, by their types."""
+    """Yield a query for the stale tickets of each ticket type."""
     for ticket_type, fingerprint in fingerprints.event_fingerprints_by_type(event).items():
-        stale = event.tickets.filter(SETTLED, ticket_type=ticket_type).exclude(
+        stale = event.tickets.filter(NOT_PENDING, ticket_type=ticket_type).exclude(
             published_fingerprint__startswith=fingerprint
         )
-        # Published before fingerprints were kept: nothing is known to differ. One that was given up has nothing to lose.
+        # Ready tickets without a fingerprint are from before fingerprints existed. They are not known to be stale.
         yield stale if event.fingerprint else stale.exclude(published_fingerprint="", state=State.READY)
 
 
 def _overtake_workers(event: Event) -> None:
-    """A worker that is at a ticket may have read the event before it changed: have it notice when it is done."""
+    """Discard the outcomes of workers that may have read the event before it changed."""
     taken = EventTicket.objects.filter(event=event).exclude(lease=None).exclude(state=State.READY)
     with transaction.atomic():
         TICKETS.overtake(taken.filter(pk__in=taken.locked()))
@@ -138,5 +138,5 @@ def _overtake_workers(event: Event) -> None:
 
 def _mark(pks: list[int]) -> int:
     with transaction.atomic():
-        settled = EventTicket.objects.filter(pk__in=EventTicket.objects.filter(SETTLED, pk__in=pks).locked())
-        return TICKETS.request_files(settled, bulk=True, due_at=timezone.now())
+        rows = EventTicket.objects.filter(pk__in=EventTicket.objects.filter(NOT_PENDING, pk__in=pks).locked())
+        return TICKETS.request_files(rows, bulk=True, due_at=timezone.now())

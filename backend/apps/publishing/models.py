@@ -1,4 +1,4 @@
-"""Jobs of publishing besides the tickets themselves."""
+"""The jobs of publishing, besides tickets: deletions of files, and changes of events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apps.events.models import Event
 
 
 class StoredFileDeletion(Job):
-    """The outbox of deletions: a file on storage that no ticket has any more, kept until its removal is confirmed."""
+    """A file of a deleted or re-issued ticket: an entry of the deletion outbox, kept until deletion is confirmed."""
 
     class Kind(models.TextChoices):
         QR_CODE = "qr_code", "QR code on Cloudinary"
@@ -37,10 +37,10 @@ class StoredFileDeletion(Job):
 
 
 class ChangedEvent(Job):
-    """An event that was changed, whose tickets have to follow (`invalidation.py`); deleted when they do."""
+    """A change of an event whose stale tickets are to be found (`invalidation.py`); deleted when that is done."""
 
-    # Without a constraint of the database: an event that is deleted at this very moment must not fail the transaction
-    # of a change. A row that is left over is deleted by the next run.
+    # Without a database constraint, because a concurrent deletion of the event must not fail the transaction of the
+    # change. The next run deletes an orphaned row.
     event = models.OneToOneField(Event, on_delete=models.CASCADE, related_name="change", db_constraint=False)
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -1,4 +1,4 @@
-"""Tickets as jobs: claimed, and how the work on their files ended. Nothing here uses the network."""
+"""Tickets as jobs: claim them, and record the outcome of making their files. Nothing here uses the network."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ WAITS_FOR_STORAGE = "Ticket %s waits for storage, %s: %s"
 
 
 @contextlib.contextmanager
-def failures_told_by_caller() -> Iterator[None]:
-    """For a command that tells what failed, and why: the log doesn't say it once more for every attempt."""
+def failures_reported_by_caller() -> Iterator[None]:
+    """Do not log failures within the context, for commands that report them themselves."""
 
-    def is_news(record: logging.LogRecord) -> bool:
+    def is_not_reported(record: logging.LogRecord) -> bool:
         return record.msg not in (NOT_PUBLISHED, WAITS_FOR_STORAGE, NOT_DELETED, RETRYING)
 
     loggers = (logger, deletions_logger, storage_retry.logger)
     for each in loggers:
-        each.addFilter(is_news)
+        each.addFilter(is_not_reported)
     try:
         yield
     finally:
         for each in loggers:
-            each.removeFilter(is_news)
+            each.removeFilter(is_not_reported)
 
 
 class Files(NamedTuple):
-    """Both files of a ticket, as storage has taken them."""
+    """Both uploaded files of a ticket."""
 
     qr_code: gateway.StoredFile
     pdf_ticket: gateway.StoredFile
@@ -64,7 +64,7 @@ class Files(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How one attempt to make a ticket's files ended."""
+    """The result of one attempt to make a ticket's files."""
 
     ticket: EventTicket
     result: Result
@@ -72,7 +72,7 @@ class Attempt:
 
     @property
     def state(self) -> EventTicket.State | None:
-        """The ticket's state after the attempt; None if it was deleted meanwhile."""
+        """The ticket's state after the attempt, or None if it was deleted meanwhile."""
         if self.result is Result.DONE:
             return EventTicket.State.READY
         if self.result is Result.OVERTAKEN:
@@ -81,7 +81,7 @@ class Attempt:
 
 
 class TicketFiles(Kind[EventTicket]):
-    """Tickets whose files have to be made."""
+    """Tickets whose files are to be made."""
 
     name = "ticket"
     task = "apps.events.tasks.publish"
@@ -91,19 +91,19 @@ class TicketFiles(Kind[EventTicket]):
     given_up: ClassVar[Mapping[str, Any]] = retried
 
     @property
-    def policy(self) -> RetryPolicy:  # type: ignore[override] # follows the settings
+    def policy(self) -> RetryPolicy:  # type: ignore[override] # reads the settings late, as tests override them
         return RetryPolicy(max_attempts=settings.TICKET_MAX_ATTEMPTS)
 
     def request_files(
         self, rows: JobQuerySet[EventTicket], *, bulk: bool, due_at: datetime | None = None, **columns: Any
     ) -> int:
-        """Note in rows, which the caller has locked, that new files are wanted. Return how many rows there were."""
+        """Request new files for these rows, which the caller has locked. Return the number of rows."""
         columns |= {"state": EventTicket.State.PENDING, "requested_at": timezone.now(), "in_bulk": bulk}
         return self.request(rows, due_at or first_sweep(), **columns)
 
     def load(self, claimed: JobQuerySet[EventTicket]) -> list[EventTicket]:
-        # The events are read after the claim: a change that is missed here finds the lease, and overtakes the worker.
-        # Tickets of one event share the object. A ticket may be missing: it was deleted in this very moment.
+        # Read the events after the claim: a later change of the event sees the lease and overtakes this worker.
+        # `prefetch_related` makes tickets of one event share its object. A deleted ticket may be missing here.
         return list(claimed.prefetch_related("ticket_type", "event__organiser", "event__images"))
 
     def settled(self, settled: Sequence[Settled[EventTicket]]) -> None:
@@ -120,7 +120,7 @@ TICKETS = TicketFiles(EventTicket)
 
 
 def _follow(settled: Settled[EventTicket]) -> None:
-    """Log what became of one ticket, and do what follows for it alone."""
+    """Log the result of one ticket, and handle an overtaken or given-up one."""
     ticket, outcome = settled.job, settled.outcome
     if settled.result is Result.OVERTAKEN:
         _follow_overtaken(ticket, isinstance(outcome, Success))
@@ -137,9 +137,9 @@ def _follow(settled: Settled[EventTicket]) -> None:
 
 
 def _follow_overtaken(ticket: EventTicket, are_stored: bool) -> None:
-    """Have the files made again, which belong to an earlier request than the row's, and delete those that no row names.
+    """Request the files again if this worker stored outdated ones, and enqueue the deletion of orphaned files.
 
-    Also where the lease was lost: the files that were uploaded last may be ours, and older than the row says.
+    This includes a lost lease: this worker's upload may have been the last one, and replaced newer files.
     """
     row = EventTicket.objects.filter(pk=ticket.pk)
     if are_stored and TICKETS.request(row, first_sweep(), state=EventTicket.State.PENDING):
@@ -151,9 +151,9 @@ def _follow_overtaken(ticket: EventTicket, are_stored: bool) -> None:
 
 
 def record(outcomes: Sequence[tuple[EventTicket, Files | Exception]]) -> dict[int, Attempt]:
-    """Write down how the work on claimed tickets ended, in one transaction. Return what became of each, by its id.
+    """Record the outcomes of claimed tickets in one transaction. Return the attempts by primary key.
 
-    Failures of rendering and of storage end in the row: the state, the reason, the next attempt.
+    Failures are recorded in the row: its state, the reason and the time of the next attempt.
     """
     errors = {ticket.pk: outcome for ticket, outcome in outcomes if isinstance(outcome, Exception)}
     fingerprints_by_pk = fingerprints.published_fingerprints(
@@ -180,7 +180,7 @@ def record(outcomes: Sequence[tuple[EventTicket, Files | Exception]]) -> dict[in
 
 def _failure(error: Exception) -> Failure:
     match error:
-        case FontError():  # of this machine, which others may not share
+        case FontError():  # a fault of this machine; a retry on another one may succeed
             return Failure(str(error))
         case RenderingError():
             return Failure(str(error), is_final=True)

@@ -1,12 +1,10 @@
-"""From committed rows to files on storage, many tickets at once: claimed and rendered here, uploaded by threads, and
-written down in groups.
+"""The publishing pipeline: claim and render tickets, upload their files by a thread pool, and record the outcomes.
 
-A ticket is a job (see `outcomes.py`); the worker that claims it makes its files. Uploading twice does no harm, since
-the row says where the files belong.
+A ticket is a job (see `outcomes.py`). Uploads are idempotent, because the row determines the public ids.
 
-Whoever has tickets to publish begins as many as there is `room()` for, and collects what became of them. All of the
-database is the caller's thread's; the threads only call storage. Memory is bounded by the gate's limit: as many
-tickets are under way as it lets calls through, so that half of their files are uploaded while the others are at hand.
+The caller starts as many tickets as there is `room()` for, and collects the results. Only the caller's thread uses the
+database; the pool's threads only call storage. The concurrency limit of storage bounds the memory: as many tickets are
+in the pipeline as calls are allowed, so while half of their files are uploaded, the other half is ready.
 """
 
 from __future__ import annotations
@@ -30,46 +28,49 @@ from .outcomes import TICKETS, Attempt, Files
 
 logger = logging.getLogger("apps.events.publishing.pipeline")
 
-# Looks at a file after its upload, and raises MediaError when the row must not count on it.
-Check = Callable[[EventTicket, gateway.FileKind, bytes, gateway.StoredFile], None]
-Answer = tuple[int, gateway.FileKind, gateway.StoredFile | Exception]
+# Checks a file after its upload. Raises MediaError if the upload does not count.
+UploadCheck = Callable[[EventTicket, gateway.FileKind, bytes, gateway.StoredFile], None]
+Upload = tuple[int, gateway.FileKind, gateway.StoredFile | Exception]
 
-# A task ends after so many seconds and hands what is left back to the queue: brokers take a task that runs for much
-# longer for dead, and a worker that shuts down waits for its tasks.
+# A task ends after this time and hands the rest back to the queue: brokers deliver a task again that runs for much
+# longer, and a warm shutdown of a worker waits for its tasks.
 TASK_SECONDS = 60.0
-BATCH_WINDOW_SECONDS = 0.1  # seconds that a finished ticket waits at most for others to be written down with
+BATCH_WINDOW_SECONDS = 0.1  # how long a finished ticket waits for others, to be recorded in one transaction
 
 
 class Pipeline:
-    """`executor`: the threads, by default the process's own. `at_once`: no more tickets than that, whatever the gate says.
+    """Publishes tickets concurrently. See the module's docstring.
 
-    Tickets wait for each other twice at most (with the gate's patience and all time-outs), which a lease outlasts.
+    `executor` is the thread pool, by default the process's own. `max_tickets` limits the tickets in the pipeline below
+    the concurrency limit. `check` is called after each upload.
+
+    A ticket waits for other tickets at most twice. With all timeouts, that takes less time than a lease.
     """
 
     def __init__(
-        self, executor: Executor | None = None, at_once: int | None = None, check: Check | None = None
+        self, executor: Executor | None = None, max_tickets: int | None = None, check: UploadCheck | None = None
     ) -> None:
         self._executor = gateway.executor() if executor is None else executor
-        self._at_once = at_once
+        self._max_tickets = max_tickets
         self._check = check
         self._tag = ""
-        self._answers: SimpleQueue[Answer] = SimpleQueue()
-        self._under_way: dict[int, EventTicket] = {}
+        self._uploads: SimpleQueue[Upload] = SimpleQueue()
+        self._in_flight: dict[int, EventTicket] = {}
         self._arrived: dict[int, dict[str, gateway.StoredFile | Exception]] = {}
         self._finished: list[tuple[EventTicket, Files | Exception]] = []
 
     @property
     def is_busy(self) -> bool:
-        """Whether there is something to collect."""
-        return bool(self._under_way or self._finished)
+        """Whether there are tickets to collect."""
+        return bool(self._in_flight or self._finished)
 
     def room(self) -> int:
-        """How many tickets to begin now: none or several, as a claim costs as much for one as for many."""
-        room = self._window() - len(self._under_way)
-        return room if room >= self._group() else 0
+        """Return how many tickets to start now: none, or several, because one claim costs as much as a batch."""
+        room = self._window() - len(self._in_flight)
+        return room if room >= self._batch_size() else 0
 
     def begin(self, pks: Sequence[int]) -> list[int]:
-        """Claim the tickets and send their files on their way. Answers those that nobody else is at."""
+        """Claim and render the tickets, and submit their uploads. Return the primary keys of the claimed ones."""
         templates: dict[int, EventTemplate] = {}
         claimed = TICKETS.claim_these(pks)
         self._tag = self._tag or deployment_tag()
@@ -83,39 +84,41 @@ class Pipeline:
                     logger.exception("Ticket %s: an error in the program", ticket.ticket_id)
                 self._finished.append((ticket, error))
                 continue
-            self._under_way[ticket.pk] = ticket
+            self._in_flight[ticket.pk] = ticket
             for kind, content in ((gateway.QR_CODE, rendered.qr_png), (gateway.PDF_TICKET, rendered.pdf)):
                 self._executor.submit(self._store, ticket, kind, content)
         return [ticket.pk for ticket in claimed]
 
-    def collect(self, patience: float | None = None) -> dict[int, Attempt]:
-        """Wait until some tickets are through, but no file for more than `patience` seconds; write down what became of
-        those that are."""
-        written_at = time.monotonic() + BATCH_WINDOW_SECONDS
-        while self._under_way and len(self._finished) < self._group():
+    def collect(self, timeout_seconds: float | None = None) -> dict[int, Attempt]:
+        """Wait for some tickets, record their outcomes, and return the attempts by primary key.
+
+        Return an empty dictionary if no upload ends within `timeout_seconds`.
+        """
+        record_at = time.monotonic() + BATCH_WINDOW_SECONDS
+        while self._in_flight and len(self._finished) < self._batch_size():
             try:
-                left = max(0.0, written_at - time.monotonic()) if self._finished else patience
-                pk, kind, result = self._answers.get(timeout=left)
+                left = max(0.0, record_at - time.monotonic()) if self._finished else timeout_seconds
+                pk, kind, result = self._uploads.get(timeout=left)
             except Empty:
                 break
             arrived = self._arrived.setdefault(pk, {})
             arrived[kind.name] = result
             if len(arrived) == len(gateway.KINDS):
                 if not self._finished:
-                    written_at = time.monotonic() + BATCH_WINDOW_SECONDS
-                self._finished.append((self._under_way.pop(pk), _both(self._arrived.pop(pk))))
+                    record_at = time.monotonic() + BATCH_WINDOW_SECONDS
+                self._finished.append((self._in_flight.pop(pk), _both(self._arrived.pop(pk))))
         finished, self._finished = self._finished, []
         return outcomes.record(finished) if finished else {}
 
     def _window(self) -> int:
         limit = gateway.limiter.limit
-        return limit if self._at_once is None else min(limit, self._at_once)
+        return limit if self._max_tickets is None else min(limit, self._max_tickets)
 
-    def _group(self) -> int:
+    def _batch_size(self) -> int:
         return max(1, self._window() // 4)
 
     def _store(self, ticket: EventTicket, kind: gateway.FileKind, content: bytes) -> None:
-        """In a thread: one file to its place. Whatever happens, there is an answer."""
+        """Upload one file, in a thread of the pool. Any exception becomes the result, so `collect` never hangs."""
         result: gateway.StoredFile | Exception
         try:
             with log_context(ticket_id=ticket.ticket_id):
@@ -130,7 +133,7 @@ class Pipeline:
         except Exception as error:
             logger.exception("Ticket %s: an error in the program", ticket.ticket_id)
             result = error
-        self._answers.put((ticket.pk, kind, result))
+        self._uploads.put((ticket.pk, kind, result))
 
 
 def _both(arrived: dict[str, gateway.StoredFile | Exception]) -> Files | Exception:
@@ -143,12 +146,12 @@ def _both(arrived: dict[str, gateway.StoredFile | Exception]) -> Files | Excepti
 
 
 def publish_many(pks: Sequence[int], seconds: float = TASK_SECONDS) -> dict[int, Attempt]:
-    """Make and store both files of the tickets that are owed and that nobody else is at, in bounded memory.
+    """Publish the pending tickets among these that no other worker has claimed. Return the attempts by primary key.
 
-    Safe to run any number of times at once. Failures of rendering and of storage end in the row (state, reason, next
-    attempt), not in an exception. Answers what became of the tickets that were claimed. Those that `seconds` don't
-    suffice for go back to the queue. An error in the program spoils its own ticket only; the first one is raised when
-    all the others are done.
+    Safe to run concurrently; memory is bounded. Tickets that are not started within `seconds` go back to the queue.
+
+    Failures of rendering and of storage are recorded in the row (state, reason, next attempt), not raised. A
+    programming error affects its own ticket only, and is raised after all others are done.
     """
     attempts = dict(publish_each(pks, seconds))
     for attempt in attempts.values():
@@ -158,31 +161,31 @@ def publish_many(pks: Sequence[int], seconds: float = TASK_SECONDS) -> dict[int,
 
 
 def publish_each(
-    pks: Sequence[int], seconds: float = float("inf"), at_once: int | None = None
+    pks: Sequence[int], seconds: float = float("inf"), max_tickets: int | None = None
 ) -> Iterator[tuple[int, Attempt]]:
-    """As `publish_many`, answering each ticket that was claimed as soon as it is done, and raising nothing.
+    """Publish as `publish_many` does, and yield each attempt as soon as it is recorded. Raise no programming errors.
 
-    What is under way when the caller loses interest is finished.
+    If the caller closes the iterator, the tickets in the pipeline are finished.
     """
     ends_at = time.monotonic() + seconds
     waiting = deque(pks)
-    line = Pipeline(at_once=at_once)
+    pipeline = Pipeline(max_tickets=max_tickets)
     try:
-        while waiting or line.is_busy:
-            held = gateway.limiter.retry_after()
-            if waiting and (held > gateway.ACQUIRE_TIMEOUT_SECONDS or time.monotonic() > ends_at):
-                _hand_back(list(waiting), held)
+        while waiting or pipeline.is_busy:
+            pause = gateway.limiter.retry_after()
+            if waiting and (pause > gateway.ACQUIRE_TIMEOUT_SECONDS or time.monotonic() > ends_at):
+                _hand_back(list(waiting), pause)
                 waiting.clear()
-            if waiting and (room := line.room()):
-                line.begin([waiting.popleft() for _ in range(min(room, len(waiting)))])
-            yield from line.collect().items()
+            if waiting and (room := pipeline.room()):
+                pipeline.begin([waiting.popleft() for _ in range(min(room, len(waiting)))])
+            yield from pipeline.collect().items()
     finally:
-        while line.is_busy:
-            line.collect()
+        while pipeline.is_busy:
+            pipeline.collect()
 
 
-def _hand_back(pks: Sequence[int], held: float) -> None:
-    if held > 0:
-        TICKETS.postpone(pks, held)
+def _hand_back(pks: Sequence[int], pause: float) -> None:
+    if pause > 0:
+        TICKETS.postpone(pks, pause)
     else:
         queues.publish_soon(pks, bulk=True)

@@ -1,4 +1,4 @@
-"""Sends the work for tickets to Celery once the transaction is through."""
+"""Send the work for tickets to Celery after commit."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 from apps.core.jobs import dispatch
 
-TICKETS_A_TASK = 100
+TICKETS_PER_TASK = 100
 
 
-def publish_soon(ticket_pks: Sequence[int], *, bulk: bool = False, a_task: int = TICKETS_A_TASK) -> None:
-    """Have the tickets' files made after commit. `bulk` work waits behind the tickets that one person waits for."""
-    for start in range(0, len(ticket_pks), a_task):
-        chunk = list(ticket_pks[start : start + a_task])
-        dispatch.send_after_commit("apps.events.tasks.publish", [chunk], _queue(bulk))
+def publish_soon(ticket_pks: Sequence[int], *, bulk: bool = False, per_task: int = TICKETS_PER_TASK) -> None:
+    """Send tasks that publish the tickets, after commit. `bulk` tasks go to the queue with lower priority."""
+    for start in range(0, len(ticket_pks), per_task):
+        pks = list(ticket_pks[start : start + per_task])
+        dispatch.send_after_commit("apps.events.tasks.publish", [pks], _queue(bulk))
 
 
 def queue_length(*, bulk: bool) -> int | None:
-    """How many tasks wait in the queue for a worker, or None when the broker does not answer."""
+    """Return the number of tasks in the queue, or None if the broker does not answer."""
     return dispatch.tasks_waiting(_queue(bulk))
 
 

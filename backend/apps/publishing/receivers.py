@@ -1,4 +1,4 @@
-"""Listens to the domain: the files of tickets follow what happens to them."""
+"""Receivers of the signals of tickets: publish, re-render and delete their files."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Requests for the files of tickets: made anew, at a new place, or already lying on the local storage.
+"""Request new files for tickets: re-rendered, or with new public ids after a re-issue.
 
-A request is a committed row in state `pending`, which `pipeline.py` fulfils: the row is its own outbox. Nothing here
+A request is a committed row in state `pending`, which `pipeline.py` processes: the row is its own outbox. Nothing here
 waits for the files.
 """
 
@@ -17,17 +17,17 @@ from . import queues
 from .deletions import enqueue_deletion_of_published_files
 from .outcomes import TICKETS
 
-BATCH = 500
+TICKETS_PER_TRANSACTION = 500
 
 
 def rerender(ticket: EventTicket) -> None:
-    """Have both files made anew, with the same code. The old files stay in place until the new ones are there."""
+    """Request new files with the same code. The old files stay published until the new ones replace them."""
     _request_files([ticket.pk])
     ticket.refresh_from_db()
 
 
 def follow_change(ticket: EventTicket) -> None:
-    """As `rerender`, for a ticket that is being saved: nothing else that its object holds unsaved is lost."""
+    """Request new files for a ticket that is being saved, and keep the unsaved values of its other fields."""
     _request_files([ticket.pk])
     ticket.refresh_from_db(
         fields=["state", "revision", "requested_at", "attempts", "next_attempt_at", "reason", "in_bulk"]
@@ -35,18 +35,18 @@ def follow_change(ticket: EventTicket) -> None:
 
 
 def rerender_many(tickets: models.QuerySet[EventTicket]) -> int:
-    """As `rerender`, for any number of tickets, behind single ones. Return how many."""
+    """Request new files with the same codes for any number of tickets, in bulk. Return the number of tickets."""
     pks = list(tickets.order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(pks), BATCH):
-        _request_files(pks[start : start + BATCH], bulk=True)
+    for start in range(0, len(pks), TICKETS_PER_TRANSACTION):
+        _request_files(pks[start : start + TICKETS_PER_TRANSACTION], bulk=True)
     return len(pks)
 
 
 def follow_reissue(before: Sequence[EventTicket], *, bulk: bool) -> None:
-    """Give re-issued tickets new files at a new place, and have the files at the old one deleted.
+    """Request files with new public ids for re-issued tickets, and enqueue the deletion of the old files.
 
-    `before` are the tickets as they were, their rows locked by the caller's transaction. Every link to the files that
-    they had is dead as soon as storage has deleted those.
+    `before` has the tickets as they were before the re-issue; the caller's transaction has locked their rows. Links to
+    the old files stop working when storage has deleted them.
     """
     enqueue_deletion_of_published_files(before)
     rows = EventTicket.objects.filter(pk__in=[row.pk for row in before])
@@ -57,23 +57,23 @@ def follow_reissue(before: Sequence[EventTicket], *, bulk: bool) -> None:
 
 
 def _request_files(pks: Sequence[int], *, bulk: bool = False) -> None:
-    """Note in the rows that new files are wanted, and send the work. A worker that is at it notices when it is done."""
+    """Request new files and send the work. A worker that holds a lease on a ticket has its outcome discarded."""
     with transaction.atomic():
-        there = EventTicket.objects.filter(pk__in=pks).locked()
-        TICKETS.request_files(EventTicket.objects.filter(pk__in=there), bulk=bulk)
+        locked = EventTicket.objects.filter(pk__in=pks).locked()
+        TICKETS.request_files(EventTicket.objects.filter(pk__in=locked), bulk=bulk)
         queues.publish_soon(pks, bulk=bulk)
 
 
-def request_own_files(found: Collection[EventTicket]) -> set[int]:
-    """Note in the rows that new files are wanted, for a caller who makes them itself: no work is sent.
+def request_own_files(tickets: Collection[EventTicket]) -> set[int]:
+    """Request new files without sending the work, for a caller that makes the files itself.
 
-    Answers the keys of the tickets where it is noted. The others are gone, or were re-issued since they were read. One
-    that was re-issued before places changed with that gets a place of its own.
+    Return the primary keys of the requested tickets. Tickets that were deleted or re-issued since they were read are
+    skipped. Tickets that a previous version re-issued without new public ids get them.
     """
-    generations = {ticket.pk: ticket.code_generation for ticket in found}
+    generations = {ticket.pk: ticket.code_generation for ticket in tickets}
     with transaction.atomic():
-        there = EventTicket.objects.filter(pk__in=EventTicket.objects.filter(pk__in=generations).locked())
-        same = [row for row in there if row.code_generation == generations[row.pk]]
+        rows = EventTicket.objects.filter(pk__in=EventTicket.objects.filter(pk__in=generations).locked())
+        same = [row for row in rows if row.code_generation == generations[row.pk]]
         ticket_columns.assign_new_public_ids([row for row in same if row.is_at_old_place])
         pks = {row.pk for row in same}
         TICKETS.request_files(EventTicket.objects.filter(pk__in=pks), bulk=True)
@@ -81,10 +81,10 @@ def request_own_files(found: Collection[EventTicket]) -> set[int]:
 
 
 def record_local_files(ticket: EventTicket, names: Mapping[str, str]) -> bool:
-    """Note that the ticket's files lie at these local names, by the kind of file, and rest there: no sweep looks.
+    """Record that the ticket's files are in local storage under these names, by the kind of file. Return False if not.
 
-    What is on Cloudinary stays recorded, so that it goes with the ticket. False, with nothing noted, when the files
-    are no longer those that the ticket was read with.
+    The ticket is not published again until a request. Its files on Cloudinary stay recorded, to be deleted with the
+    ticket. Nothing is recorded if new files were requested or published since the ticket was read.
     """
     row = EventTicket.objects.filter(pk=ticket.pk, revision=ticket.revision, state=EventTicket.State.READY)
     return bool(TICKETS.request(row, None, state=EventTicket.State.PENDING, **ticket_columns.stored_locally(names)))

@@ -1,7 +1,7 @@
-"""Finds work that was left behind: by a broker that was down, a worker that died, an attempt that failed.
+"""Send tasks for due tickets again: after failed attempts, dead workers and broker outages.
 
-The table is the backlog, and the queue a short pipe out of it: a sweep adds no more to the queue than workers can
-soon take out, so that it stays short through an outage of any length.
+The table is the backlog. A sweep fills the queue only up to a limit (backpressure), so that the queue stays short
+however long an outage lasts.
 """
 
 from __future__ import annotations
@@ -22,37 +22,35 @@ from .outcomes import TICKETS
 
 logger = logging.getLogger("apps.events.publishing.sweep")
 
-CHUNK = 500
-TASKS_IN_QUEUE = 200  # in each of the queues, as far as sweeps fill it
-SUSPICIOUS_DEATHS = 2  # a lease that ran out after so many attempts: the ticket may be what kills its workers
+TICKETS_PER_TRANSACTION = 500
+MAX_TASKS_IN_QUEUE = 200  # up to which sweeps fill each queue
+POISON_ATTEMPTS = 2  # after this many attempts that ended with an expired lease, the ticket may be what kills workers
 
 
 def requeue_due(now: datetime | None = None) -> int:
-    """Send the work for the tickets whose files are due and that nobody is making. Answers how many.
+    """Send tasks for due tickets that no worker has claimed. Return the number of tickets.
 
-    Each is put off by a grace period in the same UPDATE, so that sweeps that overlap don't flood the queue.
+    They are postponed by DISPATCH_TIMEOUT in the same transaction, so that the next sweep does not send them again.
     """
     now = now or timezone.now()
-    if stuck := TICKETS.give_up_stuck(
-        now, "Every worker that made this ticket died on the way. See the workers' logs."
-    ):
-        logger.error("Gave up on %d tickets, whose workers died with every attempt.", len(stuck))
-    _renew_misplaced()
+    if stuck := TICKETS.give_up_stuck(now, "Every worker that tried to make this ticket died. See the workers' logs."):
+        logger.error("Gave up on %d tickets, because their workers died with every attempt.", len(stuck))
+    _rerender_misplaced()
     return _requeue(now, in_bulk=False) + _requeue(now, in_bulk=True)
 
 
 def pending_pks() -> Sequence[int]:
-    """Every ticket whose files are owed, oldest first, whether its next attempt is due or not."""
+    """Return the primary keys of all tickets with pending files, due or not, oldest first."""
     return list(EventTicket.objects.pending().order_by("pk").values_list("pk", flat=True))
 
 
-def given_up() -> int:
-    """How many tickets nobody tries any more."""
+def count_given_up() -> int:
+    """Return the number of tickets that were given up."""
     return EventTicket.objects.given_up().count()
 
 
-def take_up_given_up() -> int:
-    """Owe the files of the tickets that were given up once more, with all their attempts. Answers how many."""
+def retry_given_up() -> int:
+    """Request the files of all given-up tickets again, with all attempts. Return the number of tickets."""
     with transaction.atomic():
         return TICKETS.request_files(
             EventTicket.objects.filter(pk__in=EventTicket.objects.given_up().locked()), bulk=True
@@ -62,26 +60,28 @@ def take_up_given_up() -> int:
 def _requeue(now: datetime, *, in_bulk: bool) -> int:
     waiting = queues.queue_length(bulk=in_bulk)
     if waiting is None:
-        logger.warning("The broker does not answer; what is due stays in the database until it does.")
+        logger.warning("The broker does not answer; due tickets stay in the database until it does.")
         return 0
-    room = max(0, TASKS_IN_QUEUE - waiting) * queues.TICKETS_A_TASK
+    room = max(0, MAX_TASKS_IN_QUEUE - waiting) * queues.TICKETS_PER_TASK
     due = EventTicket.objects.due(now).filter(in_bulk=in_bulk)
     found = list(due.order_by("next_attempt_at").values_list("pk", "lease", "attempts")[:room])
-    alone = [pk for pk, lease, attempts in found if lease is not None and attempts >= SUSPICIOUS_DEATHS]
+    # A suspected poison pill gets a task of its own, so that it does not take other tickets down with its worker.
+    alone = [pk for pk, lease, attempts in found if lease is not None and attempts >= POISON_ATTEMPTS]
     together = sorted({pk for pk, _, _ in found}.difference(alone))
-    for pks, a_task in ((alone, 1), (together, queues.TICKETS_A_TASK)):
-        for start in range(0, len(pks), CHUNK):
-            chunk = pks[start : start + CHUNK]
+    for pks, per_task in ((alone, 1), (together, queues.TICKETS_PER_TASK)):
+        for start in range(0, len(pks), TICKETS_PER_TRANSACTION):
+            chunk = pks[start : start + TICKETS_PER_TRANSACTION]
             with transaction.atomic():
                 TICKETS.postpone(chunk, DISPATCH_TIMEOUT.total_seconds(), now)
-                queues.publish_soon(chunk, bulk=in_bulk, a_task=a_task)
+                queues.publish_soon(chunk, bulk=in_bulk, per_task=per_task)
     return len(found)
 
 
-def _renew_misplaced() -> None:
-    """Re-issued tickets that a worker of the previous version published, while a new version is deployed: it took the
-    place that links from before lead to. Publishing them anew has those files deleted.
+def _rerender_misplaced() -> None:
+    """Re-render re-issued tickets that a worker of the previous version published under their old public ids.
+
+    That happens during a deployment. Publishing them again deletes the files under the old public ids.
     """
     misplaced = EventTicket.objects.filter(~Q(published_suffix=F("public_id_suffix")), state=EventTicket.State.READY)
-    if renewed := requests.rerender_many(misplaced):
-        logger.warning("%d re-issued tickets were published at their old places; their files are made anew.", renewed)
+    if count := requests.rerender_many(misplaced):
+        logger.warning("%d re-issued tickets were published under their old public ids; re-rendering them.", count)

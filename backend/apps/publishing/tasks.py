@@ -1,6 +1,6 @@
-"""Background work: ids in, one call of the domain, safe to run twice. What is retried is the row, never the task.
+"""Celery tasks. They are idempotent, and are not retried themselves: the rows are.
 
-The tasks keep the names that queued messages and workers of earlier versions know.
+Task names must not change: queued messages and workers of earlier versions use them.
 """
 
 from __future__ import annotations
@@ -32,4 +32,4 @@ def publish_due() -> None:
 
 @shared_task(name="apps.events.tasks.delete_due")
 def delete_due() -> None:
-    deletions.work_off_outbox()
+    deletions.process_outbox()

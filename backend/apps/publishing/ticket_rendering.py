@@ -1,4 +1,4 @@
-"""What is printed on a ticket: from rows of the database to the plain values that `rendering` draws."""
+"""Render tickets: map database rows to the plain values that `ticketkit` draws."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from ticketkit import (
 from . import metrics
 from .fingerprints import canonical_layout, event_values
 
-TEMPLATES_KEPT = 32
-# As much code as a signed one, with a long name above it.
+MAX_CACHED_TEMPLATES = 32
+# The code has the length and the form of a signed one, and the name is long.
 PREVIEW = TicketDetails(
     ticket_id="00000000-0000-0000-0000-000000000000", code="AD1:" + 13 * "SPECIMEN 0" + "0", holder=4 * "Wilhelmina "
 )
@@ -38,9 +38,9 @@ ACCENT = re.compile("#[0-9a-fA-F]{6}")
 
 
 def render(ticket: EventTicket, template: EventTemplate | None = None) -> RenderedTicket:
-    """Both files of a ticket. Raises RenderingError, which says what can't be printed and why.
+    """Render both files of a ticket. Raise RenderingError, which says what cannot be printed and why.
 
-    `template` is that of the ticket's event, for a caller who has it from `template_of` already.
+    Pass `template` if the caller already has the event's template from `template_of`.
     """
     began, outcome = time.perf_counter(), "failed"
     try:
@@ -52,12 +52,12 @@ def render(ticket: EventTicket, template: EventTemplate | None = None) -> Render
 
 
 def template_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> EventTemplate:
-    """What all tickets of the event have in common, ready to be drawn on. Raises RenderingError.
+    """Return the template of the event's tickets. Raise RenderingError if no ticket of the event can be rendered.
 
-    `pictures` are drawn in place of those that are kept, for an event that is only being considered.
+    `pictures` replace the stored ones, for the preview of an event that is not saved.
     """
     if pictures is None and event.pk:
-        images = list(event.images.all())  # read once: their digests, which find the template, belong to their bytes
+        images = list(event.images.all())  # read once: the digests in the cache key must match the bytes
         tried = _template_of_saved(_SavedEvent(tuple(event_values(event, images)), event, images))
     else:
         tried = _template(event_details(event, pictures), canonical_layout(event))
@@ -67,9 +67,9 @@ def template_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> Ev
 
 
 def preview_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> RenderedTicket:
-    """A ticket to look at, made as real ones are. Its code is no ticket's, so no door admits it.
+    """Render a preview of the event's tickets. Its code belongs to no ticket, so it is never admitted.
 
-    Raises RenderingError for an event that no ticket can be made of.
+    Raise RenderingError if no ticket of the event can be rendered.
     """
     kind = event.ticket_types.first() if event.pk else None
     details = replace(
@@ -84,25 +84,25 @@ def preview_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> Ren
 
 @dataclass(frozen=True, slots=True)
 class _SavedEvent:
-    """An event by the values that its tickets show, which are compared much faster than its pictures."""
+    """A cache key: an event by its printed values, which compare much faster than the bytes of its pictures."""
 
     values: tuple[str, ...]
     event: Event = field(compare=False)
     images: Sequence[EventImage] = field(compare=False)
 
 
-@lru_cache(maxsize=TEMPLATES_KEPT)
+@lru_cache(maxsize=MAX_CACHED_TEMPLATES)
 def _template_of_saved(saved: _SavedEvent) -> EventTemplate | RenderingError:
     return _template(event_details(saved.event, _contents(saved.images)), canonical_layout(saved.event))
 
 
-@lru_cache(maxsize=TEMPLATES_KEPT)
+@lru_cache(maxsize=MAX_CACHED_TEMPLATES)
 def _template(details: EventDetails, layout: str) -> EventTemplate | RenderingError:
-    """A template costs a hundred tickets, so it is kept for as long as every detail of the event is the same.
+    """Return a template, cached because making one takes as long as rendering a hundred tickets.
 
-    Before any ticket is made with it, a preview is read back as a scanner would: what does not scan is not published.
-    A refusal is kept as well: an event that can't be printed must not take the workers' time with each of its tickets.
-    Not so what is wrong with this machine's fonts, which is raised: it may be mended at any moment.
+    A preview is rendered and scanned first, so that no unreadable code is published. A RenderingError is returned, so
+    that it is cached too: else each ticket of an event that cannot be rendered would cost as much. A FontError is
+    raised and not cached, because the machine's fonts may be fixed at any moment.
     """
     try:
         template = EventTemplate(details, json.loads(layout) if layout else None)
@@ -115,9 +115,9 @@ def _template(details: EventDetails, layout: str) -> EventTemplate | RenderingEr
 
 
 def event_details(event: Event, pictures: Mapping[str, bytes] | None = None) -> EventDetails:
-    """What is printed of the event. A zone, language or colour that is none gives way to the usual one."""
+    """Return the printed values of the event, with defaults for an invalid time zone, language or colour."""
     if pictures is None:
-        pictures = kept_pictures(event)
+        pictures = stored_pictures(event)
     optional = {"accent": event.accent} if ACCENT.fullmatch(event.accent) else {}
     return EventDetails(
         title=event.title,
@@ -136,8 +136,8 @@ def event_details(event: Event, pictures: Mapping[str, bytes] | None = None) -> 
     )
 
 
-def kept_pictures(event: Event) -> dict[str, bytes]:
-    """The event's pictures by their kind."""
+def stored_pictures(event: Event) -> dict[str, bytes]:
+    """Return the event's pictures by kind."""
     return _contents(event.images.all()) if event.pk else {}
 
 
@@ -146,6 +146,7 @@ def _contents(images: Iterable[EventImage]) -> dict[str, bytes]:
 
 
 def ticket_details(ticket: EventTicket) -> TicketDetails:
+    """Return the printed values of the ticket."""
     kind = ticket.ticket_type
     return TicketDetails(
         ticket_id=str(ticket.ticket_id),
@@ -159,16 +160,19 @@ def ticket_details(ticket: EventTicket) -> TicketDetails:
 
 
 def compromises(event: Event, details: Iterable[TicketDetails]) -> list[list[Compromise]]:
-    """For each ticket of the event, what its PDF shows otherwise than it is written. Nothing if none can be made."""
+    """Return, for each ticket of the event, what its PDF prints differently from the given values.
+
+    The lists are empty if no ticket of the event can be rendered.
+    """
     try:
         template = template_of(event)
-    except RenderingError:  # which is told where the event is shown
+    except RenderingError:  # the page of the event reports it
         return [[] for _ in details]
     return [template.compromises(ticket) for ticket in details]
 
 
 def shows_its_name(ticket: EventTicket) -> bool:
-    """Whether the PDF has every character of the name, as far as the fonts are concerned. Cheap enough for lists."""
+    """Return whether the fonts have every character of the printed name. Fast enough for lists of tickets."""
     return is_printed_as_written(ticket.holder_name or ticket.holder_email, ticket.event.language)
 
 

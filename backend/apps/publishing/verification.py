@@ -1,4 +1,4 @@
-"""Proves that what storage delivers for a ticket is what was made for it: fetched back, compared, and scanned."""
+"""Verify published files: fetch them from storage, compare their bytes, and scan their codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ticketkit import RenderingError, read_codes
 
 
 class DeliveryBlocked(gateway.MediaError):
-    """The account takes PDF files, but doesn't hand them out."""
+    """The account stores PDF files, but does not deliver them."""
 
     is_misconfiguration = True
     is_temporary = False
@@ -24,21 +24,21 @@ class DeliveryBlocked(gateway.MediaError):
 
 
 def verify_upload(ticket: EventTicket, kind: gateway.FileKind, content: bytes, stored: gateway.StoredFile) -> None:
-    """Fetch a file that has just been uploaded. Raises MediaError unless it carries the ticket's code.
+    """Fetch a file that was just uploaded. Raise MediaError unless it carries the ticket's code.
 
-    Bytes that differ from what was uploaded pass only if the code scans from them: a service may re-encode a file.
+    The delivered bytes may differ from the uploaded ones, because a service may re-encode files, but they must scan.
     """
     etag = md5(content)
     if stored.etag and stored.etag != etag:
-        raise _mismatch(kind, stored.public_id, "storage took other bytes than were sent; is a proxy in between?")
+        raise _mismatch(kind, stored.public_id, "storage received other bytes than were sent; is a proxy in between?")
     _verify(kind, stored.public_id, stored.version, etag, lambda text: text == code_of(ticket))
 
 
 def verify_published(ticket: EventTicket) -> dict[str, bytes]:
-    """Fetch both files that the row says are published; answers their bytes by the kind of file.
+    """Fetch both published files of the ticket. Return their bytes by the kind of file.
 
-    Raises MediaError unless they carry a code that lets the ticket's holder in today: the signed one, or in files from
-    before all were signed, what was printed. Prefetch `codes` for a thread that has no database.
+    Raise MediaError unless they carry a valid code of the ticket: the signed one, or an accepted code in files from
+    before signing. Prefetch `codes` if this runs in a thread that must not use the database.
     """
     contents = {}
     for kind in gateway.KINDS:
@@ -49,7 +49,7 @@ def verify_published(ticket: EventTicket) -> dict[str, bytes]:
 
 
 def fetch(kind: gateway.FileKind, public_id: str, version: int | None) -> bytes:
-    """The bytes of a file. Raises MediaError, and that as DeliveryBlocked for a PDF that the account keeps back."""
+    """Return the bytes of a file. Raise MediaError, or DeliveryBlocked if the account does not deliver PDF files."""
     try:
         return gateway.fetch(kind, public_id, version)
     except gateway.MediaError as error:
@@ -59,7 +59,7 @@ def fetch(kind: gateway.FileKind, public_id: str, version: int | None) -> bytes:
 
 
 def md5(content: bytes) -> str:
-    """What storage calls the etag of the bytes."""
+    """Return the hexadecimal MD5 digest, which storage uses as etag."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
@@ -68,13 +68,13 @@ def _verify(
 ) -> bytes:
     content = fetch(kind, public_id, version)
     if kind is gateway.PDF_TICKET and md5(content) == etag:
-        return content  # drawing a page costs ten times a picture, and these are the very bytes that the renderer made
+        return content  # identical to the renderer's output; scanning a PDF page takes ten times as long as a picture
     try:
         codes = read_codes(content)
     except RenderingError as error:
-        raise _mismatch(kind, public_id, f"what is delivered can't be scanned: {error}") from error
+        raise _mismatch(kind, public_id, f"the delivered file can't be scanned: {error}") from error
     if not any(map(is_valid, codes)):
-        raise _mismatch(kind, public_id, "what is delivered doesn't carry the ticket's code")
+        raise _mismatch(kind, public_id, "the delivered file doesn't carry the ticket's code")
     return content
 
 

@@ -257,7 +257,7 @@ def _make_anew(broken: dict[int, Finding], workers: int) -> Iterator[Repair]:
     wanted = requests.request_own_files(EventTicket.objects.filter(pk__in=broken))
     for pk in broken.keys() - wanted:
         yield Repair(broken[pk])  # deleted or re-issued meanwhile: its files are somebody else's work already
-    for pk, attempt in pipeline.publish_each(sorted(wanted), at_once=workers):
+    for pk, attempt in pipeline.publish_each(sorted(wanted), max_tickets=workers):
         wanted.remove(pk)
         yield Repair(broken[pk], "" if attempt.error is None else str(attempt.error))
     for pk in wanted:

@@ -137,7 +137,7 @@ def published(event: Event, cloudlet: object) -> EventTicket:
 
 def requests_after_debounce(ticket: EventTicket) -> int:
     """Return how often new files of the ticket were requested, after the debounce of an edit."""
-    invalidation.republish_changed(timezone.now() + 2 * invalidation.QUIET)
+    invalidation.republish_changed(timezone.now() + 2 * invalidation.DEBOUNCE_WINDOW)
     ticket.refresh_from_db()
     return ticket.revision
 

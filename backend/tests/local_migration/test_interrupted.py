@@ -102,7 +102,7 @@ def test_many_threads_upload_every_file_once(cloudlet: RunningCloudlet) -> None:
 def test_tickets_are_read_in_chunks_and_never_all_at_once(
     monkeypatch: pytest.MonkeyPatch, cloudlet: RunningCloudlet
 ) -> None:
-    monkeypatch.setattr(chunks, "CHUNK", 4)
+    monkeypatch.setattr(chunks, "ROWS_PER_QUERY", 4)
     event = make_event()
     made = [make_local_ticket(event=event) for _ in range(10)]
     planned = plans.plan(Selection())

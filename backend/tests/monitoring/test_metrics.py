@@ -84,7 +84,7 @@ def test_a_published_ticket_is_counted_at_every_step(cloudlet: RunningCloudlet, 
     assert read("admit_storage_call_limit") == gateway.limiter.limit
 
 
-@pytest.mark.parametrize("lane", publishing_metrics.LANES)
+@pytest.mark.parametrize("lane", publishing_metrics.QUEUES)
 def test_the_time_from_wish_to_files_is_told_by_lane(cloudlet: RunningCloudlet, rise: Rise, lane: str) -> None:
     number, total = rise("admit_publish_seconds_count", lane=lane), rise("admit_publish_seconds_sum", lane=lane)
     ticket = make_ticket(in_bulk=lane == "bulk", requested_at=timezone.now() - timedelta(minutes=10))
@@ -143,7 +143,7 @@ def test_a_silence_is_a_timeout(cloudlet: RunningCloudlet, rise: Rise, monkeypat
 def test_calls_that_a_closed_gate_holds_back_are_told_apart(cloudlet: RunningCloudlet, rise: Rise) -> None:
     with faults(cloudlet, [{"call": "upload", "kind": "error", "status": 420, "message": "Rate Limit Exceeded"}]):
         publish(make_ticket().pk)
-    gateway.limiter._open_at = gateway.limiter._clock() + 1000
+    gateway.limiter._paused_until = gateway.limiter._clock() + 1000
     held = rise("admit_storage_calls_total", operation="upload", kind="qr_code", outcome="held_back")
     with pytest.raises(gateway.MediaError):
         gateway.upload(gateway.QR_CODE, "tickets/qr_codes/1/ticket", b"bytes")

@@ -1,4 +1,4 @@
-"""A ticket that goes takes both files with it, whatever storage is doing at that moment."""
+"""Deleting a ticket deletes both files, in spite of outages, rate limits and running uploads."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def delete_many(ticket: EventTicket) -> None:
 
 
 @pytest.mark.parametrize("delete", [delete_instance, delete_queryset, delete_event, delete_many])
-def test_both_files_go_with_the_ticket(cloudlet: RunningCloudlet, delete: Any) -> None:
+def test_both_files_are_deleted_with_the_ticket(cloudlet: RunningCloudlet, delete: Any) -> None:
     ticket, neighbour = published_ticket(), published_ticket()
     delete(ticket)
     assert StoredFileDeletion.objects.count() == 2
@@ -83,7 +83,7 @@ def test_both_files_go_with_the_ticket(cloudlet: RunningCloudlet, delete: Any) -
     assert on_storage(neighbour) == [True, True]
 
 
-def test_a_deletion_that_is_rolled_back_removes_nothing(cloudlet: RunningCloudlet) -> None:
+def test_rolled_back_deletion_deletes_no_file(cloudlet: RunningCloudlet) -> None:
     ticket = published_ticket()
     with pytest.raises(RuntimeError), transaction.atomic():
         EventTicket.objects.filter(pk=ticket.pk).delete()
@@ -92,7 +92,7 @@ def test_a_deletion_that_is_rolled_back_removes_nothing(cloudlet: RunningCloudle
     assert on_storage(ticket) == [True, True]
 
 
-def test_storage_that_is_down_is_asked_again(cloudlet: RunningCloudlet, settings: Any) -> None:
+def test_deletion_is_retried_after_an_outage(cloudlet: RunningCloudlet, settings: Any) -> None:
     ticket = published_ticket()
     account = settings.CLOUDINARY_ACCOUNT
     settings.CLOUDINARY_ACCOUNT = type(account)(
@@ -111,7 +111,7 @@ def test_storage_that_is_down_is_asked_again(cloudlet: RunningCloudlet, settings
     assert on_storage(ticket) == [False, False]
 
 
-def test_a_rate_limit_is_waited_out_and_does_not_count(cloudlet: RunningCloudlet) -> None:
+def test_rate_limit_postpones_deletions_and_uses_no_attempt(cloudlet: RunningCloudlet) -> None:
     make_ticket().delete()
     limited = gateway.MediaError("deleting QR code", "x", 420, "Rate limit exceeded", retry_after=1)
     with mock.patch.object(gateway, "destroy", side_effect=limited):
@@ -129,13 +129,13 @@ def test_a_rate_limit_is_waited_out_and_does_not_count(cloudlet: RunningCloudlet
     assert StoredFileDeletion.objects.all()[0].next_attempt_at - timezone.now() > timedelta(minutes=29)
 
 
-def test_files_that_never_were_are_no_failure(cloudlet: RunningCloudlet) -> None:
+def test_deletion_of_a_missing_file_succeeds(cloudlet: RunningCloudlet) -> None:
     make_ticket().delete()
     assert deletions.delete_due() == (2, 0)
 
 
 @pytest.mark.parametrize(("before", "after"), [("authenticated", "upload"), ("upload", "authenticated")])
-def test_files_from_before_a_change_of_the_delivery_type_go_too(
+def test_files_of_the_previous_delivery_type_are_deleted_too(
     cloudlet: RunningCloudlet, settings: Any, before: str, after: str
 ) -> None:
     settings.CLOUDINARY_DELIVERY_TYPE = before
@@ -150,7 +150,7 @@ def test_files_from_before_a_change_of_the_delivery_type_go_too(
     assert not StoredFileDeletion.objects.exists()
 
 
-def test_files_that_were_published_under_both_delivery_types_all_go(cloudlet: RunningCloudlet, settings: Any) -> None:
+def test_files_of_both_delivery_types_are_deleted(cloudlet: RunningCloudlet, settings: Any) -> None:
     settings.CLOUDINARY_DELIVERY_TYPE = "upload"
     ticket = published_ticket()
     urls = [ticket.qr_code.url, ticket.pdf_ticket.url]
@@ -170,7 +170,7 @@ def statuses(urls: list[str]) -> list[int]:
     return [urllib3.request("GET", url, timeout=10, retries=False).status for url in urls]
 
 
-def test_a_deletion_is_not_done_while_one_delivery_type_does_not_answer(
+def test_deletion_is_pending_until_both_delivery_types_respond(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticket = make_ticket()
@@ -187,7 +187,7 @@ def test_a_deletion_is_not_done_while_one_delivery_type_does_not_answer(
     assert StoredFileDeletion.objects.count() == 2
 
 
-def test_a_ticket_deleted_while_its_files_are_made_leaves_no_orphan(
+def test_ticket_deleted_during_publishing_leaves_no_orphaned_file(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticket = make_ticket()
@@ -206,8 +206,8 @@ def test_a_ticket_deleted_while_its_files_are_made_leaves_no_orphan(
 
 
 @pytest.mark.parametrize("delete", [delete_instance, delete_queryset, delete_event, delete_many])
-def test_removal_waits_for_a_worker_that_may_be_uploading(cloudlet: RunningCloudlet, delete: Any) -> None:
-    """Also for a worker that began after the ticket was read: should it die, nobody else remembers its upload."""
+def test_deletion_waits_for_the_lease_of_a_worker(cloudlet: RunningCloudlet, delete: Any) -> None:
+    """The worker claimed the ticket after it was read, and may die without recording its upload."""
     ticket = make_ticket()
     TICKETS.claim_these([ticket.pk])
     delete(ticket)
@@ -216,7 +216,7 @@ def test_removal_waits_for_a_worker_that_may_be_uploading(cloudlet: RunningCloud
     assert row.next_attempt_at > timezone.now() + timedelta(minutes=2)
 
 
-def test_the_local_file_of_old_goes_too(cloudlet: RunningCloudlet) -> None:
+def test_local_file_is_deleted_with_the_ticket(cloudlet: RunningCloudlet) -> None:
     name = default_storage.save("qr_codes/old.png", ContentFile(b"png"))
     ticket = make_ticket(event=make_event(), qr_code=name, next_attempt_at=None)
     ticket.delete()
@@ -224,7 +224,7 @@ def test_the_local_file_of_old_goes_too(cloudlet: RunningCloudlet) -> None:
     assert not default_storage.exists(name)
 
 
-def test_an_event_takes_all_its_files_along_in_one_task(
+def test_deleting_an_event_deletes_its_files_by_one_task_at_a_time(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = make_event()
@@ -235,29 +235,29 @@ def test_an_event_takes_all_its_files_along_in_one_task(
     monkeypatch.setattr(dispatch, "send", lambda task, arguments, queue: sent.append(task))
     event.delete()
     assert sent == ["apps.events.tasks.delete_due"]
-    monkeypatch.setattr(deletions, "ROUND", 100)
-    deletions.work_off_outbox()
+    monkeypatch.setattr(deletions, "FILES_PER_TASK", 100)
+    deletions.process_outbox()
     assert sent == ["apps.events.tasks.delete_due"] * 2, "there was more than one task's worth"
-    deletions.work_off_outbox()
+    deletions.process_outbox()
     assert not StoredFileDeletion.objects.exists()
     assert {found for ticket in rows for found in on_storage(ticket)} == {False}
 
 
 @pytest.fixture
-def told() -> Iterator[list[list[EventTicket]]]:
-    """The tickets of each telling that tickets were deleted."""
-    heard: list[list[EventTicket]] = []
+def received() -> Iterator[list[list[EventTicket]]]:
+    """Collect the tickets of each `ticket_deleted` signal."""
+    received: list[list[EventTicket]] = []
 
-    def hear(tickets: list[EventTicket], **_: Any) -> None:
-        heard.append(list(tickets))
+    def receive(tickets: list[EventTicket], **_: Any) -> None:
+        received.append(list(tickets))
 
-    signals.ticket_deleted.connect(hear)
-    yield heard
-    signals.ticket_deleted.disconnect(hear)
+    signals.ticket_deleted.connect(receive)
+    yield received
+    signals.ticket_deleted.disconnect(receive)
 
 
-def test_many_tickets_go_some_hundreds_a_transaction_with_a_few_statements_each(
-    monkeypatch: pytest.MonkeyPatch, told: list[list[EventTicket]]
+def test_bulk_deletion_takes_few_statements_for_each_transaction(
+    monkeypatch: pytest.MonkeyPatch, received: list[list[EventTicket]]
 ) -> None:
     monkeypatch.setattr(issuing, "TICKETS_PER_TRANSACTION", 30)
     event = make_event()
@@ -268,8 +268,8 @@ def test_many_tickets_go_some_hundreds_a_transaction_with_a_few_statements_each(
         assert issuing.delete_many(event.tickets.all()) == 70
 
     assert len(captured) < 3 * 10
-    assert [len(chunk) for chunk in told] == [30, 30, 10]
-    assert [ticket.ticket_id for chunk in told for ticket in chunk] == [ticket.ticket_id for ticket in issued]
+    assert [len(chunk) for chunk in received] == [30, 30, 10]
+    assert [ticket.ticket_id for chunk in received for ticket in chunk] == [ticket.ticket_id for ticket in issued]
     names = {kind.public_id(event.pk, ticket.ticket_id) for kind in gateway.KINDS for ticket in issued}
     assert set(StoredFileDeletion.objects.values_list("name", flat=True)) == names
     assert StoredFileDeletion.objects.count() == 140
@@ -279,8 +279,8 @@ def test_many_tickets_go_some_hundreds_a_transaction_with_a_few_statements_each(
     assert list(EventTicket.objects.all()) == [neighbour]
 
 
-def test_a_deletion_of_many_that_ends_half_way_leaves_each_ticket_whole_or_owed(
-    monkeypatch: pytest.MonkeyPatch, told: list[list[EventTicket]]
+def test_interrupted_bulk_deletion_keeps_each_ticket_or_enqueues_its_files(
+    monkeypatch: pytest.MonkeyPatch, received: list[list[EventTicket]]
 ) -> None:
     monkeypatch.setattr(issuing, "TICKETS_PER_TRANSACTION", 2)
     event = make_event()
@@ -300,16 +300,14 @@ def test_a_deletion_of_many_that_ends_half_way_leaves_each_ticket_whole_or_owed(
     assert StoredFileDeletion.objects.count() == 4
 
     issued[2].delete()
-    assert StoredFileDeletion.objects.count() == 6, "what was interrupted left nothing behind in the process"
+    assert StoredFileDeletion.objects.count() == 6, "the interruption left no state in the process"
     assert issuing.delete_many(event.tickets.all()) == 2
     assert StoredFileDeletion.objects.count() == 10
 
 
 @pytest.mark.parametrize("page", ["delete", "changelist"])
-def test_an_event_that_is_deleted_at_the_desk_keeps_other_writers_waiting_for_no_more_than_a_chunk(
-    monkeypatch: pytest.MonkeyPatch, page: str
-) -> None:
-    """Django's own deletion is one transaction around all of it."""
+def test_deleting_an_event_in_the_back_office_commits_in_chunks(monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    """Django's own deletion is one transaction, which would block other writers for long."""
     delete_together, chunks = issuing._delete_together, []
 
     def observed(pks: list[int]) -> int:
@@ -331,7 +329,7 @@ def test_an_event_that_is_deleted_at_the_desk_keeps_other_writers_waiting_for_no
         arguments, sent = [], {"action": "delete_selected", "_selected_action": [event.pk]}
     address = reverse(f"admin:events_event_{page}", args=arguments)
     back_office.post(address, sent)
-    assert not chunks, "a question deletes nothing"
+    assert not chunks, "the confirmation page deletes nothing"
 
     back_office.post(address, sent | {"post": "yes"})
     assert chunks == [2, 1]
@@ -349,17 +347,16 @@ def _enqueue(number: int) -> None:
     )
 
 
-def test_workers_at_once_remove_each_file_once(cloudlet: RunningCloudlet) -> None:
+def test_concurrent_workers_delete_each_file_once(cloudlet: RunningCloudlet) -> None:
     _enqueue(120)
     with mock.patch.object(gateway, "destroy", side_effect=gateway.destroy) as destroy:
         outcomes = _delete_at_once()
-    assert sum(gone for gone, _ in outcomes) == destroy.call_count == 120
+    assert sum(deleted for deleted, _ in outcomes) == destroy.call_count == 120
 
 
-def test_without_the_claim_they_remove_it_many_times(
+def test_negative_control_without_claims_workers_delete_many_times(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The negative control."""
     reading = threading.Barrier(4, timeout=20)
     first = threading.local()
 

@@ -1,4 +1,4 @@
-"""An event's own layout: its tickets are drawn with it, follow its changes, and a broken one harms no other event."""
+"""Layouts of events: rendering, re-rendering after a change, and broken layouts, which affect no other event."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def size_of(pdf: bytes) -> tuple[float, float]:
 
 
 @pytest.mark.django_db
-def test_a_ticket_is_drawn_with_its_events_layout_and_scans() -> None:
+def test_ticket_is_rendered_with_its_events_layout_and_scans() -> None:
     ticket = make_ticket(event=make_event(layout=LETTER))
     pdf = ticket_rendering.render(ticket).pdf
     assert size_of(pdf) == (612, 792)
@@ -52,7 +52,7 @@ def test_a_ticket_is_drawn_with_its_events_layout_and_scans() -> None:
 
 
 @pytest.mark.django_db
-def test_a_bad_layout_is_refused_with_its_path() -> None:
+def test_invalid_layout_is_refused_with_the_path_of_the_error() -> None:
     event = make_event(layout={"elements": {"title": {"size": -3}}})
     with pytest.raises(ValidationError) as caught:
         event.full_clean()
@@ -60,15 +60,15 @@ def test_a_bad_layout_is_refused_with_its_path() -> None:
 
 
 @pytest.mark.django_db
-def test_a_previews_code_is_no_tickets() -> None:
+def test_code_of_a_preview_belongs_to_no_ticket() -> None:
     assert find_ticket(ticket_rendering.PREVIEW.code) == (None, False)
 
 
 @pytest.mark.django_db
-def test_events_without_a_layout_keep_the_digest_that_their_tickets_were_published_with(
+def test_fingerprint_without_a_layout_is_the_one_from_before_layouts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The digest was computed before events had layouts. If it changes, every ticket there is would be made anew."""
+    """The digest is from before events had layouts. If it changes, an upgrade re-renders every ticket."""
     monkeypatch.setattr(fingerprints, "RENDERER_VERSION", 1)
     starts_at = datetime(2030, 7, 1, 17, 30, tzinfo=UTC)
     event = make_event(organiser=make_organiser("Night Shift"), starts_at=starts_at, doors_at=None)
@@ -78,21 +78,21 @@ def test_events_without_a_layout_keep_the_digest_that_their_tickets_were_publish
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("day", "is_anew"), [(30, True), (29, False)])
-def test_only_events_during_which_the_clocks_change_have_their_tickets_made_anew_for_that(
-    monkeypatch: pytest.MonkeyPatch, day: int, is_anew: bool
+@pytest.mark.parametrize(("day", "differs"), [(30, True), (29, False)])
+def test_two_utc_offsets_change_the_fingerprint_only_if_the_clocks_change(
+    monkeypatch: pytest.MonkeyPatch, day: int, differs: bool
 ) -> None:
-    """The negative control is the night before: its tickets show what they showed."""
+    """The clocks change on the 31st; the 29th is the negative control."""
     starts_at = datetime(2027, 10, day, 21, tzinfo=UTC)
     event = make_event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=8), doors_at=None)
-    face = fingerprints.type_fingerprint(event, None)
+    fingerprint = fingerprints.type_fingerprint(event, None)
     monkeypatch.setattr(fingerprints, "_has_two_offsets", lambda event: False)
-    assert (fingerprints.type_fingerprint(event, None) != face) == is_anew
+    assert (fingerprints.type_fingerprint(event, None) != fingerprint) == differs
 
 
 @pytest.mark.databases
 @pytest.mark.django_db(transaction=True)
-def test_the_digest_does_not_depend_on_how_a_layout_is_written() -> None:
+def test_fingerprint_does_not_depend_on_the_order_of_keys_in_a_layout() -> None:
     event = make_event(layout={"fold": False, "base": "letter"})
     other = Event(layout={"base": "letter", "fold": False})
     assert fingerprints.canonical_layout(Event.objects.get(pk=event.pk)) == fingerprints.canonical_layout(other)
@@ -101,7 +101,7 @@ def test_the_digest_does_not_depend_on_how_a_layout_is_written() -> None:
 @pytest.mark.databases
 @pytest.mark.usefixtures("_no_broker")
 @pytest.mark.django_db(transaction=True)
-def test_a_changed_layout_has_the_tickets_made_anew_with_their_codes(cloudlet: RunningCloudlet) -> None:
+def test_changed_layout_rerenders_the_tickets_with_their_codes(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     pipeline.publish_many([ticket.pk])
     invalidation.notice_changes()
@@ -127,7 +127,7 @@ def test_a_changed_layout_has_the_tickets_made_anew_with_their_codes(cloudlet: R
 @pytest.mark.usefixtures("_no_broker")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("layout", BROKEN, ids=str)
-def test_a_layout_broken_behind_every_check_fails_its_own_tickets_with_a_reason(
+def test_invalid_layout_in_the_database_fails_its_own_tickets_with_a_reason(
     cloudlet: RunningCloudlet, layout: Any
 ) -> None:
     broken, fine = make_ticket(), make_ticket()
@@ -136,7 +136,7 @@ def test_a_layout_broken_behind_every_check_fails_its_own_tickets_with_a_reason(
 
     broken.refresh_from_db(), fine.refresh_from_db()
     assert (broken.state, fine.state) == (EventTicket.State.FAILED, EventTicket.State.READY)
-    assert broken.next_attempt_at is None, "trying again can't help"
+    assert broken.next_attempt_at is None, "a retry cannot help"
     assert "layout: " in broken.reason
 
     Event.objects.update(layout={})
@@ -144,13 +144,13 @@ def test_a_layout_broken_behind_every_check_fails_its_own_tickets_with_a_reason(
     invalidation.republish_changed(timezone.now() + timedelta(minutes=1))
     pipeline.publish_many(sweep.pending_pks())
     broken.refresh_from_db()
-    assert broken.state == EventTicket.State.READY, "a good layout is their next chance"
+    assert broken.state == EventTicket.State.READY, "a valid layout retries the tickets"
 
 
 @pytest.mark.usefixtures("_no_broker")
 @pytest.mark.django_db(transaction=True)
-def test_a_frame_that_is_too_small_for_its_texts_costs_no_ticket(cloudlet: RunningCloudlet) -> None:
-    """The form refuses it while it is written; a title that grows later, or a row that no form saw, is printed."""
+def test_frame_too_small_for_its_texts_is_published_all_the_same(cloudlet: RunningCloudlet) -> None:
+    """The form refuses such a layout, but a longer title or a write to the database can still cause it."""
     ticket = make_ticket(event=make_event(layout=TINY))
     pipeline.publish_many([ticket.pk])
     ticket.refresh_from_db()
@@ -160,7 +160,7 @@ def test_a_frame_that_is_too_small_for_its_texts_costs_no_ticket(cloudlet: Runni
 
 @pytest.mark.usefixtures("_no_broker")
 @pytest.mark.django_db(transaction=True)
-def test_all_tickets_of_a_broken_event_cost_one_trial() -> None:
+def test_template_of_a_broken_event_is_tried_once_for_all_tickets() -> None:
     event = make_event(layout=BROKEN[0], title="One trial")
     pks = [make_ticket(event=event).pk for _ in range(5)]
     with mock.patch.object(ticket_rendering, "EventTemplate", side_effect=ticket_rendering.EventTemplate) as built:
@@ -169,7 +169,7 @@ def test_all_tickets_of_a_broken_event_cost_one_trial() -> None:
     assert set(event.tickets.values_list("state", flat=True)) == {EventTicket.State.FAILED}
 
 
-def test_a_ticket_made_by_hand_takes_a_layout_and_refuses_a_bad_one_with_its_path() -> None:
+def test_ticket_service_accepts_a_layout_and_refuses_an_invalid_one() -> None:
     data = {"ticket_id": "7d1e", "event_title": "Concert Night", "layout": {"base": "letter"}}
     page = pypdfium2.PdfDocument(ticket_service.generate_pdf_ticket(data))[0]
     assert page.get_size() == (612, 792)

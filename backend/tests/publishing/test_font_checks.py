@@ -1,4 +1,4 @@
-"""`manage.py check` tells which scripts tickets cannot show, and what to do about it."""
+"""`manage.py check` warns about scripts that tickets cannot show, and says what to do about it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ticketkit import RenderingError
 THAI, CJK = "NotoSansThai[wght].ttf", "NotoSansCJK-VF.otf.ttc"
 
 
-def test_the_installed_fonts_leave_nothing_to_tell() -> None:
+def test_installed_fonts_give_no_warning() -> None:
     assert checks.check_fonts(None) == []
 
 
-def test_a_font_is_told_once_with_all_the_scripts_that_it_is_for() -> None:
-    told = {"Thai": "the font A is missing", "Han": "the font B is missing", "Hangul": "the font B is missing"}
-    with mock.patch.object(checks, "uncovered_scripts", return_value=told):
+def test_missing_font_gives_one_warning_with_its_scripts() -> None:
+    uncovered = {"Thai": "the font A is missing", "Han": "the font B is missing", "Hangul": "the font B is missing"}
+    with mock.patch.object(checks, "uncovered_scripts", return_value=uncovered):
         warnings = checks.check_fonts(None)
     assert [(warning.id, warning.msg) for warning in warnings] == [
         ("events.W011", "Tickets cannot show Thai: the font A is missing."),
@@ -31,7 +31,7 @@ def test_a_font_is_told_once_with_all_the_scripts_that_it_is_for() -> None:
     ]
 
 
-def test_a_setting_that_names_no_folder_is_told() -> None:
+def test_setting_without_a_folder_gives_a_warning() -> None:
     error = RenderingError("TICKETKIT_FONTS: /fonts is no folder: name the one that the font files are in")
     with mock.patch.object(checks, "uncovered_scripts", side_effect=error):
         (warning,) = checks.check_fonts(None)
@@ -39,7 +39,7 @@ def test_a_setting_that_names_no_folder_is_told() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"no font"], ids=["as it was", "broken"])
-def test_the_command_tells_what_is_wrong_with_the_folder_of_the_setting(content: bytes | None, tmp_path: Path) -> None:
+def test_check_reports_a_broken_font_in_the_folder_of_the_setting(content: bytes | None, tmp_path: Path) -> None:
     package = find_spec("manimgx_fonts")
     assert package
     (tmp_path / "fonts").mkdir()

@@ -1,4 +1,4 @@
-"""An event changes, and its tickets follow: all of them, once, with their codes, and never without a file."""
+"""A change of an event re-renders its stale tickets, once and with their codes; old files stay until then."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def event(cloudlet: RunningCloudlet) -> Event:
-    """An event with 6 published tickets, half of them of a type, that the sweep has looked at."""
+    """Create an event with 6 published tickets, half of them of a ticket type, and a stored fingerprint."""
     event = make_event(title="Before")
     kind = make_ticket_type(event)
     issuing.issue_many(event, [Holder(name=f"Guest {n}") for n in range(3)])
@@ -54,39 +54,39 @@ def publish_all() -> None:
 
 
 def due(event: Event) -> None:
-    """Let the quiet time after a change be over."""
+    """Request an invalidation that is due now, as after the debounce window."""
     invalidation.event_changed(event.pk)
     ChangedEvent.objects.update(next_attempt_at=timezone.now())
 
 
 def follow() -> int:
-    """What the sweep does a little later: how many tickets it has made anew."""
+    """Run the invalidation after the debounce window, and publish. Return the number of re-rendered tickets."""
     marked = invalidation.republish_changed(timezone.now() + LATER)
     publish_all()
     return marked
 
 
-def test_a_new_title_reaches_every_ticket_with_the_same_code(event: Event) -> None:
+def test_new_title_rerenders_every_ticket_with_the_same_code(event: Event) -> None:
     before = {ticket.pk: (ticket.pdf_ticket.url, code_of(ticket)) for ticket in event.tickets.all()}
     Event.objects.filter(pk=event.pk).update(title="After")
     invalidation.event_changed(event.pk)
-    assert invalidation.republish_changed() == 0, "quick edits are gathered first"
+    assert invalidation.republish_changed() == 0, "edits are debounced"
 
     assert invalidation.republish_changed(timezone.now() + LATER) == 6
     for ticket in event.tickets.all():
         assert (ticket.state, ticket.in_bulk) == (State.PENDING, True)
         assert ticket.has_files
-        assert ticket.pdf_ticket.url == before[ticket.pk][0], "the old files stay until the new ones are there"
+        assert ticket.pdf_ticket.url == before[ticket.pk][0], "the old files stay until the new ones are uploaded"
         assert codes_in_pdf(ticket.pdf_ticket.read()) == [code_of(ticket)]
     publish_all()
     for ticket in event.tickets.all():
         assert ticket.state == State.READY
-        assert ticket.pdf_ticket.url != before[ticket.pk][0], "a new version, so that no copy is stale"
+        assert ticket.pdf_ticket.url != before[ticket.pk][0], "a new version, so that the CDN serves no stale copy"
         assert code_of(ticket) == before[ticket.pk][1]
     assert follow() == 0
 
 
-def test_edits_in_quick_succession_are_published_once(event: Event) -> None:
+def test_quick_edits_are_debounced(event: Event) -> None:
     for title in ("A", "B", "C"):
         Event.objects.filter(pk=event.pk).update(title=title)
         invalidation.event_changed(event.pk)
@@ -94,7 +94,7 @@ def test_edits_in_quick_succession_are_published_once(event: Event) -> None:
     assert follow() == 0
 
 
-def test_an_edit_that_is_taken_back_costs_nothing(event: Event) -> None:
+def test_edit_that_is_undone_in_time_rerenders_nothing(event: Event) -> None:
     for title in ("Typo", "Before"):
         Event.objects.filter(pk=event.pk).update(title=title)
         invalidation.event_changed(event.pk)
@@ -120,13 +120,13 @@ def change_organiser(event: Event) -> None:
 
 
 @pytest.mark.parametrize("change", [change_title, change_start, change_cover, change_organiser])
-def test_changes_that_nobody_reported_are_noticed(event: Event, change: Any) -> None:
+def test_unreported_changes_are_noticed(event: Event, change: Any) -> None:
     change(event)
     assert invalidation.notice_changes() == 1
     assert follow() == 6
 
 
-def test_after_an_upgrade_that_draws_tickets_differently_all_are_made_anew_behind_all_others(
+def test_new_renderer_version_rerenders_tickets_of_future_events_in_bulk(
     event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = make_event(starts_at=timezone.now() - timedelta(days=9), doors_at=None)
@@ -139,21 +139,21 @@ def test_after_an_upgrade_that_draws_tickets_differently_all_are_made_anew_behin
     publish_all()
     assert invalidation.notice_changes() == 0
     past.refresh_from_db()
-    assert past.revision == 0, "nobody needs a ticket of last week"
+    assert past.revision == 0, "tickets of past events are not re-rendered"
 
 
-def test_what_is_not_printed_changes_nothing(event: Event) -> None:
+def test_change_that_is_not_printed_is_not_noticed(event: Event) -> None:
     Event.objects.filter(pk=event.pk).update(description="A longer text")
     assert invalidation.notice_changes() == 0
 
 
-def test_a_ticket_types_new_price_concerns_its_own_tickets_only(event: Event) -> None:
+def test_new_price_rerenders_tickets_of_that_type_only(event: Event) -> None:
     TicketType.objects.filter(event=event).update(price="30.00")
     assert invalidation.notice_changes() == 1
     assert follow() == 3
 
 
-def test_a_ticket_that_was_being_made_while_the_event_changed_is_made_again(event: Event) -> None:
+def test_ticket_rendered_before_a_change_of_its_event_is_made_again(event: Event) -> None:
     late = make_ticket(event=event)
     [claimed] = TICKETS.claim_these([late.pk])
     assert claimed.event.title == "Before"
@@ -166,10 +166,9 @@ def test_a_ticket_that_was_being_made_while_the_event_changed_is_made_again(even
     assert len(shown_of_the_event(event)) == 1
 
 
-def test_without_overtaking_the_worker_a_stale_ticket_would_pass_for_ready(
+def test_negative_control_without_overtaking_a_stale_ticket_is_ready(
     event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The negative control."""
     monkeypatch.setattr(invalidation, "_overtake_workers", lambda event: None)
     late = make_ticket(event=event)
     [claimed] = TICKETS.claim_these([late.pk])
@@ -183,17 +182,17 @@ def test_without_overtaking_the_worker_a_stale_ticket_would_pass_for_ready(
 
 
 def shown_of_the_event(event: Event) -> set[str]:
-    """What the files of tickets without a type show of the event, as digests."""
-    kept = event.tickets.filter(ticket_type=None).values_list("published_fingerprint", flat=True)
-    return {face[: fingerprints.HALF] for face in kept}
+    """Return the event's halves of the published fingerprints of tickets without a type."""
+    published = event.tickets.filter(ticket_type=None).values_list("published_fingerprint", flat=True)
+    return {fingerprint[: fingerprints.HALF_LENGTH] for fingerprint in published}
 
 
 def media_file(ticket: EventTicket, kind: gateway.FileKind) -> gateway.StoredFile:
     return gateway.StoredFile(ticket.public_id_of(kind), 1, "")
 
 
-def test_a_sweep_that_dies_half_way_is_finished_by_the_next(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(invalidation, "CHUNK", 2)
+def test_killed_run_is_finished_after_its_lease(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invalidation, "TICKETS_PER_TRANSACTION", 2)
     Event.objects.filter(pk=event.pk).update(title="After")
     invalidation.event_changed(event.pk)
     mark, calls = invalidation._mark, []
@@ -208,13 +207,13 @@ def test_a_sweep_that_dies_half_way_is_finished_by_the_next(event: Event, monkey
     with pytest.raises(SystemExit):
         invalidation.republish_changed(timezone.now() + LATER)
     assert event.tickets.filter(state=State.PENDING).count() == 2
-    assert follow() == 0, "its lease still runs"
+    assert follow() == 0, "the lease has not expired"
     ChangedEvent.objects.update(lease_until=timezone.now(), next_attempt_at=timezone.now())
     assert follow() == 4
     assert set(event.tickets.values_list("state", flat=True)) == {State.READY}
 
 
-def test_tickets_from_before_faces_were_kept_wait_for_a_real_change(event: Event) -> None:
+def test_tickets_without_a_fingerprint_are_stale_after_the_next_change_only(event: Event) -> None:
     EventTicket.objects.update(published_fingerprint="")
     Event.objects.update(fingerprint="")
     assert invalidation.notice_changes() == 1
@@ -224,7 +223,7 @@ def test_tickets_from_before_faces_were_kept_wait_for_a_real_change(event: Event
     assert follow() == 6
 
 
-def test_a_change_gives_tickets_that_could_not_be_printed_another_chance(event: Event) -> None:
+def test_change_of_the_event_retries_given_up_tickets(event: Event) -> None:
     poison = make_ticket(event=event)
     with mock.patch.object(ticket_rendering, "render", side_effect=RenderingError("no glyph for U+E000")):
         publish(poison.pk)
@@ -235,8 +234,8 @@ def test_a_change_gives_tickets_that_could_not_be_printed_another_chance(event: 
     assert poison.state == State.READY
 
 
-def test_an_edit_in_the_middle_of_a_run_is_not_lost_with_it(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also that of an event that is over, at which no later look at current events would find it."""
+def test_edit_during_a_run_is_handled_by_the_next_run(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tested with a past event, whose changes `notice_changes` would not find later."""
     Event.objects.update(starts_at=timezone.now() - timedelta(days=30), doors_at=None)
     Event.objects.update(title="Second")
     due(event)
@@ -257,8 +256,10 @@ def test_an_edit_in_the_middle_of_a_run_is_not_lost_with_it(event: Event, monkey
         assert ticket.published_fingerprint.startswith(third[ticket.ticket_type_id])
 
 
-def test_workers_of_an_older_version_keep_no_run_busy(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a new version is deployed, they make tickets that are stale again as soon as they are marked."""
+def test_workers_of_the_previous_version_cannot_make_a_run_endless(
+    event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """During a deployment, they publish tickets that are stale again as soon as new files are requested."""
     mark = invalidation._mark
 
     def mark_and_undo(pks: list[int]) -> int:

@@ -1,4 +1,4 @@
-"""Work on many tickets locks their rows in one order, so that no two of them ever wait for each other in a circle."""
+"""Bulk work locks tickets in primary-key order, so that it does not deadlock."""
 
 from __future__ import annotations
 
@@ -34,38 +34,40 @@ def backwards(pks: Pks) -> dict[EventTicket, str]:
 
 
 WORK: dict[str, Callable[[Pks], object]] = {
-    "a wish": lambda pks: requests.rerender_many(some(pks)),
-    "a wish of who makes them himself": lambda pks: requests.request_own_files(backwards(pks)),
-    "putting off": lambda pks: TICKETS.postpone(pks, 600),
+    "a request": lambda pks: requests.rerender_many(some(pks)),
+    "a request by a caller that makes the files": lambda pks: requests.request_own_files(backwards(pks)),
+    "postponing": lambda pks: TICKETS.postpone(pks, 600),
     "a sweep": lambda pks: sweep.requeue_due(),
 }
 
 
 @pytest.fixture
 def pks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Three tickets that are due, the second in the lane of bulk work.
+    """Create three due tickets, the second one in bulk.
 
-    The first one's row lies behind the others', as after any change of it, and it is due last.
+    The first ticket is due last, and an UPDATE has moved its row behind the others in the table.
     """
     monkeypatch.setattr(dispatch, "send", lambda *arguments: None)
     monkeypatch.setattr(queues, "queue_length", lambda *, bulk: 0)
     if HAS_ROW_LOCKS:
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE events_eventticket CASCADE")  # no gaps, so that rows lie in the order of writing
+            cursor.execute(
+                "TRUNCATE events_eventticket CASCADE"
+            )  # no gaps, so that rows are stored in order of writing
     event = make_event()
     made = [make_ticket(event=event, next_attempt_at=timezone.now() - timedelta(hours=1)).pk for _ in range(3)]
     some(made[1:2]).update(in_bulk=True)
     some(made[:1]).update(holder_email="moved@example.org", next_attempt_at=timezone.now())
     if HAS_ROW_LOCKS:
         with connection.cursor() as cursor:
-            cursor.execute("ANALYZE events_eventticket")  # a table so small is read from its beginning to its end
+            cursor.execute("ANALYZE events_eventticket")  # makes the planner use sequential scans
     return made
 
 
 def waiting() -> int:
-    """How many connections to this database wait for another's lock."""
+    """Return the number of connections to this database that wait for a lock."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees what it saw first
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # statistics are cached within a transaction
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
@@ -80,7 +82,7 @@ def until_waiting(number: int) -> None:
 
 
 def race(first: Callable[[], object], second: Callable[[], object], middle: int) -> list[str]:
-    """What goes wrong when `first` is held up at the row in the middle, and `second` begins meanwhile."""
+    """Block `first` at the row in the middle, start `second` meanwhile, and return the errors of both."""
     errors: list[str] = []
     is_held, first_waits = threading.Event(), threading.Event()
 
@@ -104,20 +106,19 @@ def race(first: Callable[[], object], second: Callable[[], object], middle: int)
 
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
-def test_claims_and_work_on_many_tickets_never_wait_in_a_circle(pks: list[int], work: Callable[[Pks], object]) -> None:
+def test_claims_and_bulk_work_do_not_deadlock(pks: list[int], work: Callable[[Pks], object]) -> None:
     assert race(lambda: TICKETS.claim_these(pks), lambda: work([pks[0], pks[2]]), pks[1]) == []
 
 
-def test_taking_up_tickets_that_were_given_up_waits_in_no_circle(pks: list[int]) -> None:
+def test_retrying_given_up_tickets_does_not_deadlock(pks: list[int]) -> None:
     some([pks[0], pks[2]]).update(state=EventTicket.State.FAILED, next_attempt_at=None)
-    assert race(lambda: requests.rerender_many(some(pks)), sweep.take_up_given_up, pks[1]) == []
+    assert race(lambda: requests.rerender_many(some(pks)), sweep.retry_given_up, pks[1]) == []
 
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
-def test_without_the_order_one_of_them_is_the_victim(
+def test_negative_control_without_the_lock_order_there_is_a_deadlock(
     pks: list[int], work: Callable[[Pks], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The negative control."""
     in_order = EventTicketQuerySet.locked
 
     def not_locked(self: Any) -> list[int]:

@@ -1,4 +1,4 @@
-"""manage.py publish_tickets: everything owed is done, with no broker and no worker anywhere."""
+"""manage.py publish_tickets publishes all pending tickets and deletes files, without a broker and workers."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def publish_all(**options: Any) -> str:
     return out.getvalue()
 
 
-def test_everything_owed_is_made_and_everything_to_go_is_deleted(cloudlet: RunningCloudlet) -> None:
-    gone = make_ticket()
-    publish(gone.pk)
-    gone.delete()
+def test_pending_tickets_are_published_and_files_deleted(cloudlet: RunningCloudlet) -> None:
+    deleted = make_ticket()
+    publish(deleted.pk)
+    deleted.delete()
     issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(20)])
 
     said = publish_all()
@@ -52,10 +52,10 @@ def test_everything_owed_is_made_and_everything_to_go_is_deleted(cloudlet: Runni
     assert "2 files deleted" in said
     assert set(EventTicket.objects.values_list("state", flat=True)) == {"ready"}
     assert not StoredFileDeletion.objects.exists()
-    assert "Nothing is owed." not in said
+    assert "No ticket is pending." not in said
     again = publish_all()
-    assert "published" not in again, "there is nothing left to do"
-    assert "Nothing is owed." in again
+    assert "published" not in again
+    assert "No ticket is pending." in again
 
 
 def test_a_limit(cloudlet: RunningCloudlet) -> None:
@@ -64,7 +64,7 @@ def test_a_limit(cloudlet: RunningCloudlet) -> None:
     assert len(sweep.pending_pks()) == 2
 
 
-def test_what_fails_is_told_once_and_the_exit_code_says_so(
+def test_failures_are_reported_once_and_fail_the_command(
     cloudlet: RunningCloudlet, caplog: pytest.LogCaptureFixture
 ) -> None:
     poison, fine, buggy = make_ticket(), make_ticket(), make_ticket()
@@ -83,11 +83,11 @@ def test_what_fails_is_told_once_and_the_exit_code_says_so(
         pytest.raises(CommandError, match="Not everything was done"),
     ):
         call_command("publish_tickets", stdout=out, stderr=out, workers=2)
-    told = [
+    reported = [
         line for line in (out.getvalue() + caplog.text).splitlines() if line.startswith("Ticket ") or "ERROR" in line
     ]
-    assert told == [f"Ticket {poison.ticket_id}: no glyph for U+E000", mock.ANY]
-    assert f"Ticket {buggy.ticket_id}: an error in the program" in told[1]
+    assert reported == [f"Ticket {poison.ticket_id}: no glyph for U+E000", mock.ANY]
+    assert f"Ticket {buggy.ticket_id}: an error in the program" in reported[1]
     assert "no glyph" not in caplog.text
     assert "2 failed" in out.getvalue()
     assert "1 published" in out.getvalue()
@@ -95,41 +95,41 @@ def test_what_fails_is_told_once_and_the_exit_code_says_so(
     assert fine.state == EventTicket.State.READY
 
 
-def test_a_rate_limit_puts_off_what_is_left_and_fails_the_run(cloudlet: RunningCloudlet) -> None:
+def test_rate_limit_postpones_the_rest_and_fails_the_command(cloudlet: RunningCloudlet) -> None:
     issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(5)])
     gateway.limiter.release(gateway.limiter.acquire(0), "upload", Signal.RATE_LIMITED, retry_after=1800)
     out = io.StringIO()
-    with pytest.raises(CommandError, match="what is left is tried again"):
+    with pytest.raises(CommandError, match="the rest will be retried"):
         call_command("publish_tickets", stdout=out, stderr=out)
-    assert "5 put off until Cloudinary's rate limit is lifted" in out.getvalue()
+    assert "5 postponed until Cloudinary's rate limit is lifted" in out.getvalue()
     in_half_an_hour = timezone.now() + timedelta(minutes=29)
     assert EventTicket.objects.filter(attempts=0, next_attempt_at__gt=in_half_an_hour).count() == 5
     gateway.limiter.reset()
     assert "5 published" in publish_all()
 
 
-def test_what_another_worker_is_at_is_left_to_it(cloudlet: RunningCloudlet) -> None:
+def test_ticket_claimed_by_another_worker_is_skipped(cloudlet: RunningCloudlet) -> None:
     taken, free = make_ticket(), make_ticket()
     assert TICKETS.claim_these([taken.pk])
     said = publish_all()
-    assert "1 in another worker's hands, or changed meanwhile" in said
+    assert "1 claimed by another worker, or changed meanwhile" in said
     assert "1 published" in said
     taken.refresh_from_db()
     free.refresh_from_db()
     assert (taken.state, free.state) == (EventTicket.State.PENDING, EventTicket.State.READY)
 
 
-def test_what_was_given_up_is_counted_and_tried_again_on_request(cloudlet: RunningCloudlet) -> None:
+def test_given_up_tickets_are_counted_and_retried_on_request(cloudlet: RunningCloudlet) -> None:
     given_up, fine = make_ticket(), make_ticket()
     with mock.patch.object(ticket_rendering, "render", side_effect=RenderingError("no glyph for U+E000")):
         publish(given_up.pk)
 
     said = publish_all()
     assert "1 published" in said
-    assert "1 given up; the admin says why, and --given-up tries them again" in said
+    assert "1 given up; the back office says why, and --given-up retries them" in said
 
     said = publish_all(given_up=True)
-    assert "1 that were given up are tried again" in said
+    assert "1 that were given up are retried" in said
     assert "1 published" in said
     assert "given up;" not in said
     for ticket in (given_up, fine):
@@ -137,7 +137,7 @@ def test_what_was_given_up_is_counted_and_tried_again_on_request(cloudlet: Runni
         assert (ticket.state, ticket.attempts, ticket.reason) == (EventTicket.State.READY, 0, "")
 
 
-def test_files_that_cannot_be_deleted_yet_fail_the_run_and_stay_owed(cloudlet: RunningCloudlet) -> None:
+def test_failed_deletions_fail_the_command_and_stay_pending(cloudlet: RunningCloudlet) -> None:
     make_ticket().delete()
     down = gateway.MediaError("deleting QR code from Cloudinary", "x", 503, "down")
     with mock.patch.object(gateway, "destroy", side_effect=down), pytest.raises(CommandError):
@@ -145,7 +145,7 @@ def test_files_that_cannot_be_deleted_yet_fail_the_run_and_stay_owed(cloudlet: R
     assert StoredFileDeletion.objects.count() == 2
 
 
-def test_a_path_out_of_the_media_folder_does_not_hold_up_the_others(cloudlet: RunningCloudlet) -> None:
+def test_path_outside_of_media_root_does_not_block_other_deletions(cloudlet: RunningCloudlet) -> None:
     StoredFileDeletion.objects.create(kind=StoredFileDeletion.Kind.LOCAL_FILE, name="../../etc/passwd")
     make_ticket().delete()
     with pytest.raises(CommandError):
@@ -155,9 +155,7 @@ def test_a_path_out_of_the_media_folder_does_not_hold_up_the_others(cloudlet: Ru
     assert left.reason
 
 
-def test_tickets_of_the_local_storage_of_old_wait_for_their_move(
-    cloudlet: RunningCloudlet, settings: Any, tmp_path: Any
-) -> None:
+def test_legacy_tickets_wait_for_their_import(cloudlet: RunningCloudlet, settings: Any, tmp_path: Any) -> None:
     settings.MEDIA_ROOT = tmp_path
     ticket = make_local_ticket()
     publish_all()

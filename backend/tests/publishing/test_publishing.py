@@ -1,9 +1,8 @@
-"""A ticket that was created, by whatever way, gets both files; failures are written down and tried again."""
+"""Every new ticket gets both files; failures are recorded and retried; each file is uploaded by one worker."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -35,7 +34,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    """The lists of tickets whose publishing was handed to the broker, in order."""
+    """Collect the ticket keys of each publishing task that is sent."""
     calls: list[list[int]] = []
 
     def send(task: str, arguments: list[Any], queue: str) -> None:
@@ -46,7 +45,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     return calls
 
 
-def test_publishing_leaves_both_files_at_their_fixed_places(cloudlet: RunningCloudlet) -> None:
+def test_published_files_have_the_documented_public_ids(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     assert ticket.state == EventTicket.State.PENDING
 
@@ -63,7 +62,7 @@ def test_publishing_leaves_both_files_at_their_fixed_places(cloudlet: RunningClo
     assert f"/v{ticket.pdf_ticket_version}/" in ticket.pdf_ticket.url
 
 
-def test_every_way_of_creating_a_ticket_sends_its_work_once_and_only_after_commit(sent: list[list[int]]) -> None:
+def test_each_way_of_creating_a_ticket_sends_one_task_after_commit(sent: list[list[int]]) -> None:
     event = make_event()
     with transaction.atomic():
         saved = EventTicket(event=event, holder_name="Saved")
@@ -95,20 +94,20 @@ def test_issuing_many_is_all_or_nothing(sent: list[list[int]]) -> None:
     assert sent == []
 
 
-def test_a_broker_that_is_silent_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It makes whoever asks wait for its time-out, in a request: not once for every hundred tickets."""
-    ask = mock.Mock(side_effect=OSError("timed out"))
-    monkeypatch.setattr(dispatch.current_app, "send_task", ask)
-    issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(2 * queues.TICKETS_A_TASK + 1)])
+def test_unresponsive_broker_trips_the_circuit_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request waits for the broker's timeout at most once, not for each task."""
+    send_task = mock.Mock(side_effect=OSError("timed out"))
+    monkeypatch.setattr(dispatch.current_app, "send_task", send_task)
+    issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(2 * queues.TICKETS_PER_TASK + 1)])
     make_ticket()
-    assert ask.call_count == 1
-    dispatch.circuit_breaker.reset()  # a moment later
+    assert send_task.call_count == 1
+    dispatch.circuit_breaker.reset()  # as after the pause
     make_ticket()
-    assert ask.call_count == 2
+    assert send_task.call_count == 2
     assert set(EventTicket.objects.values_list("state", flat=True)) == {EventTicket.State.PENDING}
 
 
-def test_a_broker_that_is_down_costs_nothing_but_time(
+def test_tickets_issued_while_the_broker_is_down_are_sent_by_the_sweep(
     cloudlet: RunningCloudlet, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with mock.patch.object(dispatch.current_app, "send_task", side_effect=OSError("no broker")):
@@ -131,7 +130,7 @@ def test_publishing_twice_uploads_once(cloudlet: RunningCloudlet) -> None:
     upload.assert_not_called()
 
 
-def test_storage_that_is_down_is_written_down_and_tried_again_later(settings: Any, cloudlet: RunningCloudlet) -> None:
+def test_storage_failure_is_recorded_and_retried(settings: Any, cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     with mock.patch.object(gateway, "upload", side_effect=gateway.MediaError("uploading QR code", "x", 503, "down")):
         assert publish(ticket.pk) == EventTicket.State.FAILED
@@ -144,7 +143,7 @@ def test_storage_that_is_down_is_written_down_and_tried_again_later(settings: An
     assert publish(ticket.pk) == EventTicket.State.READY
 
 
-def test_a_rate_limit_is_waited_out(cloudlet: RunningCloudlet) -> None:
+def test_rate_limit_postpones_the_next_attempt(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     limited = gateway.MediaError("uploading QR code", "x", 420, "Rate limit exceeded", retry_after=1800)
     with mock.patch.object(gateway, "upload", side_effect=limited):
@@ -154,7 +153,7 @@ def test_a_rate_limit_is_waited_out(cloudlet: RunningCloudlet) -> None:
     assert ticket.next_attempt_at - timezone.now() > timedelta(minutes=29)
 
 
-def test_a_ticket_that_cannot_be_printed_fails_for_good_and_says_why(cloudlet: RunningCloudlet) -> None:
+def test_rendering_error_is_final_and_recorded(cloudlet: RunningCloudlet) -> None:
     poison, fine = make_ticket(), make_ticket()
     with mock.patch.object(ticket_rendering, "render", side_effect=RenderingError("no glyph for U+E000")):
         assert publish(poison.pk) == EventTicket.State.FAILED
@@ -167,14 +166,14 @@ def test_a_ticket_that_cannot_be_printed_fails_for_good_and_says_why(cloudlet: R
     assert publish(poison.pk) == EventTicket.State.READY
 
 
-def test_a_font_that_is_missing_on_this_machine_costs_no_ticket(cloudlet: RunningCloudlet) -> None:
+def test_missing_font_is_retried(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket(event=make_event(title="Drawn without fonts at first"))
     with mock.patch.object(ticket_rendering, "EventTemplate", side_effect=FontError("the font is missing")):
         assert publish(ticket.pk) == EventTicket.State.FAILED
     ticket.refresh_from_db()
     assert ticket.next_attempt_at is not None
     assert ticket.reason == "the font is missing"
-    assert publish(ticket.pk) == EventTicket.State.READY, "the worker tries anew, with the fonts of then"
+    assert publish(ticket.pk) == EventTicket.State.READY
 
 
 def test_attempts_end_at_the_configured_number(settings: Any) -> None:
@@ -202,7 +201,7 @@ def test_attempts_end_at_the_configured_number(settings: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("limit", [1, 4])
-def test_no_outage_is_so_long_that_a_ticket_is_given_up(
+def test_outage_of_any_length_gives_up_no_ticket(
     cloudlet: RunningCloudlet, settings: Any, status: int | None, reason: str, limit: int
 ) -> None:
     settings.TICKET_MAX_ATTEMPTS = limit
@@ -213,11 +212,11 @@ def test_no_outage_is_so_long_that_a_ticket_is_given_up(
     ticket.refresh_from_db()
     assert ticket.next_attempt_at is not None
     assert timedelta(minutes=59) < ticket.next_attempt_at - timezone.now() < timedelta(minutes=91)
-    assert ticket.attempts < limit, "a worker that dies next must not be the last one"
+    assert ticket.attempts < limit, "a worker that dies next must not use the last attempt"
     assert publish(ticket.pk) == EventTicket.State.READY
 
 
-def test_an_unforeseen_error_is_written_down_and_raised(cloudlet: RunningCloudlet) -> None:
+def test_programming_error_is_recorded_and_raised(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     with mock.patch.object(ticket_rendering, "render", side_effect=KeyError("bug")), pytest.raises(KeyError):
         publish(ticket.pk)
@@ -240,7 +239,7 @@ def test_rerendering_changes_the_files_and_keeps_the_code(cloudlet: RunningCloud
 
     requests.rerender(ticket)
     assert ticket.state == EventTicket.State.PENDING
-    assert ticket.has_files, "the old files stay valid until the new ones are there"
+    assert ticket.has_files, "the old files stay valid until the new ones are uploaded"
     publish(ticket.pk)
 
     ticket.refresh_from_db()
@@ -281,7 +280,7 @@ def test_generations_end_with_a_clear_error() -> None:
         issuing.reissue(ticket)
 
 
-def test_a_wish_that_comes_while_files_are_made_is_not_lost(
+def test_request_during_publishing_is_not_lost(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, sent: list[list[int]]
 ) -> None:
     ticket = make_ticket()
@@ -304,7 +303,7 @@ def test_a_wish_that_comes_while_files_are_made_is_not_lost(
 
 
 def _publish_at_once(pk: int, workers: int = 6) -> list[Any]:
-    """What several workers get that publish the same ticket at the same moment."""
+    """Publish the same ticket by several workers concurrently, and return their results."""
     return at_once([lambda: publish(pk)] * workers)
 
 
@@ -316,10 +315,10 @@ def test_many_workers_upload_each_file_once(cloudlet: RunningCloudlet) -> None:
     assert upload.call_count == 2
 
 
-def test_without_the_claim_many_workers_upload_many_times(
+def test_negative_control_without_claims_workers_upload_many_times(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The negative control: reading that it is owed and then writing is what the claim protects from."""
+    """Workers that read pending tickets without claiming them publish the same ticket."""
     reading = threading.Barrier(6, timeout=20)
 
     def read_then_write(pks: Sequence[int]) -> list[EventTicket]:
@@ -334,22 +333,22 @@ def test_without_the_claim_many_workers_upload_many_times(
     assert upload.call_count > 2
 
 
-def test_the_lease_of_a_dead_worker_runs_out(cloudlet: RunningCloudlet) -> None:
+def test_ticket_of_a_dead_worker_is_published_after_the_lease(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     assert TICKETS.claim_these([ticket.pk])
-    assert publish(ticket.pk) is None, "somebody is at it"
+    assert publish(ticket.pk) is None, "another worker holds the lease"
     EventTicket.objects.filter(pk=ticket.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert publish(ticket.pk) == EventTicket.State.READY
 
 
-def test_a_worker_that_lost_its_lease_has_the_ticket_made_again(
+def test_late_upload_after_a_lost_lease_requests_the_files_again(
     cloudlet: RunningCloudlet, sent: list[list[int]]
 ) -> None:
     ticket = make_ticket()
     [sleeper] = TICKETS.claim_these([ticket.pk])
     EventTicket.objects.filter(pk=ticket.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert publish(ticket.pk) == EventTicket.State.READY
-    # the sleeper wakes up and overwrites the files with what it had in mind
+    # The slow worker overwrites the files with older ones.
     assert publishing_outcomes.record([(sleeper, _any_files(sleeper))])[ticket.pk].state == EventTicket.State.PENDING
     assert sent[-1] == [ticket.pk]
     assert publish(ticket.pk) == EventTicket.State.READY

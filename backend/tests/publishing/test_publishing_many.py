@@ -1,4 +1,4 @@
-"""Many tickets in one task: each gets both files, none spoils another, and a time of trouble loses nothing."""
+"""Publishing many tickets in one task: isolation of failures, rate limits, concurrency and the sweep."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ State = EventTicket.State
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[int], str]]:
-    """The lists of tickets whose publishing was handed to the broker, and their queues, in order."""
+    """Collect the ticket keys and the queue of each publishing task that is sent."""
     calls: list[tuple[list[int], str]] = []
 
     def send(task: str, arguments: list[Any], queue: str) -> None:
@@ -55,7 +55,7 @@ def states(attempts: dict[int, publishing_outcomes.Attempt]) -> dict[int, State 
     return {pk: attempt.state for pk, attempt in attempts.items()}
 
 
-def test_each_of_many_gets_its_own_two_files(cloudlet: RunningCloudlet) -> None:
+def test_publish_many_gives_each_ticket_its_own_files(cloudlet: RunningCloudlet) -> None:
     pks = issue(30)
     assert states(pipeline.publish_many(pks)) == dict.fromkeys(pks, State.READY)
     codes = set()
@@ -65,23 +65,23 @@ def test_each_of_many_gets_its_own_two_files(cloudlet: RunningCloudlet) -> None:
         codes.add(code_of(ticket))
     assert len(codes) == 30
     assert codes_in_pdf(ticket.pdf_ticket.read()) == [code_of(ticket)]
-    assert pipeline.publish_many(pks) == {}, "nothing is owed any more"
+    assert pipeline.publish_many(pks) == {}, "no ticket is pending any more"
 
 
-def test_issuing_many_asks_once_for_what_they_share(django_assert_max_num_queries: Any, sent: list[Any]) -> None:
+def test_issue_many_takes_few_queries(django_assert_max_num_queries: Any, sent: list[Any]) -> None:
     event = make_event()
     kind = make_ticket_type(event)
     with django_assert_max_num_queries(6):  # the event, the type, and in a transaction one INSERT, on SQLite two
         issuing.issue_many(event, [Holder(name=f"Guest {n}") for n in range(30)], kind)
 
 
-def test_few_statements_for_many_tickets(cloudlet: RunningCloudlet, django_assert_max_num_queries: Any) -> None:
+def test_publish_many_takes_few_queries(cloudlet: RunningCloudlet, django_assert_max_num_queries: Any) -> None:
     pks = issue(40)
     with django_assert_max_num_queries(20 * 9 + 20 * 3):  # a claim, and one UPDATE in a transaction, for 2 at least
         pipeline.publish_many(pks)
 
 
-def test_a_poison_ticket_and_a_bug_spoil_only_themselves(
+def test_failure_affects_its_own_ticket_only(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pks = issue(12)
@@ -105,7 +105,7 @@ def test_a_poison_ticket_and_a_bug_spoil_only_themselves(
     assert {row.lease for row in rows.values()} == {None}
 
 
-def test_one_error_in_passing_is_not_even_seen(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_single_upload_error_is_retried_at_once(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
     pks = issue(5)
     upload = gateway.upload
     failed: set[str] = set()
@@ -121,7 +121,7 @@ def test_one_error_in_passing_is_not_even_seen(cloudlet: RunningCloudlet, monkey
     assert len(failed) == 10
 
 
-def test_a_rate_limit_puts_off_the_rest_and_uses_up_no_attempt(
+def test_rate_limit_postpones_the_rest_and_uses_no_attempt(
     cloudlet: RunningCloudlet, settings: Any, sent: list[Any]
 ) -> None:
     settings.TICKET_MAX_ATTEMPTS = 1
@@ -145,7 +145,7 @@ def test_a_rate_limit_puts_off_the_rest_and_uses_up_no_attempt(
     assert states(pipeline.publish_many(pks)) == dict.fromkeys(pks, State.READY)
 
 
-def test_what_a_task_has_no_time_for_goes_back_to_the_queue(cloudlet: RunningCloudlet, sent: list[Any]) -> None:
+def test_tickets_beyond_the_time_limit_go_back_to_the_queue(cloudlet: RunningCloudlet, sent: list[Any]) -> None:
     pks = issue(20)
     sent.clear()
     assert pipeline.publish_many(pks, seconds=-1) == {}
@@ -153,7 +153,7 @@ def test_what_a_task_has_no_time_for_goes_back_to_the_queue(cloudlet: RunningClo
     assert not EventTicket.objects.exclude(lease=None).exists()
 
 
-def test_never_more_uploads_at_once_than_configured(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_uploads_stay_within_the_limit(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway, "limiter", gateway.AdaptiveLimit(3))
     call = gateway.cloudinary.uploader.upload
     most = 0
@@ -176,7 +176,7 @@ def _at_once(pks: list[int], workers: int = 4) -> list[dict[int, publishing_outc
     return at_once([partial(pipeline.publish_many, mine) for mine in lists[:workers]])
 
 
-def test_workers_whose_lists_overlap_upload_each_file_once(cloudlet: RunningCloudlet) -> None:
+def test_workers_with_overlapping_lists_upload_each_file_once(cloudlet: RunningCloudlet) -> None:
     pks = issue(30)
     with mock.patch.object(gateway, "upload", side_effect=gateway.upload) as upload:
         outcomes = _at_once(pks)
@@ -185,8 +185,10 @@ def test_workers_whose_lists_overlap_upload_each_file_once(cloudlet: RunningClou
     assert set(EventTicket.objects.values_list("state", flat=True)) == {State.READY}
 
 
-def test_without_the_claim_they_upload_many_times(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The negative control: reading what is owed and then writing is what the claim protects from."""
+def test_negative_control_without_claims_overlapping_workers_upload_many_times(
+    cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers that read pending tickets without claiming them publish the same tickets."""
     meeting = threading.Barrier(4, timeout=20)
 
     def read_then_write(pks: list[int]) -> list[EventTicket]:
@@ -204,11 +206,11 @@ def test_without_the_claim_they_upload_many_times(cloudlet: RunningCloudlet, mon
 # -- The sweep ---------------------------------------------------------------------------------------------------
 
 
-def test_the_sweep_keeps_the_queue_short_and_the_lanes_apart(
+def test_sweep_keeps_queues_short_and_separate(
     sent: list[tuple[list[int], str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "TASKS_IN_QUEUE", 3)
-    monkeypatch.setattr(queues, "TICKETS_A_TASK", 50)
+    monkeypatch.setattr(sweep, "MAX_TASKS_IN_QUEUE", 3)
+    monkeypatch.setattr(queues, "TICKETS_PER_TASK", 50)
     many, single = issue(200), make_ticket()
     later = timezone.now() + timedelta(minutes=5)
     sent.clear()
@@ -222,7 +224,7 @@ def test_the_sweep_keeps_the_queue_short_and_the_lanes_apart(
     assert {pk for pks, queue in sent if queue == "bulk" for pk in pks} == set(many)
 
 
-def test_a_broker_that_does_not_answer_is_not_flooded_later(
+def test_sweep_postpones_nothing_while_the_broker_does_not_answer(
     sent: list[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     issue(60)
@@ -234,7 +236,7 @@ def test_a_broker_that_does_not_answer_is_not_flooded_later(
     assert EventTicket.objects.filter(next_attempt_at__lte=later).count() == 60
 
 
-def test_what_may_kill_workers_travels_alone_and_not_for_ever(
+def test_poison_pill_gets_its_own_task_and_is_given_up(
     sent: list[tuple[list[int], str]], settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.TICKET_MAX_ATTEMPTS = 3

@@ -1,4 +1,4 @@
-"""A re-issue kills every link to the ticket's earlier files, whatever workers and storage are doing at that moment."""
+"""A re-issue breaks every link to the ticket's earlier files, in spite of slow, dead and outdated workers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def public_ids(ticket: EventTicket) -> list[str]:
 
 
 def links(ticket: EventTicket) -> list[str]:
-    """Both files, with and without their version, and pictures that were derived from them."""
+    """Return the URLs of both files, with and without version, and of transformed pictures."""
     found = [ticket.qr_code.url, ticket.pdf_ticket.url]
     for kind, public_id in zip(gateway.KINDS, public_ids(ticket), strict=True):
         found.append(gateway.delivery_url(kind, public_id))
@@ -63,7 +63,7 @@ def statuses(urls: list[str]) -> set[int]:
 
 
 def leases_run_out() -> None:
-    """As if three minutes had gone by."""
+    """Let all leases expire and all deletions be due."""
     EventTicket.objects.exclude(lease=None).update(lease_until=timezone.now())
     StoredFileDeletion.objects.update(next_attempt_at=timezone.now())
 
@@ -72,28 +72,28 @@ def reissue(ticket: EventTicket) -> None:
     issuing.reissue(EventTicket.objects.get(pk=ticket.pk))
 
 
-# -- Places ------------------------------------------------------------------------------------------------------
+# -- Public ids --------------------------------------------------------------------------------------------------
 
 
-def test_a_ticket_has_the_documented_place_until_it_is_reissued_and_then_a_new_one_each_time(
+def test_each_reissue_gives_new_public_ids(
     cloudlet: RunningCloudlet,
 ) -> None:
     ticket = published()
-    places = [public_ids(ticket)]
-    assert places[0] == [kind.public_id(ticket.event_id, ticket.ticket_id) for kind in gateway.KINDS]
+    used = [public_ids(ticket)]
+    assert used[0] == [kind.public_id(ticket.event_id, ticket.ticket_id) for kind in gateway.KINDS]
     requests.rerender(ticket)
-    assert public_ids(published(ticket)) == places[0]
+    assert public_ids(published(ticket)) == used[0]
     for _ in range(3):
         issuing.reissue(ticket)
-        assert public_ids(ticket) == ["", ""], "what carries a dead code is given to nobody"
+        assert public_ids(ticket) == ["", ""], "files with a void code are not handed out"
         assert not ticket.has_files
-        places.append(public_ids(published(ticket)))
-        assert all(SUFFIXED.fullmatch(place) for place in places[-1])
+        used.append(public_ids(published(ticket)))
+        assert all(SUFFIXED.fullmatch(public_id) for public_id in used[-1])
         assert codes_in_png(ticket.qr_code.read()) == codes_in_pdf(ticket.pdf_ticket.read()) == [code_of(ticket)]
-    assert len({place for both in places for place in both}) == 8
+    assert len({public_id for both in used for public_id in both}) == 8
 
 
-def test_every_link_from_before_is_dead_and_the_new_ones_work(cloudlet: RunningCloudlet) -> None:
+def test_reissue_breaks_earlier_links_and_the_new_ones_work(cloudlet: RunningCloudlet) -> None:
     ticket, neighbour = published(), published()
     before = links(ticket)
     assert statuses(before) == {200}
@@ -102,7 +102,7 @@ def test_every_link_from_before_is_dead_and_the_new_ones_work(cloudlet: RunningC
     assert deletions.delete_due() == (2, 0)
     assert statuses(before) == {404}
     published(ticket)
-    assert statuses(before) == {404}, "the new files are elsewhere"
+    assert statuses(before) == {404}, "the new files have other public ids"
     assert statuses(links(ticket)) == statuses(links(neighbour)) == {200}
 
     second = links(ticket)
@@ -113,7 +113,7 @@ def test_every_link_from_before_is_dead_and_the_new_ones_work(cloudlet: RunningC
     assert statuses(links(ticket)) == {200}
 
 
-def test_a_reissue_that_is_rolled_back_changes_and_removes_nothing(
+def test_rolled_back_reissue_changes_and_deletes_nothing(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticket = published()
@@ -132,7 +132,7 @@ def test_a_reissue_that_is_rolled_back_changes_and_removes_nothing(
 
 
 @pytest.mark.parametrize("is_stale", [False, True], ids=["fresh", "read before the re-issue"])
-def test_a_deleted_ticket_takes_the_files_at_all_its_places_along(cloudlet: RunningCloudlet, is_stale: bool) -> None:
+def test_deleting_a_reissued_ticket_deletes_files_of_all_public_ids(cloudlet: RunningCloudlet, is_stale: bool) -> None:
     ticket = published()
     stale = EventTicket.objects.get(pk=ticket.pk)
     before = links(ticket)
@@ -145,7 +145,7 @@ def test_a_deleted_ticket_takes_the_files_at_all_its_places_along(cloudlet: Runn
     assert not StoredFileDeletion.objects.exists()
 
 
-def test_files_made_by_hand_go_to_the_place_that_the_row_names(cloudlet: RunningCloudlet) -> None:
+def test_ticket_service_uploads_to_the_current_public_id(cloudlet: RunningCloudlet) -> None:
     ticket = published()
     before = links(ticket)
     reissue(ticket)
@@ -163,12 +163,12 @@ def test_files_made_by_hand_go_to_the_place_that_the_row_names(cloudlet: Running
 
 
 def upload_in_flight(ticket: EventTicket) -> threading.Thread:
-    """A worker that renders the ticket anew with the code of before, and is about to upload it."""
+    """Start a worker that re-renders the ticket with its current code, and return when it has claimed the ticket."""
     requests.rerender(ticket)
 
     def work() -> None:
         try:
-            with contextlib.suppress(SystemExit):  # it dies, see below
+            with contextlib.suppress(SystemExit):  # raised by tests in which the worker dies
                 publish(ticket.pk)
         finally:
             connection.close()
@@ -190,7 +190,7 @@ def reissue_during_a_slow_upload(cloudlet: RunningCloudlet, ticket: EventTicket)
         worker.join()
 
 
-def test_a_slow_upload_does_not_bring_a_leaked_file_back(cloudlet: RunningCloudlet) -> None:
+def test_slow_upload_does_not_restore_a_leaked_file(cloudlet: RunningCloudlet) -> None:
     ticket = published()
     before = links(ticket)
     reissue_during_a_slow_upload(cloudlet, ticket)
@@ -207,10 +207,10 @@ def dies(outcomes: Any) -> Any:
 
 
 @pytest.mark.parametrize("waits", [True, False], ids=["guarded", "negative control"])
-def test_a_worker_that_dies_after_its_slow_upload_leaves_no_leaked_file(
+def test_worker_that_dies_after_a_slow_upload_leaves_no_leaked_file(
     cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, waits: bool
 ) -> None:
-    """Without waiting for the lease the file is deleted first and uploaded then, and nobody knows of it."""
+    """Without waiting for the lease, the file is uploaded after its deletion and stays as an orphan."""
     if not waits:
         monkeypatch.setattr(deletions, "_calls_end_at", lambda ticket, now: now)
     ticket = published()
@@ -238,7 +238,7 @@ PNG = bytes(ticket_service.generate_qr_code("a sleeper's").getvalue())
 
 
 @pytest.mark.parametrize("wake_up", [put_all, put_one_and_fail])
-def test_a_worker_that_sleeps_longer_than_its_lease_cleans_up(
+def test_worker_that_outlives_its_lease_cleans_up(
     cloudlet: RunningCloudlet, wake_up: Callable[[EventTicket], outcomes.Files | Exception]
 ) -> None:
     ticket = published()
@@ -256,14 +256,12 @@ def test_a_worker_that_sleeps_longer_than_its_lease_cleans_up(
     leases_run_out()
     deletions.delete_due()
     assert statuses(before) == {404}
-    publish(ticket.pk)  # for a worker that overwrote what it did not know
+    publish(ticket.pk)  # the late outcome may have requested the files again
     ticket.refresh_from_db()
     assert statuses(links(ticket)) == {200}
 
 
-def test_a_call_that_got_no_answer_may_still_take_effect(
-    cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_deletion_waits_for_uploads_that_timed_out(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
     ticket = published()
     before = links(ticket)
     requests.rerender(ticket)
@@ -275,17 +273,17 @@ def test_a_call_that_got_no_answer_may_still_take_effect(
         assert deletions.delete_due() == (0, 0)
     due = StoredFileDeletion.objects.values_list("next_attempt_at", flat=True)
     assert all(moment > timezone.now() + timedelta(minutes=2) for moment in due)
-    time.sleep(SLOW["ms"] / 1000 + 0.5)  # the call takes effect now
+    time.sleep(SLOW["ms"] / 1000 + 0.5)  # until the upload takes effect
     leases_run_out()
     deletions.delete_due()
     assert statuses(before) == {404}
 
 
-# -- While a new version is deployed -----------------------------------------------------------------------------
+# -- During a deployment -----------------------------------------------------------------------------------------
 
 
-def publish_as_the_version_before(pk: int) -> None:
-    """A worker that knows one place only, and none of the columns that came since."""
+def publish_as_the_previous_version(pk: int) -> None:
+    """Publish the ticket as a worker does that knows no suffixes and none of the later columns."""
     (ticket,) = TICKETS.claim_these([pk])
     files: dict[str, Any] = {}
     for kind, content in zip(gateway.KINDS, (PNG, PNG), strict=True):
@@ -307,17 +305,17 @@ def publish_as_the_version_before(pk: int) -> None:
     )
 
 
-def test_what_a_worker_of_the_version_before_published_at_the_old_place_does_not_stay(
+def test_file_published_by_the_previous_version_under_the_old_public_id_is_deleted(
     cloudlet: RunningCloudlet,
 ) -> None:
     ticket = published()
     before = links(ticket)
     reissue(ticket)
     deletions.delete_due()
-    publish_as_the_version_before(ticket.pk)
+    publish_as_the_previous_version(ticket.pk)
     ticket.refresh_from_db()
     assert statuses(before[2:]) == {200}, "the leaked links work again"
-    assert not ticket.has_files, "and are given to nobody"
+    assert not ticket.has_files, "but they are not handed out"
 
     sweep.requeue_due()
     published(ticket)
@@ -327,13 +325,13 @@ def test_what_a_worker_of_the_version_before_published_at_the_old_place_does_not
     assert statuses(links(ticket)) == {200}
     sweep.requeue_due()
     ticket.refresh_from_db()
-    assert ticket.state == State.READY, "once is enough"
+    assert ticket.state == State.READY, "it is re-rendered once only"
 
 
-# -- Many --------------------------------------------------------------------------------------------------------
+# -- Bulk --------------------------------------------------------------------------------------------------------
 
 
-def test_many_are_reissued_some_hundreds_a_transaction_with_a_few_statements_each(
+def test_bulk_reissue_takes_few_statements_for_each_transaction(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(issuing, "TICKETS_PER_TRANSACTION", 30)
@@ -359,7 +357,7 @@ def test_many_are_reissued_some_hundreds_a_transaction_with_a_few_statements_eac
     assert issuing.reissue_many(EventTicket.objects.none()) == ([], [])
 
 
-def test_a_reissue_of_many_that_ends_half_way_leaves_each_ticket_whole(
+def test_interrupted_bulk_reissue_leaves_each_ticket_consistent(
     monkeypatch: pytest.MonkeyPatch, interrupted: list[int]
 ) -> None:
     monkeypatch.setattr(issuing, "TICKETS_PER_TRANSACTION", 2)
@@ -374,7 +372,7 @@ def test_a_reissue_of_many_that_ends_half_way_leaves_each_ticket_whole(
 
 @pytest.fixture
 def interrupted() -> Iterator[list[int]]:
-    """Tickets during whose re-issue the program is killed."""
+    """Yield a list; the re-issue of any ticket whose key is in it raises KeyboardInterrupt."""
     pks: list[int] = []
 
     def killed(tickets: list[EventTicket], **_: Any) -> None:

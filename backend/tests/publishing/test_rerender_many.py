@@ -1,4 +1,4 @@
-"""Having the files of many tickets made anew, as after a change of their event."""
+"""`rerender_many` requests new files for any number of tickets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.workers import publish
 pytestmark = pytest.mark.django_db
 
 
-def test_every_chosen_ticket_is_owed_new_files_and_no_other() -> None:
+def test_rerender_many_requests_files_for_the_given_tickets_only() -> None:
     event = make_event()
     ana, ben = make_ticket(event=event), make_ticket(event=event)
     other = make_ticket()
@@ -29,7 +29,7 @@ def test_every_chosen_ticket_is_owed_new_files_and_no_other() -> None:
     assert (other.state, other.revision) == (EventTicket.State.READY, 0)
 
 
-def test_a_failed_ticket_that_was_given_up_is_taken_up_again(cloudlet: object) -> None:
+def test_rerender_many_retries_given_up_tickets(cloudlet: object) -> None:
     ticket = make_ticket()
     EventTicket.objects.update(state=EventTicket.State.FAILED, next_attempt_at=None, attempts=20, reason="no network")
     assert publish(ticket.pk) is None

@@ -48,7 +48,7 @@ def hurry() -> None:
     for entry in settings.CELERY_BEAT_SCHEDULE.values():
         if isinstance(entry["schedule"], float):
             entry["schedule"] = BEAT_SECONDS
-    invalidation.QUIET = QUIET
+    invalidation.DEBOUNCE_WINDOW = QUIET
 
 
 def slow() -> list[str]:

@@ -103,7 +103,7 @@ class Chaos:
         with contextlib.ExitStack() as stack:
             stack.enter_context(mock.patch.dict(os.environ, self._variables(lease)))
             # people who change their minds do so in this process
-            stack.enter_context(mock.patch.object(invalidation, "QUIET", haste.QUIET))
+            stack.enter_context(mock.patch.object(invalidation, "DEBOUNCE_WINDOW", haste.QUIET))
             stack.enter_context(mock.patch.object(timing, "DISPATCH_TIMEOUT", haste.grace(timedelta(seconds=lease))))
             stack.enter_context(mock.patch.object(deletions, "LEASE", timedelta(seconds=lease)))
             stack.callback(set_faults, self.server, [])

@@ -72,7 +72,7 @@ def world(
     sent: deque[tuple[str, list[Any]]] = deque()
     monkeypatch.setattr(dispatch, "send", lambda task, arguments, queue: sent.append((task, arguments)))
     monkeypatch.setattr(dispatch, "tasks_waiting", lambda queue: 0)
-    monkeypatch.setattr(invalidation, "QUIET", timedelta(0))
+    monkeypatch.setattr(invalidation, "DEBOUNCE_WINDOW", timedelta(0))
     settings.WEBHOOK_ALLOW_PRIVATE = True
     with outside(Steady()) as (mailbox, listener):
         settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = OUTBOX, "127.0.0.1", mailbox.port

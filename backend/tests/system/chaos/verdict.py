@@ -89,7 +89,7 @@ def of_tickets(event: Event, truth: Truth) -> Iterator[str]:
     yield from (f"{ticket_id} was deleted, or never issued" for ticket_id in there - expected)
     rows = EventTicket.objects.filter(event=event, state=State.READY).select_related("event").order_by("pk")
     faces_now = fingerprints.event_fingerprints_by_type(
-        fingerprints.with_what_is_printed(Event.objects.all()).get(pk=event.pk)
+        fingerprints.with_printed_relations(Event.objects.all()).get(pk=event.pk)
     )
     for start in range(0, rows.count(), CHUNK):
         yield from _by_the_files(rows[start : start + CHUNK], faces_now)

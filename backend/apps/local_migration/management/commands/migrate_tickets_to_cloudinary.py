@@ -18,7 +18,7 @@ from apps.local_migration.legacy_files import Finding
 from apps.local_migration.plans import Outcome, Plan, Result, Selection
 from apps.local_migration.reports import Report
 from apps.local_migration.retry import Pace
-from apps.publishing.outcomes import failures_told_by_caller
+from apps.publishing.outcomes import failures_reported_by_caller
 from apps.storage.cli.arguments import add_workers, positive
 from apps.storage.cli.causes import Causes, require_storage
 
@@ -88,7 +88,7 @@ class Command(BaseCommand):
             _report(options["report"]) as report,
             Progress(total, "ticket", self.stderr) as progress,
             Causes(progress.say) as causes,
-            failures_told_by_caller(),
+            failures_reported_by_caller(),
         ):
             if total:
                 require_storage()

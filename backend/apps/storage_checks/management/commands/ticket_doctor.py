@@ -134,7 +134,7 @@ class Command(BaseCommand):
                 "deployment's database, or an older one, this would delete files that are needed. Nothing was changed; "
                 "with --delete-many it is."
             )
-        with Causes(self.stdout.write) as causes, outcomes.failures_told_by_caller():
+        with Causes(self.stdout.write) as causes, outcomes.failures_reported_by_caller():
             for done in doctor.repair(repairable, options["workers"]):
                 if done.error:
                     left.append(done.finding)
