@@ -124,7 +124,9 @@ class EventTicketAdmin(TeamScopedAdmin):
     @admin.action(description="Recreate the files (same code)", permissions=["change"])
     def rerender_selected(self, request: HttpRequest, queryset: QuerySet[EventTicket]) -> None:
         count = requests.rerender_many(queryset)
-        audit_log.note(request.user, queryset.select_related("event").iterator(audit_log.ROWS_PER_QUERY), audit_log.RERENDERED)
+        audit_log.note(
+            request.user, queryset.select_related("event").iterator(audit_log.ROWS_PER_QUERY), audit_log.RERENDERED
+        )
         messages.success(request, f"The files of {count} ticket{'s' if count != 1 else ''} are being recreated.")
 
     @admin.action(description="Re-issue: new codes; earlier copies and links become invalid", permissions=["change"])

@@ -103,7 +103,7 @@ class Event(CheckedText, PartiallySaved):
     def clean(self) -> None:
         """Raise ValidationError for a title without visible characters, and for an invalid layout."""
         if self.title and not clean_text(self.title):
-            raise ValidationError({"title": "There is nothing to be seen in this title. Type it anew."})
+            raise ValidationError({"title": "This title has no visible characters. Type it again."})
         try:
             load_layout(self.layout)
         except RenderingError as error:

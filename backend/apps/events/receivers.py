@@ -21,9 +21,9 @@ FILE_COLUMNS = (
 
 
 def connect() -> None:
-    post_save.connect(on_ticket_saved, sender=EventTicket, dispatch_uid="tell of a new or changed ticket")
-    pre_delete.connect(before_ticket_is_deleted, sender=EventTicket, dispatch_uid="see who is at a ticket")
-    post_delete.connect(on_ticket_deleted, sender=EventTicket, dispatch_uid="tell of a deleted ticket")
+    post_save.connect(on_ticket_saved, sender=EventTicket, dispatch_uid="events.ticket_saved")
+    pre_delete.connect(before_ticket_is_deleted, sender=EventTicket, dispatch_uid="events.ticket_before_deletion")
+    post_delete.connect(on_ticket_deleted, sender=EventTicket, dispatch_uid="events.ticket_deleted")
 
 
 def on_ticket_saved(

@@ -115,7 +115,7 @@ def _republish(event: Event, changed: ChangedEvent) -> int:
                 return marked  # the worker that has the lease now does the rest
     Event.objects.filter(pk=event.pk).update(fingerprint=fingerprints.event_fingerprint(event))
     if marked:
-        logger.info("%d tickets of event %s are made anew, because it changed", marked, event.pk)
+        logger.info("%d tickets of event %s are re-rendered, because it changed", marked, event.pk)
     return marked
 
 

@@ -87,5 +87,5 @@ def test_a_list_shows_which_names_are_printed_differently_and_is_issued(
 @pytest.mark.django_db
 def test_a_title_of_invisible_characters_is_refused(back_office: Client, event: Event) -> None:
     event.title = "\u200b\u2066"
-    with pytest.raises(Exception, match="nothing to be seen in this title"):
+    with pytest.raises(Exception, match="title has no visible characters"):
         event.full_clean()

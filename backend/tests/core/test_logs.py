@@ -338,7 +338,7 @@ def test_an_error_page_logs_no_code_and_no_cookie(written: Written, monkeypatch:
         "SECRET_KEY is not set, and var/secret_key cannot keep one: Permission denied.",
         "https://res.cloudinary.com/demo/image/upload/v1/tickets/pdf/1/ticket_x.pdf",
         "GET /api/events/admit/ 200 in 12 ms",
-        "37 tickets of event 12 are made anew, because it changed",
+        "37 tickets of event 12 are re-rendered, because it changed",
     ],
 )
 def test_harmless_text_is_not_changed(harmless: str) -> None:

@@ -110,7 +110,7 @@ class Kind(Generic[J]):
         return list(claimed.order_by("next_attempt_at", "pk"))
 
     def lock_before_settling(self, jobs: Sequence[J]) -> None:
-        """Lock other rows that the lock order puts before those of the jobs."""
+        """Lock rows of other tables that must be locked before the jobs, to avoid deadlocks."""
 
     def settled(self, settled: Sequence[Settled[J]]) -> None:
         """React to the results, in the transaction that writes them."""
@@ -122,7 +122,7 @@ class Kind(Generic[J]):
         return self._claim(lambda now: self.choose(self.jobs.due(now), number, now), now or timezone.now())
 
     def claim_these(self, pks: Sequence[int]) -> list[J]:
-        """Lease those of the jobs that are pending, due or not, and not leased by another worker. Return them."""
+        """Lease the pending jobs among these, due or not, unless another worker holds a lease. Return them."""
         return self._claim(lambda now: self.jobs.pending().unclaimed(now).filter(pk__in=pks).locked(), timezone.now())
 
     def _claim(self, choose: Callable[[datetime], list[int]], now: datetime) -> list[J]:
