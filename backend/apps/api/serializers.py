@@ -6,7 +6,7 @@ from django.db.models import Prefetch, QuerySet
 from django.urls import reverse
 
 from apps.accounts.public_url import absolute_url
-from apps.checkin.admission import Check, Verdict
+from apps.checkin.admission import CheckResult, Verdict
 from apps.events.codes import code_of
 from apps.events.models import Event, EventImage, EventTicket
 from apps.events.permissions import AccessLevel
@@ -65,7 +65,7 @@ def _event_out(event: Event) -> EventOut:
     )
 
 
-def verdict_out(result: Check) -> VerdictOut:
+def verdict_out(result: CheckResult) -> VerdictOut:
     ticket = result.ticket
     return VerdictOut(
         verdict=result.verdict,
@@ -86,7 +86,7 @@ def verdict_out(result: Check) -> VerdictOut:
     )
 
 
-def _message(result: Check) -> str:
+def _message(result: CheckResult) -> str:
     ticket = result.ticket
     if ticket is None:
         return "Unknown: this is not a ticket for any of your events."

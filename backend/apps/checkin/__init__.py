@@ -1,1 +1,1 @@
-"""The door: check a code, and admit its holder once."""
+"""Check-in: check codes at the entrances, and admit each ticket once."""

@@ -1,4 +1,4 @@
-"""The door: what a scanned code is worth, and letting its holder in exactly once."""
+"""Check scanned codes, and admit the holder of each ticket exactly once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """What the door is told. The values are part of the API and never change their meaning."""
+    """The verdict on a code. The values are part of the API and never change their meaning."""
 
     VALID = "valid"
     USED = "used"
@@ -32,33 +32,34 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """The verdict, and the ticket it is about; no ticket when the code is unknown to the one who asks."""
+class CheckResult:
+    """The verdict on a code and the ticket it belongs to; the ticket is None if the verdict is UNKNOWN."""
 
     verdict: Verdict
     ticket: EventTicket | None = None
 
 
-def check(text: str, user: User, event: Event | None = None) -> Check:
-    """What the code is worth to this member of staff, at this event if one is named. Changes nothing.
+def check(text: str, user: User, event: Event | None = None) -> CheckResult:
+    """Return the verdict on a code for this user, at the event if one is given. Change nothing.
 
-    A ticket of somebody else's event is unknown, so that codes can't be used to explore other organisers' events.
+    A ticket of an event that the user does not check is UNKNOWN, so that codes disclose nothing about the events of
+    other organisers.
     """
     ticket, is_current = find_ticket(text)
     if ticket is None or not may_check(user, ticket.event):
-        return Check(Verdict.UNKNOWN)
+        return CheckResult(Verdict.UNKNOWN)
     if event is not None and ticket.event_id != event.pk:
-        return Check(Verdict.WRONG_EVENT, ticket)
+        return CheckResult(Verdict.WRONG_EVENT, ticket)
     if not is_current:
-        return Check(Verdict.REISSUED, ticket)
-    return Check(Verdict.USED if ticket.is_used else Verdict.VALID, ticket)
+        return CheckResult(Verdict.REISSUED, ticket)
+    return CheckResult(Verdict.USED if ticket.is_used else Verdict.VALID, ticket)
 
 
-def admit(text: str, user: User, event: Event | None = None, now: datetime | None = None) -> Check:
-    """Let the holder in: VALID for exactly one of any number of simultaneous scans, USED for all others.
+def admit(text: str, user: User, event: Event | None = None, now: datetime | None = None) -> CheckResult:
+    """Admit the ticket's holder: of any number of simultaneous scans one gets VALID, all others get USED.
 
-    One conditional UPDATE decides; it must change exactly one row, also if the ticket is re-issued meanwhile. Raises
-    PermissionDenied for those who may look at the ticket but not change it.
+    One conditional UPDATE decides, also if the ticket is re-issued meanwhile. Raise PermissionDenied if the user may
+    check the ticket but not admit its holder.
     """
     try:
         result = _admit(text, user, event, now or timezone.now())
@@ -69,14 +70,14 @@ def admit(text: str, user: User, event: Event | None = None, now: datetime | Non
     return result
 
 
-def _admit(text: str, user: User, event: Event | None, now: datetime) -> Check:
+def _admit(text: str, user: User, event: Event | None, now: datetime) -> CheckResult:
     while True:
         result = check(text, user, event)
         ticket = result.ticket
         if ticket is not None and not may_admit(user, ticket.event):
-            raise PermissionDenied("You may look at this ticket, but not let anybody in with it.")
+            raise PermissionDenied("You may check this ticket, but not admit its holder.")
         if result.verdict is not Verdict.VALID or ticket is None:
             return result
-        # Who loses looks again, and is told what the row says by then: nobody is VALID who has not won.
+        # A scan that loses the race checks again: VALID is returned only by the scan whose UPDATE changed the row.
         if mark_used(ticket, now):
             return result

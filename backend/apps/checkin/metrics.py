@@ -1,4 +1,4 @@
-"""What counts at the door."""
+"""Metrics of check-in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from apps.core.telemetry.metrics import Counter, initialises_series
 ADMISSION_RESULTS: Final = ("admitted", "used", "reissued", "unknown", "wrong_event", "forbidden")
 
 admissions = Counter(
-    "admit_admissions", "Codes that somebody was to be let in with, by the verdict", ["result"], registry=None
+    "admit_admissions",
+    "Scans for admission, by verdict. A steady rate of result=unknown means that codes are being guessed, or that a"
+    " device scans for the wrong organiser.",
+    ["result"],
+    registry=None,
 )
 
 

@@ -1,4 +1,4 @@
-"""The door: a code's worth, and one ticket admitted once."""
+"""Test that codes get the right verdict and that each ticket admits its holder once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.checkin import admission
-from apps.checkin.admission import Check, Verdict
+from apps.checkin.admission import CheckResult, Verdict
 from apps.events import codes, issuing
 from apps.events.codes import code_of
 from apps.events.models import EventTicket, TicketCode
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 @pytest.fixture
 def dora() -> User:
-    """Works at the door of one organiser."""
+    """Door staff of one organiser."""
     return make_user("dora@example.org")
 
 
@@ -37,10 +37,10 @@ def ticket(dora: User) -> EventTicket:
     return make_ticket(event=make_event(organiser=make_organiser(door=dora)))
 
 
-def test_a_fresh_code_is_valid_and_once_admitted_used(ticket: EventTicket, dora: User) -> None:
+def test_code_is_valid_until_its_holder_is_admitted(ticket: EventTicket, dora: User) -> None:
     code = code_of(ticket)
     assert admission.check(code, dora).verdict is Verdict.VALID
-    assert admission.check(code, dora).verdict is Verdict.VALID, "looking changes nothing"
+    assert admission.check(code, dora).verdict is Verdict.VALID, "checking changes nothing"
     assert admission.admit(code, dora).verdict is Verdict.VALID
     assert admission.admit(code, dora).verdict is Verdict.USED
     assert admission.check(code, dora).verdict is Verdict.USED
@@ -55,7 +55,7 @@ def test_every_earlier_copy_of_a_reissued_ticket_is_refused(ticket: EventTicket,
     assert admission.admit(code_of(ticket), dora).verdict is Verdict.VALID
 
 
-def test_the_wrong_door_is_told_so(ticket: EventTicket, dora: User) -> None:
+def test_code_of_another_event_is_wrong_event(ticket: EventTicket, dora: User) -> None:
     other = make_event(organiser=ticket.event.organiser)
     assert admission.check(code_of(ticket), dora, other).verdict is Verdict.WRONG_EVENT
     assert admission.admit(code_of(ticket), dora, other).verdict is Verdict.WRONG_EVENT
@@ -65,10 +65,10 @@ def test_the_wrong_door_is_told_so(ticket: EventTicket, dora: User) -> None:
 def test_other_organisers_tickets_are_unknown(ticket: EventTicket) -> None:
     stranger = make_user()
     make_organiser("Others", door=stranger)
-    assert admission.check(code_of(ticket), stranger) == Check(Verdict.UNKNOWN)
+    assert admission.check(code_of(ticket), stranger) == CheckResult(Verdict.UNKNOWN)
 
 
-def test_the_permission_to_view_tickets_is_not_enough_to_use_them_up(ticket: EventTicket) -> None:
+def test_permission_to_view_tickets_does_not_allow_admission(ticket: EventTicket) -> None:
     auditor = make_user(is_staff=True)
     auditor.user_permissions.add(Permission.objects.get(codename="view_eventticket"))
     assert admission.check(code_of(ticket), auditor).verdict is Verdict.VALID
@@ -79,7 +79,7 @@ def test_the_permission_to_view_tickets_is_not_enough_to_use_them_up(ticket: Eve
 
 
 @pytest.mark.parametrize("text", ["", "AD1:", "hello", "\x00", "AD1:" + "A" * 5000, "{" * 2000, "🎫"])
-def test_what_is_no_code_is_unknown(text: str, dora: User) -> None:
+def test_text_that_is_no_code_is_unknown(text: str, dora: User) -> None:
     assert admission.check(text, dora).verdict is Verdict.UNKNOWN
 
 
@@ -89,7 +89,7 @@ def test_a_deleted_tickets_code_is_unknown(ticket: EventTicket, dora: User) -> N
     assert admission.check(code, dora).verdict is Verdict.UNKNOWN
 
 
-def test_codes_from_before_signing_count_only_for_tickets_of_then(ticket: EventTicket, dora: User) -> None:
+def test_unsigned_codes_are_valid_only_for_tickets_printed_with_them(ticket: EventTicket, dora: User) -> None:
     bare, as_json = str(ticket.ticket_id), json.dumps({"ticket_id": str(ticket.ticket_id)})
     assert admission.check(bare, dora).verdict is Verdict.UNKNOWN
     accept_id(ticket)
@@ -100,10 +100,10 @@ def test_codes_from_before_signing_count_only_for_tickets_of_then(ticket: EventT
     assert admission.check(bare, dora).verdict is Verdict.REISSUED
 
 
-def test_a_move_to_cloudinary_in_the_same_moment_lets_nobody_in_twice(
+def test_concurrent_migration_to_cloudinary_does_not_admit_twice(
     ticket: EventTicket, dora: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It notes the printed code between the look at the ticket and the UPDATE: VALID is said by the UPDATE alone."""
+    """The migration accepts the printed code between the check and the UPDATE, which alone may yield VALID."""
     accept_id(ticket)
     printed = json.dumps({"ticket_id": str(ticket.ticket_id)})
     may_admit = admission.may_admit
@@ -120,7 +120,9 @@ def test_a_move_to_cloudinary_in_the_same_moment_lets_nobody_in_twice(
     assert ticket.is_used
 
 
-def test_who_loses_to_a_reissue_is_told_so(ticket: EventTicket, dora: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_admission_that_loses_to_a_reissue_is_reissued(
+    ticket: EventTicket, dora: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, may_admit = code_of(ticket), admission.may_admit
 
     def reissue_once(*args: Any) -> bool:
@@ -134,8 +136,8 @@ def test_who_loses_to_a_reissue_is_told_so(ticket: EventTicket, dora: User, monk
     assert not ticket.is_used
 
 
-def _scan_at_once(scan: Callable[[], Verdict], doors: int = 8) -> list[Verdict]:
-    return at_once([scan] * doors)
+def _scan_at_once(scan: Callable[[], Verdict], devices: int = 8) -> list[Verdict]:
+    return at_once([scan] * devices)
 
 
 def test_one_of_many_simultaneous_scans_wins(ticket: EventTicket, dora: User) -> None:
@@ -144,8 +146,8 @@ def test_one_of_many_simultaneous_scans_wins(ticket: EventTicket, dora: User) ->
     assert sorted(verdicts) == [Verdict.USED] * 7 + [Verdict.VALID]
 
 
-def test_reading_then_saving_admits_several(ticket: EventTicket) -> None:
-    """The negative control: what the conditional UPDATE protects from."""
+def test_read_then_save_admits_several(ticket: EventTicket) -> None:
+    """The negative control: the race that the conditional UPDATE prevents."""
     reading = threading.Barrier(8, timeout=20)
 
     def read_then_save() -> Verdict:

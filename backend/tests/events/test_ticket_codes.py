@@ -53,7 +53,7 @@ def test_accepted_text_admits_once_and_is_void_after_a_reissue(event: Event, dor
     used, reissued = accepted(event, "ROW 7"), accepted(event, "ROW 8")
     issuing.reissue(reissued)
     assert [admission.admit("ROW 7", dora).verdict for _ in range(2)] == [Verdict.VALID, Verdict.USED]
-    assert admission.admit("ROW 8", dora) == admission.Check(Verdict.REISSUED, reissued)
+    assert admission.admit("ROW 8", dora) == admission.CheckResult(Verdict.REISSUED, reissued)
     assert admission.admit("ROW 9", dora).verdict is Verdict.UNKNOWN
     assert admission.admit(code_of(used), dora).verdict is Verdict.USED
 
