@@ -117,11 +117,11 @@ def _measured(tickets: int, began: float, cpu: float) -> dict[str, Any]:
 
 def _ours(tickets: int, workers: int) -> dict[str, Any]:
     _fill(tickets)
-    from apps.local_migration.importer import move
+    from apps.local_migration.importer import import_all
     from apps.local_migration.plans import Outcome, Selection
 
     began, cpu = time.perf_counter(), time.process_time()
-    moved = sum(result.outcome is Outcome.MOVED for result in move(Selection(), workers))
+    moved = sum(result.outcome is Outcome.MOVED for result in import_all(Selection(), workers))
     assert moved == tickets, f"only {moved} of {tickets} tickets were moved"
     return _measured(tickets, began, cpu)
 

@@ -1,4 +1,4 @@
-"""Tickets as they were before Cloudinary: a QR code file in MEDIA_ROOT, and nothing published."""
+"""Make legacy tickets: a QR code file in MEDIA_ROOT, and nothing published."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .factories import make_ticket
 
 
 def old_qr_png(text: str) -> bytes:
-    """A picture as the software of old drew it, with the same library."""
+    """Draw a QR code as the legacy software did, with the same library."""
     buffer = io.BytesIO()
     qrcode.make(text).save(buffer, "PNG")
     return buffer.getvalue()
@@ -37,14 +37,14 @@ def write_local(name: str, content: bytes) -> Path:
 
 
 def accept_id(ticket: EventTicket) -> EventTicket:
-    """Accept the ticket's id as a code, as the migration does for tickets from before codes were signed."""
+    """Accept the ticket's id as a code, as the database migration does for tickets from before codes were signed."""
     row = {"ticket": ticket, "digest": digest_of(str(ticket.ticket_id)), "source": TicketCode.Source.TICKET_ID}
     TicketCode.objects.create(**row, dead_at=timezone.now() if ticket.code_generation else None)
     return ticket
 
 
 def make_local_ticket(content: bytes | None = None, *, text: str = "", **overrides: Any) -> EventTicket:
-    """A ticket of old. Its file holds `content`, or a code with `text` (`{}` for its id), or by default its bare id."""
+    """Make a legacy ticket whose file is `content`, or a code with `text` (`{}` for its id), by default its bare id."""
     ticket_id = uuid.uuid4()
     name = f"qr_codes/ticket_{ticket_id}.png"
     write_local(name, old_qr_png((text or "{}").replace("{}", str(ticket_id))) if content is None else content)

@@ -1,1 +1,1 @@
-"""Tickets of old: from the local storage to Cloudinary, and back home."""
+"""Import legacy tickets' files from local storage to Cloudinary, and export files to local storage."""

@@ -1,7 +1,7 @@
-"""The way back: brings ticket files from Cloudinary to the local storage, for those who want to leave.
+"""Export ticket files from Cloudinary to local storage, for deployments that leave Cloudinary.
 
-Verified as the way there is: a file counts only when its code was scanned from what is on the disk. What is on
-Cloudinary stays there until the ticket is deleted.
+Each file is verified, as on import: its code is scanned from the bytes that were fetched, and these are compared with
+what is on the disk. The files on Cloudinary stay until the ticket is deleted.
 """
 
 from __future__ import annotations
@@ -20,46 +20,48 @@ from apps.events.models import EventTicket
 from apps.publishing import requests, verification
 from apps.storage import gateway
 
-from .legacy_files import Finding, LocalFile
-from .plans import Action, Outcome, Plan, Result, Selection
-from .retry import Pace
+from .legacy_files import FileStatus, LocalFile
+from .plans import Action, Outcome, Plan, Selection, TicketResult
+from .retry import Retrier
 
 FOLDERS = {"qr_code": "qr_codes", "pdf_ticket": "pdf_tickets"}
 
 
 def count(selection: Selection) -> int:
-    """How many tickets `move` would bring."""
+    """Count the tickets that `export_all` would export."""
     found = _published(selection).count()
     return found if selection.limit is None else min(found, selection.limit)
 
 
-def move(selection: Selection, workers: int = 1, pace: Pace | None = None) -> Iterator[Result]:
-    """Bring both files of every published ticket home; results come as they are done.
+def export_all(selection: Selection, workers: int = 1, retrier: Retrier | None = None) -> Iterator[TicketResult]:
+    """Export both files of every published ticket of the selection, and yield each result as it is done.
 
-    Ends early after a result that `stops_run`.
+    Stop after a result that `stops_run`.
     """
-    pace = pace or Pace()
+    retrier = retrier or Retrier()
     found = in_chunks(_published(selection), selection.limit)
-    for result in in_parallel(lambda ticket: bring_home(ticket, pace), found, workers):
+    for result in in_parallel(lambda ticket: export(ticket, retrier), found, workers):
         yield result
         if result.stops_run:
             return
 
 
-def bring_home(ticket: EventTicket, pace: Pace) -> Result:
-    """Fetch, check and write both files, then let the row name them. Failures are answered, not raised."""
-    planned = Plan(ticket, Action.BRING_HOME, LocalFile(Finding.NO_FILE))
+def export(ticket: EventTicket, retrier: Retrier) -> TicketResult:
+    """Fetch, verify and write both files, then write their names to the row. Return failures, never raise them."""
+    planned = Plan(ticket, Action.EXPORT, LocalFile(FileStatus.NO_FILE))
     try:
-        contents = pace.keep_trying(lambda: verification.verify_published(ticket))
+        contents = retrier.call(lambda: verification.verify_published(ticket))
     except gateway.MediaError as error:
-        return Result(planned, Outcome.FAILED, str(error), error.is_misconfiguration)
+        return TicketResult(planned, Outcome.FAILED, str(error), error.is_misconfiguration)
     try:
         names = {kind.name: _write(ticket, kind, contents[kind.name]) for kind in gateway.KINDS}
     except (OSError, SuspiciousOperation) as error:
-        return Result(planned, Outcome.FAILED, f"{error}. Check MEDIA_ROOT, its permissions and the space left.", True)
+        return TicketResult(
+            planned, Outcome.FAILED, f"{error}. Check MEDIA_ROOT, its permissions and the space left.", True
+        )
     if not requests.record_local_files(ticket, names):
-        return Result(planned, Outcome.OVERTAKEN, "its files were made anew or deleted meanwhile")
-    return Result(planned, Outcome.BROUGHT_HOME)
+        return TicketResult(planned, Outcome.OVERTAKEN, "the ticket was re-rendered or deleted meanwhile")
+    return TicketResult(planned, Outcome.EXPORTED)
 
 
 def _published(selection: Selection) -> QuerySet[EventTicket]:
@@ -69,9 +71,9 @@ def _published(selection: Selection) -> QuerySet[EventTicket]:
 
 
 def _write(ticket: EventTicket, kind: gateway.FileKind, content: bytes) -> str:
-    """Put the bytes at a place of the ticket's own, whole or not at all; answers its name."""
+    """Write the bytes atomically to a file of this ticket alone, and return its name. Raise OSError."""
     name = ticket.local_files.get(kind.name, "")
-    if str(ticket.ticket_id) not in name:  # a file that other tickets may share stays as it is
+    if str(ticket.ticket_id) not in name:  # other tickets may share the file, so do not overwrite it
         name = f"{FOLDERS[kind.name]}/ticket_{ticket.ticket_id}.{kind.extension}"
     path = Path(ticket.qr_code.storage.path(name))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +85,9 @@ def _write(ticket: EventTicket, kind: gateway.FileKind, content: bytes) -> str:
             os.fsync(descriptor)
         if Path(temporary).read_bytes() != content:
             raise OSError(f"{path} doesn't read back as it was written")
-        os.chmod(temporary, path.parent.stat().st_mode & 0o666)  # as open as the folder, which a server may read
+        os.chmod(
+            temporary, path.parent.stat().st_mode & 0o666
+        )  # readable as the folder is, which a web server may serve
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -1,4 +1,7 @@
-"""Reads the QR code files from before Cloudinary, which may have become anything in the meantime."""
+"""Inspect the QR code files that tickets had on local storage before Cloudinary.
+
+The files are untrusted input: they may be missing, damaged, replaced, or anything but a picture.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ from ticketkit import InvalidCode, is_signed_form
 from . import qr_reader
 
 
-class Finding(StrEnum):
-    """What a ticket's local QR code file turned out to be. The values appear in reports and never change."""
+class FileStatus(StrEnum):
+    """The state of a ticket's local QR code file. The values appear in reports and never change."""
 
     PRINTED_CODE = "printed_code"
     CURRENT_CODE = "current_code"
@@ -37,105 +40,115 @@ class Finding(StrEnum):
 
     @property
     def keeps_code(self) -> bool:
-        """Whether what was printed from the file lets the ticket's holder in."""
-        return self in (Finding.PRINTED_CODE, Finding.CURRENT_CODE)
+        """Return whether the printed code of the file stays valid."""
+        return self in (FileStatus.PRINTED_CODE, FileStatus.CURRENT_CODE)
 
     @property
     def is_expected(self) -> bool:
-        """Whether there is nothing here that an operator would want to look at."""
-        return self.keeps_code or self in (Finding.OLD_CODE, Finding.NO_FILE)
+        """Return whether the file needs no attention from an operator."""
+        return self.keeps_code or self in (FileStatus.OLD_CODE, FileStatus.NO_FILE)
 
 
-WORDS = {
-    Finding.MISSING: "not found",
-    Finding.UNREADABLE: "can't be read",
-    Finding.EMPTY: "is empty",
-    Finding.TOO_LARGE: "is too large",
-    Finding.NOT_A_PICTURE: "is not a picture",
-    Finding.DAMAGED: "is damaged",
-    Finding.NO_CODE: "shows no code of this system",
-    Finding.FOREIGN_CODE: "carries another ticket's code",
-    Finding.SHARED_CODE: "carries the same text as another ticket's",
+STATUS_TEXTS = {
+    FileStatus.MISSING: "not found",
+    FileStatus.UNREADABLE: "can't be read",
+    FileStatus.EMPTY: "is empty",
+    FileStatus.TOO_LARGE: "is too large",
+    FileStatus.NOT_A_PICTURE: "is not a picture",
+    FileStatus.DAMAGED: "is damaged",
+    FileStatus.NO_CODE: "shows no code of this system",
+    FileStatus.FOREIGN_CODE: "carries another ticket's code",
+    FileStatus.SHARED_CODE: "carries the same text as another ticket's",
 }
-# Of several codes in one picture, the first of these is what the picture is.
+# If a picture shows several codes, the first of these that occurs is the status of the file.
 PRECEDENCE = (
-    Finding.CURRENT_CODE,
-    Finding.PRINTED_CODE,
-    Finding.OLD_CODE,
-    Finding.FOREIGN_CODE,
-    Finding.NO_CODE,
+    FileStatus.CURRENT_CODE,
+    FileStatus.PRINTED_CODE,
+    FileStatus.OLD_CODE,
+    FileStatus.FOREIGN_CODE,
+    FileStatus.NO_CODE,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A ticket's local QR code file. `texts` are what it says, when that is the ticket's printed code.
+    """A ticket's local QR code file. `texts` are the contents of its codes if they are the ticket's printed code.
 
-    `opens_nothing`: a code was seen that no door takes for this ticket's, and it is probably what was printed.
-    `rivals`: the ids of tickets that had one of the texts until this one turned up.
+    `is_rejected`: the file shows a code, probably the printed one, that check-in does not accept for this ticket.
+    `conflicts`: the ids of other tickets for which one of the texts was accepted until now.
     """
 
-    finding: Finding
+    status: FileStatus
     name: str = ""
     detail: str = ""
     texts: tuple[str, ...] = ()
-    opens_nothing: bool = False
-    rivals: frozenset[UUID] = frozenset()
+    is_rejected: bool = False
+    conflicts: frozenset[UUID] = frozenset()
 
-    def shared_with(self, rivals: frozenset[UUID]) -> LocalFile:
-        """The same file, now that another ticket is known to claim what it says."""
-        rivals |= self.rivals
-        names = f", like ticket {' and '.join(map(str, sorted(rivals)))}, whose code is void now too" if rivals else ""
-        detail = f"it reads “{_in_one_line(self.texts[0])}”{names}"
-        return replace(self, finding=Finding.SHARED_CODE, detail=detail, opens_nothing=True, rivals=rivals)
+    def shared_with(self, tickets: frozenset[UUID]) -> LocalFile:
+        """Return the file with the status SHARED_CODE: the given tickets have the same text, which is void for all."""
+        conflicts = self.conflicts | tickets
+        names = " and ".join(map(str, sorted(conflicts)))
+        also = f", like ticket {names}, whose code is void now too" if conflicts else ""
+        detail = f"it reads “{_excerpt(self.texts[0])}”{also}"
+        return replace(self, status=FileStatus.SHARED_CODE, detail=detail, is_rejected=True, conflicts=conflicts)
 
     def warning(self, ticket: EventTicket) -> str:
-        """One line with cause and cure, empty when all is as it should be."""
-        if self.finding.is_expected:
+        """Return one line with cause and cure, or "" if the file needs no attention."""
+        if self.status.is_expected:
             return ""
-        if self.opens_nothing:
-            return f"{self._cause(ticket)} What was printed from it opens no door: the holder needs the new ticket."
-        cure = "The ticket gets a fresh file; a printed code that is its id, or JSON with it, stays valid."
+        if self.is_rejected:
+            return f"{self._cause(ticket)} Its printed code is not valid for entry: the holder needs the new ticket."
+        cure = "The ticket gets new files; a printed code that is its id, or JSON with it, stays valid."
         return f"{self._cause(ticket)} {cure}"
 
     def why_kept(self, ticket: EventTicket) -> str:
-        """One line about a file that stays when those that were moved are deleted, empty for others."""
-        if self.finding.is_expected or self.finding is Finding.MISSING:
+        """Return one line about a file that `--delete-local` keeps, or "" if it does not keep the file."""
+        if self.is_replaceable:
             return ""
         return f"{self._cause(ticket)} It stays where it is; the ticket has files of its own on Cloudinary."
 
+    @property
+    def is_replaceable(self) -> bool:
+        """Return whether a verified file on Cloudinary replaces the local one. Any other file is kept as evidence."""
+        return self.status.is_expected or self.status is FileStatus.MISSING
+
     def _cause(self, ticket: EventTicket) -> str:
         detail = f" ({self.detail})" if self.detail else ""
-        return f"⚠️ QR code file {WORDS[self.finding]} for ticket {ticket.ticket_id}: {self.name}{detail}."
+        return f"⚠️ QR code file {STATUS_TEXTS[self.status]} for ticket {ticket.ticket_id}: {self.name}{detail}."
 
 
-def examine(ticket: EventTicket) -> LocalFile:
-    """What the ticket's local QR code file is. Reads one file of bounded size, and nothing else."""
+def inspect(ticket: EventTicket) -> LocalFile:
+    """Read and scan the ticket's local QR code file, of at most `qr_reader.MAX_BYTES`. Never raise for a bad file."""
     name = ticket.local_files.get("qr_code", "")
     if not name:
-        return LocalFile(Finding.NO_FILE)
+        return LocalFile(FileStatus.NO_FILE)
     try:
         content = read(ticket, name)
         texts = qr_reader.codes_in_picture(content) if content else None
     except FileNotFoundError:
-        return LocalFile(Finding.MISSING, name, "the local file was deleted, or MEDIA_ROOT is another folder")
+        return LocalFile(FileStatus.MISSING, name, "the local file was deleted, or MEDIA_ROOT is another folder")
     except (OSError, SuspiciousOperation) as error:
-        return LocalFile(Finding.UNREADABLE, name, str(error))
-    except qr_reader.UnreadablePicture as error:
-        return LocalFile(Finding(error.reason), name, str(error))
+        return LocalFile(FileStatus.UNREADABLE, name, str(error))
+    except qr_reader.UnreadablePictureError as error:
+        return LocalFile(FileStatus(error.reason), name, str(error))
     if texts is None:
-        return LocalFile(Finding.EMPTY, name)
-    judged = {text: _judge(ticket, text) for text in texts}
-    finding, detail = min(judged.values(), key=lambda one: PRECEDENCE.index(one[0]), default=(Finding.NO_CODE, ""))
-    opens_nothing = bool(texts) and finding in (Finding.NO_CODE, Finding.FOREIGN_CODE)
-    printed = _printed(ticket, [text for text in texts if judged[text][0] is Finding.PRINTED_CODE])
-    return LocalFile(finding, name, detail, printed if finding is Finding.PRINTED_CODE else (), opens_nothing)
+        return LocalFile(FileStatus.EMPTY, name)
+    codes_found = {text: _classify(ticket, text) for text in texts}
+    status, detail = min(
+        codes_found.values(), key=lambda found: PRECEDENCE.index(found[0]), default=(FileStatus.NO_CODE, "")
+    )
+    is_rejected = bool(texts) and status in (FileStatus.NO_CODE, FileStatus.FOREIGN_CODE)
+    printed = _printed(ticket, [text for text in texts if codes_found[text][0] is FileStatus.PRINTED_CODE])
+    return LocalFile(status, name, detail, printed if status is FileStatus.PRINTED_CODE else (), is_rejected)
 
 
 def read(ticket: EventTicket, name: str) -> bytes:
-    """The bytes of a local file. Raises OSError, SuspiciousOperation, or UnreadablePicture when there are too many.
+    """Return the bytes of a local file.
 
-    The name comes from the database of old, so it may lead out of the media folder, or to a pipe that never ends.
+    Raise SuspiciousOperation for a name outside the media folder, UnreadablePictureError for more than
+    `qr_reader.MAX_BYTES`, and OSError for what is no regular file or can't be read. The name comes from a legacy
+    database, so it may name a pipe, whose reading would never end.
     """
     path = ticket.qr_code.storage.path(name)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -145,30 +158,33 @@ def read(ticket: EventTicket, name: str) -> bytes:
             raise OSError("not a regular file")
         if status.st_size > qr_reader.MAX_BYTES:
             message = f"{status.st_size:,} bytes, more than {qr_reader.MAX_BYTES:,}"
-            raise qr_reader.UnreadablePicture("too_large", message)
+            raise qr_reader.UnreadablePictureError("too_large", message)
         return file.read(qr_reader.MAX_BYTES)
 
 
-def _judge(ticket: EventTicket, text: str) -> tuple[Finding, str]:
-    """What one scanned text is to the ticket, and what to tell about it."""
+def _classify(ticket: EventTicket, text: str) -> tuple[FileStatus, str]:
+    """Return what the scanned text is for the ticket, and a detail for the operator or ""."""
     if text == codes.code_of(ticket):
-        return Finding.CURRENT_CODE, ""
+        return FileStatus.CURRENT_CODE, ""
     if not is_signed_form(text):
         if not codes.can_be_accepted(text):
-            return Finding.NO_CODE, "its code is empty"
-        return (Finding.OLD_CODE if ticket.code_generation else Finding.PRINTED_CODE), ""
+            return FileStatus.NO_CODE, "its code is empty"
+        return (FileStatus.OLD_CODE if ticket.code_generation else FileStatus.PRINTED_CODE), ""
     try:
         named = codes.keyring().read(text).ticket_id
     except InvalidCode as error:
-        return Finding.NO_CODE, f"it reads “{_in_one_line(text)}”; {error}"
-    return (Finding.OLD_CODE, "") if named == ticket.ticket_id else (Finding.FOREIGN_CODE, f"it names {named}")
+        return FileStatus.NO_CODE, f"it reads “{_excerpt(text)}”; {error}"
+    return (FileStatus.OLD_CODE, "") if named == ticket.ticket_id else (FileStatus.FOREIGN_CODE, f"it names {named}")
 
 
 def _printed(ticket: EventTicket, texts: Collection[str]) -> tuple[str, ...]:
-    """What to accept of the texts in one picture: those with the ticket's id, so that no advertisement is a code."""
+    """Return the texts of one picture to accept: those with the ticket's id, or all if none has it.
+
+    A poster may show other QR codes, such as an advertisement's link.
+    """
     return tuple(text for text in texts if str(ticket.ticket_id) in text.lower()) or tuple(texts)
 
 
-def _in_one_line(text: str) -> str:
-    """The beginning of what a stranger's file says, fit for a terminal."""
+def _excerpt(text: str) -> str:
+    """Return the first 60 characters of untrusted text as one printable line."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:60]

@@ -1,4 +1,4 @@
-"""What is to be done with the tickets of old, ticket by ticket: found out without writing anything."""
+"""Plan a migration, ticket by ticket, without writing anything."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from apps.core.db.chunks import in_chunks
 from apps.events.models import EventTicket, TicketCode
 
-from .legacy_files import Finding, LocalFile, examine
+from .legacy_files import FileStatus, LocalFile, inspect
 
 
 class Action(StrEnum):
-    """What a plan wants done with a ticket."""
+    """What to do with a ticket."""
 
-    MOVE = "move"
-    RENEW = "renew"
+    IMPORT = "import"
+    RERENDER = "rerender"
     ACCEPT_CODE = "accept_code"
     DELETE_LOCAL = "delete_local"
-    BRING_HOME = "bring_home"
+    EXPORT = "export"
 
 
 class Outcome(StrEnum):
-    """What became of a ticket. The values appear in reports and never change."""
+    """How the migration of a ticket ended. The values appear in reports and never change."""
 
     MOVED = "moved"
-    RENEWED = "renewed"
-    BROUGHT_HOME = "brought_home"
+    RERENDERED = "renewed"
+    EXPORTED = "brought_home"
     CODE_ACCEPTED = "code_accepted"
     LEFT_ALONE = "left_alone"
     LOCAL_DELETED = "local_deleted"
@@ -45,12 +45,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which tickets a run is about, and what may happen to them.
+    """The tickets of a run, and what may be done to them.
 
-    `event`: of this event alone. `limit`: that many at most. `force`: also those that are on Cloudinary, which are
-    made anew. `delete_local`: local files go once their successors are verified, also those left by earlier runs.
+    `event`: only tickets of this event. `limit`: at most so many tickets. `force`: also re-render tickets whose files
+    are on Cloudinary. `delete_local`: delete local files, also those of earlier runs, once their replacements are
+    verified.
 
-    Tickets that were moved before are selected, too, while a local picture is there whose text was never accepted.
+    A ticket that an earlier run moved is selected again while it has a local picture whose code was never accepted.
     """
 
     event: int | None = None
@@ -63,11 +64,11 @@ class Selection:
         if self.force:
             return found
         codes = TicketCode.objects.filter(ticket=OuterRef("pk"))
-        # At rest: only this module makes their files. The others are legacy tickets of a run that was interrupted.
-        at_rest: Q = Q(state=EventTicket.State.PENDING, next_attempt_at=None)
-        wanted = Q(published_at=None) & (at_rest | ~Q(qr_code="") | Q(Exists(codes)))
-        unread = ~Q(Exists(codes.filter(source=TicketCode.Source.PICTURE)))
-        wanted |= Q(published_at__isnull=False, code_generation=0) & ~Q(qr_code_local="") & unread
+        # Unscheduled: no worker publishes these. The other legacy tickets are those of an interrupted run.
+        unscheduled: Q = Q(state=EventTicket.State.PENDING, next_attempt_at=None)
+        wanted = Q(published_at=None) & (unscheduled | ~Q(qr_code="") | Q(Exists(codes)))
+        not_accepted = ~Q(Exists(codes.filter(source=TicketCode.Source.PICTURE)))
+        wanted |= Q(published_at__isnull=False, code_generation=0) & ~Q(qr_code_local="") & not_accepted
         if self.delete_local:
             wanted |= ~Q(qr_code_local="", pdf_ticket_local="")
         return found.filter(wanted)
@@ -79,14 +80,14 @@ class Selection:
         found = self.tickets().count()
         return found if self.limit is None else min(found, self.limit)
 
-    def passed_over(self) -> int:
-        """How many tickets are left alone, as their files are on Cloudinary."""
+    def count_left_alone(self) -> int:
+        """Count the tickets that need nothing, because their files are on Cloudinary."""
         return self._all().exclude(published_at=None).exclude(pk__in=self.tickets().values("pk")).count()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done with one ticket, and why."""
+    """What to do with one ticket, and the local file that decided it."""
 
     ticket: EventTicket
     action: Action
@@ -96,28 +97,29 @@ class Plan:
     def warning(self) -> str:
         if self.action is Action.DELETE_LOCAL:
             return self.local.why_kept(self.ticket)
-        if self.action is Action.ACCEPT_CODE and self.local.finding is not Finding.SHARED_CODE:
-            return ""  # the run that moved it told
+        if self.action is Action.ACCEPT_CODE and self.local.status is not FileStatus.SHARED_CODE:
+            return ""  # the run that moved the ticket reported it
         return self.local.warning(self.ticket)
 
     @property
     def intention(self) -> str:
-        """What would be done, in words."""
+        """Return what a dry run says of the ticket."""
         if self.action is Action.DELETE_LOCAL:
             return "would have their local files deleted"
         if self.action is Action.ACCEPT_CODE:
-            printed = self.local.finding is Finding.PRINTED_CODE
+            printed = self.local.status is FileStatus.PRINTED_CODE
             return "would have their printed code accepted" if printed else Outcome.LEFT_ALONE.value
-        if self.action is Action.RENEW or not self.local.finding.keeps_code:
-            return "would be made anew"
-        return "would be moved; what was printed stays valid"
+        if self.action is Action.RERENDER or not self.local.status.keeps_code:
+            return "would be re-rendered"
+        return "would be moved; printed codes stay valid"
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one plan. `error` is why it failed, or empty; the log has it already if it `is_logged`.
+class TicketResult:
+    """The result for one ticket. `error` says why it failed, else it is empty.
 
-    `is_local`: storage has the files, and only the local ones could not be deleted.
+    `stops_run`: the tickets that are left would fail likewise. `is_logged`: the log has the error already. `is_local`:
+    the files are on Cloudinary, only the local ones could not be deleted.
     """
 
     plan: Plan
@@ -129,14 +131,16 @@ class Result:
 
 
 def plan(selection: Selection) -> Iterator[Plan]:
-    """What a run would do, ticket by ticket, in constant memory. Reads local files, and writes nothing at all."""
+    """Yield the plan of every selected ticket, in constant memory. Read local files, write nothing."""
     return (plan_one(ticket, selection) for ticket in in_chunks(selection.tickets(), selection.limit))
 
 
 def plan_one(ticket: EventTicket, selection: Selection) -> Plan:
-    """As `plan`, for one ticket that the selection found."""
+    """Return the plan of one ticket of the selection."""
     if ticket.published_at is None:
-        return Plan(ticket, Action.MOVE, examine(ticket))
-    if selection.force:
-        return Plan(ticket, Action.RENEW, examine(ticket))
-    return Plan(ticket, Action.DELETE_LOCAL if selection.delete_local else Action.ACCEPT_CODE, examine(ticket))
+        action = Action.IMPORT
+    elif selection.force:
+        action = Action.RERENDER
+    else:
+        action = Action.DELETE_LOCAL if selection.delete_local else Action.ACCEPT_CODE
+    return Plan(ticket, action, inspect(ticket))

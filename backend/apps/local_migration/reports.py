@@ -1,4 +1,4 @@
-"""A file that tells what a run did to each ticket, one line a ticket, written as it happens."""
+"""Write a CSV report of a run: one line for each ticket, as soon as it is done."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ COLUMNS = ("ticket", "event", "finding", "outcome", "local_file", "message")
 
 
 class Report:
-    """A CSV file that is appended to, so that the runs of one migration add up. A context manager.
+    """A CSV file that successive runs append to. A context manager.
 
-    Raises OSError when the file can't be written, at once and not after an hour.
+    Open the file at once and raise OSError if it can't be written, rather than after an hour of work.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,6 +27,6 @@ class Report:
         self._file.close()
 
     def add(self, *row: object) -> None:
-        """Write one ticket's line, so that it is there even if the program dies right after."""
+        """Write and flush one ticket's line, so that a crash does not lose it."""
         self._writer.writerow(row)
         self._file.flush()

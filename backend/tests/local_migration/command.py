@@ -1,4 +1,4 @@
-"""The command as operators call it, and all that it could change."""
+"""Call the command as operators do, and read everything that it could change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apps.events.models import EventTicket
 
 
 def migrate(*arguments: str, **options: Any) -> str:
-    """What the command says, warnings included."""
+    """Run the command and return its output, warnings included."""
     out = io.StringIO()
     options = {"workers": 1} | options
     call_command("migrate_tickets_to_cloudinary", *arguments, stdout=out, stderr=out, **options)
@@ -20,6 +20,6 @@ def migrate(*arguments: str, **options: Any) -> str:
 
 
 def everything(root: Path) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
-    """All rows and all local files."""
+    """Return all rows and all local files, by path."""
     rows = list(EventTicket.objects.order_by("pk").values())
     return rows, {str(path): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}

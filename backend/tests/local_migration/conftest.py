@@ -1,4 +1,4 @@
-"""Every test here has local files of its own."""
+"""Give every test its own media folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A move that is killed goes on where it was; many threads share it; memory doesn't grow with the tickets."""
+"""Test that a killed run is resumed, that threads share the work, and that memory stays constant."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def published() -> dict[int, tuple[int | None, int | None]]:
 
 @pytest.mark.databases
 @pytest.mark.django_db(transaction=True)
-def test_a_run_killed_in_the_middle_is_finished_by_the_next(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
+def test_killed_run_is_finished_by_the_next_run(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     event = make_event()
     for _ in range(60):
         make_local_ticket(event=event)
@@ -56,8 +56,8 @@ def test_a_run_killed_in_the_middle_is_finished_by_the_next(cloudlet: RunningClo
         victim.send_signal(signal.SIGKILL)
         victim.wait()
     finished = published()
-    assert 10 <= len(finished) < 60, "it was to be killed in the middle"
-    EventTicket.objects.exclude(lease=None).update(lease_until=timezone.now())  # as if three minutes had gone by
+    assert 10 <= len(finished) < 60, "the run was not killed in the middle"
+    EventTicket.objects.exclude(lease=None).update(lease_until=timezone.now())  # as if the leases had run out
 
     uploads: list[str] = []
     upload = gateway.upload
@@ -71,7 +71,7 @@ def test_a_run_killed_in_the_middle_is_finished_by_the_next(cloudlet: RunningClo
         call_command("migrate_tickets_to_cloudinary", workers=2, stdout=out, stderr=out)
 
     assert f"{60 - len(finished)} moved" in out.getvalue()
-    assert len(uploads) == len(set(uploads)) == 2 * (60 - len(finished)), "nothing that was done is uploaded again"
+    assert len(uploads) == len(set(uploads)) == 2 * (60 - len(finished)), "a finished ticket was uploaded again"
     after = published()
     assert len(after) == 60
     assert finished.items() <= after.items()
@@ -80,28 +80,26 @@ def test_a_run_killed_in_the_middle_is_finished_by_the_next(cloudlet: RunningClo
 def _wait_until(condition: Any, process: subprocess.Popen[bytes], seconds: float = 150) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None, "it ended before it could be killed"
+        assert process.poll() is None, "the process ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
 @pytest.mark.databases
 @pytest.mark.django_db(transaction=True)
-def test_many_threads_upload_every_file_once(cloudlet: RunningCloudlet) -> None:
+def test_threads_upload_every_file_once(cloudlet: RunningCloudlet) -> None:
     event = make_event()
     for _ in range(40):
         make_local_ticket(event=event)
     with mock.patch.object(gateway, "upload", side_effect=gateway.upload) as upload:
-        results = list(importer.move(Selection(), workers=8))
+        results = list(importer.import_all(Selection(), workers=8))
     assert len(results) == 40
     assert upload.call_count == 80
     assert len(published()) == 40
 
 
 @pytest.mark.django_db
-def test_tickets_are_read_in_chunks_and_never_all_at_once(
-    monkeypatch: pytest.MonkeyPatch, cloudlet: RunningCloudlet
-) -> None:
+def test_tickets_are_read_in_chunks(monkeypatch: pytest.MonkeyPatch, cloudlet: RunningCloudlet) -> None:
     monkeypatch.setattr(chunks, "ROWS_PER_QUERY", 4)
     event = make_event()
     made = [make_local_ticket(event=event) for _ in range(10)]
@@ -122,7 +120,7 @@ def endless(taken: list[int]) -> Iterator[int]:
         number += 1
 
 
-def test_few_items_are_taken_ahead_of_their_results() -> None:
+def test_in_parallel_takes_few_items_ahead_of_results() -> None:
     taken: list[int] = []
     results = in_parallel(lambda number: number, endless(taken), workers=3)
     for _ in range(100):
@@ -131,7 +129,7 @@ def test_few_items_are_taken_ahead_of_their_results() -> None:
     results.close()  # type: ignore[attr-defined]  # it is a generator
 
 
-def test_threads_end_when_nobody_wants_more_results() -> None:
+def test_in_parallel_ends_its_threads_when_closed() -> None:
     before = threading.active_count()
     results = in_parallel(lambda number: number, endless([]), workers=3)
     next(results)
@@ -139,7 +137,7 @@ def test_threads_end_when_nobody_wants_more_results() -> None:
     assert threading.active_count() == before
 
 
-def test_what_a_thread_raises_is_raised_to_the_reader() -> None:
+def test_in_parallel_raises_errors_of_threads_to_the_caller() -> None:
     def fail(number: int) -> int:
         if number == 5:
             raise LookupError("five")
@@ -152,7 +150,7 @@ def test_what_a_thread_raises_is_raised_to_the_reader() -> None:
 # -- Progress ----------------------------------------------------------------------------------------------------
 
 
-def test_a_log_gets_a_line_now_and_then_with_rate_and_time_left() -> None:
+def test_progress_in_a_log_has_rate_and_time_left() -> None:
     out = io.StringIO()
     now = [0.0]
     with Progress(1000, "ticket", OutputWrapper(out), clock=lambda: now[0]) as progress:
@@ -164,7 +162,7 @@ def test_a_log_gets_a_line_now_and_then_with_rate_and_time_left() -> None:
     assert lines[-1] == "480 of 1000 tickets, 8.0 a second, 1 min left"
 
 
-def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_on_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.StringIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr(sys, "stderr", terminal)

@@ -1,4 +1,4 @@
-"""Tickets move from local files to Cloudinary, and the codes that were printed live on."""
+"""Test that printed codes stay valid when their tickets are imported to Cloudinary."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from apps.events import codes, issuing
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import EventTicket, TicketCode
 from apps.local_migration import legacy_files
-from apps.local_migration.legacy_files import examine
+from apps.local_migration.legacy_files import inspect
 from apps.publishing import ticket_rendering, verification
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
@@ -28,14 +28,14 @@ from .command import migrate
 pytestmark = pytest.mark.django_db
 
 
-def test_what_was_printed_stays_valid_and_the_new_files_carry_the_signed_code(cloudlet: RunningCloudlet) -> None:
+def test_printed_code_stays_valid_and_new_files_carry_the_signed_code(cloudlet: RunningCloudlet) -> None:
     bare, rich = make_local_ticket(), make_local_ticket()
     payload = json_code(rich.ticket_id)
     local_path(rich).write_bytes(old_qr_png(payload))
 
     said = migrate()
 
-    assert "2 moved; what was printed stays valid" in said
+    assert "2 moved; printed codes stay valid" in said
     for ticket, text in ((bare, str(bare.ticket_id)), (rich, payload)):
         old = local_path(ticket).read_bytes()
         ticket.refresh_from_db()
@@ -44,10 +44,10 @@ def test_what_was_printed_stays_valid_and_the_new_files_carry_the_signed_code(cl
         assert codes_in_png(png) == codes_in_pdf(ticket.pdf_ticket.read()) == [code_of(ticket)]
         assert Image.open(io.BytesIO(png)).size == (300, 300)
         assert find_ticket(text) == find_ticket(code_of(ticket)) == (ticket, True)
-        assert local_path(ticket).read_bytes() == old, "the local file stays as it is"
+        assert local_path(ticket).read_bytes() == old, "the local file was changed"
 
 
-# What the software of old may have put into a picture; `{}` is the ticket's id.
+# Texts that legacy software may have put into a code; `{}` is the ticket's id.
 PRINTED = {
     "labelled id": "TICKET:{}",
     "link": "https://example.org/tickets/{}/?from=qr&x=1#top",
@@ -62,16 +62,16 @@ PRINTED = {
 
 
 @pytest.mark.parametrize("text", PRINTED.values(), ids=PRINTED.keys())
-def test_whatever_was_printed_opens_the_door_exactly(cloudlet: RunningCloudlet, text: str, tmp_path: Path) -> None:
+def test_exactly_the_printed_text_is_accepted(cloudlet: RunningCloudlet, text: str, tmp_path: Path) -> None:
     ticket = make_local_ticket(text=text)
     make_local_ticket()
     printed = text.replace("{}", str(ticket.ticket_id))
-    assert find_ticket(printed)[1] == (text == "  {} "), "ids were always forgiven their spaces"
+    assert find_ticket(printed)[1] == (text == "  {} "), "spaces around an id were always ignored"
 
     said = migrate(report=tmp_path / "report.csv")
 
-    assert "2 moved; what was printed stays valid" in said
-    assert "opens no door" not in said
+    assert "2 moved; printed codes stay valid" in said
+    assert "not valid for entry" not in said
     (line, _) = csv.DictReader((tmp_path / "report.csv").read_text().splitlines())
     assert (line["ticket"], line["finding"]) == (str(ticket.ticket_id), "printed_code")
     assert find_ticket(printed) == (ticket, True)
@@ -85,8 +85,8 @@ def test_whatever_was_printed_opens_the_door_exactly(cloudlet: RunningCloudlet, 
     assert not TicketCode.objects.filter(ticket=ticket, dead_at=None).exists()
 
 
-def test_tickets_that_were_moved_already_are_taken_up_while_their_picture_is_there(cloudlet: RunningCloudlet) -> None:
-    """As after a version that accepted less: nothing is made anew, and a further run reads no picture again."""
+def test_printed_codes_of_tickets_moved_earlier_are_accepted(cloudlet: RunningCloudlet) -> None:
+    """An earlier version accepted fewer codes. Nothing is re-rendered, and the next run reads no picture again."""
     ticket, gone, reissued = (make_local_ticket(text="TICKET:{}") for _ in range(3))
     printed = [f"TICKET:{one.ticket_id}" for one in (ticket, gone, reissued)]
     migrate()
@@ -101,16 +101,16 @@ def test_tickets_that_were_moved_already_are_taken_up_while_their_picture_is_the
     assert "       2 on Cloudinary already: left alone" in dry
     with mock.patch.object(gateway, "upload", side_effect=AssertionError("uploaded again")):
         said = migrate()
-    assert "       1 moved earlier; what was printed is accepted now" in said
+    assert "       1 moved earlier; printed codes accepted now" in said
     assert "       2 on Cloudinary already: left alone" in said
     assert [find_ticket(text) for text in printed] == [(ticket, True), (None, False), (None, False)]
 
     with mock.patch.object(legacy_files, "read", side_effect=FileNotFoundError) as read:
         assert "       3 on Cloudinary already: left alone" in migrate()
-    assert read.call_count == 1, "of the ticket whose picture is gone"
+    assert read.call_count == 1, "only the picture that is missing is looked for again"
 
 
-def test_a_picture_is_accepted_before_it_is_deleted(cloudlet: RunningCloudlet) -> None:
+def test_code_is_accepted_before_its_picture_is_deleted(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket(text="TICKET:{}")
     migrate()
     TicketCode.objects.filter(source=TicketCode.Source.PICTURE).delete()
@@ -119,35 +119,36 @@ def test_a_picture_is_accepted_before_it_is_deleted(cloudlet: RunningCloudlet) -
     assert find_ticket(f"TICKET:{ticket.ticket_id}") == (ticket, True)
 
 
-def test_a_text_on_two_tickets_opens_for_neither_also_when_the_second_turns_up_later(
-    cloudlet: RunningCloudlet, tmp_path: Path
-) -> None:
+def test_code_shared_by_two_tickets_is_void_for_both(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     first = make_local_ticket(text="ROW 7")
-    assert "opens no door" not in migrate()
+    assert "not valid for entry" not in migrate()
     assert find_ticket("ROW 7") == (first, True)
 
     second, third = make_local_ticket(text="ROW 7"), make_local_ticket(text="ROW 7")
     said = migrate(report=tmp_path / "report.csv")
 
     assert find_ticket("ROW 7") == (None, False)
-    assert "2 made anew" in said
+    assert "2 re-rendered" in said
     for ticket in (second, third):
         assert f"⚠️ QR code file carries the same text as another ticket's for ticket {ticket.ticket_id}" in said
     assert "it reads “ROW 7”" in said
     assert f"like ticket {first.ticket_id}, whose code is void now too" in said
-    assert "What was printed from it opens no door: the holder needs the new ticket." in said
-    assert "       3 tickets were printed with a code that opens no door: send those out anew" in said
+    assert "Its printed code is not valid for entry: the holder needs the new ticket." in said
+    assert (
+        "       3 tickets were printed with a code that is not valid for entry: send their holders the new files"
+        in said
+    )
     lines = list(csv.DictReader((tmp_path / "report.csv").read_text().splitlines()))
     assert [line["finding"] for line in lines] == ["shared_code", "shared_code"]
     for ticket in (first, second, third):
         ticket.refresh_from_db()
-        assert find_ticket(code_of(ticket)) == (ticket, True), "the new files open the door for each"
-    assert "carries the same text" in migrate(), "it is told as long as the picture is there"
+        assert find_ticket(code_of(ticket)) == (ticket, True), "the code of the new files is not valid"
+    assert "carries the same text" in migrate(), "a later run does not report the shared code"
     assert find_ticket("ROW 7") == (None, False)
 
 
-def test_files_that_carry_a_text_which_turns_out_to_be_shared_are_made_anew(cloudlet: RunningCloudlet) -> None:
-    """Files from before all were signed: until then they open the door, and are what verification expects."""
+def test_published_files_with_a_shared_code_are_re_rendered(cloudlet: RunningCloudlet) -> None:
+    """Files from before codes were signed carry the printed code, which is valid until it turns out to be shared."""
     first = make_local_ticket()
     with (
         mock.patch.object(ticket_rendering, "code_of", lambda ticket: str(ticket.ticket_id)),
@@ -167,26 +168,26 @@ def test_files_that_carry_a_text_which_turns_out_to_be_shared_are_made_anew(clou
     assert find_ticket(str(first.ticket_id)) == (None, False)
 
 
-def test_json_that_names_another_ticket_is_shared_with_that_one(cloudlet: RunningCloudlet) -> None:
+def test_json_code_that_names_another_ticket_is_shared_with_it(cloudlet: RunningCloudlet) -> None:
     named = make_local_ticket()
     text = json_code(named.ticket_id)
     assert find_ticket(text) == (named, True)
     ticket = make_local_ticket(text=text)
     assert f"for ticket {ticket.ticket_id}" in migrate()
     assert find_ticket(text) == (None, False)
-    assert find_ticket(str(named.ticket_id)) == (named, True), "its own code is another text"
+    assert find_ticket(str(named.ticket_id)) == (named, True), "its own id is a different text"
 
 
-def test_of_several_codes_in_a_picture_those_with_the_id_count() -> None:
+def test_of_several_codes_in_a_picture_those_with_the_id_are_accepted() -> None:
     ticket = make_local_ticket(text="TICKET:{}")
     sheet = Image.new("L", (1000, 500), 255)
     for left, text in ((0, f"TICKET:{ticket.ticket_id}"), (500, "https://example.org")):
         sheet.paste(Image.open(io.BytesIO(old_qr_png(text))).resize((450, 450)), (left, 25))
     sheet.save(local_path(ticket))
-    assert examine(ticket).texts == (f"TICKET:{ticket.ticket_id}",)
+    assert inspect(ticket).texts == (f"TICKET:{ticket.ticket_id}",)
 
 
-def test_a_deleted_tickets_text_is_never_free_again() -> None:
+def test_code_of_a_deleted_ticket_is_not_accepted_for_another() -> None:
     gone, other = make_local_ticket(), make_local_ticket()
     codes.accept({gone: ["ROW 7"]}, TicketCode.Source.PICTURE)
     gone.delete()
@@ -195,7 +196,7 @@ def test_a_deleted_tickets_text_is_never_free_again() -> None:
     assert find_ticket("ROW 7") == (None, False)
 
 
-def test_moving_is_not_reissuing_but_reissuing_kills_the_printed_code(cloudlet: RunningCloudlet) -> None:
+def test_printed_code_is_void_after_a_reissue_but_not_after_import(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     migrate()
     ticket.refresh_from_db()

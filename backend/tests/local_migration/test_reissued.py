@@ -1,4 +1,4 @@
-"""Re-issued tickets move to Cloudinary and back like others, and no link from before is brought to life by that."""
+"""Test that re-issued tickets are imported and exported like others, and that their old links stay dead."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def published(ticket: EventTicket) -> list[str]:
-    """The links to its files."""
+    """Publish the ticket and return the links to its files."""
     assert publish(ticket.pk) == EventTicket.State.READY
     ticket.refresh_from_db()
     return [ticket.qr_code.url, ticket.pdf_ticket.url]
@@ -34,7 +34,7 @@ def statuses(links: list[str]) -> list[int]:
     return [urllib3.request("GET", link, timeout=10, retries=False).status for link in links]
 
 
-def test_a_reissued_ticket_comes_home_and_leaves_again(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
+def test_reissued_ticket_can_be_exported_and_imported_again(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     ticket = make_ticket()
     before = published(ticket)
     issuing.reissue(ticket)
@@ -51,13 +51,13 @@ def test_a_reissued_ticket_comes_home_and_leaves_again(cloudlet: RunningCloudlet
     assert statuses(before) == [404, 404]
 
 
-def test_a_ticket_that_is_reissued_at_home_leaves_nothing_on_cloudinary(cloudlet: RunningCloudlet) -> None:
+def test_reissue_after_export_deletes_the_old_files_on_cloudinary(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     before = published(ticket)
     migrate("--to-local")
     issuing.reissue(EventTicket.objects.get(pk=ticket.pk))
     ticket.refresh_from_db()
-    assert local_path(ticket).exists(), "what was brought home is still known"
+    assert local_path(ticket).exists(), "the row does not name the exported file"
     links = published(ticket)
     deletions.delete_due()
     assert statuses(before) == [404, 404]
@@ -65,7 +65,7 @@ def test_a_ticket_that_is_reissued_at_home_leaves_nothing_on_cloudinary(cloudlet
     assert local_path(ticket).exists()
 
 
-def test_a_ticket_that_is_reissued_before_its_move_goes_to_a_new_place(cloudlet: RunningCloudlet) -> None:
+def test_ticket_reissued_before_import_is_stored_at_a_new_place(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     name = ticket.qr_code.name
     issuing.reissue(ticket)
@@ -79,7 +79,7 @@ def test_a_ticket_that_is_reissued_before_its_move_goes_to_a_new_place(cloudlet:
     assert codes_in_png(ticket.qr_code.read()) == [code_of(ticket)]
 
 
-def test_force_gives_a_ticket_that_was_reissued_at_its_first_place_another(cloudlet: RunningCloudlet) -> None:
+def test_force_moves_a_reissued_ticket_from_its_first_place(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     before = published(ticket)
     EventTicket.objects.update(code_generation=1)  # by a version that left the files where they were

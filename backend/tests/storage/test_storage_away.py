@@ -126,7 +126,7 @@ def test_any_response_counts_as_reachable(cloudlet: RunningCloudlet) -> None:
 def test_storage_that_fails_during_a_run_is_reported_once_with_a_count(
     command: list[str], cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT_SECONDS", 0.01)
     monkeypatch.setattr("apps.storage.retry.FIRST_WAIT_SECONDS", 0.01)
     event = make_event()
     issue_many(event, [Holder(f"Guest {number}") for number in range(12)])
@@ -195,9 +195,9 @@ def test_run_that_stops_early_gives_its_reason_once(
     cloudlet: RunningCloudlet, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
-    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT_SECONDS", 0.0)
     monkeypatch.setattr("apps.storage.retry.FIRST_WAIT_SECONDS", 0.0)
-    monkeypatch.setattr(importer, "HOPELESS", 3)
+    monkeypatch.setattr(importer, "MAX_CONSECUTIVE_FAILURES", 3)
     event = make_event()
     for _ in range(6):
         make_local_ticket(event=event)

@@ -1,4 +1,4 @@
-"""Storage says no, or others are at the same tickets: nothing is lost, nothing is done twice."""
+"""Test imports while storage fails or other processes work on the same tickets: nothing is lost or done twice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .command import migrate
 pytestmark = pytest.mark.django_db
 
 
-def test_wrong_credentials_stop_the_run_with_cause_and_cure(cloudlet: RunningCloudlet, settings: Any) -> None:
+def test_wrong_credentials_stop_the_run(cloudlet: RunningCloudlet, settings: Any) -> None:
     account = settings.CLOUDINARY_ACCOUNT
     settings.CLOUDINARY_ACCOUNT = type(account)(
         "elsewhere", account.api_key, account.api_secret, False, account.upload_prefix, account.cname
@@ -40,13 +40,13 @@ def test_wrong_credentials_stop_the_run_with_cause_and_cure(cloudlet: RunningClo
         migrate()
     assert "❌ Error uploading QR code to Cloudinary: Invalid cloud_name" in str(caught.value)
     assert "CLOUDINARY_* credentials" in str(caught.value)
-    assert EventTicket.objects.filter(next_attempt_at=None).count() == 2, "the others were not even tried"
+    assert EventTicket.objects.filter(next_attempt_at=None).count() == 2, "the other tickets were tried"
 
     settings.CLOUDINARY_ACCOUNT = account
     assert "3 moved" in migrate()
 
 
-def test_one_ticket_that_fails_is_told_and_does_not_stop_the_others(cloudlet: RunningCloudlet) -> None:
+def test_one_failing_ticket_does_not_stop_the_others(cloudlet: RunningCloudlet) -> None:
     poison, fine = make_local_ticket(), make_local_ticket()
     refusal = {"call": "upload", "kind": "error", "status": 400, "message": "Invalid image file", "count": 1}
     with faults(cloudlet, refusal), pytest.raises(CommandError, match="1 of 2 tickets are not done"):
@@ -60,7 +60,7 @@ def test_one_ticket_that_fails_is_told_and_does_not_stop_the_others(cloudlet: Ru
 
 
 @pytest.mark.parametrize("trouble", ["refusal", "bug"])
-def test_a_failure_is_told_once_on_the_console_or_in_the_log(
+def test_failure_is_reported_once_on_the_console_or_in_the_log(
     cloudlet: RunningCloudlet, caplog: pytest.LogCaptureFixture, trouble: str
 ) -> None:
     ticket = make_local_ticket()
@@ -76,7 +76,7 @@ def test_a_failure_is_told_once_on_the_console_or_in_the_log(
     assert "no glyph for U+E000" in out.getvalue() + caplog.text
 
 
-def test_a_rate_limit_holds_the_run_back_and_nothing_fails(cloudlet: RunningCloudlet) -> None:
+def test_run_waits_for_a_rate_limit_without_failures(cloudlet: RunningCloudlet) -> None:
     make_local_ticket(), make_local_ticket()
     began = time.monotonic()
     with faults(cloudlet, {"call": "upload", "kind": "rate_limit", "count": 1, "reset": 3}):
@@ -86,34 +86,34 @@ def test_a_rate_limit_holds_the_run_back_and_nothing_fails(cloudlet: RunningClou
     assert 1.5 < time.monotonic() - began < 20
 
 
-def test_hiccups_of_storage_are_tried_again_at_once(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.01)
+def test_temporary_errors_are_retried(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT_SECONDS", 0.01)
     monkeypatch.setattr("apps.storage.retry.FIRST_WAIT_SECONDS", 0.01)
     for _ in range(10):
         make_local_ticket()
-    hiccups = [
+    errors = [
         {"call": "upload", "kind": "error", "status": 503, "rate": 0.2},
         {"call": "upload", "kind": "drop_after", "rate": 0.1},
         {"call": "delivery", "kind": "error", "status": 500, "rate": 0.1},
     ]
-    with faults(cloudlet, *hiccups):
+    with faults(cloudlet, *errors):
         assert "10 moved" in migrate()
 
 
-def test_storage_that_stays_down_ends_the_run(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT", 0.0)
+def test_storage_outage_stops_the_run(cloudlet: RunningCloudlet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.local_migration.retry.FIRST_WAIT_SECONDS", 0.0)
     monkeypatch.setattr("apps.storage.retry.FIRST_WAIT_SECONDS", 0.0)
-    monkeypatch.setattr(importer, "HOPELESS", 3)
+    monkeypatch.setattr(importer, "MAX_CONSECUTIVE_FAILURES", 3)
     for _ in range(5):
         make_local_ticket()
     down = {"call": "upload", "kind": "error", "status": 503, "message": "Down for maintenance"}
-    with faults(cloudlet, down), pytest.raises(CommandError, match="Stopped early.*Down for maintenance"):
+    with faults(cloudlet, down), pytest.raises(CommandError, match=r"Stopped early.*Down for maintenance"):
         migrate()
-    assert EventTicket.objects.filter(next_attempt_at=None).count() == 2, "the others were not even tried"
+    assert EventTicket.objects.filter(next_attempt_at=None).count() == 2, "the other tickets were tried"
     assert "5 moved" in migrate()
 
 
-def test_pdf_files_that_the_account_keeps_back_are_told_in_words(cloudlet: RunningCloudlet) -> None:
+def test_blocked_pdf_delivery_is_explained(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     blocked = {"call": "delivery", "kind": "block_pdf"}
     with faults(cloudlet, blocked), pytest.raises(CommandError, match="PDF and ZIP"):
@@ -122,7 +122,7 @@ def test_pdf_files_that_the_account_keeps_back_are_told_in_words(cloudlet: Runni
     assert "1 moved" in migrate()
 
 
-def test_a_ticket_in_another_workers_hands_is_waited_for(cloudlet: RunningCloudlet) -> None:
+def test_run_waits_for_a_ticket_leased_by_another_worker(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     requests.request_own_files([ticket])
     TICKETS.claim_these([ticket.pk])
@@ -130,7 +130,7 @@ def test_a_ticket_in_another_workers_hands_is_waited_for(cloudlet: RunningCloudl
     assert "1 moved" in migrate()
 
 
-def test_a_ticket_reissued_between_plan_and_move_does_not_get_its_dead_code_back(cloudlet: RunningCloudlet) -> None:
+def test_ticket_reissued_after_planning_does_not_get_its_void_code_back(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     (planned,) = plans.plan(Selection())
     issuing.reissue(ticket)
@@ -139,7 +139,7 @@ def test_a_ticket_reissued_between_plan_and_move_does_not_get_its_dead_code_back
     assert find_ticket(str(ticket.ticket_id)) == (ticket, False)
 
 
-def test_a_ticket_deleted_between_plan_and_move_is_left_alone(cloudlet: RunningCloudlet) -> None:
+def test_ticket_deleted_after_planning_is_left_alone(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     (planned,) = plans.plan(Selection())
     ticket.delete()

@@ -1,4 +1,4 @@
-"""Files come home from Cloudinary, verified, and can leave again."""
+"""Test that files are exported from Cloudinary to local storage, verified, and can be imported again."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .command import migrate
 pytestmark = pytest.mark.django_db
 
 
-def test_files_come_home_verified_and_can_leave_again(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
+def test_exported_files_are_verified_and_can_be_imported_again(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     old, new = make_local_ticket(), make_ticket()
     migrate("--delete-local")
     publish(new.pk)
 
-    assert "2 brought to the local storage" in migrate("--to-local")
+    assert "2 exported to local storage" in migrate("--to-local")
 
     for ticket in (old, new):
         ticket.refresh_from_db()
@@ -36,7 +36,7 @@ def test_files_come_home_verified_and_can_leave_again(cloudlet: RunningCloudlet,
     assert not list(tmp_path.rglob(".arriving-*"))
     assert "0" not in migrate("--to-local")
 
-    assert "2 moved; what was printed stays valid" in migrate("--delete-local")
+    assert "2 moved; printed codes stay valid" in migrate("--delete-local")
     for ticket in (old, new):
         ticket.refresh_from_db()
         assert ticket.has_files
@@ -44,7 +44,7 @@ def test_files_come_home_verified_and_can_leave_again(cloudlet: RunningCloudlet,
     assert not [path for path in (tmp_path / "media").rglob("*") if path.is_file()]
 
 
-def test_a_file_that_is_wrong_on_cloudinary_does_not_come_home(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
+def test_file_with_a_wrong_code_is_not_exported(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     ticket = make_ticket()
     publish(ticket.pk)
     gateway.upload(gateway.QR_CODE, gateway.QR_CODE.public_id(ticket.event_id, ticket.ticket_id), old_qr_png("else"))
@@ -55,7 +55,7 @@ def test_a_file_that_is_wrong_on_cloudinary_does_not_come_home(cloudlet: Running
     assert not (tmp_path / "media/qr_codes").exists()
 
 
-def test_tickets_that_shared_a_local_file_do_not_overwrite_each_other(cloudlet: RunningCloudlet) -> None:
+def test_tickets_with_the_same_local_file_do_not_overwrite_each_other(cloudlet: RunningCloudlet) -> None:
     first = make_local_ticket()
     write_local("qr_codes/shared.png", old_qr_png(str(first.ticket_id)))
     EventTicket.objects.filter(pk=first.pk).update(qr_code="qr_codes/shared.png")
@@ -67,10 +67,10 @@ def test_tickets_that_shared_a_local_file_do_not_overwrite_each_other(cloudlet: 
         assert codes_in_png(local_path(ticket).read_bytes()) == [code_of(ticket)]
 
 
-def test_a_folder_that_cannot_be_written_ends_the_way_home(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
+def test_unwritable_folder_stops_the_export(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     ticket = make_ticket()
     publish(ticket.pk)
     (tmp_path / "media").write_bytes(b"a file where the folder should be")
-    with pytest.raises(CommandError, match="Stopped early.*Check MEDIA_ROOT"):
+    with pytest.raises(CommandError, match=r"Stopped early.*Check MEDIA_ROOT"):
         migrate("--to-local")
     assert EventTicket.objects.get(pk=ticket.pk).has_files

@@ -1,4 +1,4 @@
-"""What the switches of the command do, and what it says."""
+"""Test the options of the command and its output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .command import everything, migrate
 pytestmark = pytest.mark.django_db
 
 
-def test_a_dry_run_says_what_would_be_done_and_writes_nothing(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
+def test_dry_run_reports_and_writes_nothing(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     make_local_ticket(), make_local_ticket(b"")
     published = make_ticket()
     publish(published.pk)
@@ -37,13 +37,13 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(cloudlet: RunningC
         said = migrate("--dry-run")
 
     assert everything(tmp_path) == before
-    assert "1 would be moved; what was printed stays valid" in said
-    assert "1 would be made anew" in said
+    assert "1 would be moved; printed codes stay valid" in said
+    assert "1 would be re-rendered" in said
     assert "1 on Cloudinary already: left alone" in said
     assert "is empty" in said
 
 
-def test_what_is_on_cloudinary_is_left_alone_unless_forced(cloudlet: RunningCloudlet) -> None:
+def test_published_tickets_are_left_alone_unless_forced(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     migrate()
     ticket.refresh_from_db()
@@ -59,16 +59,16 @@ def test_what_is_on_cloudinary_is_left_alone_unless_forced(cloudlet: RunningClou
     assert version is not None
     assert ticket.qr_code_version > version
     assert codes_in_png(ticket.qr_code.read()) == [code_of(ticket)]
-    assert find_ticket(str(ticket.ticket_id)) == (ticket, True), "made anew is not re-issued"
+    assert find_ticket(str(ticket.ticket_id)) == (ticket, True), "re-rendered, but not re-issued"
 
 
-def test_new_tickets_are_the_workers_business(cloudlet: RunningCloudlet) -> None:
+def test_new_tickets_are_left_to_the_workers(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     migrate()
     assert EventTicket.objects.get(pk=ticket.pk).published_at is None
 
 
-def test_local_files_go_only_when_asked_and_only_after_verification(cloudlet: RunningCloudlet) -> None:
+def test_local_files_are_deleted_only_on_request_and_after_verification(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     path = local_path(ticket)
     with mock.patch.object(gateway, "fetch", return_value=b"not what was uploaded"), pytest.raises(CommandError):
@@ -76,7 +76,7 @@ def test_local_files_go_only_when_asked_and_only_after_verification(cloudlet: Ru
     assert path.exists()
     ticket.refresh_from_db()
     assert ticket.state == EventTicket.State.FAILED
-    assert ticket.qr_code.name == ticket.local_files["qr_code"], "the row doesn't count on files that are not verified"
+    assert ticket.qr_code.name == ticket.local_files["qr_code"], "the row names files that are not verified"
     assert "can't be scanned" in ticket.reason
 
     migrate("--delete-local")
@@ -86,7 +86,7 @@ def test_local_files_go_only_when_asked_and_only_after_verification(cloudlet: Ru
     assert ticket.has_files
 
 
-def test_local_files_that_an_earlier_run_left_are_deleted_later(cloudlet: RunningCloudlet) -> None:
+def test_local_files_of_earlier_runs_are_deleted(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     migrate()
     path = local_path(ticket)
@@ -96,7 +96,7 @@ def test_local_files_that_an_earlier_run_left_are_deleted_later(cloudlet: Runnin
     assert migrate("--delete-local").count("deleted") == 0
 
 
-def test_a_local_file_whose_successor_is_gone_is_not_deleted(cloudlet: RunningCloudlet) -> None:
+def test_local_file_without_a_verified_replacement_is_not_deleted(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     migrate()
     gateway.destroy(gateway.QR_CODE, gateway.QR_CODE.public_id(ticket.event_id, ticket.ticket_id))
@@ -105,11 +105,11 @@ def test_a_local_file_whose_successor_is_gone_is_not_deleted(cloudlet: RunningCl
     assert local_path(ticket).exists()
 
 
-def test_a_local_file_that_cannot_be_deleted_holds_up_no_other_ticket(
+def test_local_file_that_cannot_be_deleted_does_not_stop_other_tickets(
     cloudlet: RunningCloudlet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as a name that leads out of the media folder, of which databases of old are full."""
-    monkeypatch.setattr(importer, "HOPELESS", 2)
+    """Legacy databases have names that lead out of the media folder."""
+    monkeypatch.setattr(importer, "MAX_CONSECUTIVE_FAILURES", 2)
     outside = write_local("../elsewhere/a.pdf", b"%PDF")
     astray = [make_local_ticket(pdf_ticket=str(outside)) for _ in range(3)]
     others = [make_local_ticket(), make_local_ticket()]
@@ -126,14 +126,14 @@ def test_a_local_file_that_cannot_be_deleted_holds_up_no_other_ticket(
             assert f"{outside} was not deleted, as it lies outside MEDIA_ROOT" in line["message"]
             ticket.refresh_from_db()
             assert ticket.has_files
-            assert (ticket.qr_code_local, ticket.pdf_ticket_local) == ("", str(outside)), "what can be deleted is"
+            assert (ticket.qr_code_local, ticket.pdf_ticket_local) == ("", str(outside)), "the deletable file was kept"
     for ticket in others:
         ticket.refresh_from_db()
         assert (ticket.has_files, ticket.local_files) == (True, {})
     assert outside.exists()
 
 
-def test_local_files_on_a_medium_that_cannot_be_written_are_told_and_go_the_next_time(
+def test_local_files_on_a_read_only_medium_are_deleted_by_a_later_run(
     cloudlet: RunningCloudlet,
 ) -> None:
     ticket = make_local_ticket()
@@ -148,7 +148,7 @@ def test_local_files_on_a_medium_that_cannot_be_written_are_told_and_go_the_next
     assert not local_path(ticket).exists()
 
 
-def test_a_local_file_leaves_with_its_moved_ticket(cloudlet: RunningCloudlet) -> None:
+def test_local_file_of_a_deleted_ticket_is_deleted(cloudlet: RunningCloudlet) -> None:
     ticket = make_local_ticket()
     name = ticket.qr_code.name
     migrate()
@@ -156,7 +156,7 @@ def test_a_local_file_leaves_with_its_moved_ticket(cloudlet: RunningCloudlet) ->
     assert StoredFileDeletion.objects.filter(kind=StoredFileDeletion.Kind.LOCAL_FILE, name=name).exists()
 
 
-def test_one_event_and_a_limit(cloudlet: RunningCloudlet) -> None:
+def test_event_and_limit_select_tickets(cloudlet: RunningCloudlet) -> None:
     event = make_event()
     mine = [make_local_ticket(event=event) for _ in range(3)]
     other = make_local_ticket()
@@ -169,12 +169,12 @@ def test_one_event_and_a_limit(cloudlet: RunningCloudlet) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--limit=0"], ["--workers=0"], ["--workers=65"], ["--to-local", "--force"]])
-def test_switches_that_make_no_sense_are_refused(arguments: list[str]) -> None:
+def test_invalid_options_are_refused(arguments: list[str]) -> None:
     with pytest.raises(CommandError):
         migrate(*arguments, **({"workers": 1} if "workers" not in arguments[0] else {}))
 
 
-def test_a_report_that_cannot_be_written_is_told_before_anything_is_done(tmp_path: Path) -> None:
+def test_unwritable_report_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     ticket = make_local_ticket()
     with pytest.raises(CommandError, match="report can't be written"):
         migrate(report=tmp_path / "no/such/folder/report.csv")
