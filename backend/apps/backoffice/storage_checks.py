@@ -19,9 +19,9 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from apps.accounts.models import User
-from apps.storage_checks import examinations, usage
+from apps.storage_checks import runs, usage
 from apps.storage_checks.models import Examination, UsageSample
-from apps.storage_checks.problems import BY_PEOPLE, MEANING, NOTICES, REMEDY, Problem
+from apps.storage_checks.problems import MANUAL, MEANING, NOTICES, REMEDY, Problem
 
 from .markup import with_code
 from .plot import Plot, draw, quantity
@@ -69,8 +69,8 @@ class ExaminationAdmin(ModelAdmin):  # type: ignore[misc] # unfold has no types
         if not has_for_all_teams(request, Examination, "add"):
             raise PermissionDenied
         try:
-            examinations.ask(cast(User, request.user))
-        except examinations.UnderWayError as error:
+            runs.request(cast(User, request.user))
+        except runs.AlreadyRunningError as error:
             messages.warning(request, str(error))
         return HttpResponseRedirect(reverse("admin:storage_checks_examination_changelist"))
 
@@ -120,7 +120,7 @@ def _group(found: dict[str, Any]) -> Group:
         examples=found["examples"],
         meaning=MEANING[problem],
         remedy=with_code(REMEDY[problem]),
-        kind="notice" if problem in NOTICES else "person" if problem in BY_PEOPLE else "program",
+        kind="notice" if problem in NOTICES else "person" if problem in MANUAL else "program",
         more=found["count"] - len(found["examples"]),
     )
 

@@ -1,1 +1,1 @@
-"""Whether storage holds what the database says, and nothing else."""
+"""Check whether storage and database agree, and repair where they do not."""

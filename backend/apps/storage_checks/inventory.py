@@ -1,7 +1,7 @@
-"""What storage holds, listed page by page into a file, so that a listing that runs out of quota can go on later.
+"""List what storage holds, page by page, into an SQLite file, so that a listing can be resumed.
 
-A listing of a hundred thousand tickets takes four hundred calls of the five hundred that a free account has in an
-hour; asking for every ticket would take two hundred hours.
+Listing 100,000 tickets takes 400 calls of the 500 that a free account has in an hour; one call for each file would
+take 400 hours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.conf import settings
 
 from apps.storage import gateway
 
-KEPT_FOR: Final = 24 * 3600  # seconds; what was listed before that says nothing about today
+MAX_AGE_SECONDS: Final = 24 * 3600  # a listing that started earlier is out of date
 ROOT: Final = "tickets/"
 
 _SCHEMA_VERSION: Final = 1
@@ -37,19 +37,19 @@ CREATE TABLE IF NOT EXISTS file (
 
 
 class Inventory:
-    """The files of one account below `tickets/`, of every resource and delivery type. Close it after use."""
+    """The files of one account below `tickets/`, of every resource and delivery type. A context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, and go on with what it holds unless that is finished, old, or of another account."""
+        """Open the file. Resume the listing in it, unless that is complete, too old, or of another account."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
-        if self._one("PRAGMA user_version") != _SCHEMA_VERSION:  # what another version listed is listed anew
+        if self._one("PRAGMA user_version") != _SCHEMA_VERSION:  # written by another version
             drop = "".join(f"DROP TABLE IF EXISTS {table};" for table in _TABLES)
             self._database.executescript(f"{drop} PRAGMA user_version = {_SCHEMA_VERSION};")
         self._database.executescript(_SCHEMA)
-        if not self._is_worth_going_on():
-            self._begin()
+        if not self._can_be_resumed():
+            self._start()
 
     def __enter__(self) -> Inventory:
         return self
@@ -58,8 +58,8 @@ class Inventory:
         self._database.close()
 
     @property
-    def began(self) -> datetime:
-        """When the listing began. What changed since may not be in it."""
+    def started_at(self) -> datetime:
+        """Return when the listing started. Later changes may not be in it."""
         return datetime.fromtimestamp(self._one("SELECT began FROM about"), UTC)
 
     @property
@@ -69,10 +69,10 @@ class Inventory:
     def __len__(self) -> int:
         return int(self._one("SELECT count(*) FROM file"))
 
-    def take(self, on_page: Callable[[int], None] = lambda files: None) -> None:
-        """List what is not listed yet. Raises MediaError; every page up to then is kept.
+    def list_remaining(self, on_page: Callable[[int], None] = lambda files: None) -> None:
+        """List what is not listed yet. `on_page` is called after each page with the number of files so far.
 
-        `on_page` is told how many files are known.
+        Raise MediaError if a call fails, and let errors of `on_page` through. The pages so far are kept.
         """
         columns = "resource_type, delivery_type, prefix, cursor"
         for listing in self._database.execute(f"SELECT {columns} FROM listing WHERE NOT done").fetchall():  # noqa: S608
@@ -81,13 +81,13 @@ class Inventory:
                 found, cursor, _ = gateway.list_files(
                     prefix, cursor, resource_type=resource_type, delivery_type=delivery_type
                 )
-                self._keep(found, (cursor, not cursor, resource_type, delivery_type, prefix))
+                self._save_page(found, (cursor, not cursor, resource_type, delivery_type, prefix))
                 on_page(len(self))
                 if not cursor:
                     break
 
     def files(self, public_ids: Iterable[str]) -> dict[str, gateway.ListedFile]:
-        """Those of the files that lie where they belong, by public id."""
+        """Return the files with these public ids, by public id, as far as they have the right type."""
         found = {}
         for public_id in public_ids:
             row = self._database.execute(f"{_SELECT} WHERE public_id = ? AND {_RIGHT}", (public_id, _type())).fetchone()
@@ -96,20 +96,21 @@ class Inventory:
         return found
 
     def in_place(self) -> Iterator[gateway.ListedFile]:
-        """All files that lie where ticket files belong."""
+        """Yield the files with the resource type and delivery type of ticket files."""
         with closing(self._database.execute(f"{_SELECT} WHERE {_RIGHT}", (_type(),))) as rows:
             yield from map(_listed, rows)
 
     def misplaced(self) -> Iterator[gateway.ListedFile]:
-        """All files with a resource type or delivery type that no ticket file has."""
+        """Yield the files with another resource type or delivery type than ticket files."""
         with closing(self._database.execute(f"{_SELECT} WHERE NOT ({_RIGHT})", (_type(),))) as rows:
             yield from map(_listed, rows)
 
-    def _is_worth_going_on(self) -> bool:
+    def _can_be_resumed(self) -> bool:
         row = self._database.execute("SELECT account, began FROM about").fetchone()
-        return row is not None and row[0] == _account() and time.time() - row[1] < KEPT_FOR and not self.is_complete
+        is_current = row is not None and row[0] == _account() and time.time() - row[1] < MAX_AGE_SECONDS
+        return is_current and not self.is_complete
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         with self._transaction():
             for table in _TABLES:
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608 # our own names
@@ -119,7 +120,7 @@ class Inventory:
                 [(resource, delivery, ROOT) for resource in _RESOURCE_TYPES for delivery in _DELIVERY_TYPES],
             )
 
-    def _keep(self, found: Iterable[gateway.ListedFile], progress: tuple[object, ...]) -> None:
+    def _save_page(self, found: Iterable[gateway.ListedFile], progress: tuple[object, ...]) -> None:
         rows = [
             (f.resource_type, f.delivery_type, f.public_id, f.version, f.size, f.etag, ",".join(sorted(f.tags)))
             for f in found

@@ -1,4 +1,4 @@
-"""What is kept of looking at storage: examinations by the doctor, and samples of what the account uses."""
+"""Models of storage checks, and of samples of the account's usage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from apps.core.jobs.models import Leased
 
 
 class Examination(Leased):
-    """One comparison of the database with storage, from the request for it to its findings, grouped by problem."""
+    """A storage check, from its request to its findings.
+
+    The class keeps its former name, because permission codenames, content types and admin URLs contain it.
+    """
 
     class State(models.TextChoices):
         QUEUED = "queued", "Waits for a worker"
@@ -27,17 +30,17 @@ class Examination(Leased):
     asked_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
     state = models.CharField(max_length=7, choices=State, default=State.QUEUED)
-    # True while nothing else may be examined, else None: NULLs are no duplicates of each other.
+    # True while the check is open, else None. A unique constraint allows many NULLs, so one check is open at a time.
     is_open = models.BooleanField(null=True, default=True, unique=True)
 
     listed = models.PositiveIntegerField(default=0)  # files
     compared = models.PositiveIntegerField(default=0)  # tickets
     ready = models.PositiveIntegerField(default=0)  # tickets to compare
-    owed = models.PositiveIntegerField(default=0)  # tickets without files yet
+    owed = models.PositiveIntegerField(default=0)  # tickets that wait to be published
     quota_allowed = models.PositiveIntegerField(null=True)
     quota_left = models.PositiveIntegerField(null=True)
     quota_resets_at = models.DateTimeField(null=True)
-    # [{"problem": one of Problem, "count": how many, "examples": a few of them in words}]
+    # [{"problem": a value of Problem, "count": number, "examples": [text, ...]}]
     findings = models.JSONField(default=list)
     repaired = models.PositiveIntegerField(default=0)
     message = models.CharField(max_length=500, blank=True, default="")  # why it stopped or failed
@@ -53,12 +56,12 @@ class Examination(Leased):
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether it is open and no process is at it any more: its lease ran out, or no worker took it for so long."""
+        """Return whether the check is open, but no process holds a lease on it."""
         return bool(self.is_open) and (self.lease_until is None or self.lease_until < timezone.now())
 
 
 class UsageSample(models.Model):
-    """What the account used at one moment, as Cloudinary tells it; None for what it does not tell."""
+    """The account's usage at one moment, as reported by Cloudinary; None for what the plan does not report."""
 
     taken_at = models.DateTimeField(default=timezone.now, db_index=True)
     plan = models.CharField(max_length=50, blank=True, default="")

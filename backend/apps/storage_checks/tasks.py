@@ -1,18 +1,18 @@
-"""Background work: ids in, one call of the domain, safe to run twice. What is retried is the row, never the task.
+"""Celery tasks of storage checks. They are idempotent, and Celery does not retry them: the row is the state.
 
-The tasks keep the names that queued messages and workers of earlier versions know.
+The task names are those of earlier versions, whose workers and queued messages may still be around.
 """
 
 from __future__ import annotations
 
 from celery import shared_task
 
-from . import examinations, usage
+from . import runs, usage
 
 
 @shared_task(name="apps.events.tasks.examine")
-def examine(examination_pk: int) -> None:
-    examinations.examine(examination_pk)
+def run_storage_check(check_pk: int) -> None:
+    runs.run(check_pk)
 
 
 @shared_task(name="apps.events.tasks.sample_usage")

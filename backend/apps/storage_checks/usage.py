@@ -1,4 +1,4 @@
-"""What the account uses, sampled now and then and kept for a year, so that somebody sees a limit come near."""
+"""Sample the account's usage once an hour, and keep the samples for a year, so that trends towards a limit show."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from apps.storage import gateway
 
 from .models import UsageSample
 
-AT_MOST_EVERY: Final = timedelta(minutes=30)  # a second beat costs no second call
-KEPT: Final = timedelta(days=366)
-EACH_KEPT: Final = timedelta(days=7)  # before that, the last of each day
+MIN_INTERVAL: Final = timedelta(minutes=30)  # debounce, in case two beats run
+RETENTION: Final = timedelta(days=366)
+FULL_RESOLUTION: Final = timedelta(days=7)  # of older samples, only the last of each day is kept
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One of the numbers of a sample: its column, its label on /metrics, its title, and what it is counted in."""
+    """One number of a sample: its column, its label on /metrics, its title and unit, and a note for the page."""
 
     name: str
     label: str
@@ -29,7 +29,7 @@ class Measure:
 
 
 MEASURES: Final = (
-    Measure("storage", "storage_bytes", "Storage", "bytes", "what lies on Cloudinary"),
+    Measure("storage", "storage_bytes", "Storage", "bytes", "stored on Cloudinary"),
     Measure("bandwidth", "bandwidth_bytes", "Bandwidth", "bytes", "delivered in the last 30 days"),
     Measure("transformations", "transformations", "Transformations", "", "made in the last 30 days"),
     Measure("credits", "credits", "Credits", "", "used of the plan's in the last 30 days"),
@@ -37,26 +37,29 @@ MEASURES: Final = (
 
 
 def sample(now: datetime | None = None) -> UsageSample | None:
-    """Ask for the usage and keep it; None if that was done a moment ago. Costs an Admin API call. Raises MediaError."""
+    """Ask Cloudinary for the usage and save it, with one Admin API call.
+
+    Return None without a call if the last sample is younger than MIN_INTERVAL. Raise MediaError if the call fails.
+    """
     now = now or timezone.now()
-    if UsageSample.objects.filter(taken_at__gt=now - AT_MOST_EVERY).exists():
+    if UsageSample.objects.filter(taken_at__gt=now - MIN_INTERVAL).exists():
         return None
-    answer = gateway.ask_usage()
-    taken = UsageSample.objects.create(taken_at=now, **read(answer))
+    response = gateway.ask_usage()
+    taken = UsageSample.objects.create(taken_at=now, **read(response))
     _prune(now)
     return taken
 
 
-def read(answer: dict[str, Any]) -> dict[str, Any]:
-    """A sample's columns from the service's answer, which differs from plan to plan: None for what it leaves out."""
+def read(response: dict[str, Any]) -> dict[str, Any]:
+    """Return a sample's columns from Cloudinary's response, which differs from plan to plan: None for what it lacks."""
     return {
-        "plan": str(answer.get("plan") or "")[:50],
-        "storage": _whole(answer, "storage"),
-        "bandwidth": _whole(answer, "bandwidth"),
-        "transformations": _whole(answer, "transformations"),
-        "objects_stored": _whole(answer, "objects"),
-        "credits": _number(answer, "credits", "usage"),
-        "credits_limit": _number(answer, "credits", "limit") or None,
+        "plan": str(response.get("plan") or "")[:50],
+        "storage": _whole(response, "storage"),
+        "bandwidth": _whole(response, "bandwidth"),
+        "transformations": _whole(response, "transformations"),
+        "objects_stored": _whole(response, "objects"),
+        "credits": _number(response, "credits", "usage"),
+        "credits_limit": _number(response, "credits", "limit") or None,
     }
 
 
@@ -65,7 +68,7 @@ def latest() -> UsageSample | None:
 
 
 def since(days: int, now: datetime | None = None) -> list[UsageSample]:
-    """The samples of the last days, oldest first, each day's last one only where they are many."""
+    """Return the samples of the last days, oldest first. If there are more than days, only each day's last."""
     now = now or timezone.now()
     samples = list(UsageSample.objects.filter(taken_at__gte=now - timedelta(days=days)).order_by("taken_at"))
     if len(samples) <= days:
@@ -74,19 +77,19 @@ def since(days: int, now: datetime | None = None) -> list[UsageSample]:
 
 
 def _prune(now: datetime) -> None:
-    UsageSample.objects.filter(taken_at__lt=now - KEPT).delete()
-    older = UsageSample.objects.filter(taken_at__lt=now - EACH_KEPT).order_by("taken_at")
+    UsageSample.objects.filter(taken_at__lt=now - RETENTION).delete()
+    older = UsageSample.objects.filter(taken_at__lt=now - FULL_RESOLUTION).order_by("taken_at")
     by_day = {taken_at.date(): pk for pk, taken_at in older.values_list("pk", "taken_at")}
     older.exclude(pk__in=list(by_day.values())).delete()
 
 
-def _number(answer: dict[str, Any], name: str, part: str) -> float | None:
-    about = answer.get(name)
+def _number(response: dict[str, Any], name: str, part: str) -> float | None:
+    about = response.get(name)
     value = about.get(part) if isinstance(about, dict) else None
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63
     return float(value) if is_number else None  # type: ignore[arg-type]
 
 
-def _whole(answer: dict[str, Any], name: str) -> int | None:
-    value = _number(answer, name, "usage")
+def _whole(response: dict[str, Any], name: str) -> int | None:
+    value = _number(response, name, "usage")
     return None if value is None else int(value)

@@ -17,7 +17,7 @@ from apps.core.jobs import kinds
 from apps.core.telemetry import metrics
 from apps.monitoring.backlog import FORMER_NAMES
 from apps.publishing import tasks
-from apps.storage_checks import examinations
+from apps.storage_checks import runs
 from apps.storage_checks.models import UsageSample
 from tests.factories import make_ticket
 from tests.wallet_credentials import Authority
@@ -52,7 +52,7 @@ def exported(client: Client, settings: Any, tmp_path: Path) -> dict[str, dict[st
         setattr(settings, name, value)
     make_ticket().delete()
     UsageSample.objects.create(storage=1, bandwidth=1, transformations=1, credits=1, credits_limit=25)
-    with examinations.recording(examinations.begin()) as record:
+    with runs.recording(runs.start()) as record:
         record.finish([])
     metrics.http_request_seconds.labels("GET", "healthz", "5xx")
     metrics.task_seconds.labels(tasks.publish.name, "failure")

@@ -35,7 +35,7 @@ ALSO = {
     "publishing.requests": "state",  # files that rest on the local storage
     "webhooks.jobs": "state reason last_attempt_at next_attempt_at lease lease_until",  # of messages
     "webhooks.upkeep": "state failures held_until",  # of messages; what a person forgives an endpoint
-    "storage_checks.examinations": "state lease lease_until",  # of storage checks
+    "storage_checks.runs": "state lease lease_until",  # of storage checks
     "accounts.mailed_codes": "attempts",  # at guessing a code
     "wallets.passes": "state",  # of Google's objects
 }

@@ -1,4 +1,4 @@
-"""The doctor's page: who may see it, a check from the button to its findings, and what the account used over time."""
+"""Test the page of storage checks: its permissions, a check from request to findings, and the account's usage."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.backoffice.plot import draw, nice_steps, quantity
 from apps.storage import gateway
-from apps.storage_checks import examinations, tasks, usage
-from apps.storage_checks.doctor import Finding
+from apps.storage_checks import runs, tasks, usage
+from apps.storage_checks.comparison import Finding
 from apps.storage_checks.models import Examination, UsageSample
 from apps.storage_checks.problems import MEANING, REMEDY, Problem
 from cloudlet.testing import RunningCloudlet, running_cloudlet
@@ -36,7 +36,7 @@ PAGE = "/admin/storage_checks/examination/"
 
 @pytest.fixture
 def empty(settings: Any, tmp_path: Path) -> Iterator[RunningCloudlet]:
-    """A cloudlet that holds nothing but what the test puts there."""
+    """Run a cloudlet without any files for one test."""
     account = settings.CLOUDINARY_ACCOUNT
     settings.VAR_DIR = tmp_path
     names = {"cloud_name": account.cloud_name, "api_key": account.api_key, "api_secret": account.api_secret}
@@ -59,7 +59,7 @@ def signed_in(user: User | None) -> Client:
 
 
 @pytest.fixture
-def doctor() -> Client:
+def operator() -> Client:
     return signed_in(staff("view_examination", "add_examination"))
 
 
@@ -69,10 +69,10 @@ def body(client: Client, query: str = "") -> str:
     return answer.content.decode()
 
 
-# -- Who may -----------------------------------------------------------------------------------------------------
+# -- Permissions -----------------------------------------------------------------------------------------------------
 
 
-def test_only_staff_with_the_permission_see_it_and_start_a_check() -> None:
+def test_viewing_and_starting_a_check_need_permissions() -> None:
     manager = make_user(is_staff=True)
     make_organiser(manager=manager)
     outcomes = {}
@@ -86,10 +86,10 @@ def test_only_staff_with_the_permission_see_it_and_start_a_check() -> None:
         "root": make_user(is_staff=True, is_superuser=True),
     }.items():
         client = signed_in(user)
-        seen, begun = client.get(PAGE), client.post(f"{PAGE}start/")
+        viewed, requested = client.get(PAGE), client.post(f"{PAGE}start/")
         started = Examination.objects.count()
         Examination.objects.all().delete()
-        outcomes[who] = (seen.status_code, begun.status_code, started)
+        outcomes[who] = (viewed.status_code, requested.status_code, started)
     assert outcomes == {
         "nobody": (302, 302, 0),
         "stranger": (302, 302, 0),
@@ -101,30 +101,30 @@ def test_only_staff_with_the_permission_see_it_and_start_a_check() -> None:
     }
 
 
-def test_a_get_starts_nothing(doctor: Client) -> None:
-    assert doctor.get(f"{PAGE}start/").status_code == 405
+def test_get_request_does_not_start_a_check(operator: Client) -> None:
+    assert operator.get(f"{PAGE}start/").status_code == 405
     assert not Examination.objects.exists()
 
 
-def test_the_desk_of_others_does_not_mention_it() -> None:
+def test_back_office_links_to_the_page_only_with_the_permission() -> None:
     manager = make_user(is_staff=True)
     make_organiser(manager=manager)
     assert PAGE not in signed_in(manager).get("/admin/").content.decode()
     assert PAGE in signed_in(staff("view_examination")).get("/admin/").content.decode()
 
 
-def test_no_form_adds_changes_or_deletes_a_check() -> None:
+def test_checks_cannot_be_added_changed_or_deleted_by_form() -> None:
     check = Examination.objects.create(is_open=None)
     client = signed_in(make_user(is_staff=True, is_superuser=True))
     for path in ("add/", f"{check.pk}/change/", f"{check.pk}/delete/"):
         assert client.post(PAGE + path).status_code == 404
 
 
-# -- From the button to the findings -----------------------------------------------------------------------------
+# -- From the request to the findings -----------------------------------------------------------------------------
 
 
-def test_a_check_runs_in_the_background_and_its_findings_are_shown(
-    empty: RunningCloudlet, doctor: Client, django_capture_on_commit_callbacks: Any
+def test_check_runs_in_the_background_and_its_findings_are_shown(
+    empty: RunningCloudlet, operator: Client, django_capture_on_commit_callbacks: Any
 ) -> None:
     well, broken = make_ticket(), make_ticket()
     for ticket in (well, broken):
@@ -133,17 +133,17 @@ def test_a_check_runs_in_the_background_and_its_findings_are_shown(
     gateway.upload(gateway.QR_CODE, "tickets/qr_codes/it's a logo", render_qr_png("AD1:LOGO"))
     with mock.patch("apps.core.jobs.dispatch.current_app.send_task") as send:
         with django_capture_on_commit_callbacks(execute=True):
-            assert doctor.post(f"{PAGE}start/").status_code == 302
-        assert send.call_args.args[0] == tasks.examine.name
+            assert operator.post(f"{PAGE}start/").status_code == 302
+        assert send.call_args.args[0] == tasks.run_storage_check.name
     check = Examination.objects.get()
-    page = body(doctor)
+    page = body(operator)
     assert "Waiting for a worker" in page
     assert "Check now" not in page
 
-    tasks.examine(*send.call_args.kwargs["args"])
+    tasks.run_storage_check(*send.call_args.kwargs["args"])
     check.refresh_from_db()
     assert (check.state, check.is_open, check.listed, check.compared, check.ready) == ("done", None, 4, 2, 2)
-    page = body(doctor)
+    page = body(operator)
     assert "1 problem found" in page
     assert MEANING[Problem.MISSING].capitalize()[1:] in page
     assert "<code>manage.py ticket_doctor --fix</code>" in page
@@ -153,63 +153,63 @@ def test_a_check_runs_in_the_background_and_its_findings_are_shown(
     assert "Check now" in page
 
 
-def test_the_page_asks_nothing_of_storage(doctor: Client, network_out_of_place: list[str]) -> None:
-    """The guard in conftest fails a test whose request touches the network; here it has a page to look at."""
-    examinations.begin()
+def test_page_does_not_call_storage(operator: Client, network_out_of_place: list[str]) -> None:
+    """The network guard of conftest records every connection that a request makes."""
+    runs.start()
     UsageSample.objects.create(storage=1)
-    body(doctor)
+    body(operator)
     assert network_out_of_place == []
 
 
-def test_the_command_keeps_what_it_saw_for_the_page(empty: RunningCloudlet, doctor: Client) -> None:
+def test_checks_of_the_command_are_shown(empty: RunningCloudlet, operator: Client) -> None:
     ticket = make_ticket()
     publish(ticket.pk)
     gateway.destroy(gateway.QR_CODE, gateway.QR_CODE.public_id(ticket.event_id, ticket.ticket_id))
     with pytest.raises(CommandError):
         call_command("ticket_doctor", stdout=io.StringIO(), workers=1)
-    assert "1 problem found" in body(doctor)
+    assert "1 problem found" in body(operator)
     call_command("ticket_doctor", "--fix", stdout=io.StringIO(), workers=1)
-    page = body(doctor)
+    page = body(operator)
     assert "Database and storage agree" in page
     assert "1 repaired" in page
     first, second = Examination.objects.order_by("pk")
-    assert "1 problem found" in body(doctor, f"?check={first.pk}")
+    assert "1 problem found" in body(operator, f"?check={first.pk}")
     assert second.repaired == 1
 
 
 @pytest.mark.parametrize("query", ["?check=999999", "?check=1" + 30 * "0", "?check=x", "?check=²", "?days=7", "?days="])
-def test_odd_questions_are_answered_calmly(doctor: Client, query: str) -> None:
-    assert doctor.get(PAGE + query).status_code in (200, 404)
+def test_invalid_query_is_no_server_error(operator: Client, query: str) -> None:
+    assert operator.get(PAGE + query).status_code in (200, 404)
 
 
-def test_wrong_credentials_are_a_finding(empty: RunningCloudlet, doctor: Client, settings: Any) -> None:
+def test_wrong_credentials_are_a_finding(empty: RunningCloudlet, operator: Client, settings: Any) -> None:
     settings.CLOUDINARY_ACCOUNT = dataclasses.replace(settings.CLOUDINARY_ACCOUNT, api_secret="wrong-secret")
-    tasks.examine(examinations.begin(make_user()).pk)
-    page = body(doctor)
+    tasks.run_storage_check(runs.start(make_user()).pk)
+    page = body(operator)
     assert "Cloudinary refuses the credentials" in page
     assert "wrong-secret" not in page
 
 
-def test_a_quota_that_runs_out_stops_the_check_and_the_next_goes_on(empty: RunningCloudlet, doctor: Client) -> None:
+def test_check_without_quota_is_stopped_and_resumed_by_the_next(empty: RunningCloudlet, operator: Client) -> None:
     limited = gateway.MediaError("listing files on Cloudinary", "tickets/", 420, "Rate Limit Exceeded", retry_after=60)
     with mock.patch.object(gateway, "list_files", side_effect=limited):
-        tasks.examine(examinations.begin(make_user()).pk)
+        tasks.run_storage_check(runs.start(make_user()).pk)
     assert Examination.objects.get().state == "stopped"
-    page = body(doctor)
+    page = body(operator)
     assert "The check stopped early" in page
     assert "Admin API calls are used up" in page
-    tasks.examine(examinations.begin(make_user()).pk)
-    assert "Database and storage agree" in body(doctor)
+    tasks.run_storage_check(runs.start(make_user()).pk)
+    assert "Database and storage agree" in body(operator)
 
 
-def test_an_error_in_the_program_is_told(empty: RunningCloudlet, doctor: Client) -> None:
-    check = examinations.begin(make_user())
+def test_program_error_is_shown(empty: RunningCloudlet, operator: Client) -> None:
+    check = runs.start(make_user())
     with (
         mock.patch.object(gateway, "list_files", side_effect=ZeroDivisionError("oh")),
         pytest.raises(ZeroDivisionError),
     ):
-        tasks.examine(check.pk)
-    page = body(doctor)
+        tasks.run_storage_check(check.pk)
+    page = body(operator)
     assert "The check failed" in page
     assert "ZeroDivisionError: oh" in page
 
@@ -217,24 +217,24 @@ def test_an_error_in_the_program_is_told(empty: RunningCloudlet, doctor: Client)
 # -- One at a time -----------------------------------------------------------------------------------------------
 
 
-def test_there_is_one_check_at_a_time(doctor: Client) -> None:
-    examinations.begin()
-    with pytest.raises(examinations.UnderWayError):
-        examinations.begin()
-    with pytest.raises(CommandError, match="under way already"):
+def test_second_check_is_refused(operator: Client) -> None:
+    runs.start()
+    with pytest.raises(runs.AlreadyRunningError):
+        runs.start()
+    with pytest.raises(CommandError, match="running already"):
         call_command("ticket_doctor")
-    assert "under way already" in doctor.post(f"{PAGE}start/", follow=True).content.decode()
+    assert "running already" in operator.post(f"{PAGE}start/", follow=True).content.decode()
     assert Examination.objects.count() == 1
 
 
-def test_one_that_fell_silent_makes_way_and_cannot_write_any_more(empty: RunningCloudlet, doctor: Client) -> None:
-    silent = examinations.begin()
+def test_check_without_heartbeat_is_superseded_and_cannot_write(empty: RunningCloudlet, operator: Client) -> None:
+    silent = runs.start()
     Examination.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    page = body(doctor)
+    page = body(operator)
     assert "No progress for a while" in page
     assert "Check now" in page
-    following = examinations.begin(make_user())
-    with pytest.raises(examinations.SupersededError), examinations.recording(silent) as record:
+    following = runs.start(make_user())
+    with pytest.raises(runs.SupersededError), runs.recording(silent) as record:
         record.finish([Finding(Problem.MISSING)])
     silent.refresh_from_db()
     assert (silent.state, silent.findings) == ("failed", [])
@@ -242,44 +242,44 @@ def test_one_that_fell_silent_makes_way_and_cannot_write_any_more(empty: Running
     assert following.is_open
 
 
-def test_a_task_that_arrives_twice_examines_once(empty: RunningCloudlet) -> None:
-    check = examinations.begin(make_user())
-    tasks.examine(check.pk)
-    with mock.patch.object(gateway, "list_files", side_effect=AssertionError("once is enough")):
-        tasks.examine(check.pk)
+def test_duplicate_task_runs_once(empty: RunningCloudlet) -> None:
+    check = runs.start(make_user())
+    tasks.run_storage_check(check.pk)
+    with mock.patch.object(gateway, "list_files", side_effect=AssertionError("listed twice")):
+        tasks.run_storage_check(check.pk)
 
 
-def test_a_long_listing_goes_on_in_another_task(
+def test_long_listing_continues_in_another_task(
     empty: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
-    monkeypatch.setattr(examinations, "SLICE", -1.0)
-    check = examinations.begin(make_user())
-    slices = 0
+    monkeypatch.setattr(runs, "LISTING_SECONDS", -1.0)
+    check = runs.start(make_user())
+    task_count = 0
     with mock.patch("apps.core.jobs.dispatch.current_app.send_task") as send:
         while Examination.objects.get().state == "queued":
-            slices += 1
+            task_count += 1
             with django_capture_on_commit_callbacks(execute=True):
-                tasks.examine(check.pk)
-            assert send.call_count == slices or Examination.objects.get().state == "done"
+                tasks.run_storage_check(check.pk)
+            assert send.call_count == task_count or Examination.objects.get().state == "done"
     assert Examination.objects.get().state == "done"
-    assert slices > 1
+    assert task_count > 1
 
 
-def test_old_checks_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examinations, "KEPT", 3)
+def test_old_checks_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "KEPT_CHECKS", 3)
     for _ in range(6):
-        examinations.begin()
+        runs.start()
         Examination.objects.update(is_open=None)
     assert Examination.objects.count() == 3
 
 
-def test_every_problem_has_words_and_a_remedy() -> None:
+def test_every_problem_has_a_meaning_and_a_remedy() -> None:
     assert set(MEANING) == set(REMEDY) == set(Problem)
 
 
-# -- What the account uses ---------------------------------------------------------------------------------------
+# -- Usage ---------------------------------------------------------------------------------------
 
-CLOUDINARY_SAYS = {  # as the Admin API's documentation shows it, shortened
+USAGE_RESPONSE = {  # as the Admin API's documentation shows it, shortened
     "plan": "Plus",
     "transformations": {"usage": 3976, "credits_usage": 3.98},
     "bandwidth": {"usage": 30352195, "credits_usage": 0.03},
@@ -290,12 +290,12 @@ CLOUDINARY_SAYS = {  # as the Admin API's documentation shows it, shortened
 }
 
 
-def test_the_usage_is_sampled_with_one_call_and_kept(empty: RunningCloudlet) -> None:
+def test_usage_is_sampled_with_one_call(empty: RunningCloudlet) -> None:
     publish(make_ticket().pk)
     with mock.patch.object(gateway, "_call", wraps=gateway._call) as call:
         tasks.sample_usage()
         tasks.sample_usage()
-    assert call.call_count == 1, "a second beat costs no second call"
+    assert call.call_count == 1, "the second task made another call"
     sample = UsageSample.objects.get()
     assert (sample.plan, sample.objects_stored) == ("cloudlet", 2)
     assert sample.storage is not None
@@ -303,8 +303,8 @@ def test_the_usage_is_sampled_with_one_call_and_kept(empty: RunningCloudlet) -> 
     assert sample.credits is None
 
 
-def test_what_cloudinary_says_is_read() -> None:
-    assert usage.read(CLOUDINARY_SAYS) == {
+def test_usage_response_is_read() -> None:
+    assert usage.read(USAGE_RESPONSE) == {
         "plan": "Plus",
         "storage": 3019898980,
         "bandwidth": 30352195,
@@ -315,14 +315,14 @@ def test_what_cloudinary_says_is_read() -> None:
     }
 
 
-@pytest.mark.parametrize("storage", [None, 5, {}, *({"usage": odd} for odd in ("many", -1, True, None, 10**30))])
-def test_an_answer_that_leaves_things_out_is_no_error(storage: Any) -> None:
+@pytest.mark.parametrize("storage", [None, 5, {}, *({"usage": value} for value in ("many", -1, True, None, 10**30))])
+def test_missing_or_invalid_usage_is_none(storage: Any) -> None:
     sample = usage.read({"storage": storage})
     UsageSample.objects.create(**sample)
     assert sample["storage"] is None
 
 
-def test_samples_are_thinned_and_forgotten(empty: RunningCloudlet) -> None:
+def test_samples_are_thinned_out_and_deleted(empty: RunningCloudlet) -> None:
     now = timezone.now().replace(hour=12)
     for hours in (400 * 24, 20 * 24, 20 * 24 + 1, 20 * 24 + 2, 3, 2, 1):
         UsageSample.objects.create(taken_at=now - timedelta(hours=hours), storage=hours)
@@ -331,14 +331,14 @@ def test_samples_are_thinned_and_forgotten(empty: RunningCloudlet) -> None:
     assert kept == [1, 2, 3, 20 * 24]
 
 
-def test_the_plots_are_told_in_words_and_numbers_too(doctor: Client) -> None:
+def test_plots_have_descriptions_and_a_table(operator: Client) -> None:
     now = timezone.now()
     for days in range(10, -1, -1):
         UsageSample.objects.create(
             taken_at=now - timedelta(days=days), storage=2_000_000_000 - days * 10**8, bandwidth=0, credits=20,
             credits_limit=25,
         )  # fmt: skip
-    page = body(doctor)
+    page = body(operator)
     pictures = [_picture(part) for part in page.split("<svg viewBox")[1:]]
     assert [picture.findtext("title") for picture in pictures] == ["Storage", "Bandwidth", "Credits"]
     for picture in pictures:
@@ -356,10 +356,10 @@ def _picture(text: str) -> ElementTree.Element:
     return ElementTree.fromstring("<svg viewBox" + text[: text.index("</svg>") + 6])  # noqa: S314 # our own
 
 
-def test_metrics_tell_the_last_check_and_the_last_sample(settings: Any, client: Client) -> None:
+def test_metrics_show_the_last_check_and_the_last_sample(settings: Any, client: Client) -> None:
     settings.METRICS_TOKEN = "only-for-monitors"
     UsageSample.objects.create(storage=12345, credits_limit=25)
-    with examinations.recording(examinations.begin()) as record:
+    with runs.recording(runs.start()) as record:
         record.finish([Finding(Problem.MISSING)] * 3)
     page = client.get("/metrics", headers={"Authorization": "Bearer only-for-monitors"}).content.decode()
     for line in (
@@ -373,7 +373,7 @@ def test_metrics_tell_the_last_check_and_the_last_sample(settings: Any, client: 
     assert "bandwidth_bytes" not in page
 
 
-# -- The picture -------------------------------------------------------------------------------------------------
+# -- Plots -------------------------------------------------------------------------------------------------
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -390,7 +390,7 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
         (1e13, None),
     ],
 )
-def test_steps_are_round_and_reach_the_highest(highest: float, steps: list[float] | None) -> None:
+def test_axis_steps_are_round_and_reach_the_highest(highest: float, steps: list[float] | None) -> None:
     found = nice_steps(highest)
     if steps is not None:
         assert found == pytest.approx(steps)
@@ -408,7 +408,7 @@ def test_quantities_are_short(value: float, unit: str, words: str) -> None:
     assert quantity(value, unit) == words
 
 
-def test_one_point_is_a_picture_and_none_is_none() -> None:
+def test_one_point_is_drawn_and_none_is_not() -> None:
     assert draw("x", "X", "", [], "") is None
     plot = draw("x", "X", "", [(NOON, 0.0)], "")
     assert plot is not None
@@ -416,7 +416,7 @@ def test_one_point_is_a_picture_and_none_is_none() -> None:
     assert "nan" not in f"{plot.line}{plot.area}"
 
 
-def test_the_line_stays_inside_the_picture() -> None:
+def test_line_stays_inside_the_plot() -> None:
     points = [(NOON + timedelta(days=day), float(day**3)) for day in range(31)]
     plot = draw("x", "X", "", points, "bytes", limit=30_000.0)
     assert plot is not None

@@ -18,7 +18,7 @@ from apps.mail.models import OutgoingMail
 from apps.publishing import fingerprints, invalidation
 from apps.publishing.models import ChangedEvent, StoredFileDeletion
 from apps.storage import gateway
-from apps.storage_checks import doctor
+from apps.storage_checks import comparison
 from apps.storage_checks.inventory import Inventory
 from apps.webhooks.models import EventType, WebhookMessage
 from tests.pictures import codes_in_png
@@ -57,7 +57,7 @@ def is_busy() -> bool:
 def listed(path: Path) -> set[str]:
     """Return the public ids of everything below `tickets/`."""
     with Inventory(path) as inventory:
-        inventory.take()
+        inventory.list_remaining()
         return {file.public_id for file in inventory.in_place()}
 
 
@@ -70,7 +70,7 @@ def findings(
     yield from of_mail(truth, subjects)
     yield from of_webhooks(truth, heard)
     with Inventory(path) as inventory:
-        inventory.take()
+        inventory.list_remaining()
         yield from of_files(truth, (file.public_id for file in inventory.in_place()))
         yield from _by_the_storage_check(inventory, strangers)
 
@@ -172,7 +172,7 @@ def _md5(content: bytes) -> str:
 
 def _by_the_storage_check(inventory: Inventory, strangers: Set[str]) -> Iterator[str]:
     assert inventory.is_complete
-    for finding in doctor.examine(inventory):
+    for finding in comparison.compare(inventory):
         if finding.public_id not in strangers:
             yield f"the storage check: {finding.problem.value} {finding}"
 

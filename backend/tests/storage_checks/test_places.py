@@ -1,4 +1,4 @@
-"""The doctor knows where a re-issued ticket's files lie and lay, and which files other deployments have uploaded."""
+"""Test storage checks of re-issued tickets, whose files moved, and of accounts that deployments share."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from apps.publishing import deletions, pipeline, requests
 from apps.publishing.models import StoredFileDeletion
 from apps.storage import gateway
 from apps.storage.models import Deployment, deployment_tag
-from apps.storage_checks import examinations
+from apps.storage_checks import runs
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_ticket
 from tests.workers import publish
 from ticketkit import render_qr_png
 
-from .test_doctor import assert_fixed, doctor, on_storage, published
-from .test_doctor import empty as empty
+from .test_command import assert_fixed, doctor, on_storage, published
+from .test_command import empty as empty
 
 pytestmark = pytest.mark.django_db()
 
@@ -31,7 +31,7 @@ PNG = render_qr_png("somebody's")
 
 
 def reissued() -> EventTicket:
-    """A ticket at its second place, whose first files are deleted."""
+    """Make a re-issued ticket, whose files at the first place are deleted."""
     ticket = published()
     issuing.reissue(ticket)
     deletions.delete_due()
@@ -45,7 +45,7 @@ def status(url: str) -> int:
 
 
 def remove_from_the_database(ticket: EventTicket) -> None:
-    """As a restored backup does, from before there was the ticket."""
+    """Remove the ticket without a trace, as restoring an older backup does."""
     EventTicket.objects.filter(pk=ticket.pk).delete()
     StoredFileDeletion.objects.all().delete()
 
@@ -53,7 +53,7 @@ def remove_from_the_database(ticket: EventTicket) -> None:
 # -- Places of re-issued tickets -----------------------------------------------------------------------------------
 
 
-def test_the_new_place_is_the_tickets_own(empty: RunningCloudlet) -> None:
+def test_new_place_of_a_reissued_ticket_is_checked(empty: RunningCloudlet) -> None:
     ticket = reissued()
     well, said = doctor("--fix")
     assert well, said
@@ -65,18 +65,18 @@ def test_the_new_place_is_the_tickets_own(empty: RunningCloudlet) -> None:
     assert status(ticket.pdf_ticket.url) == 200
 
 
-def test_a_file_at_an_old_place_is_deleted(empty: RunningCloudlet) -> None:
+def test_file_at_an_old_place_is_deleted(empty: RunningCloudlet) -> None:
     ticket = reissued()
     at_first = gateway.QR_CODE.public_id(ticket.event_id, ticket.ticket_id)
     in_between = gateway.PDF_TICKET.public_id(ticket.event_id, ticket.ticket_id, gateway.new_suffix())
-    gateway.upload(gateway.QR_CODE, at_first, PNG)  # whose place the row names, so it needs no tag
+    gateway.upload(gateway.QR_CODE, at_first, PNG)  # the place belongs to the ticket, so the file needs no tag
     gateway.upload(gateway.QR_CODE, in_between, PNG, deployment_tag())
     assert_fixed("old_place", repairs=2)
     assert [status(gateway.delivery_url(gateway.QR_CODE, name)) for name in (at_first, in_between)] == [404, 404]
     assert status(ticket.qr_code.url) == 200
 
 
-def test_files_that_are_owed_for_deletion_are_no_finding(empty: RunningCloudlet) -> None:
+def test_files_queued_for_deletion_are_no_finding(empty: RunningCloudlet) -> None:
     ticket = published()
     issuing.reissue(ticket)
     assert doctor("--fix")[0]
@@ -85,10 +85,10 @@ def test_files_that_are_owed_for_deletion_are_no_finding(empty: RunningCloudlet)
     assert StoredFileDeletion.objects.count() == 2
 
 
-def test_a_ticket_that_was_reissued_before_places_changed_with_that_gets_a_place_of_its_own(
+def test_ticket_reissued_by_the_previous_version_gets_a_new_place(
     empty: RunningCloudlet,
 ) -> None:
-    """Also one that a web process of the version before re-issued, while the new one was deployed."""
+    """The previous version re-issued tickets without a new place, also during a rolling deployment."""
     ticket = published()
     links = [ticket.qr_code.url, ticket.pdf_ticket.url]
     EventTicket.objects.filter(pk=ticket.pk).update(code_generation=1)
@@ -102,7 +102,7 @@ def test_a_ticket_that_was_reissued_before_places_changed_with_that_gets_a_place
     assert doctor()[0]
 
 
-def test_the_orphans_of_a_reissued_ticket_are_found(empty: RunningCloudlet) -> None:
+def test_orphans_of_a_reissued_ticket_are_found(empty: RunningCloudlet) -> None:
     remove_from_the_database(reissued())
     assert_fixed("orphaned", repairs=2)
 
@@ -114,7 +114,7 @@ def become_another_deployment() -> None:
     Deployment.objects.update(uuid=uuid.uuid4())
 
 
-def test_the_files_of_another_deployment_are_neither_counted_nor_touched(empty: RunningCloudlet, settings: Any) -> None:
+def test_files_of_another_deployment_are_neither_counted_nor_deleted(empty: RunningCloudlet, settings: Any) -> None:
     first, other = deployment_tag(), published()
     settings.CLOUDINARY_DELIVERY_TYPE = "upload"
     misplaced = published()
@@ -135,13 +135,13 @@ def test_the_files_of_another_deployment_are_neither_counted_nor_touched(empty: 
     assert on_storage(ours) == {"authenticated": 2, "upload": 0}
 
 
-def test_files_without_a_mark_are_adopted_when_their_row_names_them(empty: RunningCloudlet) -> None:
+def test_untagged_files_of_a_ticket_are_tagged_by_the_next_upload(empty: RunningCloudlet) -> None:
     ticket = published()
-    for kind in gateway.KINDS:  # as uploaded by a version that knew no marks
+    for kind in gateway.KINDS:  # as uploaded by a version without tags
         content = getattr(ticket, kind.name).read()
         stored = gateway.upload(kind, ticket.public_id_of(kind), content)
         EventTicket.objects.filter(pk=ticket.pk).update(**{f"{kind.name}_version": stored.version})
-    assert marks() == [set(), set()]
+    assert tags() == [set(), set()]
     well, said = doctor("--fix")
     assert well, said
     assert "2 files listed" in said
@@ -149,15 +149,15 @@ def test_files_without_a_mark_are_adopted_when_their_row_names_them(empty: Runni
 
     requests.rerender(ticket)
     assert publish(ticket.pk) == EventTicket.State.READY
-    assert marks() == [{deployment_tag()}] * 2, "with the next upload"
+    assert tags() == [{deployment_tag()}] * 2, "not tagged by the next upload"
 
 
-def marks() -> list[set[str]]:
+def tags() -> list[set[str]]:
     return [set(file.tags) for file in gateway.list_files("tickets/")[0]]
 
 
 @pytest.mark.parametrize("delivery_type", ["authenticated", "upload"])
-def test_files_of_no_ticket_and_without_a_mark_go_only_when_that_is_asked_for(
+def test_untagged_files_of_no_ticket_are_deleted_only_on_request(
     empty: RunningCloudlet, settings: Any, delivery_type: str
 ) -> None:
     gone = make_ticket()
@@ -177,26 +177,26 @@ def test_files_of_no_ticket_and_without_a_mark_go_only_when_that_is_asked_for(
     assert on_storage(gone) == {"authenticated": 0, "upload": 0}
 
 
-def test_most_of_what_is_there_goes_only_when_that_is_asked_for_marked_or_not(empty: RunningCloudlet) -> None:
+def test_many_untagged_orphans_are_deleted_only_with_delete_many(empty: RunningCloudlet) -> None:
     event = make_ticket().event_id
     for _ in range(21):
         gateway.upload(gateway.QR_CODE, gateway.QR_CODE.public_id(event, uuid.uuid4()), PNG)
     well, said = doctor("--fix", "--delete-unmarked")
     assert not well
-    assert "Most of what is there belongs to no ticket" in said
+    assert "Most of the files belong to no ticket" in said
     well, said = doctor("--fix", "--delete-unmarked", "--delete-many")
     assert well, said
     assert "21 repairs made" in said
 
 
-def test_every_way_of_publishing_leaves_the_mark(empty: RunningCloudlet) -> None:
+def test_every_upload_is_tagged(empty: RunningCloudlet) -> None:
     published()
     pipeline.publish_many([make_ticket().pk, make_ticket().pk])
-    assert marks() == [{deployment_tag()}] * 6
+    assert tags() == [{deployment_tag()}] * 6
 
 
-def test_what_an_earlier_version_has_listed_is_listed_anew(empty: RunningCloudlet) -> None:
-    path: Path = examinations.inventory_path()
+def test_listing_of_an_earlier_version_is_discarded(empty: RunningCloudlet) -> None:
+    path: Path = runs.inventory_path()
     with sqlite3.connect(path) as old:
         old.executescript(
             "CREATE TABLE about (account TEXT NOT NULL, began REAL NOT NULL);"

@@ -1,4 +1,4 @@
-"""The doctor finds everything that is wrong between database and storage, repairs it, and finds nothing afterwards."""
+"""Test that `ticket_doctor` finds each problem, repairs it, and finds nothing afterwards."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db()
 
 @contextmanager
 def own_cloudlet(settings: Any, *options: str) -> Iterator[RunningCloudlet]:
-    """A cloudlet that holds nothing but what the test puts there."""
+    """Run a cloudlet without any files for one test."""
     account = settings.CLOUDINARY_ACCOUNT
     names = {"cloud_name": account.cloud_name, "api_key": account.api_key, "api_secret": account.api_secret}
     with running_cloudlet(options=options, **names) as server:
@@ -58,7 +58,7 @@ def published(**overrides: Any) -> EventTicket:
 
 
 def doctor(*arguments: str, **options: Any) -> tuple[bool, str]:
-    """Whether all is well, and what the command says."""
+    """Run the command. Return whether it found no problem, and its output."""
     out = io.StringIO()
     try:
         call_command("ticket_doctor", *arguments, stdout=out, stderr=out, **{"workers": 1} | options)
@@ -68,7 +68,7 @@ def doctor(*arguments: str, **options: Any) -> tuple[bool, str]:
 
 
 def assert_fixed(finding: str, repairs: int = 1) -> None:
-    """The finding is told, repaired, and gone; a second repair has nothing to do."""
+    """Assert that the problem is reported and repaired, and that a second repair has nothing to do."""
     well, said = doctor()
     assert not well
     assert f"❌ {repairs} × {finding}:" in said, said
@@ -81,29 +81,29 @@ def assert_fixed(finding: str, repairs: int = 1) -> None:
     assert "0 repairs made" in said
 
 
-def test_all_is_well(empty: RunningCloudlet) -> None:
+def test_no_findings_when_database_and_storage_agree(empty: RunningCloudlet) -> None:
     event = make_event()
     for _ in range(3):
         published(event=event)
     make_ticket(event=event)
     well, said = doctor()
     assert well
-    assert "3 tickets ready, 1 owed, 6 files listed" in said
+    assert "3 tickets ready, 1 pending, 6 files listed" in said
     assert "0 missing, 0 wrong_bytes, 0 stale_version, 0 orphaned, 0 wrong_type, 0 undeletable" in said
     assert "Admin API:" in said
 
 
 @pytest.mark.parametrize("kind", gateway.KINDS, ids=lambda kind: kind.name)
-def test_a_missing_file_is_made_again(empty: RunningCloudlet, kind: gateway.FileKind) -> None:
+def test_missing_file_is_re_rendered(empty: RunningCloudlet, kind: gateway.FileKind) -> None:
     ticket, neighbour = published(), published()
     gateway.destroy(kind, kind.public_id(ticket.event_id, ticket.ticket_id))
     assert_fixed("missing")
     before = neighbour.published_at
     neighbour.refresh_from_db()
-    assert neighbour.published_at == before, "who is well is left alone"
+    assert neighbour.published_at == before, "a ticket without findings was published again"
 
 
-def test_a_ready_ticket_that_never_recorded_its_files_is_found(empty: RunningCloudlet) -> None:
+def test_ready_ticket_without_public_ids_is_missing(empty: RunningCloudlet) -> None:
     ticket = make_ticket()
     EventTicket.objects.filter(pk=ticket.pk).update(state="ready", next_attempt_at=None, published_at=timezone.now())
     well, said = doctor()
@@ -112,56 +112,54 @@ def test_a_ready_ticket_that_never_recorded_its_files_is_found(empty: RunningClo
     assert doctor("--fix")[0]
 
 
-def test_bytes_that_somebody_replaced_are_made_again(empty: RunningCloudlet) -> None:
+def test_replaced_bytes_are_re_rendered(empty: RunningCloudlet) -> None:
     ticket, other = published(), published()
     gateway.upload(gateway.QR_CODE, ticket.qr_code_cloudinary_id, other.qr_code.read())
     assert_fixed("wrong_bytes")
 
 
-def test_the_same_bytes_under_another_version_are_a_stale_version(empty: RunningCloudlet) -> None:
+def test_same_bytes_under_another_version_are_a_stale_version(empty: RunningCloudlet) -> None:
     ticket = published()
     gateway.upload(gateway.QR_CODE, ticket.qr_code_cloudinary_id, ticket.qr_code.read())
     assert_fixed("stale_version")
 
 
 @pytest.mark.parametrize("change", [{"holder_name": "Jane Doe"}, {"quantity": 7}, {"order_reference": "A-17"}])
-def test_files_behind_an_update_that_nobody_reported_are_made_again(
-    empty: RunningCloudlet, change: dict[str, Any]
-) -> None:
+def test_files_are_outdated_after_update_without_rerender(empty: RunningCloudlet, change: dict[str, Any]) -> None:
     ticket, neighbour = published(), published()
     EventTicket.objects.filter(pk=ticket.pk).update(**change)
     assert_fixed("outdated")
     before = neighbour.published_at
     neighbour.refresh_from_db()
-    assert neighbour.published_at == before, "who is well is left alone"
+    assert neighbour.published_at == before, "a ticket without findings was published again"
 
 
-def test_tickets_from_before_digests_were_kept_are_not_taken_for_outdated(empty: RunningCloudlet) -> None:
+def test_tickets_without_a_fingerprint_are_not_outdated(empty: RunningCloudlet) -> None:
     published()
     EventTicket.objects.update(published_fingerprint="", holder_name="Jane Doe")
     assert doctor()[0]
 
 
-def test_a_file_of_no_ticket_is_deleted(empty: RunningCloudlet) -> None:
+def test_file_of_no_ticket_is_deleted(empty: RunningCloudlet) -> None:
     gone = published()
     published()
     EventTicket.objects.filter(pk=gone.pk).delete()
-    StoredFileDeletion.objects.all().delete()  # as by a restored backup
+    StoredFileDeletion.objects.all().delete()  # as after restoring a backup
     assert_fixed("orphaned", repairs=2)
 
 
-def test_a_file_whose_deletion_is_under_way_is_no_orphan(empty: RunningCloudlet) -> None:
+def test_file_queued_for_deletion_is_no_orphan(empty: RunningCloudlet) -> None:
     published().delete()
     assert doctor()[0]
 
 
-def test_the_old_file_of_a_ticket_that_moved_to_another_event_goes(empty: RunningCloudlet) -> None:
+def test_old_file_of_a_ticket_moved_to_another_event_is_deleted(empty: RunningCloudlet) -> None:
     ticket = published()
     EventTicket.objects.filter(pk=ticket.pk).update(event=make_event())
     requests.rerender(EventTicket.objects.get(pk=ticket.pk))
     assert publish(ticket.pk) == EventTicket.State.READY
     assert StoredFileDeletion.objects.count() == 2
-    StoredFileDeletion.objects.all().delete()  # as by a restored backup
+    StoredFileDeletion.objects.all().delete()  # as after restoring a backup
     assert_fixed("old_place", repairs=2)
 
 
@@ -174,13 +172,13 @@ def test_files_of_a_wrong_type_are_deleted(empty: RunningCloudlet, settings: Any
     settings.CLOUDINARY_DELIVERY_TYPE = "authenticated"
     assert_fixed("wrong_type", repairs=2)
     ticket.refresh_from_db()
-    assert ticket.qr_code.read(), "the file of the right type is still there"
+    assert ticket.qr_code.read(), "the file of the right type was deleted"
 
 
-def test_after_a_change_of_the_delivery_type_all_files_are_made_again(empty: RunningCloudlet, settings: Any) -> None:
+def test_all_files_are_re_rendered_after_a_change_of_the_delivery_type(empty: RunningCloudlet, settings: Any) -> None:
     ticket = published()
     settings.CLOUDINARY_DELIVERY_TYPE = "upload"
-    well, said = doctor()
+    said = doctor()[1]
     assert "❌ 2 × missing" in said
     assert "❌ 2 × wrong_type" in said
     assert doctor("--fix")[0]
@@ -191,19 +189,19 @@ def test_after_a_change_of_the_delivery_type_all_files_are_made_again(empty: Run
 
 
 def on_storage(ticket: EventTicket) -> dict[str, int]:
-    """How many files of the ticket there are under each delivery type."""
+    """Count the files of the ticket on storage, by delivery type."""
     listings = {kind: gateway.list_files("tickets/", delivery_type=kind)[0] for kind in gateway.DELIVERY_TYPES}
     return {kind: sum(str(ticket.ticket_id) in file.public_id for file in files) for kind, files in listings.items()}
 
 
-def test_files_of_a_wrong_type_stay_until_there_are_others(empty: RunningCloudlet, settings: Any) -> None:
+def test_files_of_a_wrong_type_are_kept_until_replaced(empty: RunningCloudlet, settings: Any) -> None:
     settings.CLOUDINARY_DELIVERY_TYPE = "upload"
     ticket = published()
     settings.CLOUDINARY_DELIVERY_TYPE = "authenticated"
     with faults(empty, {"call": "upload", "kind": "error", "status": 503, "message": "Service unavailable"}):
         well, said = doctor("--fix")
     assert not well
-    assert said.count("it stays until the ticket's new files are made") == 2, said
+    assert said.count("kept until the ticket's new files are published") == 2, said
     assert on_storage(ticket) == {"authenticated": 0, "upload": 2}
 
     assert publish(ticket.pk) == EventTicket.State.READY
@@ -211,33 +209,31 @@ def test_files_of_a_wrong_type_stay_until_there_are_others(empty: RunningCloudle
     assert on_storage(ticket) == {"authenticated": 2, "upload": 0}
 
 
-def test_files_of_a_wrong_type_stay_when_their_ticket_was_published_under_it_while_the_listing_ran(
-    empty: RunningCloudlet, settings: Any
-) -> None:
-    """By a worker that has yet to hear of the change: the row says `ready`, and nobody looked whether that is so."""
-    take = Inventory.take
+def test_files_published_with_a_wrong_type_during_the_listing_are_kept(empty: RunningCloudlet, settings: Any) -> None:
+    """A worker with the old setting publishes: the row is ready, but the right type has no files."""
+    list_remaining = Inventory.list_remaining
 
-    def publish_and_take(self: Inventory, *args: Any) -> None:
+    def publish_and_list(self: Inventory, *args: Any) -> None:
         settings.CLOUDINARY_DELIVERY_TYPE = "upload"
         published()
         settings.CLOUDINARY_DELIVERY_TYPE = "authenticated"
-        take(self, *args)
+        list_remaining(self, *args)
 
-    with mock.patch.object(Inventory, "take", publish_and_take):
+    with mock.patch.object(Inventory, "list_remaining", publish_and_list):
         well, said = doctor("--fix")
     assert not well
-    assert said.count("it stays, as nothing was found to take its place") == 2, said
+    assert said.count("kept, because its replacement was not found") == 2, said
     assert on_storage(EventTicket.objects.get()) == {"authenticated": 0, "upload": 2}
-    assert doctor("--fix")[0], "the next time it is known that files are missing"
+    assert doctor("--fix")[0], "the next check does not repair the missing files"
     assert on_storage(EventTicket.objects.get()) == {"authenticated": 2, "upload": 0}
 
 
-def test_files_of_a_wrong_type_go_when_their_ticket_is_gone(empty: RunningCloudlet, settings: Any) -> None:
+def test_files_of_a_wrong_type_are_deleted_if_their_ticket_is_deleted(empty: RunningCloudlet, settings: Any) -> None:
     settings.CLOUDINARY_DELIVERY_TYPE = "upload"
     ticket = published()
     settings.CLOUDINARY_DELIVERY_TYPE = "authenticated"
     ticket.delete()
-    StoredFileDeletion.objects.all().delete()  # as by a restored backup
+    StoredFileDeletion.objects.all().delete()  # as after restoring a backup
     assert_fixed("wrong_type", repairs=2)
     assert on_storage(ticket) == {"authenticated": 0, "upload": 0}
 
@@ -246,7 +242,7 @@ def ticket_png() -> bytes:
     return render_qr_png("somebody's")
 
 
-def test_deletions_that_fail_again_and_again_are_told_and_tried(empty: RunningCloudlet) -> None:
+def test_deletions_that_failed_often_are_reported_and_retried(empty: RunningCloudlet) -> None:
     published().delete()
     StoredFileDeletion.objects.update(
         attempts=9, reason="HTTP status 503", next_attempt_at=timezone.now() + timedelta(hours=1)
@@ -259,7 +255,7 @@ def test_deletions_that_fail_again_and_again_are_told_and_tried(empty: RunningCl
     assert not StoredFileDeletion.objects.exists()
 
 
-def test_what_is_not_ours_is_told_and_never_touched(empty: RunningCloudlet) -> None:
+def test_foreign_files_are_reported_and_never_deleted(empty: RunningCloudlet) -> None:
     gateway.upload(gateway.QR_CODE, "tickets/qr_codes/summer-logo", ticket_png())
     well, said = doctor("--fix")
     assert well
@@ -268,7 +264,7 @@ def test_what_is_not_ours_is_told_and_never_touched(empty: RunningCloudlet) -> N
     assert gateway.fetch(gateway.QR_CODE, "tickets/qr_codes/summer-logo")
 
 
-def test_another_deployments_files_are_not_deleted_without_a_second_word(empty: RunningCloudlet) -> None:
+def test_many_orphans_are_deleted_only_with_delete_many(empty: RunningCloudlet) -> None:
     event = make_event()
     for _ in range(13):
         published(event=event)
@@ -276,25 +272,25 @@ def test_another_deployments_files_are_not_deleted_without_a_second_word(empty: 
     StoredFileDeletion.objects.all().delete()
     well, said = doctor("--fix")
     assert not well
-    assert "belongs to no ticket of this database" in said
+    assert "belong to no ticket of this database" in said
     assert "❌ 26 × orphaned" in doctor()[1]
     well, said = doctor("--fix", "--delete-many")
     assert well
     assert "26 repairs made" in said
 
 
-def test_a_ticket_published_while_the_listing_runs_is_not_missing(empty: RunningCloudlet) -> None:
-    take = Inventory.take
+def test_ticket_published_during_the_listing_is_not_missing(empty: RunningCloudlet) -> None:
+    list_remaining = Inventory.list_remaining
 
-    def take_and_publish(self: Inventory, *args: Any) -> None:
-        take(self, *args)
+    def list_and_publish(self: Inventory, *args: Any) -> None:
+        list_remaining(self, *args)
         published()
 
-    with mock.patch.object(Inventory, "take", take_and_publish):
+    with mock.patch.object(Inventory, "list_remaining", list_and_publish):
         assert doctor()[0]
 
 
-def test_a_repair_that_fails_is_told_and_can_be_done_again(empty: RunningCloudlet) -> None:
+def test_failed_repair_is_reported_and_can_be_repeated(empty: RunningCloudlet) -> None:
     ticket = published()
     gateway.destroy(gateway.QR_CODE, ticket.qr_code_cloudinary_id)
     with faults(empty, {"call": "upload", "kind": "error", "status": 503, "message": "Service unavailable"}):
@@ -309,7 +305,7 @@ def test_a_repair_that_fails_is_told_and_can_be_done_again(empty: RunningCloudle
 # -- The account -------------------------------------------------------------------------------------------------
 
 
-def test_bad_credentials(empty: RunningCloudlet, settings: Any) -> None:
+def test_wrong_credentials_are_reported(empty: RunningCloudlet, settings: Any) -> None:
     settings.CLOUDINARY_ACCOUNT = dataclasses.replace(
         settings.CLOUDINARY_ACCOUNT, api_secret="wrong", is_cloudlet=False
     )
@@ -320,17 +316,17 @@ def test_bad_credentials(empty: RunningCloudlet, settings: Any) -> None:
     assert [group["problem"] for group in Examination.objects.latest("pk").findings] == ["bad_credentials"]
 
 
-def test_a_clock_that_is_wrong(empty: RunningCloudlet) -> None:
+def test_wrong_clock_is_reported(empty: RunningCloudlet) -> None:
     with mock.patch.object(time, "time", return_value=time.time() - 7200):
         well, said = doctor()
     assert not well
     assert "❌ 1 × clock_skew" in said
-    assert said.endswith("1 thing is not as it should be. 1 only you can put right: the lines above say how.")
+    assert said.endswith("1 problem found. 1 must be fixed by hand: the lines above say how.")
     assert re.search(r"(7199|7200) seconds behind", said)
     assert "NTP" in said
 
 
-def test_pdf_delivery_that_is_switched_off_is_told_in_words(empty: RunningCloudlet) -> None:
+def test_blocked_pdf_delivery_is_explained(empty: RunningCloudlet) -> None:
     published()
     with faults(empty, {"call": "delivery", "kind": "block_pdf"}):
         well, said = doctor()
@@ -340,7 +336,7 @@ def test_pdf_delivery_that_is_switched_off_is_told_in_words(empty: RunningCloudl
     assert doctor()[0]
 
 
-def test_delivery_is_never_probed_before_there_is_something_to_deliver(empty: RunningCloudlet) -> None:
+def test_delivery_is_not_probed_without_files(empty: RunningCloudlet) -> None:
     make_ticket()
     with mock.patch.object(gateway, "fetch", side_effect=AssertionError("a refusal is cached for hours")):
         assert doctor()[0]
@@ -349,7 +345,7 @@ def test_delivery_is_never_probed_before_there_is_something_to_deliver(empty: Ru
 # -- The quota ---------------------------------------------------------------------------------------------------
 
 
-def test_a_listing_that_runs_out_of_quota_goes_on_where_it_stopped(
+def test_listing_that_runs_out_of_quota_is_resumed(
     settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.VAR_DIR = tmp_path
@@ -372,17 +368,17 @@ def test_a_listing_that_runs_out_of_quota_goes_on_where_it_stopped(
         assert not well
         assert "⚠️ 1 × quota_low" in said
         assert "Admin API calls are used up" in said
-        assert "to go on" in said
-    assert len(listed) == 5, "and one call for the ping"
+        assert "to continue" in said
+    assert len(listed) == 5, "one of six calls is the ping"
 
-    with own_cloudlet(settings, *place):  # the quota is new with the next hour, or with a server that starts
+    with own_cloudlet(settings, *place):  # a restarted server has a new quota
         well, said = doctor()
     assert well, said
     assert "12 files listed: 0 missing" in said
-    assert len(listed) == len(set(listed)) == 6 + 5, "six pages and five empty listings, none of them twice"
+    assert len(listed) == len(set(listed)) == 6 + 5, "six pages and five empty listings, none of them listed twice"
 
 
-def test_the_quota_can_be_waited_for(empty: RunningCloudlet) -> None:
+def test_wait_option_waits_for_the_quota(empty: RunningCloudlet) -> None:
     published()
     limited = gateway.MediaError(
         "listing files on Cloudinary", "tickets/", 420, "Rate Limit Exceeded", retry_after=0.01
@@ -401,23 +397,23 @@ def test_the_quota_can_be_waited_for(empty: RunningCloudlet) -> None:
     assert "Waiting until" in said
 
 
-def test_a_listing_of_another_account_or_of_yesterday_is_not_gone_on_with(
+def test_listing_of_another_account_or_of_yesterday_is_not_resumed(
     empty: RunningCloudlet, settings: Any, tmp_path: Path
 ) -> None:
     published()
     path = tmp_path / "inventory"
     dies = mock.patch.object(gateway, "list_files", side_effect=_after_one(gateway.list_files))
     with Inventory(path) as inventory, dies, pytest.raises(gateway.MediaError):
-        inventory.take()
+        inventory.list_remaining()
     with Inventory(path) as inventory:
-        first = inventory.began
+        first = inventory.started_at
     with Inventory(path) as inventory:
-        assert inventory.began == first, "an unfinished listing is gone on with"
+        assert inventory.started_at == first, "an unfinished listing was not resumed"
     with (
         mock.patch("apps.storage_checks.inventory.time.time", return_value=time.time() + 25 * 3600),
         Inventory(path) as late,
     ):
-        assert late.began > first
+        assert late.started_at > first
     settings.CLOUDINARY_ACCOUNT = dataclasses.replace(settings.CLOUDINARY_ACCOUNT, cloud_name="other")
     with Inventory(path) as other:
         assert (len(other), other.is_complete) == (0, False)

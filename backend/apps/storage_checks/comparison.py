@@ -1,8 +1,8 @@
-"""Compares the database with storage, both ways, and repairs what can be repaired.
+"""Compare the database with storage, both ways, and repair what a program can repair.
 
-Storage is listed, never asked about one ticket at a time. Bytes are fetched only for tickets whose version differs
-from what the listing says, and before a file of a ticket is deleted, for one that takes its place; those fetches go to
-the CDN, which has no hourly quota.
+Storage is listed in pages, because one call for each ticket would exceed the hourly quota of the Admin API. Bytes are
+fetched only if a ticket's version differs from the listing, and before a ticket's misplaced file is deleted, to verify
+its replacement. Fetches go to the CDN, which has no hourly quota.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -28,14 +29,18 @@ from .problems import Problem
 
 Item = TypeVar("Item")
 
-CHUNK = 500
-STUBBORN = 5  # attempts at a deletion after which somebody should know
-MOST_SKEW = 60.0  # seconds; signed calls are refused when the clocks are an hour apart
+BATCH_SIZE = 500
+FILES_PER_CALL = 500  # of the Admin API, when listing
+REPORTED_ATTEMPTS = 5  # a deletion that was tried so often is reported
+MAX_CLOCK_SKEW_SECONDS = 60.0  # Cloudinary refuses signed calls when the clocks are an hour apart
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: with a ticket or a deletion (by primary key, else 0), a file, or the account."""
+    """One thing that is wrong with a ticket, a file, a deletion or the account.
+
+    `ticket` and `deletion` are primary keys, or 0.
+    """
 
     problem: Problem
     detail: str = ""
@@ -49,8 +54,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Repair:
-    """What became of a finding: `error` says why it is still there, empty when it is not."""
+class RepairResult:
+    """The result of a repair. `error` says why the finding remains, and is empty if it was repaired."""
 
     finding: Finding
     error: str = ""
@@ -59,8 +64,11 @@ class Repair:
 # -- The account -------------------------------------------------------------------------------------------------
 
 
-def examine_account() -> tuple[list[Finding], gateway.Quota | None]:
-    """Whether storage answers, credentials, clock and quota. Costs one Admin API call."""
+def check_account() -> tuple[list[Finding], gateway.Quota | None]:
+    """Check that storage answers, the credentials, the clock and the quota, with one Admin API call.
+
+    Return the findings, and the quota if the service told it.
+    """
     try:
         gateway.check_reachable()
         account = gateway.ask_account()
@@ -70,31 +78,34 @@ def examine_account() -> tuple[list[Finding], gateway.Quota | None]:
         problem = Problem.BAD_CREDENTIALS if error.is_misconfiguration else Problem.UNREACHABLE
         return [Finding(problem, str(error))], None
     findings = []
-    if abs(account.clock_skew) > MOST_SKEW:
+    if abs(account.clock_skew) > MAX_CLOCK_SKEW_SECONDS:
         direction = "ahead of" if account.clock_skew > 0 else "behind"
         words = f"it is {abs(account.clock_skew):.0f} seconds {direction} Cloudinary's. Turn on NTP (timedatectl)."
         findings.append(Finding(Problem.CLOCK_SKEW, words))
     if account.quota is not None and account.quota.left < 1 + _calls_needed():
         words = (
             f"{account.quota.left} of {account.quota.allowed} are left until {account.quota.resets_at:%H:%M} UTC, and "
-            f"listing takes about {_calls_needed()}. It goes on where it stopped when it is started again."
+            f"listing takes about {_calls_needed()}. A check that runs out of calls is resumed by starting it again."
         )
         findings.append(Finding(Problem.QUOTA_LOW, words))
     return findings, account.quota
 
 
 def prevents_listing(findings: Iterable[Finding]) -> bool:
-    """Whether what is wrong with the account must be put right before anything else can be examined."""
+    """Return whether the findings about the account rule out a listing."""
     return any(finding.problem in (Problem.BAD_CREDENTIALS, Problem.UNREACHABLE) for finding in findings)
 
 
 def _calls_needed() -> int:
-    """Five empty listings, and a page of the sixth for every 500 files."""
-    return 5 + 1 + 2 * EventTicket.objects.exclude(published_at=None).count() // CHUNK
+    """Return the calls of a whole listing: of six resource and delivery types, five are usually empty."""
+    return 5 + 1 + 2 * EventTicket.objects.exclude(published_at=None).count() // FILES_PER_CALL
 
 
-def examine_delivery(inventory: Inventory) -> list[Finding]:
-    """Whether a PDF that is there is delivered. Asks for one that was listed: a refusal is cached, so never before."""
+def check_delivery(inventory: Inventory) -> list[Finding]:
+    """Check that the account delivers PDF files, by fetching one that was listed.
+
+    Never ask for a file that may not exist: the CDN caches the refusal for hours.
+    """
     published = EventTicket.objects.filter(state=EventTicket.State.READY).exclude(pdf_ticket_cloudinary_id="")
     for ticket in published.order_by("-published_at")[:20]:
         listed = inventory.files([ticket.pdf_ticket_cloudinary_id]).get(ticket.pdf_ticket_cloudinary_id)
@@ -109,29 +120,29 @@ def examine_delivery(inventory: Inventory) -> list[Finding]:
     return []
 
 
-# -- Both ways ---------------------------------------------------------------------------------------------------
+# -- Comparing ---------------------------------------------------------------------------------------------------
 
 
-def examine(inventory: Inventory, on_ticket: Callable[[], None] = lambda: None) -> Iterator[Finding]:
-    """Everything that is wrong between the database and the inventory, which must be complete.
+def compare(inventory: Inventory, on_ticket: Callable[[], None] = lambda: None) -> Iterator[Finding]:
+    """Yield every difference between the database and the inventory, which must be complete.
 
-    `on_ticket` is called with every ticket that is compared.
+    `on_ticket` is called for every ticket that is compared.
     """
-    yield from examine_delivery(inventory)
-    yield from _from_the_database(inventory, on_ticket)
-    yield from _from_storage(inventory)
-    yield from _from_the_outbox()
+    yield from check_delivery(inventory)
+    yield from _check_tickets(inventory, on_ticket)
+    yield from _check_files(inventory)
+    yield from _check_deletions()
 
 
-def _from_the_database(inventory: Inventory, on_ticket: Callable[[], None]) -> Iterator[Finding]:
-    """What tickets count on that is not there, or not as they say."""
-    # who was published since has files that the listing may not know, or knows by an older version
-    settled = EventTicket.objects.filter(state=EventTicket.State.READY, published_at__lt=inventory.began)
-    for ticket in in_chunks(settled):
+def _check_tickets(inventory: Inventory, on_ticket: Callable[[], None]) -> Iterator[Finding]:
+    """Yield tickets whose files are missing, or not the ones that were published."""
+    # Leave out tickets published since the listing started: it may lack their files, or have an older version.
+    tickets = EventTicket.objects.filter(state=EventTicket.State.READY, published_at__lt=inventory.started_at)
+    for ticket in in_chunks(tickets):
         on_ticket()
         if ticket.is_at_old_place or ticket.published_suffix != ticket.public_id_suffix:
             place = ticket.pdf_ticket_cloudinary_id
-            yield Finding(Problem.OLD_PLACE, "re-issued, but published where it was before", place, ticket.pk)
+            yield Finding(Problem.OLD_PLACE, "re-issued, but still published at its old place", place, ticket.pk)
             continue
         recorded = {kind: getattr(ticket, f"{kind.name}_cloudinary_id") for kind in gateway.KINDS}
         listed = inventory.files(recorded.values())
@@ -161,21 +172,21 @@ def _compare(
     return Finding(Problem.STALE_VERSION if same else Problem.WRONG_BYTES, detail, public_id, ticket.pk)
 
 
-def _from_storage(inventory: Inventory) -> Iterator[Finding]:
-    """What is there that no ticket counts on. Files that another deployment has tagged are none of our business."""
+def _check_files(inventory: Inventory) -> Iterator[Finding]:
+    """Yield files that no ticket uses, except those that another deployment has tagged."""
     tag = deployment_tag()
-    for chunk in _batched(file for file in inventory.in_place() if not _is_of_another_deployment(file, tag)):
-        owners = _owners(chunk)
-        known = _known_ids(chunk, owners.values())
-        for file in chunk:
+    for batch in _batched(file for file in inventory.in_place() if not _is_of_other_deployment(file, tag)):
+        owners = _owners(batch)
+        known = _known_ids(batch, owners.values())
+        for file in batch:
             if not gateway.TICKET_FILE.fullmatch(file.public_id):
                 yield Finding(Problem.FOREIGN, "not named as ticket files are", file.public_id, file=file)
-            elif file.public_id not in known and _is_settled(owners.get(file.public_id), inventory):
+            elif file.public_id not in known and not _changed_since(inventory.started_at, owners.get(file.public_id)):
                 problem = _problem_of(file, tag, Problem.OLD_PLACE if file.public_id in owners else Problem.ORPHANED)
                 yield Finding(problem, f"{file.size:,} bytes", file.public_id, file=file)
-    for chunk in _batched(file for file in inventory.misplaced() if not _is_of_another_deployment(file, tag)):
-        owners = _owners(chunk)
-        for file in chunk:
+    for batch in _batched(file for file in inventory.misplaced() if not _is_of_other_deployment(file, tag)):
+        owners = _owners(batch)
+        for file in batch:
             where = f"{file.resource_type}/{file.delivery_type}"
             if _ticket_named_by(file.public_id):
                 is_owned = file.public_id in owners
@@ -185,31 +196,30 @@ def _from_storage(inventory: Inventory) -> Iterator[Finding]:
                 yield Finding(Problem.FOREIGN, where, file.public_id, file=file)
 
 
-def files_of_others(inventory: Inventory) -> int:
-    """How many of the listed files other deployments have uploaded."""
+def count_files_of_other_deployments(inventory: Inventory) -> int:
     tag = deployment_tag()
     return sum(
-        _is_of_another_deployment(file, tag) for file in itertools.chain(inventory.in_place(), inventory.misplaced())
+        _is_of_other_deployment(file, tag) for file in itertools.chain(inventory.in_place(), inventory.misplaced())
     )
 
 
-def _is_of_another_deployment(file: gateway.ListedFile, tag: str) -> bool:
-    """Whether another deployment than the one with this tag has uploaded the file."""
+def _is_of_other_deployment(file: gateway.ListedFile, tag: str) -> bool:
+    """Return whether the file was uploaded by another deployment than the one with this tag."""
     return tag not in file.tags and any(other.startswith(TAG_PREFIX) for other in file.tags)
 
 
 def _problem_of(file: gateway.ListedFile, tag: str, problem: Problem) -> Problem:
-    """Return the problem; `UNMARKED` for a file that belongs to no ticket and has no tag of a deployment."""
+    """Return the problem, or UNMARKED for a file that belongs to no ticket and has no deployment's tag."""
     return problem if problem is Problem.OLD_PLACE or tag in file.tags else Problem.UNMARKED
 
 
-def _is_settled(owner: EventTicket | None, inventory: Inventory) -> bool:
-    """Return whether the ticket was not changed since the listing began: else the listed file may be gone by now."""
-    return owner is None or owner.requested_at < inventory.began
+def _changed_since(started_at: datetime, owner: EventTicket | None) -> bool:
+    """Return whether the ticket was changed since the listing started: the listed file may have been deleted since."""
+    return owner is not None and owner.requested_at >= started_at
 
 
 def _known_ids(files: Iterable[gateway.ListedFile], owners: Iterable[EventTicket]) -> set[str]:
-    """Return the public ids that the tickets have, may be about to have, or have in the outbox of deletions."""
+    """Return the public ids that the tickets use, will use once published, or have queued for deletion."""
     names = [file.public_id for file in files]
     known = set(StoredFileDeletion.objects.filter(name__in=names).values_list("name", flat=True))
     for ticket in owners:
@@ -218,72 +228,72 @@ def _known_ids(files: Iterable[gateway.ListedFile], owners: Iterable[EventTicket
     return known
 
 
-def _from_the_outbox() -> Iterator[Finding]:
-    for row in StoredFileDeletion.objects.filter(attempts__gte=STUBBORN).iterator(CHUNK):
+def _check_deletions() -> Iterator[Finding]:
+    for row in StoredFileDeletion.objects.filter(attempts__gte=REPORTED_ATTEMPTS).iterator(BATCH_SIZE):
         detail = f"{row.attempts} attempts since {row.created_at:%Y-%m-%d %H:%M} UTC: {row.reason}"
         yield Finding(Problem.UNDELETABLE, detail, row.name, deletion=row.pk)
 
 
 def _batched(items: Iterable[Item]) -> Iterator[list[Item]]:
     left = iter(items)
-    while chunk := list(itertools.islice(left, CHUNK)):
-        yield chunk
+    while batch := list(itertools.islice(left, BATCH_SIZE)):
+        yield batch
 
 
 # -- Repairing ---------------------------------------------------------------------------------------------------
 
 
-def may_be_another_deployments(repairable: Iterable[Finding], listed: int) -> bool:
-    """Return whether so many of the files to delete belong to no ticket that this is likely the wrong database."""
+def may_be_wrong_database(repairable: Iterable[Finding], listed: int) -> bool:
+    """Return whether the findings have so many orphans that this is probably the wrong database for the storage."""
     orphans = sum(finding.problem in (Problem.ORPHANED, Problem.UNMARKED) for finding in repairable)
     return orphans > max(20, listed // 2)
 
 
-def repair(findings: Iterable[Finding], workers: int = 1) -> Iterator[Repair]:
-    """Repair what a program can, `workers` calls at once, in an order that never leaves a ticket without files.
+def repair(findings: Iterable[Finding], workers: int = 1) -> Iterator[RepairResult]:
+    """Repair what a program can, with at most `workers` calls at once, and yield each result. Idempotent.
 
-    Safe to do twice.
+    Tickets are published before misplaced files are deleted, so that no ticket is left without files.
     """
     findings = list(findings)
     broken = {finding.ticket: finding for finding in findings if finding.ticket}
-    for chunk in _batched(broken.values()):
-        yield from _make_anew({finding.ticket: finding for finding in chunk}, workers)
-    for chunk in _batched(finding for finding in findings if finding.file is not None):
-        yield from _remove(chunk, workers)
+    for batch in _batched(broken.values()):
+        yield from _rerender({finding.ticket: finding for finding in batch}, workers)
+    for batch in _batched(finding for finding in findings if finding.file is not None):
+        yield from _delete_files(batch, workers)
     yield from map(_retry_deletion, [finding for finding in findings if finding.deletion])
 
 
-def _make_anew(broken: dict[int, Finding], workers: int) -> Iterator[Repair]:
-    wanted = requests.request_own_files(EventTicket.objects.filter(pk__in=broken))
-    for pk in broken.keys() - wanted:
-        yield Repair(broken[pk])  # deleted or re-issued meanwhile: its files are somebody else's work already
-    for pk, attempt in pipeline.publish_each(sorted(wanted), max_tickets=workers):
-        wanted.remove(pk)
-        yield Repair(broken[pk], "" if attempt.error is None else str(attempt.error))
-    for pk in wanted:
-        yield Repair(broken[pk], "another worker makes its files, or they wait for a rate limit to be lifted")
+def _rerender(broken: dict[int, Finding], workers: int) -> Iterator[RepairResult]:
+    requested = requests.request_own_files(EventTicket.objects.filter(pk__in=broken))
+    for pk in broken.keys() - requested:
+        yield RepairResult(broken[pk])  # deleted or re-issued meanwhile, which takes care of its files
+    for pk, attempt in pipeline.publish_each(sorted(requested), max_tickets=workers):
+        requested.remove(pk)
+        yield RepairResult(broken[pk], "" if attempt.error is None else str(attempt.error))
+    for pk in requested:
+        yield RepairResult(broken[pk], "another worker is publishing it, or it waits for a rate limit to be lifted")
 
 
-def _remove(findings: Iterable[Finding], workers: int) -> Iterator[Repair]:
-    """Remove what no ticket counts on. By now a ticket may have an orphan, or its deletion be under way."""
+def _delete_files(findings: Iterable[Finding], workers: int) -> Iterator[RepairResult]:
+    """Delete files that no ticket uses. Look the owners up again: a ticket may use the file by now (TOCTOU)."""
     files = {finding: finding.file for finding in findings if finding.file is not None}
     owners = _owners(files.values())
     known = _known_ids(files.values(), owners.values())
-    strays = []
+    to_delete = []
     for finding, file in files.items():
         is_misplaced = (file.resource_type, file.delivery_type) != ("image", settings.CLOUDINARY_DELIVERY_TYPE)
         if finding.problem is Problem.FOREIGN:
-            yield Repair(finding, "left to you")
+            yield RepairResult(finding, "left to you")
         elif not is_misplaced and file.public_id in known:
-            yield Repair(finding)
+            yield RepairResult(finding)
         else:
-            strays.append(_Stray(finding, file, owners.get(file.public_id) if is_misplaced else None))
-    yield from in_parallel(_destroy, strays, workers)
+            to_delete.append(_FileToDelete(finding, file, owners.get(file.public_id) if is_misplaced else None))
+    yield from in_parallel(_delete_file, to_delete, workers)
 
 
 @dataclass(frozen=True, slots=True)
-class _Stray:
-    """A file to remove. `owner` is the ticket that must not be left without one by that, if there is any."""
+class _FileToDelete:
+    """A file to delete. If it has an `owner`, that ticket's file at the right place must be verified first."""
 
     finding: Finding
     file: gateway.ListedFile
@@ -291,47 +301,47 @@ class _Stray:
 
 
 def _owners(files: Iterable[gateway.ListedFile]) -> dict[str, EventTicket]:
-    """The tickets that files were made for, by the files' public ids; none for tickets that are gone."""
+    """Return the tickets that the files belong to, by public id. Leave out tickets that were deleted."""
     ids = {file.public_id: found for file in files if (found := _ticket_named_by(file.public_id))}
-    there = {ticket.ticket_id: ticket for ticket in EventTicket.objects.filter(ticket_id__in=set(ids.values()))}
-    return {public_id: there[ticket_id] for public_id, ticket_id in ids.items() if ticket_id in there}
+    tickets = {ticket.ticket_id: ticket for ticket in EventTicket.objects.filter(ticket_id__in=set(ids.values()))}
+    return {public_id: tickets[ticket_id] for public_id, ticket_id in ids.items() if ticket_id in tickets}
 
 
 def _ticket_named_by(public_id: str) -> UUID | None:
-    """The ticket that a file's public id names: that of a raw file, where none belongs, has an extension in it."""
+    """Return the ticket id in a file's public id. The public id of a raw file, always misplaced, has an extension."""
     found = gateway.TICKET_FILE.fullmatch(public_id.removesuffix(".pdf").removesuffix(".png"))
     return UUID(found["ticket"]) if found else None
 
 
-def _destroy(stray: _Stray) -> Repair:
-    """In a thread of its own, without the database."""
-    finding, file = stray.finding, stray.file
+def _delete_file(item: _FileToDelete) -> RepairResult:
+    """Delete one file, unless its owner still needs it. Runs in a thread, so it must not use the database."""
+    finding, file = item.finding, item.file
     try:
-        if stray.owner is not None and (reason := _why_it_stays(stray.owner, gateway.kind_of(file.public_id))):
-            return Repair(finding, reason)
+        if item.owner is not None and (reason := _reason_to_keep(item.owner, gateway.kind_of(file.public_id))):
+            return RepairResult(finding, reason)
         gateway.destroy_stray(file.resource_type, file.delivery_type, file.public_id)
     except gateway.MediaError as error:
-        return Repair(finding, str(error))
-    return Repair(finding)
+        return RepairResult(finding, str(error))
+    return RepairResult(finding)
 
 
-def _why_it_stays(owner: EventTicket, kind: gateway.FileKind) -> str:
-    """Why a ticket's misplaced file may be the only one it has; empty when another was fetched from the right place.
+def _reason_to_keep(owner: EventTicket, kind: gateway.FileKind) -> str:
+    """Return why a ticket's misplaced file may be its only one, or "" if a replacement was fetched.
 
-    The row alone doesn't know: it may have been written by a worker that has yet to hear of the change of the type.
+    The row alone is not enough: a worker that still has the old delivery type may have written it.
     """
     public_id = getattr(owner, f"{kind.name}_cloudinary_id")
     if owner.state != EventTicket.State.READY or not public_id:
-        return "it stays until the ticket's new files are made; start again then"
+        return "kept until the ticket's new files are published; run this again then"
     try:
         verification.fetch(kind, public_id, getattr(owner, f"{kind.name}_version"))
     except gateway.MediaError as error:
-        return f"it stays, as nothing was found to take its place: {error}"
+        return f"kept, because its replacement was not found: {error}"
     return ""
 
 
-def _retry_deletion(finding: Finding) -> Repair:
+def _retry_deletion(finding: Finding) -> RepairResult:
     deletions.DELETIONS.hasten(deletions.DELETIONS.jobs.filter(pk=finding.deletion))
     deletions.delete_due()
     left = StoredFileDeletion.objects.filter(pk=finding.deletion).first()
-    return Repair(finding, "" if left is None else left.reason)
+    return RepairResult(finding, "" if left is None else left.reason)

@@ -1,7 +1,7 @@
-"""Storage checks, one at a time: requested in the back office or begun by the command, and their results kept.
+"""Run storage checks, one at a time: requested in the back office or started by the command.
 
-The row says how far it is. The process that examines holds its lease; a check whose lease ran out makes way for the
-next one.
+The row shows the progress and keeps the results. The process that runs a check holds a lease on the row; once the
+lease has run out, the next check can start.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from apps.core.jobs.timing import LEASE
 from apps.events.models import EventTicket
 from apps.storage import gateway
 
-from . import doctor
-from .doctor import Finding
+from . import comparison
+from .comparison import Finding
 from .inventory import Inventory
 from .models import Examination
 from .problems import Problem as Problem
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("apps.events.auditing.examinations")
 
-KEPT = 50  # examinations
-EXAMPLES = 10  # of each problem
-SLICE = 50.0  # seconds of listing in one task, so that a worker that is asked to stop can
-PULSE = 1.0  # seconds between two signs of life
+KEPT_CHECKS = 50
+EXAMPLES_PER_PROBLEM = 10
+LISTING_SECONDS = 50.0  # in one task, so that a worker can shut down in between
+HEARTBEAT_SECONDS = 1.0  # between two writes to the row while tickets are compared
 State = Examination.State
 
 
@@ -48,131 +48,133 @@ def _abandoned(now: datetime) -> Q:
     return Q(lease_until=None) | Q(lease_until__lt=now)
 
 
-class UnderWayError(Exception):
-    """Another examination is under way; the text says how far it is."""
+class AlreadyRunningError(Exception):
+    """Another check is running."""
 
 
 class SupersededError(Exception):
-    """This examination said nothing for so long that another took its place."""
+    """The check lost its lease, because it wrote nothing for too long."""
 
 
-def begin(user: User | None = None) -> Examination:
-    """The one examination that may be under way from now on. Raises UnderWayError when there is one already."""
+def start(user: User | None = None) -> Examination:
+    """Create the row of a check: queued if a user requested it, else running in the calling process.
+
+    Raise AlreadyRunningError if another check is open and its lease has not run out.
+    """
     now = timezone.now()
     Examination.objects.filter(_abandoned(now), is_open=True).update(
         is_open=None,
         lease=None,
         state=State.FAILED,
         finished_at=now,
-        message="No worker took it, or its worker died on the way.",
+        message="No worker took the check, or the worker died.",
     )
     try:
         with transaction.atomic():
-            # The command is at it itself; what a person wishes for waits for a worker.
-            examination = Examination.objects.create(
+            check = Examination.objects.create(
                 asked_by=user,
                 state=State.QUEUED if user else State.RUNNING,
                 lease=uuid.uuid4(),
                 lease_until=now + LEASE,
             )
     except IntegrityError as error:
-        raise UnderWayError(
-            "A storage check is under way already; the admin shows how far it is. If its process died, another "
-            f"can begin {LEASE.seconds // 60} minutes after its last sign of life."
+        raise AlreadyRunningError(
+            "A storage check is running already; the back office shows its progress. If its process died, another "
+            f"can start {LEASE.seconds // 60} minutes after its last heartbeat."
         ) from error
-    old = list(Examination.objects.order_by("-pk").values_list("pk", flat=True)[KEPT : 2 * KEPT])
+    old = list(Examination.objects.order_by("-pk").values_list("pk", flat=True)[KEPT_CHECKS : 2 * KEPT_CHECKS])
     Examination.objects.filter(pk__in=old).delete()
-    return examination
+    return check
 
 
-def ask(user: User) -> Examination:
-    """Have a worker examine. Raises UnderWayError."""
+def request(user: User) -> Examination:
+    """Have a worker run a check. Raise AlreadyRunningError as `start` does."""
     with transaction.atomic():
-        examination = begin(user)
-        _examine_soon(examination.pk)
-    return examination
+        check = start(user)
+        _enqueue(check.pk)
+    return check
 
 
 def last_finished() -> Examination | None:
-    """The last examination that came to an end, with its findings."""
+    """Return the last check that was completed, or None."""
     return Examination.objects.filter(state=State.DONE).order_by("-pk").first()
 
 
 def inventory_path() -> Path:
-    """Where this machine keeps what it has listed."""
+    """Return the path of this machine's listing of storage."""
     return Path(settings.VAR_DIR) / "doctor.sqlite3"
 
 
-def _examine_soon(examination_pk: int) -> None:
-    """Have storage compared with the database after commit, behind the work for tickets."""
-    dispatch.send_after_commit("apps.events.tasks.examine", [examination_pk], dispatch.BULK)
+def _enqueue(pk: int) -> None:
+    """Send the task after commit, to the queue for bulk work."""
+    dispatch.send_after_commit("apps.events.tasks.examine", [pk], dispatch.BULK)
 
 
-def examine(pk: int) -> None:
-    """In a worker: examine as was wished, or go on with it. Safe to run any number of times at once."""
+def run(pk: int) -> None:
+    """Start or resume a check in a worker. Idempotent, also when several workers call it at once."""
     now = timezone.now()
-    waiting = Q(state=State.QUEUED) | Q(_abandoned(now), state=State.RUNNING)
-    taken = {"state": State.RUNNING, "lease": uuid.uuid4(), "lease_until": now + LEASE}
-    if not Examination.objects.filter(waiting, pk=pk, is_open=True).update(**taken):
+    claimable = Q(state=State.QUEUED) | Q(_abandoned(now), state=State.RUNNING)
+    claim = {"state": State.RUNNING, "lease": uuid.uuid4(), "lease_until": now + LEASE}
+    if not Examination.objects.filter(claimable, pk=pk, is_open=True).update(**claim):
         return
     try:
         with recording(Examination.objects.get(pk=pk)) as record:
-            _examine(record)
+            _run(record)
     except SupersededError as error:
         logger.warning("A storage check ended early: %s", error)
 
 
-def _examine(record: Recorder) -> None:
-    findings, quota = doctor.examine_account()
+def _run(record: Recorder) -> None:
+    findings, quota = comparison.check_account()
     record.account(findings, quota)
-    if doctor.prevents_listing(findings):
+    if comparison.prevents_listing(findings):
         record.finish(findings)
         return
     with Inventory(inventory_path()) as inventory:
         try:
-            inventory.take(_for_a_while(record, inventory))
-        except _SliceOver:
-            record.hand_on()
+            inventory.list_remaining(_time_limit(record, inventory))
+        except _TimeLimitError:
+            record.continue_in_another_task()
             return
         except gateway.MediaError as error:
             record.stop(_why_listing_stopped(error, len(inventory)))
             return
-        found = list(doctor.examine(inventory, record.compared))
+        found = list(comparison.compare(inventory, record.compared))
     record.finish(findings + found)
 
 
-class _SliceOver(Exception):
-    """The time that one task may list for is over."""
+class _TimeLimitError(Exception):
+    """The task has listed for LISTING_SECONDS."""
 
 
-def _for_a_while(record: Recorder, inventory: Inventory) -> Callable[[int], None]:
-    ends_at = time.monotonic() + SLICE
+def _time_limit(record: Recorder, inventory: Inventory) -> Callable[[int], None]:
+    ends_at = time.monotonic() + LISTING_SECONDS
 
     def on_page(files: int) -> None:
         record.listed(files)
-        if time.monotonic() > ends_at and not inventory.is_complete:  # who finds it complete begins a new one
-            raise _SliceOver
+        if time.monotonic() > ends_at and not inventory.is_complete:  # a complete one would be listed again
+            raise _TimeLimitError
 
     return on_page
 
 
 def _why_listing_stopped(error: gateway.MediaError, listed: int) -> str:
     if not error.is_rate_limit or error.retry_after is None:
-        return f"{error} What was listed is kept; start it again."
+        return f"{error} The listing so far is kept; start the check again."
     again = datetime.fromtimestamp(time.time() + error.retry_after, UTC)
     return (
         f"This hour's Admin API calls are used up; {listed} files are listed so far. "
-        f"Start it again after {again:%H:%M} UTC to go on."
+        f"Start the check again after {again:%H:%M} UTC to continue."
     )
 
 
-# -- Writing down ------------------------------------------------------------------------------------------------
+# -- Recording ---------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def recording(examination: Examination) -> Iterator[Recorder]:
-    """However the block ends, the row says so."""
-    record = Recorder(examination)
+def recording(check: Examination) -> Iterator[Recorder]:
+    """Record a check: if the block raises or does not finish it, the row is marked as failed."""
+    record = Recorder(check)
     try:
         yield record
     except BaseException as error:
@@ -182,11 +184,11 @@ def recording(examination: Examination) -> Iterator[Recorder]:
 
 
 class Recorder:
-    """Writes down how an examination goes, and signs of life between. Raises SupersededError."""
+    """Write the progress, results and heartbeats of a check. All methods but `fail` may raise SupersededError."""
 
-    def __init__(self, examination: Examination) -> None:
-        self._examination = examination
-        self._pulse_at = time.monotonic()
+    def __init__(self, check: Examination) -> None:
+        self._check = check
+        self._written_at = time.monotonic()
         self._compared = 0
         self._is_over = False
 
@@ -204,33 +206,33 @@ class Recorder:
 
     def compared(self) -> None:
         self._compared += 1
-        if time.monotonic() - self._pulse_at > PULSE:
+        if time.monotonic() - self._written_at > HEARTBEAT_SECONDS:
             self._write(compared=self._compared)
 
     def keep(self, findings: Iterable[Finding]) -> None:
-        """What is known so far."""
+        """Write the findings so far."""
         self._write(findings=grouped(findings), compared=self._compared)
 
     def finish(self, findings: Iterable[Finding], repaired: int = 0) -> None:
         self._end(State.DONE, findings=grouped(findings), compared=self._compared, repaired=repaired)
 
     def stop(self, why: str) -> None:
-        """For now: what was listed is kept, and another goes on with it."""
+        """End the check early. The next one resumes the listing."""
         self._end(State.STOPPED, message=why[:500])
 
-    def hand_on(self) -> None:
-        """To another task, which goes on with the listing."""
+    def continue_in_another_task(self) -> None:
+        """Queue the check again. The next task resumes the listing."""
         with transaction.atomic():
             self._write(state=State.QUEUED)
-            _examine_soon(self._examination.pk)
+            _enqueue(self._check.pk)
         self._is_over = True
 
     def fail(self, error: BaseException | None) -> None:
-        """Unless it has come to its end."""
+        """Mark the check as failed, unless it is over. Without an error, it was interrupted."""
         if not self._is_over:
             words = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else "It was interrupted."
             extend_lease(
-                self._examination,
+                self._check,
                 state=State.FAILED, message=words[:500], is_open=None, finished_at=timezone.now(),
             )  # fmt: skip
 
@@ -239,14 +241,14 @@ class Recorder:
         self._is_over = True
 
     def _write(self, **values: Any) -> None:
-        self._pulse_at = time.monotonic()
-        if not extend_lease(self._examination, **values):
+        self._written_at = time.monotonic()
+        if not extend_lease(self._check, **values):
             self._is_over = True
-            raise SupersededError("It said nothing for so long that another took its place.")
+            raise SupersededError("The check lost its lease, because it wrote nothing for too long.")
 
 
 def grouped(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """The findings by their problems, in the order in which those are told: counts, and a few examples in words."""
+    """Group the findings by problem, in the order of `Problem`, with their number and a few examples as text."""
     by_problem: dict[Problem, list[Finding]] = {}
     for finding in findings:
         by_problem.setdefault(finding.problem, []).append(finding)
@@ -254,7 +256,7 @@ def grouped(findings: Iterable[Finding]) -> list[dict[str, Any]]:
         {
             "problem": problem.value,
             "count": len(by_problem[problem]),
-            "examples": [str(finding)[:300] for finding in by_problem[problem][:EXAMPLES]],
+            "examples": [str(finding)[:300] for finding in by_problem[problem][:EXAMPLES_PER_PROBLEM]],
         }
         for problem in Problem
         if problem in by_problem
