@@ -14,7 +14,7 @@ from django.db import connection
 from apps.mail import sending
 from apps.storage import gateway
 from apps.wallets import google_api
-from apps.webhooks import outbound
+from apps.webhooks import http_client
 
 
 class NetworkOutOfPlace(AssertionError):
@@ -66,7 +66,7 @@ def network_guard() -> Iterator[list[str]]:
             mock.patch.object(gateway._downloads, "request", watched(gateway._downloads.request)),
             mock.patch.object(gateway, "executor", watched(gateway.executor)),
             mock.patch.object(google_api._pool, "request", watched(google_api._pool.request)),
-            mock.patch.object(outbound, "post", watched(outbound.post)),
+            mock.patch.object(http_client, "post", watched(http_client.post)),
             mock.patch.object(sending, "_send", watched(sending._send)),
         ):
             yield found

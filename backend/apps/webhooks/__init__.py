@@ -1,1 +1,1 @@
-"""Outgoing webhooks: what happens to tickets reaches the endpoints that organisers registered, and is never lost."""
+"""Send webhooks about tickets to the endpoints that organisers registered, by way of an outbox."""

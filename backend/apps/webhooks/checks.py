@@ -1,4 +1,4 @@
-"""Misconfiguration of webhooks, told by `manage.py check --deploy`."""
+"""Check the settings of webhooks, in `manage.py check --deploy`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from django.core import checks
 
 
 def register() -> None:
-    checks.register(check_destinations, checks.Tags.security, deploy=True)
+    checks.register(check_private_addresses, checks.Tags.security, deploy=True)
 
 
-def check_destinations(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
+def check_private_addresses(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
     if not settings.WEBHOOK_ALLOW_PRIVATE:
         return []
     return [
         checks.Warning(
-            "Webhooks may go to private addresses and over plain http: organisers can reach this network's insides.",
+            "Webhooks may be sent to private addresses and over plain http: organisers can reach the internal network.",
             hint="Remove WEBHOOK_ALLOW_PRIVATE, and DEBUG, which turns it on.",
             id="webhooks.W001",
         )

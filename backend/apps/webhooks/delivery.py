@@ -1,6 +1,6 @@
-"""Sends what the outbox owes: at least once, of each ticket in order, no endpoint waiting for a slow one.
+"""Send the messages of the outbox: at least once, in order for each ticket, with no endpoint waiting for another.
 
-Anything may die at any point: the lease on a message runs out, and it is sent again under the same id.
+If a process dies, the lease on its messages runs out, and they are sent again under the same ids.
 """
 
 from __future__ import annotations
@@ -13,48 +13,51 @@ from django.utils import timezone
 
 from apps.core.jobs.kinds import Failure, Success
 
-from . import metrics, outbound, payloads
+from . import http_client, metrics, payloads
+from .http_client import PostResult
 from .jobs import WEBHOOKS
 from .models import WebhookMessage
-from .outbound import Answer
 from .signing import signature_header
 
 logger = logging.getLogger(__name__)
 
 THREADS = 64  # they mostly wait for endpoints
-LOOK_AGAIN_SECONDS = 1.0
-GATHER_SECONDS = 0.02  # writing down and claiming cost as much for one as for many
-TASK_SECONDS = 60.0  # then what is left goes to another task: one that runs for much longer is taken for dead
+POLL_SECONDS = 1.0  # between two looks for messages that became due
+BATCH_WINDOW_SECONDS = 0.02  # settling and claiming many messages costs as much as one
+TASK_SECONDS = 60.0  # then another task takes over: brokers redeliver tasks that run for much longer
 USER_AGENT = "Admit-Webhooks/1"
 
 
 def deliver_due(seconds: float = TASK_SECONDS) -> int:
-    """Send what is due, and what falls due meanwhile, for about so long. Answers how many attempts were made.
+    """Send messages that are due or become due, for about so many seconds. Return the number of attempts.
 
-    Safe to run any number of times at once. All of the database is this thread's; the others only send.
+    Any number of processes may call this at once. Only the calling thread uses the database; the others send.
     """
     ends_at = time.monotonic() + seconds
-    under_way: dict[Future[Answer], WebhookMessage] = {}
+    in_flight: dict[Future[PostResult], WebhookMessage] = {}
     attempts = 0
-    is_late = False
+    is_over = False
     with ThreadPoolExecutor(THREADS, thread_name_prefix="webhook") as pool:
         while True:
-            if not is_late and time.monotonic() >= ends_at:
-                is_late = True
+            if not is_over and time.monotonic() >= ends_at:
+                is_over = True
                 WEBHOOKS.send()
-            for message in [] if is_late else WEBHOOKS.claim(THREADS - len(under_way)):
-                under_way[pool.submit(send, message)] = message
+            for message in [] if is_over else WEBHOOKS.claim(THREADS - len(in_flight)):
+                in_flight[pool.submit(send, message)] = message
                 attempts += 1
-            if not under_way:
+            if not in_flight:
                 return attempts
-            # What falls due for others is not kept waiting by an endpoint that is slow.
-            done, rest = wait(under_way, LOOK_AGAIN_SECONDS, FIRST_COMPLETED)
-            done |= wait(rest, GATHER_SECONDS).done if done else set()
-            WEBHOOKS.settle([(under_way.pop(future), _outcome_of(future)) for future in done])
+            # Wait for a limited time, so that a slow endpoint does not delay messages to others.
+            done, rest = wait(in_flight, POLL_SECONDS, FIRST_COMPLETED)
+            done |= wait(rest, BATCH_WINDOW_SECONDS).done if done else set()
+            WEBHOOKS.settle([(in_flight.pop(future), _outcome_of(future)) for future in done])
 
 
-def send(message: WebhookMessage) -> Answer:
-    """In a thread, without the database: one attempt. The signature is of this moment, the rest never changes."""
+def send(message: WebhookMessage) -> PostResult:
+    """Send a message once and observe the duration. Runs in a thread, so it must not use the database.
+
+    The signature and its timestamp belong to the attempt; id and body are the same for every attempt.
+    """
     now = timezone.now()
     body = payloads.body_of(message)
     timestamp = int(now.timestamp())
@@ -66,19 +69,19 @@ def send(message: WebhookMessage) -> Answer:
         "webhook-timestamp": str(timestamp),
         "webhook-signature": signature_header(secrets, message.message_id, timestamp, body),
     }
-    began = time.perf_counter()
-    answer = outbound.post(message.endpoint.url, body, headers)
-    status = f"{answer.status // 100}xx" if answer.status else "none"
-    metrics.webhook_seconds.labels(status).observe(time.perf_counter() - began)
-    return answer
+    started = time.perf_counter()
+    result = http_client.post(message.endpoint.url, body, headers)
+    status = f"{result.status // 100}xx" if result.status else "none"
+    metrics.webhook_seconds.labels(status).observe(time.perf_counter() - started)
+    return result
 
 
-def _outcome_of(done: Future[Answer]) -> Success | Failure:
+def _outcome_of(done: Future[PostResult]) -> Success | Failure:
     if error := done.exception():
         logger.error("A webhook was not sent: an error in the program", exc_info=error)
         return Failure(f"An error in the program: {type(error).__name__}", values={"last_status": None})
-    answer = done.result()
-    if answer.is_accepted:
-        return Success({"last_status": answer.status, "delivered_at": timezone.now()})
-    at_least = min(answer.retry_after or 0, WEBHOOKS.policy.longest.total_seconds())
-    return Failure(answer.reason, retry_after=at_least, values={"last_status": answer.status})
+    result = done.result()
+    if result.is_accepted:
+        return Success({"last_status": result.status, "delivered_at": timezone.now()})
+    retry_after = min(result.retry_after or 0, WEBHOOKS.policy.longest.total_seconds())
+    return Failure(result.reason, retry_after=retry_after, values={"last_status": result.status})

@@ -1,4 +1,4 @@
-"""What counts about webhooks."""
+"""Metrics of webhooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from .models import WebhookEndpoint
 
 webhook_seconds = Histogram(
     "admit_webhook_seconds",
-    "Webhook messages sent, by the class of the answer's status; none when there was no answer",
+    "Seconds of each attempt to send a webhook message, by the class of the HTTP status. Attempts with another status"
+    " than 2xx are retried; none means no response: connection, TLS or timeout.",
     ["status"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=None,
@@ -24,9 +25,10 @@ def _initialise() -> None:
 
 
 def gauges() -> Iterator[Metric]:
-    """Yield how many endpoints are in trouble, as the database knows it."""
+    """Yield the gauges that are read from the database."""
     yield GaugeMetricFamily(
         "admit_webhook_endpoints_troubled",
-        "Webhook endpoints that are on and failed several times in a row",
+        "Enabled webhook endpoints that failed at least 5 times in a row, and are probed with one message at a time."
+        " Their receivers are probably down, which their organisers must repair.",
         value=WebhookEndpoint.objects.troubled().count(),
     )

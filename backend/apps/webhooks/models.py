@@ -1,4 +1,4 @@
-"""Where webhooks go, and the outbox of what is owed to each of those places."""
+"""Models of webhook endpoints, and of the outbox of messages to them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from django.utils import timezone
 from apps.core.db.partial_saves import PartiallySaved, PartiallySavedQuerySet
 from apps.core.jobs.models import Job, JobQuerySet
 
-from .destinations import validate_url
 from .signing import new_secret
+from .url_policy import validate_url
 
-OVERLAP = timedelta(hours=24)  # so long after a change of the secret, both sign
-TROUBLED = 5  # failures in a row after which an endpoint gets one message at a time, as a probe
+SECRET_OVERLAP = timedelta(hours=24)  # after a change of the secret, both sign for so long
+TROUBLED_FAILURES = 5  # in a row; from then on, an endpoint gets one message at a time, as a probe (a circuit breaker)
 
 
 class EventType(models.TextChoices):
-    """What organisers can be told. The names are a promise to receivers: add, and never change."""
+    """The types of events that endpoints subscribe to. The values are a public API: add, but never change them."""
 
     READY = "ticket.ready", "Files are ready"
     FAILED = "ticket.failed", "Files can’t be made"
@@ -31,7 +31,7 @@ class EventType(models.TextChoices):
     DELETED = "ticket.deleted", "Ticket was deleted"
 
 
-TEST = "webhook.test"  # what the back office sends when somebody asks for it, whatever the endpoint listens to
+TEST_EVENT_TYPE = "webhook.test"  # sent on request from the back office, whatever the endpoint subscribes to
 
 
 def all_event_types() -> list[str]:
@@ -45,15 +45,15 @@ def validate_event_types(chosen: object) -> None:
 
 class WebhookEndpointQuerySet(PartiallySavedQuerySet["WebhookEndpoint"]):
     def open_at(self, now: datetime) -> WebhookEndpointQuerySet:
-        """Endpoints that are on, and that nothing is to be kept back from after failures in a row."""
+        """Return the endpoints that are enabled and not held after failures in a row."""
         return self.filter(Q(held_until=None) | Q(held_until__lte=now), enabled=True)
 
     def troubled(self) -> WebhookEndpointQuerySet:
-        return self.filter(enabled=True, failures__gte=TROUBLED)
+        return self.filter(enabled=True, failures__gte=TROUBLED_FAILURES)
 
 
 class WebhookEndpoint(PartiallySaved):
-    """A URL that an organiser's own software listens at, and how it has been doing."""
+    """A URL of an organiser's own software that receives messages, and its health."""
 
     EDITED = ("organiser_id", "url", "description", "event_types", "enabled")
     FIXED = ("created_at",)
@@ -68,13 +68,13 @@ class WebhookEndpoint(PartiallySaved):
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    # In the clear, because every message is signed with it. Never shown but once, never logged. `change_secret` alone
-    # writes these three.
+    # Stored in clear text, because every message is signed with it. Shown once, never logged. Only `change_secret`
+    # writes these three columns.
     secret = models.CharField(max_length=120, default=new_secret, editable=False)
     previous_secret = models.CharField(max_length=120, blank=True, default="", editable=False)
     previous_secret_until = models.DateTimeField(null=True, editable=False)
 
-    # Written by the workers.
+    # Health, written by the workers.
     last_attempt_at = models.DateTimeField(null=True, editable=False)
     last_success_at = models.DateTimeField(null=True, editable=False)
     last_failure_at = models.DateTimeField(null=True, editable=False)
@@ -100,17 +100,17 @@ class WebhookEndpoint(PartiallySaved):
 
     @property
     def is_troubled(self) -> bool:
-        return self.failures >= TROUBLED
+        return self.failures >= TROUBLED_FAILURES
 
     def signing_secrets(self, now: datetime) -> list[str]:
-        """Newest first: two for a while after a change, so that receivers can follow in their own time."""
+        """Return the secrets to sign with, newest first: two within `SECRET_OVERLAP` after a change, else one."""
         overlaps = self.previous_secret and self.previous_secret_until and now < self.previous_secret_until
         return [self.secret, self.previous_secret] if overlaps else [self.secret]
 
     def change_secret(self, now: datetime) -> None:
-        """Give the endpoint a new secret. The last one signs beside it for `OVERLAP`, and the one before no more."""
+        """Give the endpoint a new secret. The previous one stays valid for `SECRET_OVERLAP`, older ones do not."""
         row = type(self).objects.filter(pk=self.pk)
-        row.update(secret=new_secret(), previous_secret=F("secret"), previous_secret_until=now + OVERLAP)
+        row.update(secret=new_secret(), previous_secret=F("secret"), previous_secret_until=now + SECRET_OVERLAP)
         self.refresh_from_db(fields=["secret", "previous_secret", "previous_secret_until"])
 
 
@@ -123,21 +123,21 @@ def give_up_time() -> datetime:
 
 
 def _is_leased(now: datetime) -> Q:
-    """Return what is true of a running lease. The leases of the previous version end with `next_attempt_at`."""
+    """Return a filter for running leases. Those of the previous version end with `next_attempt_at`."""
     return Q(lease__isnull=False) & (Q(lease_until__gt=now) | Q(next_attempt_at__gt=now))
 
 
 class WebhookMessageQuerySet(JobQuerySet["WebhookMessage"]):
     def pending(self) -> Self:
-        """Return the messages on their way. Settled ones of the previous version have a next attempt too."""
+        """Return the pending messages, by state: the previous version leaves `next_attempt_at` on settled ones."""
         return self.filter(state=WebhookMessage.State.PENDING)
 
     def unclaimed(self, now: datetime) -> Self:
-        """Return the messages that no worker sends at this moment."""
+        """Return the messages without a running lease."""
         return self.exclude(_is_leased(now))
 
-    def under_way(self, now: datetime) -> Self:
-        """Return the messages that a worker sends at this moment, or was sending when it died."""
+    def in_flight(self, now: datetime) -> Self:
+        """Return the messages with a running lease: a worker is sending them, or died while doing so."""
         return self.pending().filter(_is_leased(now))
 
     def given_up(self) -> Self:
@@ -145,9 +145,9 @@ class WebhookMessageQuerySet(JobQuerySet["WebhookMessage"]):
 
 
 class WebhookMessage(Job):
-    """One message to one endpoint: the outbox row, written in the transaction of what it tells.
+    """A row of the outbox: one message to one endpoint, written in the transaction of the change that it reports.
 
-    An event that several endpoints are told of has the same `message_id` for all of them.
+    The messages about one change have the same `message_id` for all endpoints.
     """
 
     class State(models.TextChoices):
@@ -156,13 +156,13 @@ class WebhookMessage(Job):
         FAILED = "failed", "Given up"
 
     message_id = models.CharField(max_length=40, default=new_message_id, editable=False)
-    # Without a constraint of the database: an endpoint that is deleted at the very moment when something happens must
-    # not fail the transaction in which it happens. What is left over is pruned.
+    # No database constraint: deleting an endpoint concurrently must not fail the transaction that writes messages to
+    # it. Orphaned messages are deleted with the old ones.
     endpoint = models.ForeignKey(
         WebhookEndpoint, on_delete=models.CASCADE, related_name="messages", db_constraint=False, db_index=False
     )
     event_type = models.CharField("event", max_length=40)
-    ticket_id = models.UUIDField(null=True)  # of tickets that may be gone; null in test messages
+    ticket_id = models.UUIDField(null=True)  # no foreign key, as the ticket may be deleted; null in test messages
     data = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 

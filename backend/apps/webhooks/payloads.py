@@ -1,8 +1,7 @@
-"""What a message says. docs/reference/webhooks.md shows an example of each, which a test compares with this.
+"""Build the content of messages. docs/reference/webhooks.md has an example of each, which a test compares.
 
-Ids and states only: no holder's name or address, no signed code, no URL that opens by itself. Whoever logs a message
-has nothing that tells who comes, or gets anybody in, but for tickets from before codes were signed: their id is their
-code until they are re-issued.
+Messages contain ids and states only, so that a receiver may log them: no holder's name or address, no signed code, no
+signed URL. There is one exception: the id of a ticket from before codes were signed is its code until it is re-issued.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from django.conf import settings
 
 from apps.events.models import EventTicket
 
-from .models import TEST, EventType, WebhookMessage
+from .models import TEST_EVENT_TYPE, EventType, WebhookMessage
 
 State = EventTicket.State
 STATES = {EventType.READY: State.READY, EventType.FAILED: State.FAILED, EventType.REISSUED: State.PENDING}
 
 
 def data_of(event_type: EventType, ticket: EventTicket, reason: str = "") -> dict[str, Any]:
-    """The part of a message that is about the ticket, as it is at the moment that the message tells of."""
+    """Return the `data` of a message about the ticket, as of now. `reason` is for failures only."""
     data: dict[str, Any] = {
         "ticket_id": str(ticket.ticket_id),
         "event_id": ticket.event_id,
@@ -41,8 +40,8 @@ def test_data() -> dict[str, Any]:
 
 
 def body_of(message: WebhookMessage) -> bytes:
-    """The JSON to send: the same bytes for every attempt and every repetition, on every database."""
-    data = message.data if message.event_type == TEST else {**message.data, "sequence": message.pk}
+    """Return the JSON to send. The bytes are the same for every attempt, with every database."""
+    data = message.data if message.event_type == TEST_EVENT_TYPE else {**message.data, "sequence": message.pk}
     timestamp = message.created_at.isoformat().replace("+00:00", "Z")
     content = {"type": message.event_type, "timestamp": timestamp, "data": dict(sorted(data.items()))}
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""Listens to the domain: what happens to tickets is written down for those who asked to be told."""
+"""Connect the signals of tickets to the outbox."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from functools import partial
 from apps.events import signals
 
 from .models import EventType
-from .recording import record
+from .outbox import enqueue
 
-TOLD = (
+EVENT_TYPES = (
     (signals.ticket_ready, EventType.READY),
     (signals.ticket_failed, EventType.FAILED),
     (signals.ticket_reissued, EventType.REISSUED),
@@ -18,5 +18,5 @@ TOLD = (
 
 
 def connect() -> None:
-    for signal, event_type in TOLD:
-        signal.connect(partial(record, event_type), weak=False, dispatch_uid="webhooks")
+    for signal, event_type in EVENT_TYPES:
+        signal.connect(partial(enqueue, event_type), weak=False, dispatch_uid="webhooks")

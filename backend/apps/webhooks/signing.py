@@ -1,4 +1,4 @@
-"""Secrets and signatures of webhooks, as the Standard Webhooks specification says (symmetric, `v1`).
+"""Make secrets and signatures of webhooks by the Standard Webhooks specification (symmetric, `v1`).
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme
 """
@@ -16,14 +16,14 @@ SECRET_BYTES = 32  # the specification asks for 24 to 64
 
 
 def new_secret() -> str:
-    """`whsec_` and Base64 of random bytes, as receivers' libraries take it."""
+    """Return a new random secret: `whsec_` and Base64, as receivers' libraries expect it."""
     return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def signature_header(keys: Iterable[str], message_id: str, timestamp: int, body: bytes) -> str:
-    """The value of `webhook-signature`: one signature for each secret, any of which satisfies a receiver.
+    """Return the value of `webhook-signature`: one signature for each key. A receiver accepts any of them.
 
-    `timestamp` is of the attempt, in seconds since 1970; `body` is what is sent, byte for byte.
+    `timestamp` is the Unix time of the attempt; `body` is exactly what is sent.
     """
     return " ".join(f"v1,{_signature(key, message_id, timestamp, body)}" for key in keys)
 

@@ -1,10 +1,10 @@
-"""Background work: one call each, safe to run twice. What is retried is the row, never the task."""
+"""Celery tasks of webhooks. They are idempotent, and Celery does not retry them: the row is the state."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
-from . import delivery, upkeep
+from . import delivery, maintenance
 
 
 @shared_task
@@ -14,9 +14,9 @@ def deliver_due() -> None:
 
 @shared_task
 def sweep() -> None:
-    upkeep.sweep()
+    maintenance.sweep()
 
 
 @shared_task
 def forget_old() -> None:
-    upkeep.forget_old()
+    maintenance.delete_old()

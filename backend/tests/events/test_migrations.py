@@ -98,7 +98,7 @@ def test_legacy_tickets_are_imported_and_their_codes_valid_until_reissued(
 
     call_command("migrate_tickets_to_cloudinary", workers=2, stdout=said, stderr=said)
 
-    assert "2 moved; what was printed stays valid" in said.getvalue()
+    assert "2 moved; printed codes stay valid" in said.getvalue()
     assert f"⚠️ QR code file not found for ticket {ids['deleted']}" in said.getvalue()
     staff = make_user(is_staff=True, is_superuser=True)
     for kind, ticket_id in ids.items():

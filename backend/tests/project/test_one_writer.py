@@ -34,7 +34,7 @@ ALSO = {
     "publishing.outcomes": "attempts",  # none count once the files are there
     "publishing.requests": "state",  # files that rest on the local storage
     "webhooks.jobs": "state reason last_attempt_at next_attempt_at lease lease_until",  # of messages
-    "webhooks.upkeep": "state failures held_until",  # of messages; what a person forgives an endpoint
+    "webhooks.maintenance": "state failures held_until",  # of messages; of an endpoint that a person resets
     "storage_checks.runs": "state lease lease_until",  # of storage checks
     "accounts.mailed_codes": "attempts",  # at guessing a code
     "wallets.passes": "state",  # of Google's objects

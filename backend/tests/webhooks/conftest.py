@@ -1,4 +1,4 @@
-"""An integrator's running server, and the endpoint that is registered for it."""
+"""Fixtures of an integrator's running server, and of the endpoint that is registered for it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .receiver import Receiver, receiving
 
 @pytest.fixture
 def private(settings: Any) -> None:
-    """Receivers on this machine are reached."""
+    """Allow endpoints on this machine."""
     settings.WEBHOOK_ALLOW_PRIVATE = True
 
 
 @pytest.fixture
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody but the test sends what is owed."""
+    """Keep tasks from being sent, so that only the test delivers messages."""
     monkeypatch.setattr(dispatch, "send", lambda *_: None)
 
 

@@ -1,4 +1,4 @@
-"""An integrator's server: takes webhooks over real HTTP, remembers them, and answers as the test tells it to."""
+"""Run an integrator's server, which records webhooks and responds as the test wants."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Received:
         return ticket_id
 
     def verified_with(self, secret: str) -> dict[str, Any]:
-        """The content, checked by the official library. Raises its WebhookVerificationError."""
+        """Return the content, verified by the official library. Raise its WebhookVerificationError."""
         content: dict[str, Any] = Webhook(secret).verify(self.body, self.headers)
         return content
 
@@ -50,22 +50,22 @@ class Reply:
 
 
 class Receiver:
-    """`answer` is asked for each request's reply, in a thread of its own, after the request is remembered."""
+    """The state of a running server. `answer` returns the reply to a request, in a thread, after it is recorded."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.received: list[Received] = []
         self.answer: Callable[[Received], Reply] = lambda received: Reply()
         self.lock = threading.Lock()
-        self.under_way = 0
-        self.most_under_way = 0
+        self.in_flight = 0
+        self.max_in_flight = 0
 
     def types(self, ticket: object = None) -> list[str]:
-        """The types of what arrived, in order; of one ticket, if one is named."""
+        """Return the types of the messages received, in order; of one ticket, if one is given."""
         return [got.content["type"] for got in self.received if ticket is None or got.ticket == str(ticket)]
 
     def answer_with(self, *statuses: int) -> None:
-        """These, one after another, and then 200."""
+        """Answer with these statuses one after another, and then with 200."""
         left = iter(statuses)
         self.answer = lambda received: Reply(next(left, 200))
 
@@ -80,13 +80,13 @@ def receiving(host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None
             received = Received(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             with receiver.lock:
                 receiver.received.append(received)
-                receiver.under_way += 1
-                receiver.most_under_way = max(receiver.most_under_way, receiver.under_way)
+                receiver.in_flight += 1
+                receiver.max_in_flight = max(receiver.max_in_flight, receiver.in_flight)
             try:
                 reply = receiver.answer(received)
             finally:
                 with receiver.lock:
-                    receiver.under_way -= 1
+                    receiver.in_flight -= 1
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
@@ -101,7 +101,7 @@ def receiving(host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """A sender that hangs up early, or refuses the certificate, is part of the tests."""
+            """Print nothing: senders that hang up early or refuse the certificate are part of the tests."""
 
     with Server((host, port), Handler) as server:
         if tls is not None:

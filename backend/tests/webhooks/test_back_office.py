@@ -1,4 +1,4 @@
-"""A team's manager looks after its endpoints at the back_office, sees a secret once, and sends again what was lost."""
+"""Test the back office of webhooks: endpoints, secrets, permissions, and sending again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.events import issuing
 from apps.events.models import EventTicket
-from apps.webhooks import delivery, recording, upkeep
+from apps.webhooks import delivery, maintenance, payloads
 from apps.webhooks.models import WebhookEndpoint, WebhookMessage
 from tests.factories import make_endpoint, make_event, make_organiser, make_ticket, make_user
 
@@ -77,7 +77,7 @@ def pages_of(endpoint: WebhookEndpoint, message: WebhookMessage) -> list[str]:
 # -- Endpoints ---------------------------------------------------------------------------------------------------
 
 
-def test_a_new_endpoint_shows_its_secret_once(back_office: Client, mona: User) -> None:
+def test_new_endpoint_shows_its_secret_once(back_office: Client, mona: User) -> None:
     team = make_organiser(manager=mona)
     answer = back_office.post(reverse("admin:webhooks_webhookendpoint_add"), SENT | {"organiser": team.pk}, follow=True)
     endpoint = WebhookEndpoint.objects.get()
@@ -89,12 +89,12 @@ def test_a_new_endpoint_shows_its_secret_once(back_office: Client, mona: User) -
         assert endpoint.secret not in back_office.get(page).content.decode(), page
 
 
-def test_a_new_secret_keeps_the_old_one_for_a_day(back_office: Client, own: WebhookEndpoint) -> None:
+def test_previous_secret_stays_valid_for_a_day(back_office: Client, own: WebhookEndpoint) -> None:
     old = own.secret
     page = reverse("admin:webhooks_webhookendpoint_new_secret", args=[own.pk])
     back_office.get(page)
     own.refresh_from_db()
-    assert own.secret == old, "nothing happens on a GET"
+    assert own.secret == old, "a GET request changed something"
 
     answer = back_office.post(page, follow=True)
     own.refresh_from_db()
@@ -109,7 +109,7 @@ def test_a_new_secret_keeps_the_old_one_for_a_day(back_office: Client, own: Webh
     ("field", "value"),
     [("url", "http://own.example.org/"), ("url", "https://10.0.0.1/"), ("event_types", []), ("event_types", ["x"])],
 )
-def test_what_can_not_work_is_said_when_it_is_typed(back_office: Client, mona: User, field: str, value: Any) -> None:
+def test_invalid_endpoint_is_refused_by_the_form(back_office: Client, mona: User, field: str, value: Any) -> None:
     team = make_organiser(manager=mona)
     answer = back_office.post(
         reverse("admin:webhooks_webhookendpoint_add"), {**SENT, "organiser": team.pk, field: value}
@@ -118,7 +118,7 @@ def test_what_can_not_work_is_said_when_it_is_typed(back_office: Client, mona: U
     assert not WebhookEndpoint.objects.exists()
 
 
-def test_saving_leaves_alone_what_the_workers_write(back_office: Client, own: WebhookEndpoint) -> None:
+def test_saving_keeps_health_unless_the_url_changes(back_office: Client, own: WebhookEndpoint) -> None:
     WebhookEndpoint.objects.update(
         failures=7, held_until=timezone.now() + timedelta(hours=1), last_failure="Answered 500"
     )
@@ -129,14 +129,14 @@ def test_saving_leaves_alone_what_the_workers_write(back_office: Client, own: We
 
     back_office.post(page, {**SENT, "url": "https://corrected.example.org/"})
     own.refresh_from_db()
-    assert (own.failures, own.held_until) == (0, None), "a corrected URL is tried at once"
+    assert (own.failures, own.held_until) == (0, None), "a new URL did not reset the failures"
 
 
-def test_a_test_message_is_owed_whatever_the_endpoint_listens_to(back_office: Client, own: WebhookEndpoint) -> None:
+def test_test_message_ignores_the_subscription(back_office: Client, own: WebhookEndpoint) -> None:
     WebhookEndpoint.objects.update(event_types=["ticket.deleted"])
     page = reverse("admin:webhooks_webhookendpoint_test", args=[own.pk])
     back_office.get(page)
-    assert not WebhookMessage.objects.exists(), "nothing happens on a GET"
+    assert not WebhookMessage.objects.exists(), "a GET request changed something"
     back_office.post(page)
     assert WebhookMessage.objects.get().event_type == "webhook.test"
 
@@ -145,7 +145,7 @@ def test_a_test_message_is_owed_whatever_the_endpoint_listens_to(back_office: Cl
     assert WebhookMessage.objects.count() == 1
 
 
-def test_an_endpoint_goes_with_its_messages(back_office: Client, own: WebhookEndpoint) -> None:
+def test_deleting_an_endpoint_deletes_its_messages(back_office: Client, own: WebhookEndpoint) -> None:
     message_of(own)
     page = reverse("admin:webhooks_webhookendpoint_delete", args=[own.pk])
     assert "with 1 message" in back_office.get(page).content.decode()
@@ -154,22 +154,24 @@ def test_an_endpoint_goes_with_its_messages(back_office: Client, own: WebhookEnd
     assert not WebhookMessage.objects.exists()
 
 
-# -- Who may what ------------------------------------------------------------------------------------------------
+# -- Permissions -------------------------------------------------------------------------------------------------
 
 
-def test_a_manager_opens_every_page_of_the_own_team(back_office: Client, own: WebhookEndpoint) -> None:
+def test_manager_can_open_every_page_of_the_own_team(back_office: Client, own: WebhookEndpoint) -> None:
     pages = [*pages_of(own, message_of(own)), reverse(LIST), reverse(MESSAGES)]
     pages += [f"{reverse(MESSAGES)}?state__exact=failed", reverse("admin:webhooks_webhookendpoint_add")]
     assert {page: back_office.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
 
 
-def test_and_none_of_another_team(back_office: Client, own: WebhookEndpoint, foreign: WebhookEndpoint) -> None:
+def test_manager_can_open_no_page_of_another_team(
+    back_office: Client, own: WebhookEndpoint, foreign: WebhookEndpoint
+) -> None:
     message = message_of(foreign, state=State.FAILED)
     secret = foreign.secret
     for page in pages_of(foreign, message):
         for answer in (back_office.get(page), back_office.post(page, {"post": "yes"})):
-            # Nobody may change messages, which Django says before it looks for one. From a row that is not there it
-            # leads to the start page.
+            # Messages can't be changed, which Django checks (403) before it looks for the row. It redirects from a
+            # missing row to the start page.
             assert answer.status_code in (302, 403, 404), page
             if answer.status_code == 302:
                 assert answer["Location"] == reverse("admin:index"), page
@@ -177,12 +179,12 @@ def test_and_none_of_another_team(back_office: Client, own: WebhookEndpoint, for
     message.refresh_from_db()
     foreign.refresh_from_db()
     assert (message.state, foreign.secret) == (State.FAILED, secret)
-    make_endpoint(own.organiser, "https://second.example.org/")  # with a single one there is no filter
+    make_endpoint(own.organiser, "https://second.example.org/")  # the filter is shown for two endpoints or more
     for page in (reverse(LIST), reverse(MESSAGES), reverse("admin:webhooks_webhookendpoint_add")):
         assert "Foreign" not in back_office.get(page).content.decode(), page
 
 
-def test_an_endpoint_cannot_be_given_to_another_team(back_office: Client, own: WebhookEndpoint) -> None:
+def test_endpoint_cannot_be_moved_to_another_team(back_office: Client, own: WebhookEndpoint) -> None:
     team = make_organiser("Foreign team").pk
     answer = back_office.post(reverse("admin:webhooks_webhookendpoint_add"), SENT | {"organiser": team})
     assert "organiser" in answer.context["adminform"].form.errors
@@ -191,7 +193,7 @@ def test_an_endpoint_cannot_be_given_to_another_team(back_office: Client, own: W
     assert own.organiser_id != team
 
 
-def test_door_staff_and_strangers_see_nothing(own: WebhookEndpoint) -> None:
+def test_door_staff_cannot_open_the_pages(own: WebhookEndpoint) -> None:
     for user in (make_user(is_staff=True), make_user(is_staff=True)):
         make_organiser(door=user)
         client = Client()
@@ -199,7 +201,7 @@ def test_door_staff_and_strangers_see_nothing(own: WebhookEndpoint) -> None:
         assert [client.get(reverse(page)).status_code for page in (LIST, MESSAGES)] == [403, 403]
 
 
-def test_who_may_only_view_messages_does_not_send_them(own: WebhookEndpoint) -> None:
+def test_permission_to_view_messages_does_not_allow_sending(own: WebhookEndpoint) -> None:
     message = message_of(own, state=State.FAILED)
     support = make_user(is_staff=True)
     support.user_permissions.add(Permission.objects.get(codename="view_webhookmessage"))
@@ -212,16 +214,14 @@ def test_who_may_only_view_messages_does_not_send_them(own: WebhookEndpoint) -> 
 
 
 @pytest.fixture
-def looks_at_all(mona: User, own: WebhookEndpoint) -> None:
-    """Mona still manages one team, and may look at what every team has."""
+def may_view_all(mona: User, own: WebhookEndpoint) -> None:
+    """Let Mona view the rows of every team. She still manages one team only."""
     names = ("view_webhookendpoint", "view_webhookmessage", "view_organiser")
     mona.user_permissions.set(Permission.objects.filter(codename__in=names))
 
 
-@pytest.mark.usefixtures("looks_at_all")
-def test_whoever_may_look_at_every_team_changes_nothing_of_another(
-    back_office: Client, foreign: WebhookEndpoint
-) -> None:
+@pytest.mark.usefixtures("may_view_all")
+def test_permission_to_view_every_team_does_not_allow_changes(back_office: Client, foreign: WebhookEndpoint) -> None:
     message = message_of(foreign, state=State.FAILED)
     assert back_office.get(reverse(LIST)).context["cl"].result_count == 2
     back_office.post(reverse(LIST), {"action": "delete_selected", "_selected_action": [foreign.pk], "post": "yes"})
@@ -234,8 +234,8 @@ def test_whoever_may_look_at_every_team_changes_nothing_of_another(
     assert foreign.organiser.webhook_endpoints.get() == foreign
 
 
-@pytest.mark.usefixtures("looks_at_all")
-def test_what_a_deletion_needs_is_asked_for_each_endpoint(
+@pytest.mark.usefixtures("may_view_all")
+def test_deletion_permission_is_checked_for_each_endpoint(
     mona: User, own: WebhookEndpoint, foreign: WebhookEndpoint, rf: RequestFactory
 ) -> None:
     request, endpoints = rf.get("/"), admin.site.get_model_admin(WebhookEndpoint)
@@ -245,7 +245,7 @@ def test_what_a_deletion_needs_is_asked_for_each_endpoint(
 
 
 @pytest.mark.usefixtures("own")
-def test_djangos_permission_to_change_messages_sends_every_teams_again(
+def test_permission_to_change_messages_allows_resending_of_every_team(
     back_office: Client, mona: User, foreign: WebhookEndpoint
 ) -> None:
     message = message_of(foreign, state=State.FAILED)
@@ -255,7 +255,7 @@ def test_djangos_permission_to_change_messages_sends_every_teams_again(
     assert message.state == State.PENDING
 
 
-def test_a_superuser_opens_every_page(own: WebhookEndpoint) -> None:
+def test_superuser_can_open_every_page(own: WebhookEndpoint) -> None:
     client = Client()
     client.force_login(User.objects.create_superuser("root@example.org", "correct horse battery staple"))
     pages = [*pages_of(own, message_of(own)), reverse(LIST), reverse(MESSAGES)]
@@ -265,7 +265,7 @@ def test_a_superuser_opens_every_page(own: WebhookEndpoint) -> None:
 # -- Sending again -----------------------------------------------------------------------------------------------
 
 
-def test_messages_are_sent_again_from_the_list(back_office: Client, own: WebhookEndpoint) -> None:
+def test_messages_are_resent_from_the_list(back_office: Client, own: WebhookEndpoint) -> None:
     given_up = message_of(own, state=State.FAILED, attempts=9, reason="Answered 500")
     delivered = message_of(own, state=State.DELIVERED, attempts=1)
     chosen = {"action": "send_again", "_selected_action": [given_up.pk, delivered.pk]}
@@ -278,11 +278,11 @@ def test_messages_are_sent_again_from_the_list(back_office: Client, own: Webhook
         assert message.give_up_at > timezone.now() + timedelta(hours=71)
 
 
-def test_what_is_being_sent_is_left_alone(own: WebhookEndpoint) -> None:
+def test_message_in_flight_is_not_resent(own: WebhookEndpoint) -> None:
     message = message_of(own)
     lease = "0b7f5a52-5a3c-4d0e-9f53-3f1f6b1f4c11"
     WebhookMessage.objects.update(lease=lease, next_attempt_at=timezone.now() + timedelta(minutes=2))
-    assert upkeep.send_again(WebhookMessage.objects.filter(pk=message.pk)) == 0
+    assert maintenance.resend(WebhookMessage.objects.filter(pk=message.pk)) == 0
 
 
 def replay(*arguments: str) -> str:
@@ -291,9 +291,7 @@ def replay(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_the_command_chooses_by_endpoint_ticket_time_and_failure(
-    own: WebhookEndpoint, foreign: WebhookEndpoint
-) -> None:
+def test_command_selects_by_endpoint_ticket_time_and_failure(own: WebhookEndpoint, foreign: WebhookEndpoint) -> None:
     yesterday = timezone.now() - timedelta(days=1)
     old = message_of(own, state=State.DELIVERED, created_at=yesterday)
     failed = message_of(own, state=State.FAILED)
@@ -317,7 +315,7 @@ def test_the_command_chooses_by_endpoint_ticket_time_and_failure(
 
 
 @pytest.mark.parametrize("arguments", [[], ["--since", "soon"], ["--since", "2027-99-01"], ["--ticket", "abc"]])
-def test_the_command_wants_to_know_what(arguments: list[str]) -> None:
+def test_command_without_a_valid_selection_is_refused(arguments: list[str]) -> None:
     with pytest.raises(CommandError):
         replay(*arguments)
 
@@ -325,24 +323,24 @@ def test_the_command_wants_to_know_what(arguments: list[str]) -> None:
 # -- Secrets -----------------------------------------------------------------------------------------------------
 
 
-def test_no_secret_and_no_url_reach_the_log(own: WebhookEndpoint, caplog: pytest.LogCaptureFixture) -> None:
-    WebhookEndpoint.objects.update(url="https://127.0.0.1/?token=hush")  # as a row from elsewhere could have it
+def test_secrets_and_urls_are_not_logged(own: WebhookEndpoint, caplog: pytest.LogCaptureFixture) -> None:
+    WebhookEndpoint.objects.update(url="https://127.0.0.1/?token=hush")  # as a row written by other software may have
     for logger in ("apps.webhooks.claims", "apps.webhooks.delivery"):
         caplog.set_level(logging.DEBUG, logger)
     message_of(own, give_up_at=timezone.now())
     assert delivery.deliver_due() == 1
-    assert "is given up" in caplog.text
+    assert "was given up" in caplog.text
     assert own.secret not in caplog.text
     assert "hush" not in caplog.text
     assert "hush" not in f"{own} {own!r} {WebhookMessage.objects.get()!r}"
 
 
-def test_messages_hold_nothing_that_gets_anybody_in(own: WebhookEndpoint) -> None:
+def test_messages_contain_no_names_codes_or_urls_of_files(own: WebhookEndpoint) -> None:
     ticket = make_ticket(
         event=make_event(organiser=own.organiser), holder_name="Ada Byron", holder_email="ada@example.org"
     )
     issuing.reissue(ticket)
     EventTicket.objects.get().delete()
     for message in WebhookMessage.objects.all():
-        body = recording.payloads.body_of(message).decode()
+        body = payloads.body_of(message).decode()
         assert not any(secret in body for secret in ("Ada", "ada@", "AD1:", "qr_code", "pdf", "s--"))

@@ -1,4 +1,4 @@
-"""docs/reference/webhooks.md is true: its examples, its code and its figures."""
+"""Test that the examples, the code and the figures of docs/reference/webhooks.md are correct."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from apps.core.jobs import retries
 from apps.events import codes, issuing
-from apps.webhooks import jobs, outbound, payloads
-from apps.webhooks.models import OVERLAP, TEST, TROUBLED, EventType, WebhookMessage
+from apps.webhooks import http_client, jobs, payloads
+from apps.webhooks.models import SECRET_OVERLAP, TEST_EVENT_TYPE, TROUBLED_FAILURES, EventType, WebhookMessage
 from apps.webhooks.signing import new_secret, signature_header
 from tests.factories import make_ticket
 from tests.local_tickets import accept_id
@@ -34,7 +34,7 @@ EXAMPLES = {example["type"]: example for example in map(json.loads, blocks("json
 
 
 def shape(value: Any) -> Any:
-    """Names and types, and of texts the pattern: digits and hexadecimal ids are alike."""
+    """Return names and types, and the pattern of texts: digits and hexadecimal ids are replaced."""
     if isinstance(value, dict):
         return [(name, shape(inner)) for name, inner in value.items()]
     if isinstance(value, str):
@@ -45,13 +45,17 @@ def shape(value: Any) -> Any:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("event_type", [*EventType.values, TEST])
-def test_each_event_has_an_example_that_looks_like_what_is_sent(event_type: str) -> None:
+@pytest.mark.parametrize("event_type", [*EventType.values, TEST_EVENT_TYPE])
+def test_each_event_type_has_a_correct_example(event_type: str) -> None:
     assert f"| `{event_type}` |" in GUIDE
     example = EXAMPLES[event_type]
     ticket = make_ticket(order_reference="R-2027-0815", code_generation=example["data"].get("generation", 0))
     reason = example["data"].get("reason", "")
-    data = payloads.test_data() if event_type == TEST else payloads.data_of(EventType(event_type), ticket, reason)
+    data = (
+        payloads.test_data()
+        if event_type == TEST_EVENT_TYPE
+        else payloads.data_of(EventType(event_type), ticket, reason)
+    )
     message = WebhookMessage(pk=1, event_type=event_type, ticket_id=ticket.ticket_id, data=data)
     sent = json.loads(payloads.body_of(message))
 
@@ -59,7 +63,7 @@ def test_each_event_has_an_example_that_looks_like_what_is_sent(event_type: str)
 
 
 @pytest.mark.django_db
-def test_a_message_opens_the_door_for_tickets_from_before_signing_alone_and_until_they_are_reissued() -> None:
+def test_ticket_id_is_a_valid_code_only_for_unsigned_tickets_until_reissue() -> None:
     assert "tickets from before codes were signed" in GUIDE
     old, new = accept_id(make_ticket()), make_ticket()
     ids = [payloads.data_of(EventType.READY, ticket)["ticket_id"] for ticket in (old, new)]
@@ -69,17 +73,17 @@ def test_a_message_opens_the_door_for_tickets_from_before_signing_alone_and_unti
 
 
 @pytest.mark.django_db
-def test_the_tickets_address_is_the_apis() -> None:
+def test_ticket_url_is_that_of_the_api() -> None:
     ticket = make_ticket()
     data = payloads.data_of(EventType.READY, ticket)
     assert data["ticket_url"] == settings.PUBLIC_URL + reverse("api:get_ticket", args=[ticket.ticket_id])
 
 
-def test_no_example_is_of_something_that_is_not_sent() -> None:
-    assert set(EXAMPLES) == {*EventType.values, TEST}
+def test_every_example_is_of_an_event_type() -> None:
+    assert set(EXAMPLES) == {*EventType.values, TEST_EVENT_TYPE}
 
 
-# -- The code that verifies --------------------------------------------------------------------------------------
+# -- Verification code --------------------------------------------------------------------------------------
 
 BODY = '{"type":"webhook.test","data":{"name":"Zoë"}}'.encode()
 
@@ -93,7 +97,7 @@ def signed(*secrets: str, body: bytes = BODY) -> dict[str, str]:
     }
 
 
-def test_the_python_example_verifies_and_refuses() -> None:
+def test_python_example_verifies_and_refuses() -> None:
     names: dict[str, Any] = {}
     exec(blocks("python")[0], names)  # noqa: S102 # our own documentation
     old, new = new_secret(), new_secret()
@@ -109,7 +113,7 @@ def in_node(secret: str, headers: dict[str, str], body: bytes) -> Any:
     return node(["-e", program], return_completed_process=True, capture_output=True, text=True, timeout=60)
 
 
-def test_the_node_example_verifies_and_refuses() -> None:
+def test_node_example_verifies_and_refuses() -> None:
     old, new = new_secret(), new_secret()
     for secret in (old, new):
         assert in_node(secret, signed(new, old), BODY).stdout == "Zoë\n"
@@ -122,18 +126,18 @@ def test_the_node_example_verifies_and_refuses() -> None:
 # -- Figures -----------------------------------------------------------------------------------------------------
 
 
-def test_the_figures_are_the_codes() -> None:
-    assert f"{outbound.CONNECT_SECONDS:.0f} seconds to accept" in GUIDE
-    assert f"and {outbound.TOTAL_SECONDS:.0f} in all" in GUIDE.replace("\n", " ")
+def test_figures_match_the_code() -> None:
+    assert f"{http_client.CONNECT_TIMEOUT_SECONDS:.0f} seconds to accept" in GUIDE
+    assert f"and {http_client.TOTAL_TIMEOUT_SECONDS:.0f} in all" in GUIDE.replace("\n", " ")
     assert f"After {settings.WEBHOOK_RETRY_HOURS} hours" in GUIDE
     assert f"({settings.WEBHOOK_KEEP_DAYS} days)" in GUIDE
     assert f"At most {settings.WEBHOOK_IN_FLIGHT} messages" in GUIDE
-    assert f"After {TROUBLED} failures in a row" in GUIDE
-    assert f"pauses of up to {jobs.LONGEST_HOLD.seconds // 60} minutes" in GUIDE
-    assert timedelta(hours=24) == OVERLAP
+    assert f"After {TROUBLED_FAILURES} failures in a row" in GUIDE
+    assert f"pauses of up to {jobs.MAX_HOLD.seconds // 60} minutes" in GUIDE
+    assert timedelta(hours=24) == SECRET_OVERLAP
 
 
-def test_the_table_of_waits_is_the_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_of_waits_matches_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries.random, "uniform", lambda *_: 1.0)
     row = re.search(r"\| wait \|(.*)\|", GUIDE)
     assert row is not None

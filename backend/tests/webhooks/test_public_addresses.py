@@ -1,4 +1,4 @@
-"""What counts as an address of the public internet: for webhooks, and for what cloudlet fetches."""
+"""Test which addresses count as public, for webhooks and for what cloudlet fetches."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PUBLIC = """
 172.32.0.0 191.255.255.255 192.0.1.0 192.0.3.0 192.167.255.255 192.169.0.0 198.17.255.255 198.20.0.0 223.255.255.255
 2000:: 2001:200:: 2001:db7:ffff:: 2001:db9:: 2003:: 2606:4700::1111 2620:4f:7fff:: 2620:4f:8001:: 3ffe:: 3fff:1000::
 """
-# What an IPv4 address becomes in them, as RFC 4291, 6052, 3056 and 5214 say.
+# IPv6 addresses that embed an IPv4 address (RFC 4291, 6052, 3056 and 5214).
 CARRIERS: dict[str, Callable[[int], int]] = {
     "mapped": lambda inner: 0xFFFF << 32 | inner,
     "NAT64": lambda inner: 0x64FF9B << 96 | inner,
@@ -35,7 +35,7 @@ CARRIERS: dict[str, Callable[[int], int]] = {
     "ISATAP": lambda inner: 0x26064700 << 96 | 0x5EFE << 32 | inner,
     "ISATAP, unique": lambda inner: 0x26064700 << 96 | 0x2005EFE << 32 | inner,
 }
-# These are never public, whatever they carry.
+# These are never public, whatever they embed.
 CLOSED: dict[str, Callable[[int], int]] = {
     "compatible": lambda inner: inner,
     "Teredo, as its server": lambda inner: 0x20010000 << 96 | inner << 64,
@@ -53,7 +53,7 @@ def ends(network: IPv4Network | IPv6Network) -> list[str]:
     return [str(network[0]), str(network[network.num_addresses // 2]), str(network[-1])]
 
 
-def test_the_two_copies_are_alike() -> None:
+def test_the_copies_of_backend_and_cloudlet_are_equal() -> None:
     own, other = (Path(str(module.__file__)).read_text() for module in (public_addresses, of_cloudlet))
     assert own == other
 
@@ -67,13 +67,13 @@ def test_no_special_purpose_range_is_public(is_public: Callable[[str], bool], te
 
 @both
 @pytest.mark.parametrize("address", PUBLIC.split())
-def test_what_lies_beside_those_ranges_is_public(is_public: Callable[[str], bool], address: str) -> None:
+def test_addresses_beside_special_ranges_are_public(is_public: Callable[[str], bool], address: str) -> None:
     assert is_public(address)
 
 
 @both
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_an_address_that_carries_another_is_judged_by_it(is_public: Callable[[str], bool], carrier: str) -> None:
+def test_address_that_embeds_another_is_as_public_as_that(is_public: Callable[[str], bool], carrier: str) -> None:
     special = [network for text in SPECIAL.split() if isinstance(network := ip_network(text), IPv4Network)]
     for inner in (address for network in special for address in ends(network)):
         assert not is_public(str(IPv6Address(CARRIERS[carrier](int(IPv4Address(inner)))))), inner
@@ -83,12 +83,12 @@ def test_an_address_that_carries_another_is_judged_by_it(is_public: Callable[[st
 
 @both
 @pytest.mark.parametrize("carrier", CLOSED)
-def test_tunnels_that_only_lead_inside_are_closed(is_public: Callable[[str], bool], carrier: str) -> None:
+def test_internal_tunnels_are_not_public(is_public: Callable[[str], bool], carrier: str) -> None:
     for inner in ("1.1.1.1", "10.0.0.1", "127.0.0.1"):
         assert not is_public(str(IPv6Address(CLOSED[carrier](int(IPv4Address(inner))))))
 
 
 @both
 @pytest.mark.parametrize("address", ["fe80::1%2", "fe80::1%lo", "fec0::1%1", "::1%lo"])
-def test_a_zone_changes_nothing(is_public: Callable[[str], bool], address: str) -> None:
+def test_zone_is_ignored(is_public: Callable[[str], bool], address: str) -> None:
     assert not is_public(address)

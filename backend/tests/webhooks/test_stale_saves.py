@@ -1,4 +1,4 @@
-"""How an endpoint is doing and its secrets are not what people edit: neither save undoes the other."""
+"""Test that saving a stale endpoint overwrites neither its health nor its secrets."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from django.db import models
 from django.utils import timezone
 
 from apps.core.jobs.kinds import Failure
-from apps.webhooks import recording
+from apps.webhooks import outbox
 from apps.webhooks.jobs import WEBHOOKS
-from apps.webhooks.models import OVERLAP, WebhookEndpoint, new_secret
+from apps.webhooks.models import SECRET_OVERLAP, WebhookEndpoint, new_secret
 from tests.factories import make_endpoint, make_organiser
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases, pytest.mark.usefixtures("no_broker")]
@@ -28,12 +28,12 @@ def settle(status: int) -> None:
 
 
 def fail(endpoint: WebhookEndpoint) -> None:
-    recording.record_test(endpoint)
+    outbox.enqueue_test(endpoint)
     settle(500)
 
 
 def refuse(endpoint: WebhookEndpoint) -> None:
-    recording.record_test(endpoint)
+    outbox.enqueue_test(endpoint)
     settle(410)
 
 
@@ -52,33 +52,33 @@ CHANGES: dict[str, tuple[Callable[[WebhookEndpoint], Any], str]] = {
 
 @pytest.mark.parametrize("read", [True, False])
 @pytest.mark.parametrize("what", CHANGES)
-def test_a_stale_endpoint_undoes_nothing(what: str, read: bool) -> None:
+def test_saving_a_stale_endpoint_overwrites_nothing(what: str, read: bool) -> None:
     stale = make_endpoint(make_organiser())
     stale = WebhookEndpoint.objects.get(pk=stale.pk) if read else stale
-    happen, column = CHANGES[what]
+    change, column = CHANGES[what]
     before = columns(stale)[column]
-    happen(WebhookEndpoint.objects.get(pk=stale.pk))
-    there = columns(stale)
-    assert there[column] != before
+    change(WebhookEndpoint.objects.get(pk=stale.pk))
+    changed = columns(stale)
+    assert changed[column] != before
     stale.description = "Renamed"
     stale.save()
-    assert columns(stale) == there | {"description": "Renamed"}
+    assert columns(stale) == changed | {"description": "Renamed"}
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_without_it_a_stale_endpoint_undoes_it(what: str) -> None:
-    """The negative control: what Django does by itself."""
+def test_plain_save_of_a_stale_endpoint_overwrites(what: str) -> None:
+    """The negative control: `Model.save()` of Django."""
     stale = make_endpoint(make_organiser())
-    happen, column = CHANGES[what]
+    change, column = CHANGES[what]
     before = columns(stale)[column]
-    happen(WebhookEndpoint.objects.get(pk=stale.pk))
+    change(WebhookEndpoint.objects.get(pk=stale.pk))
     models.Model.save(stale)
     assert columns(stale)[column] == before
 
 
-def test_a_worker_keeps_what_a_person_edited_while_it_sent() -> None:
+def test_settling_keeps_concurrent_edits() -> None:
     endpoint = make_endpoint(make_organiser())
-    recording.record_test(endpoint)
+    outbox.enqueue_test(endpoint)
     sent = WEBHOOKS.claim(1)
     correct(endpoint)
     WEBHOOKS.settle([(message, Failure("Answered 500.", values={"last_status": 500})) for message in sent])
@@ -87,7 +87,7 @@ def test_a_worker_keeps_what_a_person_edited_while_it_sent() -> None:
 
 
 def changed_twice(change: Callable[[WebhookEndpoint], Any]) -> tuple[str, WebhookEndpoint]:
-    """Have two people who read the endpoint before change its secret. Return the first one's, and the row."""
+    """Change the secret by two objects that were read before. Return the first new secret, and the row."""
     first = make_endpoint(make_organiser())
     second = WebhookEndpoint.objects.get(pk=first.pk)
     change(first)
@@ -96,16 +96,16 @@ def changed_twice(change: Callable[[WebhookEndpoint], Any]) -> tuple[str, Webhoo
     return shown, WebhookEndpoint.objects.get(pk=first.pk)
 
 
-def test_a_secret_that_was_shown_a_moment_ago_signs_beside_the_next() -> None:
+def test_secret_of_a_concurrent_change_stays_valid() -> None:
     shown, row = changed_twice(lambda endpoint: endpoint.change_secret(timezone.now()))
     assert shown in row.signing_secrets(timezone.now())
 
 
-def test_without_it_the_secret_that_was_shown_signs_nothing() -> None:
-    """The negative control: the secret until now is taken from the object."""
+def test_secret_of_a_concurrent_change_is_lost_by_plain_save() -> None:
+    """The negative control: the previous secret is taken from a stale object."""
 
     def change(endpoint: WebhookEndpoint) -> None:
-        endpoint.previous_secret, endpoint.previous_secret_until = endpoint.secret, timezone.now() + OVERLAP
+        endpoint.previous_secret, endpoint.previous_secret_until = endpoint.secret, timezone.now() + SECRET_OVERLAP
         endpoint.secret = new_secret()
         endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
 

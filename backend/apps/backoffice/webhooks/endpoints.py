@@ -16,7 +16,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from apps.backoffice.team_scope import TeamScopedAdmin, managed_teams
-from apps.webhooks import recording, upkeep
+from apps.webhooks import maintenance, outbox
 from apps.webhooks.models import EventType, WebhookEndpoint
 
 HEALTH = {"Works": "success", "New": "info", "Fails": "warning", "Does not answer": "danger", "Off": "default"}
@@ -70,7 +70,7 @@ class WebhookEndpointAdmin(TeamScopedAdmin):
         if not change:
             self._show_secret(request, obj)
         elif {"url", "enabled"} & set(form.changed_data):
-            upkeep.forgive(obj)
+            maintenance.reset_failures(obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[Any], list[Any]]:
         """Return the endpoints with their number of messages. Django's version would list every message."""
@@ -90,7 +90,7 @@ class WebhookEndpointAdmin(TeamScopedAdmin):
         if not endpoint.enabled:
             messages.error(request, "The endpoint is off. Turn it on first.")
             return HttpResponseRedirect(_change_url(endpoint))
-        recording.record_test(endpoint)
+        outbox.enqueue_test(endpoint)
         messages.success(request, "The message will be sent in a moment. Reload this list to see the result.")
         return HttpResponseRedirect(_messages_url(endpoint))
 

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from apps.backoffice.team_scope import TeamScopedAdmin
-from apps.webhooks import payloads, upkeep
+from apps.webhooks import maintenance, payloads
 from apps.webhooks.models import WebhookMessage, WebhookMessageQuerySet
 
 COLOURS = {"Delivered": "success", "On its way": "info", "Given up": "danger"}
@@ -74,7 +74,7 @@ class WebhookMessageAdmin(TeamScopedAdmin):
 
     @admin.action(description="Send again", permissions=["send_again"])
     def send_again(self, request: HttpRequest, queryset: WebhookMessageQuerySet) -> None:
-        chosen, again = queryset.count(), upkeep.send_again(queryset)
+        chosen, again = queryset.count(), maintenance.resend(queryset)
         if again:
             messages_are = "message is" if again == 1 else "messages are"
             messages.success(request, f"{again} {messages_are} sent again, under the same id.")

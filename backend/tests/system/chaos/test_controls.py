@@ -24,7 +24,7 @@ from apps.webhooks.models import EventType
 from cloudlet.testing import RunningCloudlet
 from config.email_settings import OUTBOX
 from tests.factories import make_endpoint, make_event, make_ticket
-from tests.webhooks.telling import tell
+from tests.webhooks.helpers import enqueue
 from tests.workers import BACKEND
 
 from . import verdict
@@ -99,7 +99,7 @@ JOBS: dict[str, Callable[[World], object]] = {
     "file_deletion": lambda world: world.ready_ticket().delete(),
     "mail": lambda world: send_mail("Your code", "It is 4711.", None, ["ann@example.org"]),
     "ticket": lambda world: make_ticket(event=world.event),
-    "webhook": lambda world: tell(EventType.READY, make_ticket(event=world.event)),
+    "webhook": lambda world: enqueue(EventType.READY, make_ticket(event=world.event)),
 }
 
 

@@ -1,4 +1,4 @@
-"""manage.py replay_webhooks: sends messages again that an endpoint lost, or that were given up."""
+"""Define `manage.py replay_webhooks`, which sends messages again that an endpoint lost or that were given up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from apps.webhooks import upkeep
+from apps.webhooks import maintenance
 from apps.webhooks.models import WebhookMessage
 
 
@@ -27,16 +27,16 @@ def moment(text: str) -> datetime:
 
 class Command(BaseCommand):
     help = (
-        "Send webhook messages again, in their order and under the same ids, so that receivers that had them "
-        "ignore them. Choose by any of the options; what several of them say must all be true."
+        "Send webhook messages again, in their order and under the same ids, so that receivers can ignore the ones "
+        "that they have. Choose messages by one or more options; all of them must match."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--endpoint", type=int, metavar="ID", help="what went to this endpoint")
-        parser.add_argument("--ticket", type=UUID, metavar="UUID", help="what was told of this ticket")
-        parser.add_argument("--since", type=moment, metavar="TIME", help="what happened at or after this time (UTC)")
-        parser.add_argument("--failed", action="store_true", help="what was given up")
-        parser.add_argument("--dry-run", action="store_true", help="only say how many these are")
+        parser.add_argument("--endpoint", type=int, metavar="ID", help="messages to this endpoint")
+        parser.add_argument("--ticket", type=UUID, metavar="UUID", help="messages about this ticket")
+        parser.add_argument("--since", type=moment, metavar="TIME", help="messages created at or after this time (UTC)")
+        parser.add_argument("--failed", action="store_true", help="messages that were given up")
+        parser.add_argument("--dry-run", action="store_true", help="only count the messages")
 
     def handle(self, *args: Any, **options: Any) -> None:
         filters = {
@@ -47,12 +47,12 @@ class Command(BaseCommand):
         }
         chosen = {name: value for name, value in filters.items() if value is not None}
         if not chosen:
-            raise CommandError("Say what to send again: --endpoint, --ticket, --since or --failed.")
+            raise CommandError("Choose what to send again: --endpoint, --ticket, --since or --failed.")
         messages = WebhookMessage.objects.filter(**chosen)
         if options["dry_run"]:
             self.stdout.write(f"{messages.count():>8} would be sent again")
             return
-        found, again = messages.count(), upkeep.send_again(messages)
+        found, again = messages.count(), maintenance.resend(messages)
         self.stdout.write(f"{again:>8} are sent again")
         if found > again:
             self.stdout.write(f"{found - again:>8} are not: their endpoint is off, or they are being sent right now")

@@ -1,4 +1,4 @@
-"""What happens to a ticket is owed to the endpoints that listen, in the transaction of the change, or not at all."""
+"""Test that changes of tickets enqueue messages in their own transaction, for the endpoints that subscribe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from apps.core.jobs import dispatch
 from apps.events import issuing
 from apps.events.models import EventTicket
 from apps.publishing import outcomes, requests, sweep, ticket_rendering
-from apps.webhooks import recording
+from apps.webhooks import outbox
 from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_endpoint, make_event, make_organiser, make_ticket
@@ -36,13 +36,13 @@ def ticket(endpoint: WebhookEndpoint) -> EventTicket:
 
 @pytest.fixture(autouse=True)
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tasks that were handed to the broker."""
+    """Return the list of tasks that are sent to the broker."""
     calls: list[str] = []
     monkeypatch.setattr(dispatch, "send", lambda task, arguments, queue: calls.append(f"{task} in {queue}"))
     return calls
 
 
-def owed(**filters: Any) -> list[str]:
+def enqueued(**filters: Any) -> list[str]:
     return list(WebhookMessage.objects.filter(**filters).order_by("pk").values_list("event_type", flat=True))
 
 
@@ -50,7 +50,7 @@ def raise_rendering_error(*_: Any, **__: Any) -> Any:
     raise RenderingError("This name can't be printed.")
 
 
-def test_a_ticket_that_is_published_is_told(cloudlet: RunningCloudlet, ticket: EventTicket, sent: list[str]) -> None:
+def test_published_ticket_enqueues_ready(cloudlet: RunningCloudlet, ticket: EventTicket, sent: list[str]) -> None:
     sent.clear()
     publish(ticket.pk)
 
@@ -64,62 +64,62 @@ def test_a_ticket_that_is_published_is_told(cloudlet: RunningCloudlet, ticket: E
     assert sent == ["apps.webhooks.tasks.deliver_due in webhooks"]
 
 
-def test_a_batch_is_told_by_as_many_queries_as_one(
+def test_batch_takes_two_queries(
     cloudlet: RunningCloudlet, endpoint: WebhookEndpoint, django_assert_num_queries: Any, sent: list[str]
 ) -> None:
     event = make_event(organiser=endpoint.organiser)
-    crowd = [make_ticket(event=event) for _ in range(40)]
+    tickets = [make_ticket(event=event) for _ in range(40)]
     sent.clear()
     with transaction.atomic(), django_assert_num_queries(2):
-        assert recording.record(EventType.READY, crowd) == 40
+        assert outbox.enqueue(EventType.READY, tickets) == 40
     assert sent == ["apps.webhooks.tasks.deliver_due in webhooks"]
 
 
-def test_without_endpoints_it_costs_one_query(django_assert_num_queries: Any, sent: list[str]) -> None:
+def test_enqueue_without_endpoints_takes_one_query(django_assert_num_queries: Any, sent: list[str]) -> None:
     event = make_event()
-    crowd = [make_ticket(event=event) for _ in range(3)]
+    tickets = [make_ticket(event=event) for _ in range(3)]
     sent.clear()
     with transaction.atomic(), django_assert_num_queries(1):
-        assert recording.record(EventType.READY, crowd) == 0
+        assert outbox.enqueue(EventType.READY, tickets) == 0
     assert sent == []
 
 
-def test_a_failure_that_is_tried_again_is_not_told_and_one_for_good_is(
+def test_only_the_final_failure_enqueues_failed(
     ticket: EventTicket, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.TICKET_MAX_ATTEMPTS = 2
-    outcomes.record([(outcomes.TICKETS.claim_these([ticket.pk])[0], ValueError("by chance"))])
-    assert owed() == []
+    outcomes.record([(outcomes.TICKETS.claim_these([ticket.pk])[0], ValueError("first"))])
+    assert enqueued() == []
 
     EventTicket.objects.update(next_attempt_at=timezone.now())
-    outcomes.record([(outcomes.TICKETS.claim_these([ticket.pk])[0], ValueError("once too often"))])
+    outcomes.record([(outcomes.TICKETS.claim_these([ticket.pk])[0], ValueError("last"))])
     message = WebhookMessage.objects.get()
     assert message.event_type == "ticket.failed"
-    assert message.data["reason"] == "ValueError: once too often"
+    assert message.data["reason"] == "ValueError: last"
 
 
-def test_what_can_not_be_printed_is_told_at_once(ticket: EventTicket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rendering_error_enqueues_failed(ticket: EventTicket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ticket_rendering, "render", raise_rendering_error)
     publish(ticket.pk)
-    assert owed() == ["ticket.failed"]
+    assert enqueued() == ["ticket.failed"]
 
 
-def test_a_ticket_that_kills_its_workers_is_told(ticket: EventTicket, settings: Any) -> None:
+def test_ticket_whose_workers_died_enqueues_failed(ticket: EventTicket, settings: Any) -> None:
     past = timezone.now() - timedelta(minutes=1)
     EventTicket.objects.update(attempts=settings.TICKET_MAX_ATTEMPTS, lease_until=past)
     sweep.requeue_due()
-    assert owed() == ["ticket.failed"]
+    assert enqueued() == ["ticket.failed"]
     assert "died" in WebhookMessage.objects.get().data["reason"]
 
 
-def test_an_answer_that_came_too_late_is_not_told(cloudlet: RunningCloudlet, ticket: EventTicket) -> None:
+def test_failure_of_an_earlier_request_enqueues_nothing(cloudlet: RunningCloudlet, ticket: EventTicket) -> None:
     claimed = outcomes.TICKETS.claim_these([ticket.pk])[0]
     requests.rerender(EventTicket.objects.get(pk=ticket.pk))
-    outcomes.record([(claimed, ValueError("of the old wish"))])
-    assert owed() == []
+    outcomes.record([(claimed, ValueError("of the earlier request"))])
+    assert enqueued() == []
 
 
-def test_a_new_code_is_told_with_its_generation(ticket: EventTicket) -> None:
+def test_reissue_enqueues_reissued_with_the_generation(ticket: EventTicket) -> None:
     issuing.reissue(ticket)
     message = WebhookMessage.objects.get()
     assert (message.event_type, message.data["generation"], message.data["state"]) == ("ticket.reissued", 1, "pending")
@@ -133,36 +133,36 @@ DELETIONS: list[Callable[[EventTicket], Any]] = [
 
 
 @pytest.mark.parametrize("delete", DELETIONS, ids=["instance", "queryset", "event"])
-def test_a_deleted_ticket_is_told_by_whatever_way_it_goes(ticket: EventTicket, delete: Any) -> None:
+def test_every_way_of_deleting_a_ticket_enqueues_deleted(ticket: EventTicket, delete: Any) -> None:
     delete(EventTicket.objects.get(pk=ticket.pk))
     message = WebhookMessage.objects.get()
     assert (message.event_type, message.ticket_id) == ("ticket.deleted", ticket.ticket_id)
     assert "state" not in message.data
-    assert "ticket_url" not in message.data, "there is nothing to ask for any more"
+    assert "ticket_url" not in message.data, "the URL of a deleted ticket is in the message"
 
 
 @pytest.mark.parametrize("change", [issuing.reissue, EventTicket.delete])
-def test_what_is_rolled_back_never_happened(ticket: EventTicket, change: Any, sent: list[str]) -> None:
+def test_rolled_back_change_enqueues_nothing(ticket: EventTicket, change: Any, sent: list[str]) -> None:
     sent.clear()
     with pytest.raises(RuntimeError), transaction.atomic():
         change(ticket)
-        assert len(owed()) == 1
+        assert len(enqueued()) == 1
         raise RuntimeError
-    assert owed() == []
+    assert enqueued() == []
     assert sent == []
 
 
-def test_a_message_that_can_not_be_written_undoes_the_change(
+def test_change_is_rolled_back_if_its_message_cannot_be_written(
     ticket: EventTicket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Never lost: the change and its message stand or fall together."""
+    """The change and its message are atomic."""
     monkeypatch.setattr(WebhookMessage.objects, "bulk_create", raise_rendering_error)
     with pytest.raises(RenderingError):
         issuing.reissue(ticket)
     assert EventTicket.objects.get().code_generation == 0
 
 
-def test_only_endpoints_of_the_own_team_that_are_on_and_want_it_are_told(endpoint: WebhookEndpoint) -> None:
+def test_only_enabled_subscribers_of_the_own_team_get_messages(endpoint: WebhookEndpoint) -> None:
     team = endpoint.organiser
     second = make_endpoint(team, "https://second.example.org/", event_types=["ticket.reissued"])
     make_endpoint(team, "https://off.example.org/", enabled=False)
@@ -170,21 +170,21 @@ def test_only_endpoints_of_the_own_team_that_are_on_and_want_it_are_told(endpoin
     make_endpoint(make_organiser("Rivals"))
     issuing.reissue(make_ticket(event=make_event(organiser=team)))
 
-    told = WebhookMessage.objects.order_by("endpoint")
-    assert [message.endpoint_id for message in told] == [endpoint.pk, second.pk]
-    assert len({message.message_id for message in told}) == 1, "one event, one id, however many are told"
+    messages = WebhookMessage.objects.order_by("endpoint")
+    assert [message.endpoint_id for message in messages] == [endpoint.pk, second.pk]
+    assert len({message.message_id for message in messages}) == 1, "the endpoints got different ids"
 
 
-def test_an_endpoint_that_is_deleted_at_that_moment_fails_nothing(
+def test_concurrent_deletion_of_the_endpoint_does_not_fail_the_change(
     ticket: EventTicket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listening = recording._listening
+    subscribers = outbox._subscribers
 
-    def and_then_deleted(*args: Any) -> Any:
-        found = listening(*args)
+    def delete_after(*args: Any) -> Any:
+        found = subscribers(*args)
         WebhookEndpoint.objects.all().delete()
         return found
 
-    monkeypatch.setattr(recording, "_listening", and_then_deleted)
+    monkeypatch.setattr(outbox, "_subscribers", delete_after)
     issuing.reissue(ticket)
     assert EventTicket.objects.get().code_generation == 1

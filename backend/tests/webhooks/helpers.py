@@ -1,4 +1,4 @@
-"""What the tests of webhooks do again and again."""
+"""Helpers for tests of webhooks."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from django.utils import timezone
 
 from apps.events import issuing
 from apps.events.models import EventTicket
-from apps.webhooks import recording
+from apps.webhooks import outbox
 from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage
 from tests.factories import make_event
 
 State = WebhookMessage.State
 
 
-def tell(event_type: EventType, *about: EventTicket) -> None:
+def enqueue(event_type: EventType, *tickets: EventTicket) -> None:
     with transaction.atomic():
-        recording.record(event_type, about)
+        outbox.enqueue(event_type, tickets)
 
 
-def crowd(endpoint: WebhookEndpoint, number: int) -> list[EventTicket]:
+def issue_tickets(endpoint: WebhookEndpoint, number: int) -> list[EventTicket]:
     event = make_event(organiser=endpoint.organiser)
     return issuing.issue_many(event, [issuing.Holder(name=f"Guest {n}") for n in range(number)])
 
 
-def let_time_pass() -> None:
-    """Every wait is over: those of retries, of leases, and of endpoints that are held."""
+def end_all_waits() -> None:
+    """End the waits of retries and leases, and the holds of endpoints, as if time had passed."""
     now = timezone.now()
     WebhookMessage.objects.update(next_attempt_at=now, lease_until=now)
     WebhookEndpoint.objects.update(held_until=None)

@@ -1,4 +1,4 @@
-"""Webhooks go to public addresses over verified TLS, in a limited time, and nowhere that only this network reaches."""
+"""Test the URL policy and the HTTP client of webhooks: public addresses, verified TLS, limited time and size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.core.exceptions import ValidationError
 
-from apps.webhooks import destinations, outbound
+from apps.webhooks import http_client, url_policy
 from ticketkit.testing import name, pem
 
 from .receiver import Receiver, Reply, receiving
@@ -40,8 +40,8 @@ REFUSED = "The host resolves to an address that is not public, so nothing is sen
         "https://1.1.1.1/",
     ],
 )
-def test_urls_that_are_fine(url: str) -> None:
-    destinations.validate_url(url)
+def test_valid_urls_are_accepted(url: str) -> None:
+    url_policy.validate_url(url)
 
 
 @pytest.mark.parametrize(
@@ -70,21 +70,21 @@ def test_urls_that_are_fine(url: str) -> None:
         ("https://[::ffff:10.0.0.1]/", "public"),
     ],
 )
-def test_urls_that_are_refused_when_they_are_typed(url: str, because: str) -> None:
+def test_invalid_urls_are_refused(url: str, because: str) -> None:
     with pytest.raises(ValidationError, match=because):
-        destinations.validate_url(url)
+        url_policy.validate_url(url)
 
 
 @pytest.mark.parametrize("url", ["http://localhost:9999/", "https://127.0.0.1/"])
-def test_a_laptop_may_allow_itself(url: str, private: None) -> None:
-    destinations.validate_url(url)
+def test_private_urls_are_accepted_if_the_setting_allows_them(url: str, private: None) -> None:
+    url_policy.validate_url(url)
 
 
-# -- What names resolve to -----------------------------------------------------------------------------------------
+# -- Name resolution ---------------------------------------------------------------------------------------------
 
 
 class Resolver:
-    """Stands in for DNS: what each question is answered with, the last answer for ever."""
+    """A fake of DNS: the answer to each look-up; the last one is repeated."""
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers = list(answers)
@@ -97,49 +97,51 @@ class Resolver:
 
 
 @pytest.mark.parametrize("url", ["https://2130706433/", "https://0x7f.1/", "https://127.1/"])
-def test_names_and_spellings_of_this_machine_are_refused_by_what_they_resolve_to(url: str) -> None:
-    assert outbound.post(url, b"", {}).reason == REFUSED
+def test_other_spellings_of_localhost_are_refused(url: str) -> None:
+    assert http_client.post(url, b"", {}).reason == REFUSED
 
 
-def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_private_address_among_public_ones_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", Resolver(["1.1.1.1", "10.0.0.1"]))
-    answer = outbound.post("https://hooks.example.org/", b"", {})
+    answer = http_client.post("https://hooks.example.org/", b"", {})
     assert answer.reason == REFUSED
     assert "10.0.0.1" not in answer.reason
 
 
 @pytest.fixture
 def rebinding(monkeypatch: pytest.MonkeyPatch, private: None) -> Iterator[tuple[Receiver, Receiver, Resolver]]:
-    """A public server and, on the same port, one inside; DNS names the one when asked first, then the other.
+    """Run a public and an internal server on one port. DNS resolves to the public one first, then to the internal one.
 
-    127.0.0.2 plays the public address here, where there is no network.
+    127.0.0.2 stands for the public address, because tests have no network.
     """
     with receiving("127.0.0.2") as public:
         port = int(public.url.split(":")[2].split("/")[0])
         with receiving("127.0.0.1", port) as inside:
             resolver = Resolver(["127.0.0.2"], ["127.0.0.1"])
             monkeypatch.setattr(socket, "getaddrinfo", resolver)
-            monkeypatch.setattr(destinations, "is_public", lambda address: str(address) == "127.0.0.2")
+            monkeypatch.setattr(url_policy, "is_public", lambda address: str(address) == "127.0.0.2")
             yield public, inside, resolver
 
 
-def test_dns_that_answers_differently_the_second_time_leads_nowhere_else(
+def test_dns_rebinding_does_not_reach_the_internal_server(
     rebinding: tuple[Receiver, Receiver, Resolver],
 ) -> None:
     public, inside, resolver = rebinding
     url = public.url.replace("127.0.0.2", "rebinding.example.org")
-    assert outbound.post(url, b"{}", {}).is_accepted
-    assert resolver.asked == ["rebinding.example.org"], "asked once"
+    assert http_client.post(url, b"{}", {}).is_accepted
+    assert resolver.asked == ["rebinding.example.org"], "resolved more than once"
     assert (len(public.received), len(inside.received)) == (1, 0)
 
 
-def test_a_check_that_resolves_by_itself_would_let_it_in(rebinding: tuple[Receiver, Receiver, Resolver]) -> None:
+def test_dns_rebinding_reaches_it_if_check_and_connection_resolve_separately(
+    rebinding: tuple[Receiver, Receiver, Resolver],
+) -> None:
     """The negative control."""
     public, inside, _ = rebinding
-    destination = destinations.parse(public.url.replace("127.0.0.2", "rebinding.example.org"))
-    destinations.resolve(destination)
-    connection = http.client.HTTPConnection(destination.host, destination.port, timeout=10)
-    connection.request("POST", destination.target, b"{}")
+    parsed = url_policy.parse(public.url.replace("127.0.0.2", "rebinding.example.org"))
+    url_policy.resolve(parsed)
+    connection = http.client.HTTPConnection(parsed.host, parsed.port, timeout=10)
+    connection.request("POST", parsed.target, b"{}")
     assert connection.getresponse().status == 200
     connection.close()
     assert (len(public.received), len(inside.received)) == (0, 1)
@@ -149,7 +151,7 @@ def test_a_check_that_resolves_by_itself_would_let_it_in(rebinding: tuple[Receiv
 
 
 class Authority:
-    """A certificate authority of this test's own."""
+    """A certificate authority for one test."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -184,43 +186,41 @@ class Authority:
 
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private: None) -> Iterator[Authority]:
-    """Trusted, the way a company's own authority is."""
+    """Make an authority that this machine trusts, as it would a company's own."""
     made = Authority(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(made.file))
     monkeypatch.setattr(socket, "getaddrinfo", Resolver(["127.0.0.1"]))
-    outbound._tls.cache_clear()
+    http_client._tls.cache_clear()
     yield made
-    outbound._tls.cache_clear()
+    http_client._tls.cache_clear()
 
 
-def test_tls_is_for_the_name_in_the_url_whatever_it_resolves_to(authority: Authority) -> None:
+def test_tls_uses_the_name_in_the_url(authority: Authority) -> None:
     names: list[str | None] = []
     context = authority.server("hooks.example.org")
     context.sni_callback = lambda _, asked_for, __: names.append(asked_for)
     with receiving(tls=context) as receiver:
         port = receiver.url.split(":")[2].split("/")[0]
-        answer = outbound.post(f"https://hooks.example.org:{port}/in", b"{}", {})
+        answer = http_client.post(f"https://hooks.example.org:{port}/in", b"{}", {})
     assert answer.is_accepted, answer.reason
     assert names == ["hooks.example.org"]
     assert receiver.received[0].headers["host"] == f"hooks.example.org:{port}"
 
 
-def test_a_certificate_for_another_name_is_refused(authority: Authority) -> None:
+def test_certificate_for_another_name_is_refused(authority: Authority) -> None:
     with receiving(tls=authority.server("other.example.org")) as receiver:
         port = receiver.url.split(":")[2].split("/")[0]
-        answer = outbound.post(f"https://hooks.example.org:{port}/in", b"{}", {})
+        answer = http_client.post(f"https://hooks.example.org:{port}/in", b"{}", {})
     assert "certificate" in answer.reason
     assert receiver.received == []
 
 
-def test_a_certificate_of_an_unknown_authority_is_refused(
-    authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_certificate_of_an_unknown_authority_is_refused(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
-    outbound._tls.cache_clear()
+    http_client._tls.cache_clear()
     with receiving(tls=authority.server("hooks.example.org")) as receiver:
         port = receiver.url.split(":")[2].split("/")[0]
-        answer = outbound.post(f"https://hooks.example.org:{port}/in", b"{}", {})
+        answer = http_client.post(f"https://hooks.example.org:{port}/in", b"{}", {})
     assert "certificate" in answer.reason
     assert receiver.received == []
 
@@ -230,7 +230,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
 
 @contextlib.contextmanager
 def raw_server(answer: Any) -> Iterator[str]:
-    """Accepts one connection and hands it to `answer`, in a thread. The URL to POST to."""
+    """Accept one connection and pass it to `answer`, in a thread. Yield the URL to POST to."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -246,7 +246,7 @@ def raw_server(answer: Any) -> Iterator[str]:
 
 
 def drip(connection: socket.socket, start: bytes, again: bytes) -> None:
-    """Feeds bytes one after another until the other side hangs up, never pausing for long."""
+    """Send bytes one after another, with short pauses, until the other side hangs up."""
     connection.recv(65536)
     connection.sendall(start)
     pause = threading.Event()
@@ -260,30 +260,30 @@ def drip(connection: socket.socket, start: bytes, again: bytes) -> None:
     [b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 "],
     ids=["status line", "header", "after a 100"],
 )
-def test_an_answer_that_drips_is_cut(start: bytes, monkeypatch: pytest.MonkeyPatch, private: None) -> None:
-    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 1.0)
+def test_response_of_slow_bytes_is_aborted(start: bytes, monkeypatch: pytest.MonkeyPatch, private: None) -> None:
+    monkeypatch.setattr(http_client, "TOTAL_TIMEOUT_SECONDS", 1.0)
     with raw_server(lambda connection: drip(connection, start, b"1")) as url:
-        answer = outbound.post(url, b"{}", {})
+        answer = http_client.post(url, b"{}", {})
     assert (answer.status, answer.reason) == (None, "No answer within 1 seconds.")
 
 
-def test_a_tls_handshake_that_drips_is_cut(monkeypatch: pytest.MonkeyPatch, private: None) -> None:
-    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 1.0)
+def test_tls_handshake_of_slow_bytes_is_aborted(monkeypatch: pytest.MonkeyPatch, private: None) -> None:
+    monkeypatch.setattr(http_client, "TOTAL_TIMEOUT_SECONDS", 1.0)
     hello = bytes.fromhex("160303 4000".replace(" ", ""))  # the head of a record of 16 KB
     with raw_server(lambda connection: drip(connection, hello, b"\x02")) as url:
-        answer = outbound.post(url.replace("http:", "https:"), b"{}", {})
+        answer = http_client.post(url.replace("http:", "https:"), b"{}", {})
     assert answer.status is None
     assert not answer.is_accepted
 
 
-def test_a_status_stands_even_if_the_rest_never_ends(monkeypatch: pytest.MonkeyPatch, private: None) -> None:
-    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 1.0)
-    monkeypatch.setattr(outbound, "MOST_READ", 1 << 24)
+def test_status_counts_even_if_the_body_never_ends(monkeypatch: pytest.MonkeyPatch, private: None) -> None:
+    monkeypatch.setattr(http_client, "TOTAL_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(http_client, "MAX_READ_BYTES", 1 << 24)
     with raw_server(lambda connection: drip(connection, b"HTTP/1.1 202 Accepted\r\n\r\n", b"1")) as url:
-        assert outbound.post(url, b"{}", {}).status == 202
+        assert http_client.post(url, b"{}", {}).status == 202
 
 
-def test_no_more_than_a_few_kilobytes_are_read(private: None) -> None:
+def test_few_kilobytes_of_the_body_are_read(private: None) -> None:
     sent = 0
 
     def flood(connection: socket.socket) -> None:
@@ -295,32 +295,32 @@ def test_no_more_than_a_few_kilobytes_are_read(private: None) -> None:
             sent += connection.send(bytes(65536))
 
     with raw_server(flood) as url:
-        assert outbound.post(url, b"{}", {}).status == 200
-    assert sent < 1 << 26, "what the sockets' buffers hold"
+        assert http_client.post(url, b"{}", {}).status == 200
+    assert sent < 1 << 26, "more than the sockets' buffers hold"
 
 
 @pytest.mark.parametrize("garbage", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\x00" * 100])
-def test_what_is_no_http_is_a_failure_in_words(garbage: bytes, private: None) -> None:
+def test_response_that_is_no_http_has_a_reason(garbage: bytes, private: None) -> None:
     def answer(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(garbage)
 
     with raw_server(answer) as url:
-        failed = outbound.post(url, b"{}", {})
+        failed = http_client.post(url, b"{}", {})
     assert failed.status is None
     assert failed.reason
 
 
-def test_a_name_that_does_not_resolve_is_a_failure_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_that_does_not_resolve_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
-    assert outbound.post("https://hooks.example.org/", b"", {}).reason == "The host's name does not resolve."
+    assert http_client.post("https://hooks.example.org/", b"", {}).reason == "The host's name does not resolve."
 
 
-def test_the_next_address_is_tried_when_one_does_not_answer(private: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_next_address_is_tried_if_one_refuses(private: None, monkeypatch: pytest.MonkeyPatch) -> None:
     with receiving("127.0.0.2") as receiver:
         monkeypatch.setattr(socket, "getaddrinfo", Resolver(["127.0.0.3", "127.0.0.2"]))
         receiver.answer = lambda received: Reply(204)
-        assert outbound.post(receiver.url.replace("127.0.0.2", "two.example.org"), b"{}", {}).status == 204
+        assert http_client.post(receiver.url.replace("127.0.0.2", "two.example.org"), b"{}", {}).status == 204
