@@ -1,1 +1,1 @@
-"""An outbox for mail, so that no request waits for the mail server."""
+"""Send mail through an outbox, so that no request waits for a mail server."""

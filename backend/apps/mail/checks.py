@@ -1,4 +1,4 @@
-"""System checks of how mail is sent."""
+"""Check the mail settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core import checks
 from django.utils.module_loading import import_string
 
-MAIL_SERVER = "apps.mail.outbox.OutboxBackend"
+OUTBOX = "apps.mail.outbox.OutboxBackend"
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
@@ -24,8 +24,8 @@ def check_transport(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.
     except ImportError as error:
         return [
             checks.Error(
-                f"MAIL_TRANSPORT={settings.MAIL_TRANSPORT} is no back end for mail here: {error}",
-                hint="For one of Anymail's: pip install django-anymail; its documentation lists the names.",
+                f"MAIL_TRANSPORT={settings.MAIL_TRANSPORT} is not an email backend that can be imported: {error}",
+                hint="For a backend of Anymail: pip install django-anymail. Its documentation lists the names.",
                 id="events.E006",
             )
         ]
@@ -33,10 +33,10 @@ def check_transport(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.
 
 
 def check_mail_server(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
-    if settings.EMAIL_BACKEND != MAIL_SERVER:
+    if settings.EMAIL_BACKEND != OUTBOX:
         return [
             checks.Warning(
-                "No mail leaves this machine, so nobody can confirm an address or set a new password.",
+                "No mail leaves this machine, so users can't confirm addresses or reset passwords.",
                 hint="Set EMAIL_URL=submission://user:password@host:587 in backend/.env, or MAIL_TRANSPORT.",
                 id="events.W005",
             )
@@ -46,7 +46,7 @@ def check_mail_server(app_configs: Sequence[Any] | None, **_: Any) -> list[check
     if settings.EMAIL_HOST_PASSWORD and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL):
         return [
             checks.Warning(
-                "Mail, with its password and the codes for signing in, goes to the mail server unencrypted.",
+                "Mail, sign-in codes and the password of the mail server are sent to it unencrypted.",
                 hint="Write submission://user:password@host:587 (STARTTLS) or add ?ssl=True to EMAIL_URL.",
                 id="events.W004",
             )

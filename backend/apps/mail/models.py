@@ -1,4 +1,4 @@
-"""The outbox of mail: written in the transaction that sends it, deleted once the mail server has taken it."""
+"""The model of the mail outbox."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from django.utils import timezone
 
 from apps.core.jobs.models import Job, JobQuerySet
 
-GIVE_UP = timedelta(hours=24)
+GIVE_UP_AFTER = timedelta(hours=24)
 
 
 class OutgoingMail(Job):
-    """One message. It may hold a code for signing in, so no page shows it, and it is deleted as soon as it is sent."""
+    """A row of the outbox: one message, written in the transaction that sends it, deleted once a server accepted it.
+
+    It may contain a sign-in code, so no page shows it.
+    """
 
     created_at = models.DateTimeField(default=timezone.now)
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now, db_index=True)
     sender = models.TextField()
     recipients = models.JSONField()
-    message = models.BinaryField()  # as it goes to the server (RFC 5322)
+    message = models.BinaryField()  # as sent to the server (RFC 5322)
 
     objects: ClassVar[models.Manager[OutgoingMail]] = JobQuerySet.as_manager()
 
@@ -29,4 +32,4 @@ class OutgoingMail(Job):
 
     @property
     def deadline(self) -> datetime:
-        return self.created_at + GIVE_UP
+        return self.created_at + GIVE_UP_AFTER

@@ -1,4 +1,4 @@
-"""Django's way to send mail, without the network: no request waits for a mail server."""
+"""Provide the email backend that writes to the outbox."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .sending import MAIL
 
 
 class OutboxBackend(BaseEmailBackend):
-    """Writes messages down in the sender's transaction; a worker gives them to the mail server after its commit.
+    """Write messages to the outbox, in the sender's transaction. A worker sends them after the commit.
 
-    Raises ValueError for what is no message: a line break in an address or a header.
+    Raise ValueError for a line break in an address or a header.
     """
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        mails = [_written_down(message) for message in email_messages if message.recipients()]
+        mails = [_row_of(message) for message in email_messages if message.recipients()]
         OutgoingMail.objects.bulk_create(mails)
         if mails:
             MAIL.send()
         return len(mails)
 
 
-def _written_down(message: EmailMessage) -> OutgoingMail:
-    mime: Any = message.message()  # takes the line ends that are wanted, which the stubs don't know
+def _row_of(message: EmailMessage) -> OutgoingMail:
+    mime: Any = message.message()  # as_bytes() takes `linesep`, which the stubs lack
     return OutgoingMail(
         sender=message.from_email, recipients=message.recipients(), message=mime.as_bytes(linesep="\r\n")
     )

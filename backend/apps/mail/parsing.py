@@ -1,4 +1,4 @@
-"""A stored message as an object of Django's, for transports that take messages apart, such as Anymail's."""
+"""Parse a stored message into Django's `EmailMessage`, for transports such as Anymail's that call an API."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from django.core.mail import EmailMultiAlternatives
 
 from .models import OutgoingMail
 
-# What the transport writes itself, or what has a place of its own.
-OWN_PLACE = {"subject", "from", "to", "cc", "reply-to", "date", "message-id", "mime-version"}
+# Headers that the transport writes, or that are attributes of the message.
+HANDLED_HEADERS = {"subject", "from", "to", "cc", "reply-to", "date", "message-id", "mime-version"}
 
 
 def as_email_message(mail: OutgoingMail) -> EmailMultiAlternatives:
-    """Return the message with its texts, its attachments, and every recipient of the envelope."""
+    """Return the message with its texts and attachments. Envelope recipients that no header names are in `bcc`."""
     parsed = email.message_from_bytes(bytes(mail.message), _class=EmailMessage, policy=policy.default)
     text, html = parsed.get_body(("plain",)), parsed.get_body(("html",))
     to, cc = _addresses(parsed, "To"), _addresses(parsed, "Cc")
@@ -33,7 +33,7 @@ def as_email_message(mail: OutgoingMail) -> EmailMultiAlternatives:
         headers={
             name: str(value)
             for name, value in parsed.items()
-            if name.lower() not in OWN_PLACE and not name.lower().startswith("content-")
+            if name.lower() not in HANDLED_HEADERS and not name.lower().startswith("content-")
         },
     )
     if html:

@@ -1,7 +1,7 @@
-"""Sends the mail of the outbox. A message that was taken is deleted; others are tried again.
+"""Send the mail of the outbox, at least once.
 
-A worker that dies between the server's answer and the deletion of the row sends that message twice: the price of never
-losing one.
+A message that the server accepted is deleted, others are retried. If a worker dies after the server accepted a message
+and before the row is deleted, the message is sent twice.
 """
 
 from __future__ import annotations
@@ -28,19 +28,18 @@ from .parsing import as_email_message
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 50  # messages over one connection, before another task may have the worker
-# So that a batch that a slow server drags out can't outlast its lease.
-BATCH_SECONDS = LEASE.total_seconds() / 2
-# What a mail service's API says of the message, rather than of itself.
-REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
+MESSAGES_PER_TASK = 50  # over one connection, before another task may use the worker
+BATCH_SECONDS = LEASE.total_seconds() / 2  # with a slow server, a task must not outlast its lease
+# Statuses of a mail service's API that are about the message. All others are about the service.
+MESSAGE_REFUSED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 class OutgoingMails(Kind[OutgoingMail]):
-    """Mail for the server of EMAIL_URL, or for the service of MAIL_TRANSPORT."""
+    """Mail for the server of EMAIL_URL, or the service of MAIL_TRANSPORT."""
 
     name = "mail"
     task = "apps.mail.tasks.send_due"
-    queue = dispatch.INTERACTIVE  # a person waits for a code
+    queue = dispatch.INTERACTIVE  # a person waits for a sign-in code
     policy = RetryPolicy(longest=timedelta(minutes=3))
 
     def settled(self, settled: Sequence[Settled[OutgoingMail]]) -> None:
@@ -50,7 +49,7 @@ class OutgoingMails(Kind[OutgoingMail]):
             elif isinstance(outcome, Failure) and wait is not None:
                 seconds = wait.total_seconds()
                 logger.warning(
-                    "Mail %s was not sent (%s); it is tried again in %d s.", mail.pk, outcome.reason, seconds
+                    "Mail %s was not sent (%s); it will be retried in %d s.", mail.pk, outcome.reason, seconds
                 )
 
 
@@ -58,11 +57,11 @@ MAIL = OutgoingMails(OutgoingMail)
 
 
 def send_due() -> None:
-    """Send up to `AT_ONCE` messages that are due, the oldest first, and have another task go on if there are more."""
+    """Send up to MESSAGES_PER_TASK messages that are due, oldest first. Send another task if there may be more."""
     started = timezone.now()
     connection = get_connection(settings.MAIL_TRANSPORT)
     try:
-        for _ in range(AT_ONCE):
+        for _ in range(MESSAGES_PER_TASK):
             if (timezone.now() - started).total_seconds() > BATCH_SECONDS:
                 break
             if not (mails := MAIL.claim(1)):
@@ -70,14 +69,14 @@ def send_due() -> None:
             outcome = _send(connection, mails[0])
             MAIL.settle([(mails[0], outcome)])
             if isinstance(outcome, Failure) and outcome.blame is Blame.ENVIRONMENT:
-                return  # the server is away: the sweep comes back when the others are due
+                return  # the server does not answer: leave the other messages to the next sweep
     finally:
         _close(connection)
     MAIL.send()
 
 
 def _send(connection: BaseEmailBackend, mail: OutgoingMail) -> Success | Failure:
-    """Hand one message on. The server's words stay out of the reason: they name addresses."""
+    """Send one message. The reason of a failure omits the server's text, which may contain addresses."""
     try:
         if isinstance(connection, SmtpBackend):
             _send_by_smtp(connection, mail)
@@ -94,11 +93,11 @@ def _send(connection: BaseEmailBackend, mail: OutgoingMail) -> Success | Failure
             Blame.JOB if is_refusal else Blame.ENVIRONMENT,
             is_final=is_refusal and error.smtp_code >= 500,
         )
-    except Exception as error:  # noqa: BLE001 # of any library behind MAIL_TRANSPORT, told by its type alone
+    except Exception as error:  # noqa: BLE001 # any library may be behind MAIL_TRANSPORT
         status = getattr(error, "status_code", None)
         if status is not None:
             return Failure(
-                f"the mail service answered {status}", Blame.JOB if status in REFUSALS else Blame.ENVIRONMENT
+                f"the mail service answered {status}", Blame.JOB if status in MESSAGE_REFUSED else Blame.ENVIRONMENT
             )
         if isinstance(error, OSError):
             return Failure(f"{type(error).__name__}: {error}", Blame.ENVIRONMENT)
@@ -110,12 +109,12 @@ def _send_by_smtp(connection: SmtpBackend, mail: OutgoingMail) -> None:
     connection.open()
     server = cast(smtplib.SMTP, connection.connection)
     refused = server.sendmail(mail.sender, mail.recipients, bytes(mail.message))
-    if refused:  # by some of several; the others have it
+    if refused:  # some of several recipients; the others have the message
         logger.error("Mail %s was refused for %d of %d recipients.", mail.pk, len(refused), len(mail.recipients))
 
 
 def _close(connection: BaseEmailBackend) -> None:
     try:
         connection.close()
-    except OSError as error:  # every message was answered by then
+    except OSError as error:  # every message has its result by now
         logger.info("The mail server ended the connection before we did: %s", type(error).__name__)

@@ -1,4 +1,4 @@
-"""Background work: one call each, safe to run twice. What is retried is the row, never the task."""
+"""Celery tasks of mail. They are idempotent, and Celery does not retry them: the row is the state."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.core.jobs.kinds import Backlog, Blame, Failure, Result, RetryPolicy, Success, extend_lease
 from apps.core.jobs.timing import LEASE
 from apps.events.models import EventTicket
-from apps.mail.models import GIVE_UP, OutgoingMail
+from apps.mail.models import GIVE_UP_AFTER, OutgoingMail
 from apps.mail.sending import MAIL
 from apps.publishing.deletions import DELETIONS
 from apps.publishing.models import StoredFileDeletion
@@ -181,7 +181,9 @@ def test_blame_decides_which_attempts_count(
     assert StoredFileDeletion.objects.exists() is (blame is not Blame.JOB), "this kind deletes jobs that it gives up"
 
 
-@pytest.mark.parametrize(("age", "result"), [(GIVE_UP - MINUTE / 10, Result.GIVEN_UP), (GIVE_UP / 2, Result.RETRIED)])
+@pytest.mark.parametrize(
+    ("age", "result"), [(GIVE_UP_AFTER - MINUTE / 10, Result.GIVEN_UP), (GIVE_UP_AFTER / 2, Result.RETRIED)]
+)
 def test_a_deadline_before_the_next_attempt_gives_up(age: timedelta, result: Result) -> None:
     OutgoingMail.objects.create(sender="a@example.org", recipients=[], message=b"", created_at=timezone.now() - age)
     (mail,) = MAIL.claim(1)

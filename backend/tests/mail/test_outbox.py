@@ -1,4 +1,4 @@
-"""Who wants mail sent does not wait for a mail server, and none is lost when there is no answer from it."""
+"""Test the mail outbox: senders do not wait for a mail server, and no message is lost while it is down."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from apps.core.jobs import dispatch
 from apps.mail import sending
-from apps.mail.models import GIVE_UP, OutgoingMail
+from apps.mail.models import GIVE_UP_AFTER, OutgoingMail
 from config.email_settings import OUTBOX
 from tests.environment import free_port
 from tests.network_guard import NetworkOutOfPlace
@@ -27,12 +27,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 
 @pytest.fixture(autouse=True)
-def asked(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tasks that were sent. Mail goes to a server that nobody started."""
+def sent_tasks(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list of tasks that are sent. The settings name a mail server that is not running."""
     settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = OUTBOX, "127.0.0.1", free_port()
-    sent: list[str] = []
-    monkeypatch.setattr(dispatch, "send", lambda task, *_: sent.append(task))
-    return sent
+    tasks: list[str] = []
+    monkeypatch.setattr(dispatch, "send", lambda task, *_: tasks.append(task))
+    return tasks
 
 
 @pytest.fixture
@@ -45,16 +45,16 @@ def write(to: str = "ann@example.org", subject: str = "Your code") -> None:
     send_mail(subject, "It is 4711.\n.\nA line of one dot stays.", "tickets@example.org", [to])
 
 
-def due_now() -> None:
+def make_all_due() -> None:
     OutgoingMail.objects.update(next_attempt_at=timezone.now(), lease_until=None)
 
 
-def test_it_is_written_down_with_what_wants_it_and_sent_afterwards(server: MailServer, asked: list[str]) -> None:
+def test_mail_is_written_in_the_transaction_and_sent_after_commit(server: MailServer, sent_tasks: list[str]) -> None:
     with transaction.atomic():
         for number in range(3):
             write(subject=f"Number {number}")
-        assert asked == []
-    assert asked == ["apps.mail.tasks.send_due"]
+        assert sent_tasks == []
+    assert sent_tasks == ["apps.mail.tasks.send_due"]
     assert server.received == []
 
     sending.send_due()
@@ -64,14 +64,14 @@ def test_it_is_written_down_with_what_wants_it_and_sent_afterwards(server: MailS
     assert not OutgoingMail.objects.exists()
 
 
-def test_what_is_rolled_back_is_not_sent(asked: list[str]) -> None:
+def test_mail_of_a_rolled_back_transaction_is_not_sent(sent_tasks: list[str]) -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         write()
         raise ZeroDivisionError
-    assert (OutgoingMail.objects.count(), asked) == (0, [])
+    assert (OutgoingMail.objects.count(), sent_tasks) == (0, [])
 
 
-def test_every_part_and_script_arrives(server: MailServer) -> None:
+def test_all_parts_and_scripts_arrive(server: MailServer) -> None:
     message = EmailMultiAlternatives(
         "入場券", "नमस्ते", "tickets@example.org", ["ann@example.org"], bcc=["bob@example.org"]
     )
@@ -87,13 +87,13 @@ def test_every_part_and_script_arrives(server: MailServer) -> None:
     assert html.get_content().strip() == "<p>नमस्ते</p>"
 
 
-def test_a_line_break_in_a_header_is_refused_before_anything_is_written() -> None:
+def test_line_break_in_a_header_is_refused() -> None:
     with pytest.raises(ValueError, match="newlines"):
         write(subject="Hello\nBcc: everybody@example.org")
     assert not OutgoingMail.objects.exists()
 
 
-def test_signing_up_works_while_the_mail_server_is_away_and_the_code_arrives_when_it_is_back(settings: Any) -> None:
+def test_sign_up_works_while_the_mail_server_is_down(settings: Any) -> None:
     form = {"email": "new@example.org", "password": "a long enough passphrase"}
     answer = Client().post("/_allauth/app/v1/auth/signup", form, content_type="application/json")
     assert answer.status_code == 401, "the address has to be confirmed"
@@ -103,14 +103,14 @@ def test_signing_up_works_while_the_mail_server_is_away_and_the_code_arrives_whe
     assert mail.attempts == 1
     assert timedelta(seconds=10) < mail.next_attempt_at - timezone.now() < timedelta(minutes=5)
 
-    due_now()
+    make_all_due()
     with mail_server(settings.EMAIL_PORT) as server:
         sending.send_due()
     assert [message["To"] for message in server.received] == ["new@example.org"]
     assert not OutgoingMail.objects.exists()
 
 
-def test_nobody_sends_in_a_transaction(server: MailServer, network_out_of_place: list[str]) -> None:
+def test_sending_in_a_transaction_fails_the_test(server: MailServer, network_out_of_place: list[str]) -> None:
     write()
     with pytest.raises(NetworkOutOfPlace), transaction.atomic():
         sending.send_due()
@@ -118,7 +118,7 @@ def test_nobody_sends_in_a_transaction(server: MailServer, network_out_of_place:
     network_out_of_place.clear()
 
 
-def test_a_server_that_is_away_is_asked_once_for_all_that_is_due() -> None:
+def test_unreachable_server_is_tried_once_for_all_messages() -> None:
     for _ in range(3):
         write()
     sending.send_due()
@@ -130,9 +130,7 @@ def test_a_server_that_is_away_is_asked_once_for_all_that_is_due() -> None:
 
 
 @pytest.mark.parametrize(("verb", "answer"), [("MAIL", "451 later"), ("DATA", "451 later"), ("RCPT", "450 greylisted")])
-def test_what_is_refused_for_now_is_tried_again_and_keeps_nobody_back(
-    server: MailServer, verb: str, answer: str
-) -> None:
+def test_temporary_refusal_is_retried_and_does_not_block_others(server: MailServer, verb: str, answer: str) -> None:
     write("first@example.org")
     server.answers[verb] = answer
     sending.send_due()
@@ -142,12 +140,12 @@ def test_what_is_refused_for_now_is_tried_again_and_keeps_nobody_back(
     write("second@example.org")
     sending.send_due()
     assert [message["To"] for message in server.received] == ["second@example.org"]
-    due_now()
+    make_all_due()
     sending.send_due()
     assert [message["To"] for message in server.received] == ["second@example.org", "first@example.org"]
 
 
-def test_an_address_that_is_none_is_given_up_and_the_next_one_served(
+def test_refused_recipient_is_given_up_and_does_not_block_others(
     server: MailServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.answers["nobody@example.org"] = "550 no such person: nobody@example.org"
@@ -162,54 +160,54 @@ def test_an_address_that_is_none_is_given_up_and_the_next_one_served(
     assert "4711" not in caplog.text
 
 
-def test_a_password_that_is_refused_loses_nothing(server: MailServer, settings: Any) -> None:
+def test_mail_is_kept_if_the_password_is_refused(server: MailServer, settings: Any) -> None:
     settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "user", "wrong"
     write()
     sending.send_due()
     assert OutgoingMail.objects.get().attempts == 1
 
 
-def test_a_connection_that_ends_before_the_answer_means_once_more(server: MailServer) -> None:
+def test_mail_is_retried_if_the_connection_ends_before_the_reply(server: MailServer) -> None:
     server.hangs_up_after_data = True
     write()
     sending.send_due()
     server.hangs_up_after_data = False
-    due_now()
+    make_all_due()
     sending.send_due()
     assert len(server.received) == 1
 
 
-def test_mail_of_yesterday_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+def test_mail_is_given_up_after_a_day(caplog: pytest.LogCaptureFixture) -> None:
     write()
-    OutgoingMail.objects.update(created_at=timezone.now() - GIVE_UP)
+    OutgoingMail.objects.update(created_at=timezone.now() - GIVE_UP_AFTER)
     sending.send_due()
     assert not OutgoingMail.objects.exists()
     assert "was given up" in caplog.text
 
 
-def test_what_a_dead_worker_had_is_sent_when_its_lease_is_over(server: MailServer, asked: list[str]) -> None:
+def test_mail_of_a_dead_worker_is_sent_after_its_lease(server: MailServer, sent_tasks: list[str]) -> None:
     write()
     assert sending.MAIL.claim(1)
     sending.MAIL.sweep()
     sending.send_due()
     assert server.received == []
 
-    due_now()
-    asked.clear()
+    make_all_due()
+    sent_tasks.clear()
     sending.MAIL.sweep()
-    assert asked == ["apps.mail.tasks.send_due"]
+    assert sent_tasks == ["apps.mail.tasks.send_due"]
     sending.send_due()
     assert len(server.received) == 1
 
 
-def test_two_workers_send_each_message_once(server: MailServer) -> None:
+def test_concurrent_workers_send_each_message_once(server: MailServer) -> None:
     for number in range(20):
         write(subject=str(number))
     at_once([sending.send_due, sending.send_due])
     assert sorted(int(message["Subject"]) for message in server.received) == list(range(20))
 
 
-def test_without_the_claim_two_workers_send_the_same(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_without_claims_send_messages_twice(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control."""
     for number in range(20):
         write(subject=str(number))
@@ -225,13 +223,13 @@ def _send_all_unclaimed() -> None:
     connection.close()
 
 
-def test_more_than_a_batch_is_gone_on_with(server: MailServer, asked: list[str]) -> None:
+def test_full_batch_is_continued_by_another_task(server: MailServer, sent_tasks: list[str]) -> None:
     with transaction.atomic():
-        for _ in range(sending.AT_ONCE + 5):
+        for _ in range(sending.MESSAGES_PER_TASK + 5):
             write()
-    asked.clear()
+    sent_tasks.clear()
     sending.send_due()
-    assert len(server.received) == sending.AT_ONCE
-    assert asked == ["apps.mail.tasks.send_due"]
+    assert len(server.received) == sending.MESSAGES_PER_TASK
+    assert sent_tasks == ["apps.mail.tasks.send_due"]
     sending.send_due()
     assert not OutgoingMail.objects.exists()

@@ -1,4 +1,4 @@
-"""The outbox hands its mail to whatever back end MAIL_TRANSPORT names, such as those of Anymail."""
+"""Test that the outbox sends mail by the email backend of MAIL_TRANSPORT, such as those of Anymail."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ POSTMARK = "anymail.backends.postmark.EmailBackend"
 
 
 class MailService:
-    """A server of our own in the place of Postmark's API."""
+    """A fake of Postmark's API."""
 
     def __init__(self) -> None:
         self.status = 200
@@ -86,7 +86,7 @@ def write() -> None:
     message.send()
 
 
-def test_a_service_gets_every_part_of_the_message(service: MailService) -> None:
+def test_service_gets_every_part_of_the_message(service: MailService) -> None:
     write()
     sending.send_due()
 
@@ -106,15 +106,15 @@ def test_a_service_gets_every_part_of_the_message(service: MailService) -> None:
     assert files["application/pdf"]["Name"] == "ticket.pdf"
 
 
-@pytest.mark.parametrize(("status", "tried"), [(503, [0, 1]), (401, [0, 1]), (413, [1, 1])])
-def test_a_service_that_fails_is_asked_once_and_one_that_refuses_a_message_keeps_no_other_back(
-    service: MailService, status: int, tried: list[int]
+@pytest.mark.parametrize(("status", "attempts"), [(503, [0, 1]), (401, [0, 1]), (413, [1, 1])])
+def test_service_failure_ends_the_batch_but_a_refused_message_does_not(
+    service: MailService, status: int, attempts: list[int]
 ) -> None:
     write()
     write()
     service.status = status
     sending.send_due()
-    assert sorted(OutgoingMail.objects.values_list("attempts", flat=True)) == tried
+    assert sorted(OutgoingMail.objects.values_list("attempts", flat=True)) == attempts
     assert set(OutgoingMail.objects.exclude(attempts=0).values_list("reason", flat=True)) == {
         f"the mail service answered {status}"
     }
@@ -125,7 +125,7 @@ def test_a_service_that_fails_is_asked_once_and_one_that_refuses_a_message_keeps
     assert len(service.received) == 2
 
 
-def test_its_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMAIL_URL", "")
     monkeypatch.setenv("MAIL_TRANSPORT", POSTMARK)
     monkeypatch.setenv("ANYMAIL_POSTMARK_SERVER_TOKEN", "a secret token")
@@ -136,7 +136,7 @@ def test_its_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     assert found["ANYMAIL_SECRETS"] == {"POSTMARK_SERVER_TOKEN": "a secret token"}
 
 
-def test_a_transport_that_is_not_installed_is_told_by_the_check(settings: Any) -> None:
+def test_check_reports_a_transport_that_is_not_installed(settings: Any) -> None:
     settings.EMAIL_BACKEND, settings.MAIL_TRANSPORT = OUTBOX, "anymail.backends.pigeon.EmailBackend"
     (error,) = [each for each in run_checks() if each.id == "events.E006"]
     assert "anymail.backends.pigeon.EmailBackend" in error.msg
