@@ -11,7 +11,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if missing := missing_packages():
         sys.exit("\n".join(missing))
-    # These may be among the missing.
+    # Imported late, because these packages may be missing.
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
     from environs import EnvError
@@ -19,7 +19,7 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except (ImproperlyConfigured, EnvError) as error:
-        sys.exit(f"❌ Error in the configuration: {error}")  # says what to set; where it was read helps nobody
+        sys.exit(f"❌ Error in the configuration: {error}")  # the message says what to set; a traceback would not help
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The Celery application. Every option stands in settings.py under CELERY_*."""
+"""The Celery application. Its options are the CELERY_* settings of settings.py."""
 
 import os
 
@@ -12,10 +12,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("admit")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()  # of every installed app
+app.autodiscover_tasks()
 heartbeat.connect()
 
 
 @celeryd_init.connect
-def _before_the_workers_start(**_: object) -> None:
+def _set_priority_of_worker(**_: object) -> None:
     apply_niceness_to_session()

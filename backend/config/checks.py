@@ -1,4 +1,4 @@
-"""System checks of what the whole project needs."""
+"""System checks of the installed packages and of the secret key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def register() -> None:
 
 
 def check_packages(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
-    hint = "Tickets need it. `make setup` installs everything at once."
+    hint = "Tickets need it. `make setup` installs everything."
     optional = "Tickets are drawn without it. Tests and benchmarks compare tickets with what it draws."
     return [
         *(checks.Error(line, hint=hint, id="events.E001") for line in missing_packages()),
@@ -55,9 +55,9 @@ def check_secret_key(app_configs: Sequence[Any] | None, **_: Any) -> list[checks
         return []
     return [
         checks.Warning(
-            f"SECRET_KEY is not set, so this machine signs with one of its own, in {settings.SECRET_KEY_FILE}.",
-            hint="Keep a copy of that file: without it sessions are void, and without TICKET_SIGNING_KEYS every "
-            "ticket is. Several machines need one key for all: set SECRET_KEY to what the file holds on each.",
+            f"SECRET_KEY is not set, so this machine uses a key that it has generated, in {settings.SECRET_KEY_FILE}.",
+            hint="Keep a copy of that file: without it, all sessions are void and, unless TICKET_SIGNING_KEYS is set, "
+            "all tickets are. Several machines need one key for all: set SECRET_KEY on each to the file's content.",
             id="events.W006",
         )
     ]

@@ -1,7 +1,7 @@
-"""Reads the Cloudinary account from the environment, the way a person would expect it to be read.
+"""Read the Cloudinary account from the environment.
 
-The SDK's own reading has traps (only lower-case `true`/`false` become booleans, one variable hides another), so the
-values are parsed here once and handed to the SDK by `apps.storage.gateway`.
+The SDK's own parsing has pitfalls: only lower-case `true` and `false` become booleans, and some variables override
+others. So the values are parsed here, and `apps.storage.gateway` passes them to the SDK.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
-from .kept_secret import kept_secret
+from .secret_file import read_or_create_secret
 
-# The account that cloudlet makes for localhost when no other is configured. Its secret lies in cloudlet's data folder.
+# The account of cloudlet on localhost, used if no other is configured. Its secret is in cloudlet's data folder.
 CLOUDLET_CLOUD, CLOUDLET_KEY, CLOUDLET_SECRET_FILE = "demo", "cloudlet", "api-secret"
 
 
 @dataclass(frozen=True, slots=True)
 class CloudinaryAccount:
-    """Where ticket files go. `upload_prefix` and `cname` are empty for Cloudinary itself."""
+    """The account that stores ticket files. `upload_prefix` and `cname` are empty for Cloudinary itself."""
 
     cloud_name: str
     api_key: str
@@ -29,21 +29,21 @@ class CloudinaryAccount:
     secure: bool = True
     upload_prefix: str = ""
     cname: str = ""
-    is_cloudlet: bool = False  # nothing was configured: the server on this machine stands in
+    is_cloudlet: bool = False  # no account was configured, so cloudlet on this machine is used
 
     @property
     def delivery_origin(self) -> str:
-        """How the address of every delivered file begins."""
+        """Return the origin of the URLs of delivered files."""
         if self.secure:
             return "https://res.cloudinary.com"
         return f"http://{self.cname or 'res.cloudinary.com'}"
 
 
 def read_cloudinary(env: Env, *, cloudlet_port: int, cloudlet_data: Path) -> CloudinaryAccount:
-    """The four `CLOUDINARY_*` variables, else `CLOUDINARY_URL`, else cloudlet on this machine.
+    """Return the account of the four `CLOUDINARY_*` variables, else of `CLOUDINARY_URL`, else of cloudlet.
 
-    Raises ImproperlyConfigured when only some of the variables are set: half an account is a mistake, never a wish
-    for cloudlet. The first process that needs the secret of the cloudlet with the data folder `cloudlet_data` makes it.
+    `cloudlet_data` is the data folder of cloudlet, where the secret is created if it does not exist. Raise
+    ImproperlyConfigured if only some of the variables are set, rather than fall back to cloudlet.
     """
     names = ("CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET")
     values = [env.str(name, "").strip() for name in names]
@@ -52,7 +52,7 @@ def read_cloudinary(env: Env, *, cloudlet_port: int, cloudlet_data: Path) -> Clo
         cloud_name, api_key, api_secret = values
         prefix = env.str("CLOUDINARY_UPLOAD_PREFIX", "").rstrip("/")
         return CloudinaryAccount(
-            # the SDK lower-cases the name in delivery URLs but not in calls; the service knows lower case only
+            # the SDK lower-cases the name in delivery URLs but not in calls; the service accepts lower case only
             cloud_name.lower(),
             api_key,
             api_secret,
@@ -69,9 +69,9 @@ def read_cloudinary(env: Env, *, cloudlet_port: int, cloudlet_data: Path) -> Clo
     if url := env.str("CLOUDINARY_URL", ""):
         return _from_url(url, secure)
     host = f"localhost:{cloudlet_port}"
-    secret = env.str("CLOUDLET_SECRET", "") or kept_secret(
+    secret = env.str("CLOUDLET_SECRET", "") or read_or_create_secret(
         cloudlet_data / CLOUDLET_SECRET_FILE,
-        otherwise="Set CLOUDINARY_* in backend/.env, or ADMIT_VAR_DIR to a folder of your own.",
+        hint="Set CLOUDINARY_* in backend/.env, or ADMIT_VAR_DIR to a folder of your own.",
     )
     return CloudinaryAccount(CLOUDLET_CLOUD, CLOUDLET_KEY, secret, False, f"http://{host}", host, is_cloudlet=True)
 

@@ -1,4 +1,4 @@
-"""Reads EMAIL_URL strictly: what it doesn't understand must not end as mail that is lost, or sent in the clear."""
+"""Read EMAIL_URL strictly, so that a typing error does not lead to lost mail or an unencrypted connection."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SCHEMES = {
 
 
 def read_email(env: Env) -> dict[str, Any]:
-    """Return Django's EMAIL_* settings, MAIL_TRANSPORT and ANYMAIL; mail goes to the console when nothing is set.
+    """Return Django's EMAIL_* settings, MAIL_TRANSPORT and ANYMAIL. By default, mail is written to the console.
 
     Mail for a server or a service is written to the outbox first, so that no request waits for the network.
-    MAIL_TRANSPORT is the back end that the outbox hands its mail to: SMTP, or one of Anymail's, whose settings are
+    MAIL_TRANSPORT is the email backend that sends the mail of the outbox: SMTP, or one of Anymail's, whose settings are
     read from the variables that begin with ANYMAIL_.
 
-    Raises ImproperlyConfigured for a scheme that is not known, which the library behind this passes over in silence.
+    Raise ImproperlyConfigured for an unknown scheme, which `dj_email_url` would ignore silently.
     """
     url, transport = env.str("EMAIL_URL", ""), env.str("MAIL_TRANSPORT", SMTP)
     service = {name.removeprefix(ANYMAIL): text for name, text in os.environ.items() if name.startswith(ANYMAIL)}
@@ -46,7 +46,7 @@ def read_email(env: Env) -> dict[str, Any]:
     scheme = urlsplit(url).scheme
     if scheme not in SCHEMES:
         known = "; ".join(f"{name}:// is {where}" for name, where in SCHEMES.items())
-        raise ImproperlyConfigured(f"EMAIL_URL begins with {scheme or 'no scheme'}://, which is not known. {known}.")
+        raise ImproperlyConfigured(f"EMAIL_URL begins with {scheme or 'no scheme'}://, which is unknown. {known}.")
     settings: dict[str, Any] = common | env.dj_email_url("EMAIL_URL")
     if settings["EMAIL_BACKEND"] == SMTP or transport != SMTP:
         settings["EMAIL_BACKEND"] = OUTBOX

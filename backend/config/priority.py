@@ -1,8 +1,8 @@
-"""Makes `nice` hold against the other services of the machine, not only against the process's own kin.
+"""Apply a worker's niceness to its session, so that `nice` has an effect towards other services of the machine.
 
-Linux shares the processors among sessions first, and only then, by niceness, among the processes of one session
-(autogroups; see sched(7)). A worker that a service manager starts has a session of its own, so that its niceness alone
-would take nothing from it.
+Linux divides the processor time among sessions first, and only then, by niceness, among the processes of a session
+(autogroups; see sched(7)). A worker that a service manager starts has its own session, so that its niceness alone has
+no effect towards others.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def apply_niceness_to_session() -> None:
-    """Give the session this process's niceness, if it has one above 0 and the session is its own.
+    """Set the session's niceness to that of this process, if it is above 0 and the process leads the session.
 
-    Where processors are shared in another way, by control groups for instance, this changes nothing.
+    This has no effect where processor time is divided otherwise, for example by control groups.
     """
     niceness = os.getpriority(os.PRIO_PROCESS, 0)
     if niceness <= 0 or os.getsid(0) != os.getpid() or not AUTOGROUP.exists():
@@ -27,4 +27,4 @@ def apply_niceness_to_session() -> None:
     try:
         AUTOGROUP.write_text(str(niceness))
     except OSError as error:
-        logger.warning("The low priority counts within this worker only: %s", error)
+        logger.warning("The low priority applies within this worker only: %s", error)

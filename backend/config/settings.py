@@ -1,6 +1,6 @@
-"""Every setting of the backend, read from the environment or from `.env` beside manage.py.
+"""Settings of the backend, read from the environment or from `.env` beside manage.py.
 
-docs/reference/settings.md lists the variables for operators. Nothing here talks to the network.
+docs/reference/settings.md lists the variables for operators. This module never uses the network.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from apps.core.telemetry.logs import FORMATS, logging_config
 
 from .cloudinary_settings import read_cloudinary
 from .email_settings import read_email
-from .kept_secret import kept_secret
 from .log_secrets import SECRET_FORMS
-from .private_files import close_data, close_sqlite, deny_others, make_folder
+from .private_files import make_folder, restrict_data, restrict_sqlite, set_private_umask
+from .secret_file import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-OWN_VAR_DIR = BASE_DIR.parent / "var"
+DEFAULT_VAR_DIR = BASE_DIR.parent / "var"
 
 env = Env()
 env.read_env(os.environ.get("ADMIT_ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
-VAR_DIR = Path(env.str("ADMIT_VAR_DIR", "") or OWN_VAR_DIR)
-deny_others()
+VAR_DIR = Path(env.str("ADMIT_VAR_DIR", "") or DEFAULT_VAR_DIR)
+set_private_umask()
 
 # -- Django ------------------------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "")
-SECRET_KEY_FILE = None if SECRET_KEY else VAR_DIR / "secret_key"  # where this machine keeps one of its own
+SECRET_KEY_FILE = None if SECRET_KEY else VAR_DIR / "secret_key"  # the generated key of this machine
 if SECRET_KEY_FILE is not None:
-    SECRET_KEY = kept_secret(
+    SECRET_KEY = read_or_create_secret(
         SECRET_KEY_FILE,
-        otherwise="Set SECRET_KEY in backend/.env, let this user write there, or put the file back from your backup. "
-        "Only if there is none, delete it: a new key voids sessions, and tickets whose codes the old one signed.",
+        hint="Set SECRET_KEY in backend/.env, let this user write there, or restore the file from your backup. "
+        "Delete it only if there is no backup: a new key voids all sessions, and all tickets that the old one signed.",
     )
-make_folder(VAR_DIR, is_ours=VAR_DIR == OWN_VAR_DIR)
-close_data(VAR_DIR)
+make_folder(VAR_DIR, is_ours=VAR_DIR == DEFAULT_VAR_DIR)
+restrict_data(VAR_DIR)
 PORT = env.int("PORT", 8000, validate=validate.Range(1, 65535))
 PUBLIC_URL = env.str("PUBLIC_URL", "") or f"http://localhost:{PORT}"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
@@ -120,14 +120,16 @@ TEMPLATES = [
 ]
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]  # what is translated throughout; half a page in the browser's language helps nobody
+LANGUAGES = [("en", "English")]  # only fully translated languages, else pages would mix two
 TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or VAR_DIR / "static")
-MEDIA_ROOT = Path(env.str("MEDIA_ROOT", "") or VAR_DIR / "media")  # only ticket files from before Cloudinary live here
+MEDIA_ROOT = Path(
+    env.str("MEDIA_ROOT", "") or VAR_DIR / "media"
+)  # for ticket files from before Cloudinary, and exported ones
 MEDIA_URL = "media/"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -135,7 +137,7 @@ STORAGES = {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
         else "config.static_files.PublicStaticFilesStorage",
-        # Another server may serve them: STATIC_ROOT may lie outside of the private folder.
+        # Readable for all: STATIC_ROOT may be outside the private folder, for another web server to serve.
         "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },
 }
@@ -148,24 +150,24 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 def _database() -> dict[str, Any]:
     database: dict[str, Any] = env.dj_db_url("DATABASE_URL", f"sqlite:///{quote(str(VAR_DIR / 'db.sqlite3'))}")
     if database["ENGINE"] == "django.db.backends.sqlite3":
-        # Writers queue for up to 20 s instead of failing, and readers are never blocked by them. A commit that returns
-        # is on the disk: a ticket that was sold is there after a power cut.
+        # Writers wait up to 20 s for each other instead of failing, and never block readers. Commits are durable, so
+        # that no sold ticket is lost in a power cut.
         database["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
-        close_sqlite(database["NAME"])
+        restrict_sqlite(database["NAME"])
     else:
-        database["CONN_MAX_AGE"] = 60  # seconds; a connection costs more than all statements of a request
+        database["CONN_MAX_AGE"] = 60  # seconds; connecting takes longer than all statements of a request
         database["CONN_HEALTH_CHECKS"] = True
     return database
 
 
 DATABASES = {"default": _database()}
 
-# Counts requests, for the limits of the API and of signing in. Processes count together only in a cache that they
-# share: set CACHE_URL=redis://... where there are several.
+# For rate limits of the API and of signing in. The default counts in each process separately: with several processes
+# or machines, set CACHE_URL=redis://... to share the counts.
 CACHES = {"default": env.dj_cache_url("CACHE_URL", "locmem://")}
 
 # -- Background work ---------------------------------------------------------------------------------------------
@@ -181,7 +183,7 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
     for _folder in ("messages", "control"):
         (_broker / _folder).mkdir(parents=True, exist_ok=True)
 else:
-    # Sending happens after a request's commit: a dead broker must cost it little, the sweep sends again.
+    # Requests send tasks after their commit. Fail fast if the broker is down; the sweep sends the task later.
     CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5, "connect_timeout": 2}
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -193,7 +195,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
-# What may take long keeps out of the lane of those who wait.
+# Keep long tasks out of the interactive queue, for which users wait.
 _in_bulk = {"options": {"queue": "bulk"}}
 CELERY_BEAT_SCHEDULE = {
     "publish what is due": {"task": "apps.events.tasks.publish_due", "schedule": 15.0},
@@ -227,7 +229,7 @@ CELERY_BEAT_SCHEDULE = {
 # -- Tickets and their files -------------------------------------------------------------------------------------
 
 CLOUDLET_PORT = env.int("CLOUDLET_PORT", 9000, validate=validate.Range(1, 65535))
-# Not named CLOUDINARY: the SDK would read a setting of that name by itself, and differently.
+# Not named CLOUDINARY, because the SDK would read a setting of that name itself, and differently.
 CLOUDINARY_ACCOUNT = read_cloudinary(env, cloudlet_port=CLOUDLET_PORT, cloudlet_data=VAR_DIR / "cloudlet")
 CLOUDINARY_DELIVERY_TYPE = env.str(
     "CLOUDINARY_DELIVERY_TYPE", "authenticated", validate=validate.OneOf(["authenticated", "upload"])
@@ -236,12 +238,12 @@ TICKET_SIGNING_KEYS: dict[str, str] = env.dict(
     "TICKET_SIGNING_KEYS", {}
 )  # key id -> base64 of 32 random bytes; the first one signs
 TICKET_MAX_ATTEMPTS = env.int("TICKET_MAX_ATTEMPTS", 20)
-# Uploads, deletions and fetches at once, in each worker process, when Cloudinary is at ease; fewer when it isn't.
+# The highest number of concurrent storage calls of each process. It falls when Cloudinary is slow or fails.
 TICKET_UPLOADS_IN_FLIGHT = env.int("TICKET_UPLOADS_IN_FLIGHT", 64, validate=validate.Range(1, 256))
 
 # -- Passes for wallets ------------------------------------------------------------------------------------------
 
-# Paths of files, but for the password and the id; each wallet is off while its settings are empty.
+# File paths, except for the password, the id and the URL. A wallet is off while its settings are empty.
 APPLE_WALLET_CERTIFICATE = env.str("APPLE_WALLET_CERTIFICATE", "")
 APPLE_WALLET_KEY = env.str("APPLE_WALLET_KEY", "")
 APPLE_WALLET_INTERMEDIATE = env.str("APPLE_WALLET_INTERMEDIATE", "")
@@ -254,7 +256,7 @@ GOOGLE_WALLET_API_URL = env.str(
 
 # -- Webhooks ----------------------------------------------------------------------------------------------------
 
-# Plain http and addresses inside this network: for trying things out on one machine, and never where others sign in.
+# Allow plain http and private addresses: for development on one machine only, never where others can sign in.
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", DEBUG)
 WEBHOOK_IN_FLIGHT = env.int("WEBHOOK_IN_FLIGHT", 8, validate=validate.Range(1, 64))  # to one endpoint at a time
 WEBHOOK_RETRY_HOURS = env.int("WEBHOOK_RETRY_HOURS", 72, validate=validate.Range(min=1))
@@ -262,9 +264,9 @@ WEBHOOK_KEEP_DAYS = env.int("WEBHOOK_KEEP_DAYS", 30, validate=validate.Range(min
 
 # -- The API -----------------------------------------------------------------------------------------------------
 
-API_REQUESTS_A_MINUTE = {  # of one person
+API_REQUESTS_A_MINUTE = {  # for each user
     "regenerate": env.int("API_REGENERATE_A_MINUTE", 30),
-    "door": env.int("API_DOOR_A_MINUTE", 600),  # all scanners that are signed in as one person together
+    "door": env.int("API_DOOR_A_MINUTE", 600),  # all devices that are signed in as one person together
 }
 
 # -- Signing in --------------------------------------------------------------------------------------------------
@@ -284,13 +286,13 @@ HEADLESS_ADAPTER = "apps.accounts.adapter.HeadlessAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-# A ticket is found by its holder's confirmed address, so an address must be confirmed before it counts.
+# Users see the tickets of their email address, so the address must be confirmed first.
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True  # a code can be typed into the app that asked for it; a link can't
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True  # unlike a link, a code can be entered in the app that requested it
 ACCOUNT_PREVENT_ENUMERATION = True
 HEADLESS_CLIENTS = ("app", "browser")
 HEADLESS_SERVE_SPECIFICATION = True
-HEADLESS_SPECIFICATION_TEMPLATE_NAME = None  # allauth's page about it loads scripts from elsewhere
+HEADLESS_SPECIFICATION_TEMPLATE_NAME = None  # allauth's page of the specification loads third-party scripts
 
 _email = read_email(env)
 vars().update(_email)
@@ -303,18 +305,18 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "tickets@localhost")
 _https = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", _https)
-SECURE_SSL_HOST = urlsplit(PUBLIC_URL).netloc  # not the host and port of the request
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # monitors ask from within, past the proxy with the certificate
+SECURE_SSL_HOST = urlsplit(PUBLIC_URL).netloc  # redirect to this host and port, not to those of the request
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # monitors call these directly over http, not through the TLS proxy
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if _https else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
 # Behind a proxy, these headers are believed. Without one, any client could send them.
 BEHIND_PROXY = env.bool("BEHIND_PROXY") if env.str("BEHIND_PROXY", "") else _https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
-ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)  # else all people share the proxy's address, and its limits on sign-ins
+ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)  # else all users share the proxy's address, and its rate limit
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
-    # The back office and the API's documentation loosen it for their pages: `backoffice/site.py`, `api/middleware.py`.
+    # `backoffice/site.py` and `api/middleware.py` relax it for the back office and the API documentation.
     "DIRECTIVES": {
         "default-src": ["'self'"],
         "img-src": ["'self'", "data:"],
@@ -325,23 +327,23 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
-# -- Watching ----------------------------------------------------------------------------------------------------
+# -- Monitoring --------------------------------------------------------------------------------------------------
 
-HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", "")  # workers and beat touch it; empty: they don't
+HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", "")  # touched by workers and beat; empty: not touched
 
-METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # without one, /metrics does not exist
-# One folder for all processes of this machine, or of this container: they are told apart by their process ids.
-_own_metrics = VAR_DIR / "metrics" / socket.gethostname()
-METRICS_DIR = Path(env.str("METRICS_DIR", "") or _own_metrics)
-make_folder(METRICS_DIR, is_ours=_own_metrics == METRICS_DIR)
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)  # prometheus_client reads it when it opens a file
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # without it, /metrics answers 404
+# One folder for all processes of a machine or container. Containers must not share it.
+_default_metrics_dir = VAR_DIR / "metrics" / socket.gethostname()
+METRICS_DIR = Path(env.str("METRICS_DIR", "") or _default_metrics_dir)
+make_folder(METRICS_DIR, is_ours=_default_metrics_dir == METRICS_DIR)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)  # read by prometheus_client when it opens a file
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(FORMATS))
-# Of what the lines are about: what stands behind a line of text, and what stands first in a JSON object.
+# Context fields: those shown at the end of a text line, and those shown first in a JSON object.
 LOG_LINE_CONTEXT = {"request_id": "request", "ticket_id": "ticket"}
 LOG_CONTEXT = ["request_id", "ticket_id", "event_id", "task", "task_id", "worker"]
-# Whose values no line shows, besides those of Django itself.
+# Settings whose values are removed from the log, besides those of Django.
 LOG_SECRET_SETTINGS = [
     "CLOUDINARY_ACCOUNT.api_secret",
     "APPLE_WALLET_KEY_PASSWORD",
@@ -352,7 +354,7 @@ LOG_SECRET_FORMS = SECRET_FORMS
 LOGGING = logging_config(LOG_FORMAT, LOG_LEVEL)
 LOGGING_CONFIG = "apps.core.telemetry.logs.configure"
 
-# What the check of `private_files.py` looks at.
+# The paths that the system check of `private_files.py` looks at.
 PRIVATE_PATHS = [VAR_DIR, METRICS_DIR]
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     PRIVATE_PATHS.append(Path(DATABASES["default"]["NAME"]))

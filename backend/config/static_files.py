@@ -1,4 +1,4 @@
-"""Static files that any server may read, although everything else that this installation writes is private."""
+"""Store static files readable for all, so that any web server can serve them. All other files are private."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class PublicStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc] # untyped
-    """Compress with the usual umask: these files are not written by the storage, which knows their mode."""
+    """Compress with the usual umask, because WhiteNoise does not set the mode of compressed files."""
 
     def post_process(self, *args: Any, **options: Any) -> Iterator[tuple[str, str, bool]]:
         private = os.umask(0o022)

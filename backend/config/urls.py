@@ -13,7 +13,7 @@ urlpatterns = [
     path("api/", api.urls),
     path("accounts/confirm-email/", ConfirmCodePage.as_view()),
     path("accounts/", include("allauth.urls")),
-    # There is no sign-in by phone, and allauth's views for it fail without an implementation.
+    # Sign-in by phone is not supported, and allauth's views for it fail without an implementation.
     re_path("_allauth/(?:app|browser)/v1/(?:account|auth)/phone", page_not_found, {"exception": Http404()}),
     *(
         path(f"_allauth/{client}/v1/auth/email/verify", VerifyCode.as_api_view(client=client))

@@ -1,4 +1,4 @@
-"""The WSGI application that Granian serves."""
+"""The WSGI application, which Granian serves."""
 
 import os
 

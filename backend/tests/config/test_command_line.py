@@ -1,4 +1,4 @@
-"""Whoever starts Admit with something missing or misconfigured reads one line that says what to do."""
+"""Test that a mistake in the configuration is reported in one line that says what to do."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ BACKEND = Path(__file__).resolve().parents[2]
 REPOSITORY = BACKEND.parent
 MISTAKES = {
     "half an account": ({"CLOUDINARY_CLOUD_NAME": "concerts"}, "Cloudinary is half configured"),
-    "an unknown delivery type": ({"CLOUDINARY_DELIVERY_TYPE": "bogus"}, "Must be one of: authenticated, upload"),
-    "an unknown form of log": ({"LOG_FORMAT": "xml"}, "Must be one of: text, json"),
-    "no secret key, and no place for one": (
+    "unknown delivery type": ({"CLOUDINARY_DELIVERY_TYPE": "bogus"}, "Must be one of: authenticated, upload"),
+    "unknown log format": ({"LOG_FORMAT": "xml"}, "Must be one of: text, json"),
+    "no secret key and no folder for it": (
         {"ADMIT_VAR_DIR": os.devnull},
-        "A secret has to be kept in /dev/null/secret_key",
+        "The secret in /dev/null/secret_key can't be read or created",
     ),
 }
 
 
 @pytest.mark.parametrize("script", ["backend/manage.py", "backend/test_ticket_service.py", "scripts/demo.py"])
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_in_the_configuration_is_one_line(mistake: str, script: str, tmp_path: Path) -> None:
+def test_configuration_error_is_reported_in_one_line(mistake: str, script: str, tmp_path: Path) -> None:
     variables, words = MISTAKES[mistake]
     environment = {"PATH": os.environ["PATH"], "DEBUG": "1", "ADMIT_ENV_FILE": str(tmp_path / "none")} | variables
     arguments = ["check"] if script.endswith("manage.py") else []
@@ -45,7 +45,7 @@ def test_a_mistake_in_the_configuration_is_one_line(mistake: str, script: str, t
     assert len(said.splitlines()) == 1, said
 
 
-def test_a_secret_key_that_is_too_short_is_found_by_check_with_what_to_do(tmp_path: Path) -> None:
+def test_check_reports_a_short_secret_key(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "SECRET_KEY": "short", "ADMIT_ENV_FILE": str(tmp_path / "none")}
     done = subprocess.run(
         [sys.executable, BACKEND / "manage.py", "check"],
@@ -68,16 +68,14 @@ def _nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_nothing_installed")
-def test_every_missing_package_has_its_line(tmp_path: Path) -> None:
+def test_every_missing_package_is_reported(tmp_path: Path) -> None:
     said = packages.missing_packages(tmp_path / "none")
     assert "⚠️ celery not installed. Install with: pip install celery" in said
     assert len(said) == len(packages.REQUIRED)
 
 
 @pytest.mark.usefixtures("_nothing_installed")
-def test_another_python_than_that_of_make_setup_is_told_which_to_use(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_python_is_reported_with_the_right_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.touch()
@@ -87,4 +85,6 @@ def test_another_python_than_that_of_make_setup_is_told_which_to_use(
     (said,) = packages.missing_packages(tmp_path / ".venv")
     assert said.endswith("Run it as: ../.venv/bin/python manage.py")
     monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
-    assert len(packages.missing_packages(tmp_path / ".venv")) == len(packages.REQUIRED), "it is that Python already"
+    assert len(packages.missing_packages(tmp_path / ".venv")) == len(packages.REQUIRED), (
+        "the hint is given although it is that Python"
+    )

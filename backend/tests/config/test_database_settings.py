@@ -1,4 +1,4 @@
-"""How the settings connect to the database."""
+"""Test the database settings, and the database URLs that tests pass to other processes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tests.environment import own_postgres_url
 from tests.workers import BACKEND, python_command, url_of
 
 
-def test_connections_to_a_server_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Making a connection takes longer than all the statements of a request."""
+def test_connections_to_a_server_are_persistent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connecting takes longer than all statements of a request."""
     monkeypatch.setenv("DATABASE_URL", "postgres://admit:password@db.example.org:5432/admit")
     database = module._database()
     assert database["CONN_MAX_AGE"] == 60
     assert database["CONN_HEALTH_CHECKS"]
 
 
-def test_on_sqlite_a_commit_is_on_the_disk_when_it_returns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_sqlite_commits_are_durable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'db.sqlite3'}")
     with contextlib.closing(sqlite3.connect(tmp_path / "db.sqlite3")) as connection:
         connection.executescript(module._database()["OPTIONS"]["init_command"])
@@ -36,7 +36,7 @@ def test_on_sqlite_a_commit_is_on_the_disk_when_it_returns(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("folder", ["plain", "with space", "100%", "my #1 project", "what?", "a%20b", "Zoë"])
-def test_sqlite_may_lie_in_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str) -> None:
+def test_sqlite_file_may_be_in_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str) -> None:
     monkeypatch.delenv("DATABASE_URL")
     monkeypatch.setattr(module, "VAR_DIR", tmp_path / folder)
     assert module._database()["NAME"] == str(tmp_path / folder / "db.sqlite3")
@@ -44,10 +44,8 @@ def test_sqlite_may_lie_in_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 @pytest.mark.parametrize("host", ["db.example.org", "127.0.0.1", "::1", "/run/postgresql", "/tmp/a b/100%", ""])  # noqa: S108
 @pytest.mark.parametrize(("user", "password", "port"), [("ann", "", ""), ("a@b", "p/w:1?#%", 5433)])
-def test_the_url_of_a_database_means_the_same_to_django_and_to_postgresql(
-    host: str, user: str, password: str, port: Any
-) -> None:
-    """What the tests hand to other processes, also where the server's host is the folder of its socket."""
+def test_database_url_is_read_alike_by_django_and_postgresql(host: str, user: str, password: str, port: Any) -> None:
+    """Tests pass such URLs to other processes. The host may be the folder of the server's socket."""
     parts = {"USER": user, "PASSWORD": password, "HOST": host, "PORT": port, "NAME": "one two"}
     url = url_of({"ENGINE": "django.db.backends.postgresql", "OPTIONS": {}, **parts})
     assert urlsplit(url).port == (port or None)
@@ -57,7 +55,7 @@ def test_the_url_of_a_database_means_the_same_to_django_and_to_postgresql(
     assert psycopg.conninfo.conninfo_to_dict(url) == {names[key]: str(value) for key, value in parts.items() if value}
 
 
-def test_another_process_reaches_a_server_without_a_port() -> None:
+def test_other_process_can_connect_by_socket() -> None:
     database = dj_database_url.parse(own_postgres_url())
     assert not database["HOST"]
     assert database["OPTIONS"]["host"].startswith("/")

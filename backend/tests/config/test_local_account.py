@@ -1,4 +1,4 @@
-"""The account that stands in for Cloudinary on this machine: its secret is this machine's own."""
+"""Test the account of cloudlet on this machine, and its generated secret."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def account(folder: Path) -> CloudinaryAccount:
     return read_cloudinary(Env(), cloudlet_port=9000, cloudlet_data=folder)
 
 
-def test_every_machine_has_a_secret_of_its_own_which_only_its_owner_reads(tmp_path: Path) -> None:
+def test_secret_is_generated_for_each_machine_and_private(tmp_path: Path) -> None:
     here, there = account(tmp_path / "here"), account(tmp_path / "there")
     assert here.api_secret != there.api_secret
     assert here.api_secret == account(tmp_path / "here").api_secret
@@ -34,7 +34,7 @@ def test_every_machine_has_a_secret_of_its_own_which_only_its_owner_reads(tmp_pa
 
 
 @pytest.mark.parametrize("cloudlet_first", [True, False])
-def test_cloudlet_and_the_backend_agree_whichever_starts_first(cloudlet_first: bool, tmp_path: Path) -> None:
+def test_cloudlet_and_backend_share_the_secret_whichever_starts_first(cloudlet_first: bool, tmp_path: Path) -> None:
     folder = tmp_path / "cloudlet"
     if not cloudlet_first:
         account(folder)
@@ -42,19 +42,19 @@ def test_cloudlet_and_the_backend_agree_whichever_starts_first(cloudlet_first: b
         assert account(folder).api_secret == server.api_secret
 
 
-def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDLET_SECRET", "from-outside")
     assert account(tmp_path / "cloudlet").api_secret == "from-outside"
     assert not (tmp_path / "cloudlet").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_unwritable_folder_is_reported_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "cloudlet").touch()
     with pytest.raises(ImproperlyConfigured, match=r"cloudlet.*ADMIT_VAR_DIR"):
         account(tmp_path / "cloudlet")
 
 
-def test_on_a_fresh_clone_the_tables_are_made_and_checks_pass(tmp_path: Path) -> None:
+def test_migrate_and_check_pass_on_a_fresh_clone(tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "ADMIT_VAR_DIR": str(tmp_path / "var"),

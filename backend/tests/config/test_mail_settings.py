@@ -1,4 +1,4 @@
-"""Mail goes where EMAIL_URL says, encrypted where there is a password; what is not understood is refused."""
+"""Test EMAIL_URL: documented URLs are encrypted, and unknown ones are refused."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def settings_of(url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return read_email(Env())
 
 
-def test_every_page_that_speaks_of_mail_servers_was_found() -> None:
+def test_urls_are_found_on_every_page() -> None:
     assert len(DOCUMENTED) == len(PAGES) + 1
 
 
 @pytest.mark.parametrize("url", DOCUMENTED)
-def test_what_the_documentation_shows_is_encrypted(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_documented_urls_are_encrypted(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found = settings_of(url, monkeypatch)
     assert found["EMAIL_BACKEND"] == OUTBOX
     assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("user", "password")
@@ -44,21 +44,21 @@ def test_what_the_documentation_shows_is_encrypted(url: str, monkeypatch: pytest
 @pytest.mark.parametrize(
     "url", ["smtp+tls://user:password@host:587", "smtps://host", "consolemail://", "host:587", "x"]
 )
-def test_what_is_not_understood_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ImproperlyConfigured, match="EMAIL_URL begins with .* submission:// is a mail server") as error:
+def test_unknown_scheme_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"EMAIL_URL begins with .* submission:// is a mail server") as error:
         settings_of(url, monkeypatch)
     assert "password" not in str(error.value)
 
 
 @pytest.mark.parametrize("url", ["", "console://"])
-def test_without_a_mail_server_mail_is_in_the_log(url: str) -> None:
+def test_mail_is_logged_without_a_mail_server(url: str) -> None:
     variables = environment("filesystem://") | {"EMAIL_URL": url}
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", SEND]
     said = subprocess.run(command, cwd=BACKEND, env=variables, capture_output=True, text=True, check=True, timeout=60)
     assert "is 4711" in said.stdout
 
 
-def test_a_deployment_is_warned_of_mail_that_is_read_by_others_or_never_sent(settings: Any) -> None:
+def test_deploy_check_warns_of_unencrypted_or_missing_mail_server(settings: Any) -> None:
     def warnings() -> set[str | None]:
         return {message.id for message in run_checks(include_deployment_checks=True)} & {"events.W004", "events.W005"}
 

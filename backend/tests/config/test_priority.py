@@ -1,4 +1,4 @@
-"""A worker that is started with `nice` leaves the processors to everybody else on the machine."""
+"""Test that a worker started with `nice` yields to the other processes of the machine."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SHELL = ["sh", "-c", '"$@"; exit $?', "sh"]  # `exit` keeps it from becoming the
 
 
 def group_niceness(nice: int, *, leads_session: bool) -> int:
-    """That of a new session's group of processes, after a program of that niceness has asked for it.
+    """Run the function at this niceness, in a new session. Return the niceness of the session's autogroup.
 
-    The session is always a new one: the tests' own may have no group, as when the kernel's first process started it.
+    The session of the tests may have no autogroup, for example if the kernel's first process started it.
     """
     program = ["nice", "-n", str(nice), sys.executable, "-c", PROGRAM]
     command = program if leads_session else [*SHELL, *program]
@@ -30,19 +30,19 @@ def group_niceness(nice: int, *, leads_session: bool) -> int:
     return int(said.rpartition("nice ")[2])
 
 
-def test_the_whole_session_gets_the_niceness() -> None:
+def test_niceness_is_applied_to_the_session() -> None:
     assert group_niceness(19, leads_session=True) == (19 if priority.AUTOGROUP.exists() else 0)
 
 
-def test_without_a_session_of_its_own_nothing_is_taken_from_the_others() -> None:
+def test_session_of_another_process_is_left_alone() -> None:
     assert group_niceness(19, leads_session=False) == 0
 
 
-def test_ordinary_workers_stay_ordinary() -> None:
+def test_worker_without_niceness_changes_nothing() -> None:
     assert group_niceness(0, leads_session=True) == 0
 
 
-def test_where_there_are_no_groups_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nothing_happens_without_autogroups(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(priority, "AUTOGROUP", tmp_path / "nowhere")
     monkeypatch.setattr(priority.os, "getpriority", lambda *_: 19)
     monkeypatch.setattr(priority.os, "getsid", lambda _: priority.os.getpid())
@@ -50,11 +50,11 @@ def test_where_there_are_no_groups_nothing_happens(monkeypatch: pytest.MonkeyPat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_group_that_refuses_is_told(
+def test_refusal_of_the_kernel_is_logged(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(priority, "AUTOGROUP", tmp_path)  # a folder takes no text
+    monkeypatch.setattr(priority, "AUTOGROUP", tmp_path)  # a folder can't be written to
     monkeypatch.setattr(priority.os, "getpriority", lambda *_: 19)
     monkeypatch.setattr(priority.os, "getsid", lambda _: priority.os.getpid())
     priority.apply_niceness_to_session()
-    assert "The low priority counts within this worker only" in caplog.text
+    assert "The low priority applies within this worker only" in caplog.text

@@ -1,4 +1,4 @@
-"""What an installation stores is for its own user alone, whatever the umask that it is started with."""
+"""Test that other users can't read the files of an installation, whatever the umask of its processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOLDER, FILE = 0o700, 0o600
 
 @pytest.fixture(autouse=True)
 def _usual_umask() -> Iterator[None]:
-    """The processes of these tests start as most do: what they make may be read by all."""
+    """Use the usual umask, with which processes create files that all can read."""
     private = os.umask(0o022)
     yield
     os.umask(private)
@@ -30,7 +30,7 @@ def _usual_umask() -> Iterator[None]:
 
 @pytest.fixture
 def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of an installation of its own, which does not exist yet."""
+    """Return the data folder of a new installation. It does not exist yet."""
     folder = tmp_path / "var"
     for name in ("METRICS_DIR", "MEDIA_ROOT", "STATIC_ROOT", "PROMETHEUS_MULTIPROC_DIR"):
         monkeypatch.delenv(name, raising=False)
@@ -40,7 +40,7 @@ def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def modes(folder: Path) -> dict[str, str]:
-    """What others may open below the folder, and it itself: name and mode. Files may come and go meanwhile."""
+    """Return the paths that others can open, from the folder down, with their modes. Skip files that vanish."""
     found = {}
     for path in [folder, *folder.rglob("*")]:
         try:
@@ -58,7 +58,7 @@ def manage(*arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_what_all_the_processes_make_is_private(var: Path, cloudlet: RunningCloudlet, tmp_path: Path) -> None:
+def test_files_of_all_processes_are_private(var: Path, cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     manage("migrate", "--verbosity=0")
     assert modes(var) == {}
     report = tmp_path / "report.csv"
@@ -72,10 +72,12 @@ def test_what_all_the_processes_make_is_private(var: Path, cloudlet: RunningClou
         "filesystem://", "celery", "-A", "config", "--quiet", "worker", "-B", *queues, variables=variables
     )
     try:
-        wait_until(lambda: any((var / "metrics").rglob("*.db")), 60, "a process counts")
-        wait_until(lambda: any(var.glob("celerybeat-schedule*")), 60, "beat has its schedule")
-        wait_until(lambda: any((var / "broker").rglob("*")), 60, "a message is sent")
-        with contextlib.closing(sqlite3.connect(var / "db.sqlite3")) as database:  # the others close it in between
+        wait_until(lambda: any((var / "metrics").rglob("*.db")), 60, "a metrics file")
+        wait_until(lambda: any(var.glob("celerybeat-schedule*")), 60, "the schedule file of beat")
+        wait_until(lambda: any((var / "broker").rglob("*")), 60, "a message in the broker")
+        with contextlib.closing(
+            sqlite3.connect(var / "db.sqlite3")
+        ) as database:  # keeps the files open, as the processes close theirs
             database.execute("SELECT name FROM django_migrations").fetchall()
             assert {path.name for path in var.glob("db.sqlite3-*")} == {"db.sqlite3-wal", "db.sqlite3-shm"}
             assert modes(var) == {}
@@ -86,8 +88,8 @@ def test_what_all_the_processes_make_is_private(var: Path, cloudlet: RunningClou
     assert report.stat().st_mode & 0o777 == FILE
 
 
-def test_what_an_earlier_version_left_open_is_closed(var: Path) -> None:
-    """The folder itself was named by the operator, so a check tells of it."""
+def test_open_files_of_an_earlier_version_are_restricted(var: Path) -> None:
+    """For the folder itself, which the operator chose, a system check warns."""
     manage("migrate", "--verbosity=0")
     (var / "doctor.sqlite3").touch()
     (var / "cloudlet").mkdir(exist_ok=True)
@@ -102,8 +104,8 @@ def test_what_an_earlier_version_left_open_is_closed(var: Path) -> None:
     assert "can read" not in manage("check")
 
 
-def test_the_folder_of_a_checkout_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `make demo` has it: nothing names another folder."""
+def test_data_folder_of_a_checkout_is_restricted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable names another folder, as with `make demo`."""
     for name in ("ADMIT_VAR_DIR", "METRICS_DIR", "DATABASE_URL", "PROMETHEUS_MULTIPROC_DIR"):
         monkeypatch.delenv(name, raising=False)
     backend = tmp_path / "checkout/backend"
@@ -117,9 +119,7 @@ def test_the_folder_of_a_checkout_is_closed(tmp_path: Path, monkeypatch: pytest.
     assert modes(var) == {}
 
 
-def test_static_files_are_for_everybody_where_their_folder_is(
-    var: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_static_files_are_readable_for_all(var: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "static"
     monkeypatch.setenv("STATIC_ROOT", str(root))
     manage("collectstatic", "--noinput")

@@ -1,4 +1,4 @@
-"""A machine without a SECRET_KEY makes one and keeps it, and the mission document's steps are enough to start."""
+"""Test the generated SECRET_KEY, and that the steps of the mission document are enough to start."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from django.core.exceptions import ImproperlyConfigured
 
 from cloudlet.testing import RunningCloudlet
 from config import checks
-from config.kept_secret import kept_secret
+from config.secret_file import read_or_create_secret
 from tests.project.test_mission_document import blocks, section
 from tests.races import at_once
 
 BACKEND = Path(__file__).resolve().parents[2]
-STARTING = """
+READ_SECRET = """
 import pathlib, sys
-from config.kept_secret import kept_secret
+from config.secret_file import read_or_create_secret
 input()
-print(kept_secret(pathlib.Path(sys.argv[1]), otherwise=""))
+print(read_or_create_secret(pathlib.Path(sys.argv[1]), hint=""))
 """
 
 
-def test_the_key_is_made_once_and_readable_for_its_user_alone(tmp_path: Path) -> None:
+def test_key_is_created_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "new" / "var" / "secret_key"
-    key = kept_secret(path, otherwise="")
+    key = read_or_create_secret(path, hint="")
     assert len(key) >= 64
-    assert kept_secret(path, otherwise="") == key
+    assert read_or_create_secret(path, hint="") == key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [found.name for found in path.parent.iterdir()] == ["secret_key"]
-    assert kept_secret(tmp_path / "secret_key", otherwise="") != key
+    assert read_or_create_secret(tmp_path / "secret_key", hint="") != key
 
 
-def test_processes_that_start_together_have_the_same_key(tmp_path: Path) -> None:
+def test_concurrent_processes_get_the_same_key(tmp_path: Path) -> None:
     for number in range(3):
-        command = [sys.executable, "-c", STARTING, str(tmp_path / str(number) / "secret_key")]
+        command = [sys.executable, "-c", READ_SECRET, str(tmp_path / str(number) / "secret_key")]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         starting = [subprocess.Popen(command, cwd=BACKEND, **pipes) for _ in range(6)]
         said = at_once([partial(process.communicate, "\n", timeout=60) for process in starting])
@@ -51,38 +51,38 @@ def test_processes_that_start_together_have_the_same_key(tmp_path: Path) -> None
         assert len(said[0][0]) > 64
 
 
-def test_looking_first_and_writing_then_makes_several_keys(tmp_path: Path) -> None:
-    """The negative control: what the link protects from."""
-    looked = threading.Barrier(4, timeout=20)
+def test_check_then_write_creates_several_keys(tmp_path: Path) -> None:
+    """The negative control: the race that the link prevents."""
+    checked = threading.Barrier(4, timeout=20)
     path = tmp_path / "secret_key"
 
-    def look_then_write(number: int) -> str:
+    def check_then_write(number: int) -> str:
         is_missing = not path.exists()
-        looked.wait()
+        checked.wait()
         if is_missing:
             path.write_text(f"{number}" * 64)
         return f"{number}" * 64 if is_missing else path.read_text()
 
-    assert len(set(at_once([partial(look_then_write, number) for number in range(4)]))) == 4
+    assert len(set(at_once([partial(check_then_write, number) for number in range(4)]))) == 4
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"too short", b"\xff" * 64])
-def test_a_damaged_key_is_never_replaced(tmp_path: Path, content: bytes) -> None:
+def test_damaged_key_is_not_replaced(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "secret_key"
     path.write_bytes(content)
     with pytest.raises(ImproperlyConfigured, match=re.escape(str(path))):
-        kept_secret(path, otherwise="")
+        read_or_create_secret(path, hint="")
     assert path.read_bytes() == content
 
 
-def test_a_deploy_check_says_what_becomes_of_the_key(settings: Any, tmp_path: Path) -> None:
-    def told() -> list[Any]:
+def test_deploy_check_warns_of_a_generated_key(settings: Any, tmp_path: Path) -> None:
+    def warnings() -> list[Any]:
         return list(checks.check_secret_key(None))
 
     settings.SECRET_KEY_FILE = None
-    assert told() == []
+    assert warnings() == []
     settings.SECRET_KEY_FILE = tmp_path / "secret_key"
-    (warning,) = told()
+    (warning,) = warnings()
     assert str(tmp_path / "secret_key") in warning.msg
     assert "Keep a copy" in warning.hint
     assert "Several machines need one key for all" in warning.hint
@@ -94,14 +94,14 @@ def test_a_deploy_check_says_what_becomes_of_the_key(settings: Any, tmp_path: Pa
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The backend of a fresh clone: nothing in var/, no .env."""
+    """Copy the backend as in a fresh clone: nothing in var/, no .env."""
     ignored = shutil.ignore_patterns("__pycache__", ".env", "tests")
     shutil.copytree(BACKEND, tmp_path / "admit" / "backend", ignore=ignored)
     return tmp_path / "admit" / "backend"
 
 
 def run(checkout: Path, *command: str) -> tuple[int, str]:
-    """What a command of the document says, with nothing else set than a path."""
+    """Run a command of the document, with PATH as the only setting. Return its exit code and output."""
     done = subprocess.run(
         [sys.executable, *command],
         cwd=checkout,
@@ -114,30 +114,30 @@ def run(checkout: Path, *command: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_documents_steps_are_enough(checkout: Path, cloudlet: RunningCloudlet) -> None:
+def test_steps_of_the_document_are_enough(checkout: Path, cloudlet: RunningCloudlet) -> None:
     (printed,) = blocks(section("Environment Variables"), "env")
     values = {"cloud_name": cloudlet.cloud_name, "api_key": cloudlet.api_key, "api_secret": cloudlet.api_secret}
     filled = re.sub(r"your_(\w+)", lambda found: values[found[1]], printed)
     assert filled.count("\n") == 4
-    # A server of this test stands in Cloudinary's place, which takes a fifth line.
+    # A fifth line makes the test use a cloudlet in place of Cloudinary.
     (checkout / ".env").write_text(f"{filled}CLOUDINARY_UPLOAD_PREFIX={cloudlet.url}\n")
 
     code, said = run(checkout, "manage.py", "migrate")
     assert code == 0, said
     assert "Applying events.0003_eventticket_pdf_ticket_and_more... OK" in said
-    kept = checkout.parent / "var" / "secret_key"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    key = kept.read_text()
+    secret_file = checkout.parent / "var" / "secret_key"
+    assert stat.S_IMODE(secret_file.stat().st_mode) == 0o600
+    key = secret_file.read_text()
 
     (test,) = re.findall(r"python (test_ticket_service\.py)", section("Test the Service"))
     code, said = run(checkout, test)
     assert code == 0, said
     assert "🎉 Everything works." in said
-    assert kept.read_text() == key
+    assert secret_file.read_text() == key
     assert key.strip() not in said
 
 
-def test_the_printed_examples_are_told_from_credentials(checkout: Path) -> None:
+def test_example_credentials_are_refused(checkout: Path) -> None:
     (printed,) = blocks(section("Environment Variables"), "env")
     (checkout / ".env").write_text(printed)
     for command in (["manage.py", "migrate"], ["test_ticket_service.py"]):

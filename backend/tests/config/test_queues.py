@@ -1,14 +1,14 @@
-"""The lane of the buyers who wait is kept free of work that may take long."""
+"""Test that the interactive queue, for which buyers wait, is kept free of long tasks."""
 
 from __future__ import annotations
 
 from django.conf import settings
 
-# They only send work, a few statements each.
+# These only send other tasks, with a few statements each.
 SHORT = {"apps.events.tasks.publish_due", "apps.webhooks.tasks.sweep", "apps.mail.tasks.sweep"}
 
 
-def test_what_beat_sends_runs_in_the_lane_of_the_crowd() -> None:
+def test_scheduled_tasks_run_in_the_bulk_queue() -> None:
     in_bulk = {
         entry["task"]
         for entry in settings.CELERY_BEAT_SCHEDULE.values()
