@@ -1,1 +1,1 @@
-"""For monitors: health, readiness and metrics."""
+"""Serve health checks, readiness checks and metrics to monitoring systems."""

@@ -1,4 +1,4 @@
-"""The backlog of every kind of job, as gauges."""
+"""Gauges of the backlog of every kind of job."""
 
 from __future__ import annotations
 
@@ -10,41 +10,52 @@ from django.utils import timezone
 from apps.core.jobs import kinds
 from apps.core.telemetry.metrics import GaugeMetricFamily, Metric
 
-# The names of the previous release, which dashboards may still ask for: what they are called now, and their help texts.
+# Metric names of the previous release, which dashboards may still use: kind of job, parts of its backlog, help text.
 FORMER_NAMES: Final = {
-    "pending": ("ticket", ("waiting",), "Tickets whose files are on their way"),
-    "retrying": ("ticket", ("retrying",), "Tickets whose last attempt failed and that are tried again"),
-    "given_up": ("ticket", ("given_up",), "Tickets that failed for good and wait for a person"),
-    "leased": ("ticket", ("leased",), "Tickets that a worker is at"),
+    "pending": ("ticket", ("waiting",), "Tickets that wait for the first attempt to publish them"),
+    "retrying": ("ticket", ("retrying",), "Tickets whose last attempt failed and that will be retried"),
+    "given_up": ("ticket", ("given_up",), "Tickets that were given up until a person requests them again"),
+    "leased": ("ticket", ("leased",), "Tickets that a worker has leased"),
     "oldest_wait": ("ticket", ("overdue",), "Seconds since the most overdue ticket should have been tried"),
-    "oldest_wish": ("ticket", ("oldest",), "Seconds that the ticket that waits longest has waited for its files"),
-    "mail_pending": ("mail", ("waiting", "retrying"), "Messages that the mail server has not taken yet"),
-    "mail_oldest": ("mail", ("oldest",), "Seconds that the oldest of them has waited"),
-    "files_to_delete": ("file_deletion", ("waiting", "retrying"), "Files of deleted tickets that are still on storage"),
-    "oldest_deletion": ("file_deletion", ("oldest",), "Seconds that the oldest of them has waited"),
-    "webhooks_pending": ("webhook", ("waiting", "retrying"), "Webhook messages on their way"),
-    "webhooks_given_up": ("webhook", ("given_up",), "Webhook messages that no endpoint took in time"),
-    "webhooks_oldest_wait": ("webhook", ("overdue",), "Seconds since the most overdue one should have been sent"),
-    "events_to_follow": ("changed_event", ("waiting", "retrying"), "Changed events whose tickets are about to follow"),
+    "oldest_wish": ("ticket", ("oldest",), "Seconds since the oldest pending ticket was requested"),
+    "mail_pending": ("mail", ("waiting", "retrying"), "Mail that no mail server has accepted yet"),
+    "mail_oldest": ("mail", ("oldest",), "Seconds since the oldest pending mail was written"),
+    "files_to_delete": ("file_deletion", ("waiting", "retrying"), "Files that are still to be deleted from storage"),
+    "oldest_deletion": ("file_deletion", ("oldest",), "Seconds since the oldest pending deletion was requested"),
+    "webhooks_pending": ("webhook", ("waiting", "retrying"), "Webhook messages that are still to be delivered"),
+    "webhooks_given_up": ("webhook", ("given_up",), "Webhook messages that were given up after their deadline"),
+    "webhooks_oldest_wait": (
+        "webhook",
+        ("overdue",),
+        "Seconds since the most overdue webhook message should have been sent",
+    ),
+    "events_to_follow": (
+        "changed_event",
+        ("waiting", "retrying"),
+        "Changed events whose tickets are still to be re-rendered",
+    ),
 }
 
 
 def gauges() -> Iterator[Metric]:
-    """Yield the number and the ages of the jobs, by kind, as the database knows them."""
+    """Yield the numbers and ages of the jobs by kind, read from the database."""
     numbers = GaugeMetricFamily(
         "admit_backlog",
-        "Jobs: waiting for their first attempt, retrying after a failure, given_up until a person asks for them; "
-        "leased are those of the first two that a worker is at",
+        "Jobs by kind and state: waiting for the first attempt, retrying after a failure, given_up until a person"
+        " requests them again; leased: those waiting or retrying that a worker has now. given_up above 0 needs a"
+        " person: Background work in the back office shows the reasons.",
         labels=["kind", "state"],
     )
     overdue = GaugeMetricFamily(
         "admit_backlog_overdue_seconds",
-        "Since the most overdue job should have been tried: it rises when no worker takes the work",
+        "Seconds since the most overdue job should have been tried, by kind. If it rises, no worker takes these jobs:"
+        " check beat, and the workers of the queue.",
         labels=["kind"],
     )
     oldest = GaugeMetricFamily(
         "admit_backlog_oldest_seconds",
-        "Since the oldest pending job was requested: it rises when no worker takes the work, and when attempts fail",
+        "Seconds since the oldest pending job was requested, by kind. If it rises, no worker takes these jobs, or their"
+        " attempts fail: Background work in the back office shows the reasons.",
         labels=["kind"],
     )
     now = timezone.now()

@@ -1,4 +1,4 @@
-"""The gauges of /metrics, which each app reads from the database or its configuration when they are asked for."""
+"""Collect the gauges that apps compute from the database or the configuration for each scrape."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from . import backlog
 logger = logging.getLogger("apps.events.watching")
 
 
-class Database:
-    """All that needs the database. When it is away, what processes counted is told all the same."""
+class DatabaseCollector:
+    """Gauges that need the database. If it does not answer, a scrape still has the metrics of processes."""
 
     def collect(self) -> Iterator[Metric]:
         try:
-            known = [
+            gauges = [
                 *apps.webhooks.metrics.gauges(),
                 *backlog.gauges(),
                 _queue_lengths(),
@@ -31,18 +31,28 @@ class Database:
             ]
         except DatabaseError as error:
             logger.warning("Metrics without the database: %s", error)
-            known = []
-        yield GaugeMetricFamily("admit_database_up", "Whether the database answered: 1, or 0", value=bool(known))
-        yield from known
+            gauges = []
+        yield GaugeMetricFamily(
+            "admit_database_up",
+            "1 if the database answered this scrape, else 0. If 0, all metrics that are read from it are missing:"
+            " check the database and the network to it.",
+            value=bool(gauges),
+        )
+        yield from gauges
 
 
-class Wallets:
+class WalletCollector:
     def collect(self) -> Iterator[Metric]:
         yield from apps.wallets.metrics.gauges()
 
 
 def _queue_lengths() -> Metric:
-    lengths = GaugeMetricFamily("admit_queue_tasks", "Tasks that wait for a worker", labels=["queue"])
+    lengths = GaugeMetricFamily(
+        "admit_queue_tasks",
+        "Tasks that wait for a worker, by queue; missing if the broker does not answer. If it keeps rising, the queue"
+        " has too few workers.",
+        labels=["queue"],
+    )
     for name, length in kinds.queue_lengths().items():
         if length is not None:
             lengths.add_metric([name], length)

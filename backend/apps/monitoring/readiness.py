@@ -1,4 +1,4 @@
-"""Whether this process can answer requests, and whether the parts that do the work behind them answer."""
+"""Check whether this process can answer requests, and whether the broker answers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from apps.publishing import queues
 
 
 def unready() -> list[str]:
-    """Why this process can't answer requests right now, in words; empty when it can.
+    """Return the reasons why this process can't answer requests, or an empty list.
 
-    Storage and the broker are not asked: requests, those of the door above all, are answered without either.
+    Leave out storage and the broker: requests, above all those of check-in, are answered without them.
     """
     try:
         executor = MigrationExecutor(connection)
@@ -22,7 +22,7 @@ def unready() -> list[str]:
 
 
 def impaired() -> list[str]:
-    """What doesn't work although requests are answered, in words."""
+    """Return the problems that do not keep this process from answering requests."""
     if queues.queue_length(bulk=False) is None:
-        return ["The broker does not answer: tickets wait in the database until a sweep finds it back."]
+        return ["The broker does not answer: tickets wait in the database until it does."]
     return []

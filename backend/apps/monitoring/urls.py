@@ -1,4 +1,4 @@
-"""The addresses for monitors."""
+"""URLs for monitoring systems."""
 
 from django.urls import path
 

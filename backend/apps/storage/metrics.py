@@ -16,30 +16,41 @@ CALL_OUTCOMES: Final = (
 
 storage_calls = Counter(
     "admit_storage_calls",
-    "Uploads, deletions and fetches of ticket files, by outcome",
+    "Calls to Cloudinary: uploads, deletions (destroy) and fetches, by kind of file and outcome. rate_limited: by"
+    " Cloudinary; held_back: not sent because of that, or of our limit of concurrent calls; server_error, timeout and"
+    " unreachable: Cloudinary or the network; refused: the file itself; misconfigured: credentials or clock; error: a"
+    " bug.",
     ["operation", "kind", "outcome"],
     registry=None,
 )
 storage_call_seconds = Histogram(
     "admit_storage_call_seconds",
-    "Duration of calls to storage in seconds, failed ones included, without the wait for the concurrency limiter",
+    "Seconds of each call to Cloudinary, successful or not, without the wait for the concurrency limiter. If they rise,"
+    " Cloudinary or the network is slow.",
     ["operation", "kind"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 35),
     registry=None,
 )
 calls_in_flight = Gauge(
-    "admit_storage_calls_in_flight", "Running calls to storage", [], multiprocess_mode="livesum", registry=None
+    "admit_storage_calls_in_flight",
+    "Calls to Cloudinary in flight, of all processes of this machine. If it stays at admit_storage_call_limit, calls"
+    " wait for each other.",
+    [],
+    multiprocess_mode="livesum",
+    registry=None,
 )
 call_limit = Gauge(
     "admit_storage_call_limit",
-    "Concurrent calls to storage that the limiters of all processes allow now; falls when storage fails or slows down",
+    "Concurrent calls to Cloudinary that the limiters of all processes of this machine allow now. It falls when"
+    " Cloudinary fails or is slow, and rises again by itself.",
     [],
     multiprocess_mode="livesum",
     registry=None,
 )
 held_until = Gauge(
     "admit_storage_held_until_seconds",
-    "Unix time at which the last rate limit of storage is lifted; in the past if calls are not paused",
+    "Unix time at which the last rate limit of Cloudinary ends; 0 if there was none. While it is in the future,"
+    " publishing waits; if that lasts, ask Cloudinary for a higher limit.",
     [],
     multiprocess_mode="livemax",
     registry=None,

@@ -13,7 +13,8 @@ def gauges() -> Iterator[Metric]:
     """Yield the metrics of the configured credentials. Needs no database."""
     expires = GaugeMetricFamily(
         "admit_wallet_credentials_end_seconds",
-        "Unix time at which the first certificate that signs passes expires. Passes stop then",
+        "Unix time at which the first of the wallet's certificates expires. Renew it before then, or no passes can be"
+        " made.",
         labels=["wallet"],
     )
     for wallet, moment in passes.expiries().items():
@@ -21,7 +22,7 @@ def gauges() -> Iterator[Metric]:
     yield expires
     off = GaugeMetricFamily(
         "admit_wallet_off",
-        "1 if the wallet is configured but its credentials do not work, so that no passes are offered; else 0",
+        "1 if the wallet is configured but can't make passes, else 0. manage.py check says why; tickets still work.",
         labels=["wallet"],
     )
     problems = passes.problems()

@@ -1,4 +1,4 @@
-"""The dashboard and the alerts name metrics, labels and values that /metrics really has."""
+"""Test that the dashboard and the alerts use metrics, labels and values that /metrics has."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def expressions() -> Iterator[str]:
 
 @pytest.fixture
 def exported(client: Client, settings: Any, tmp_path: Path) -> dict[str, dict[str, set[str]]]:
-    """The values of every label of every metric, after a little of everything has happened."""
+    """Return the values of every label of every metric, after a little activity of each kind."""
     settings.METRICS_TOKEN = "only-for-monitors"
     for name, value in Authority().settings(tmp_path).items():
         setattr(settings, name, value)
@@ -66,10 +66,10 @@ def exported(client: Client, settings: Any, tmp_path: Path) -> dict[str, dict[st
     return found
 
 
-def test_every_metric_and_label_that_is_asked_for_is_exported(exported: dict[str, dict[str, set[str]]]) -> None:
-    asked = [found for expression in expressions() for found in OURS.findall(expression)]
-    assert len(asked) > 40
-    for name, matchers in asked:
+def test_every_metric_and_label_in_use_is_exported(exported: dict[str, dict[str, set[str]]]) -> None:
+    used = [found for expression in expressions() for found in OURS.findall(expression)]
+    assert len(used) > 40
+    for name, matchers in used:
         assert name in exported, name
         for label, how, value in MATCHER.findall(matchers):
             if label == "job":
@@ -77,7 +77,7 @@ def test_every_metric_and_label_that_is_asked_for_is_exported(exported: dict[str
             assert label in exported[name], (name, label)
             values = value.split("|") if how in ("=~", "!~") else [value]
             for pattern in values:
-                assert any(re.fullmatch(pattern, told) for told in exported[name][label]), (name, label, pattern)
+                assert any(re.fullmatch(pattern, found) for found in exported[name][label]), (name, label, pattern)
 
 
 def test_every_metric_is_on_the_dashboard(exported: dict[str, dict[str, set[str]]]) -> None:
@@ -88,14 +88,14 @@ def test_every_metric_is_on_the_dashboard(exported: dict[str, dict[str, set[str]
     assert {name for name in ours - base - former if not name.endswith("_created")} == set()
 
 
-def test_former_names_are_not_asked_for() -> None:
-    asked = {name for expression in expressions() for name, _ in OURS.findall(expression)}
-    assert not asked & {f"admit_{name}" for name in FORMER_NAMES}
+def test_former_names_are_not_used() -> None:
+    used = {name for expression in expressions() for name, _ in OURS.findall(expression)}
+    assert not used & {f"admit_{name}" for name in FORMER_NAMES}
 
 
 @pytest.mark.parametrize("age", ["overdue", "oldest"])
-def test_every_kind_of_job_is_watched_by_one_alert(age: str) -> None:
-    """Thresholds differ by kind: each has one, also a kind that is new."""
+def test_every_kind_of_job_has_one_alert(age: str) -> None:
+    """Thresholds differ by kind. A new kind must have one, too."""
     watched = []
     for rule in ALERTS:
         for name, matchers in OURS.findall(rule["expr"]):
@@ -106,14 +106,14 @@ def test_every_kind_of_job_is_watched_by_one_alert(age: str) -> None:
                     for kind in kinds.registered()
                     if bool(re.fullmatch(pattern, kind.name)) == (how in ("=", "=~"))
                 ]
-    # Files to delete wait behind tickets and for rate limits. Endpoints that fail are their organisers' to repair.
+    # Files to delete wait behind tickets and for rate limits. Failing endpoints must be repaired by their organisers.
     exempt = {"overdue": "file_deletion", "oldest": "webhook"}[age]
     expected = {kind.name for kind in kinds.registered()} - {exempt}
     assert sorted(watched) == sorted(expected)
 
 
-def test_what_is_the_same_on_every_machine_is_never_added_up() -> None:
-    """Each web server tells what the database knows: a sum would count it once for each of them."""
+def test_metrics_of_the_database_are_never_summed() -> None:
+    """Every web server exports them, so a sum would count them once for each."""
     of_the_database = (
         r"admit_(backlog\w*|queue_tasks|webhook_endpoints_troubled"
         r"|storage_usage|storage_credits_limit|findings|last_storage_check_seconds)\b"
@@ -123,7 +123,7 @@ def test_what_is_the_same_on_every_machine_is_never_added_up() -> None:
             assert re.search(r"\bmax(?: by \(\w+\))? ?\($", expression[: found.start()]), expression
 
 
-def test_the_dashboard_is_one_that_grafana_takes() -> None:
+def test_dashboard_is_valid_for_grafana() -> None:
     assert DASHBOARD["schemaVersion"] >= 36
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(ids) == len(set(ids))
@@ -143,7 +143,7 @@ def test_the_dashboard_is_one_that_grafana_takes() -> None:
         assert panel["title"]
 
 
-def test_every_alert_is_explained() -> None:
+def test_every_alert_is_documented() -> None:
     page = (HOW_TO / "watch.md").read_text()
     for rule in ALERTS:
         assert rule["annotations"]["summary"]

@@ -1,4 +1,4 @@
-"""What processes count: real publishing, deleting, admitting and asking, as one scrape of the machine shows it."""
+"""Test the metrics that processes count, as a scrape of the machine shows them after real work."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ TOKEN = {"Authorization": "Bearer only-for-monitors"}
 
 @pytest.fixture(autouse=True)
 def _token(settings: Any, request: pytest.FixtureRequest) -> None:
-    if request.function is not test_without_a_token_nothing_is_served:
+    if request.function is not test_serve_metrics_needs_a_token:
         settings.METRICS_TOKEN = "only-for-monitors"
 
 
 def read(name: str, **labels: str) -> float:
-    """The number as a scrape of this machine tells it, 0 when it does not."""
+    """Return the value of a series in a scrape of this machine, 0 if it is missing."""
     registry = CollectorRegistry()
     process_files.register(registry)
     return registry.get_sample_value(name, labels) or 0.0
@@ -56,7 +56,7 @@ def read(name: str, **labels: str) -> float:
 
 @pytest.fixture
 def rise() -> Callable[..., Callable[[], float]]:
-    """`rise(name, **labels)` answers a function that tells by how much the number has risen since."""
+    """Return a function: `rise(name, **labels)()` is the increase of a series between the two calls."""
 
     def since_now(name: str, **labels: str) -> Callable[[], float]:
         before = read(name, **labels)
@@ -68,7 +68,7 @@ def rise() -> Callable[..., Callable[[], float]]:
 Rise = Callable[..., Callable[[], float]]
 
 
-def test_a_published_ticket_is_counted_at_every_step(cloudlet: RunningCloudlet, rise: Rise) -> None:
+def test_published_ticket_is_counted_at_every_step(cloudlet: RunningCloudlet, rise: Rise) -> None:
     uploads = [
         rise("admit_storage_calls_total", operation="upload", kind=kind, outcome="ok")
         for kind in storage_metrics.FILE_KINDS
@@ -85,7 +85,7 @@ def test_a_published_ticket_is_counted_at_every_step(cloudlet: RunningCloudlet, 
 
 
 @pytest.mark.parametrize("lane", publishing_metrics.QUEUES)
-def test_the_time_from_wish_to_files_is_told_by_lane(cloudlet: RunningCloudlet, rise: Rise, lane: str) -> None:
+def test_time_from_request_to_files_is_measured_by_queue(cloudlet: RunningCloudlet, rise: Rise, lane: str) -> None:
     number, total = rise("admit_publish_seconds_count", lane=lane), rise("admit_publish_seconds_sum", lane=lane)
     ticket = make_ticket(in_bulk=lane == "bulk", requested_at=timezone.now() - timedelta(minutes=10))
     pipeline.publish_many([ticket.pk])
@@ -94,7 +94,7 @@ def test_the_time_from_wish_to_files_is_told_by_lane(cloudlet: RunningCloudlet, 
     assert 600 <= total() < 700
 
 
-def test_a_new_wish_is_timed_from_itself_and_not_from_the_first(cloudlet: RunningCloudlet, rise: Rise) -> None:
+def test_time_is_measured_from_the_last_request(cloudlet: RunningCloudlet, rise: Rise) -> None:
     ticket = make_ticket(requested_at=timezone.now() - timedelta(days=9))
     publish(ticket.pk)
     requests.rerender(ticket)
@@ -112,7 +112,7 @@ def test_a_new_wish_is_timed_from_itself_and_not_from_the_first(cloudlet: Runnin
         ({"kind": "error", "status": 420, "message": "Rate Limit Exceeded"}, "rate_limited", 1),
     ],
 )
-def test_a_failed_upload_is_counted_by_what_came_of_it(
+def test_failed_upload_is_counted_by_outcome(
     cloudlet: RunningCloudlet, rise: Rise, fault: dict[str, object], outcome: str, tries: int
 ) -> None:
     calls = rise("admit_storage_calls_total", operation="upload", kind="qr_code", outcome=outcome)
@@ -123,7 +123,7 @@ def test_a_failed_upload_is_counted_by_what_came_of_it(
     assert (calls(), retried()) == (tries, 1)
 
 
-def test_storage_that_is_away_is_unreachable(settings: Any, rise: Rise) -> None:
+def test_refused_connection_is_counted_as_unreachable(settings: Any, rise: Rise) -> None:
     settings.CLOUDINARY_ACCOUNT = dataclasses.replace(settings.CLOUDINARY_ACCOUNT, upload_prefix="http://localhost:1")
     calls = rise("admit_storage_calls_total", operation="upload", kind="qr_code", outcome="unreachable")
     publish(make_ticket().pk)
@@ -131,7 +131,9 @@ def test_storage_that_is_away_is_unreachable(settings: Any, rise: Rise) -> None:
     assert calls() == 3
 
 
-def test_a_silence_is_a_timeout(cloudlet: RunningCloudlet, rise: Rise, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_response_is_counted_as_timeout(
+    cloudlet: RunningCloudlet, rise: Rise, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gateway, "TIMEOUT", urllib3.Timeout(connect=5, read=0.2))
     calls = rise("admit_storage_calls_total", operation="upload", kind="qr_code", outcome="timeout")
     with faults(cloudlet, [{"call": "upload", "kind": "latency", "ms": 3000}]):
@@ -140,7 +142,7 @@ def test_a_silence_is_a_timeout(cloudlet: RunningCloudlet, rise: Rise, monkeypat
     assert calls() == 3
 
 
-def test_calls_that_a_closed_gate_holds_back_are_told_apart(cloudlet: RunningCloudlet, rise: Rise) -> None:
+def test_calls_held_back_by_a_rate_limit_are_counted(cloudlet: RunningCloudlet, rise: Rise) -> None:
     with faults(cloudlet, [{"call": "upload", "kind": "error", "status": 420, "message": "Rate Limit Exceeded"}]):
         publish(make_ticket().pk)
     gateway.limiter._paused_until = gateway.limiter._clock() + 1000
@@ -152,7 +154,7 @@ def test_calls_that_a_closed_gate_holds_back_are_told_apart(cloudlet: RunningClo
     assert read("admit_storage_held_until_seconds") > 0
 
 
-def test_the_last_failure_is_given_up(settings: Any, cloudlet: RunningCloudlet, rise: Rise) -> None:
+def test_last_failure_is_counted_as_given_up(settings: Any, cloudlet: RunningCloudlet, rise: Rise) -> None:
     settings.TICKET_MAX_ATTEMPTS = 1
     given_up = rise("admit_attempts_total", outcome="given_up")
     with faults(cloudlet, [{"call": "upload", "kind": "error", "status": 400, "message": "Invalid image file"}]):
@@ -175,7 +177,7 @@ def test_deletions_are_counted(cloudlet: RunningCloudlet, rise: Rise) -> None:
     assert (removed(), failed()) == (2, 2)
 
 
-def test_admissions_are_counted_by_their_verdict(rise: Rise) -> None:
+def test_admissions_are_counted_by_verdict(rise: Rise) -> None:
     counts = {result: rise("admit_admissions_total", result=result) for result in checkin_metrics.ADMISSION_RESULTS}
     door = make_user()
     event = make_event(organiser=make_organiser(door=door))
@@ -195,7 +197,7 @@ def test_admissions_are_counted_by_their_verdict(rise: Rise) -> None:
     assert {result: count() for result, count in counts.items()} == dict.fromkeys(checkin_metrics.ADMISSION_RESULTS, 1)
 
 
-def test_requests_are_told_by_route_and_class_and_never_by_address(client: Client, rise: Rise) -> None:
+def test_requests_are_counted_by_route_and_never_by_path(client: Client, rise: Rise) -> None:
     def requests(route: str, status: str, method: str = "GET") -> Callable[[], float]:
         return rise("admit_http_request_seconds_count", method=method, route=route, status=status)
 
@@ -211,7 +213,7 @@ def test_requests_are_told_by_route_and_class_and_never_by_address(client: Clien
     assert (detail(), unmatched(), odd(), alive()) == (3, 3, 1, 1)
 
 
-def test_no_label_names_a_ticket_or_an_event(client: Client, cloudlet: RunningCloudlet) -> None:
+def test_labels_contain_no_ids(client: Client, cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket()
     publish(ticket.pk)
     client.get(f"/tickets/{ticket.ticket_id}/")
@@ -233,7 +235,7 @@ def test_no_label_names_a_ticket_or_an_event(client: Client, cloudlet: RunningCl
     assert labels <= allowed
 
 
-def test_what_may_happen_is_told_before_it_does(client: Client) -> None:
+def test_series_are_exported_from_the_start(client: Client) -> None:
     page = client.get("/metrics", headers=TOKEN).content.decode()
     for outcome in storage_metrics.CALL_OUTCOMES:
         labels = f'kind="pdf_ticket",operation="upload",outcome="{outcome}"'
@@ -241,7 +243,7 @@ def test_what_may_happen_is_told_before_it_does(client: Client) -> None:
     assert 'admit_backlog_oldest_seconds{kind="ticket"} 0.0' in page
 
 
-# -- Many processes ----------------------------------------------------------------------------------------------
+# -- Processes ----------------------------------------------------------------------------------------------
 
 
 COUNT = """
@@ -265,18 +267,18 @@ def count_elsewhere(before_the_end: str = "") -> subprocess.Popen[str]:
     )
 
 
-def test_one_scrape_shows_every_process_and_keeps_what_dead_ones_counted(rise: Rise) -> None:
+def test_scrape_shows_all_processes_and_counts_of_dead_ones(rise: Rise) -> None:
     removed, in_flight = rise("admit_deletions_total", outcome="removed"), rise("admit_storage_calls_in_flight")
     with count_elsewhere("input()") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "counted\n"
         assert (removed(), in_flight()) == (7, 5)
-        process.kill()  # without a chance to say goodbye
+        process.kill()  # without any clean-up
     assert removed() == 7
-    assert in_flight() == 0, "what a dead process had under way is under way no more"
+    assert in_flight() == 0, "the gauge of a dead process is still counted"
 
 
-def test_processes_that_follow_each_other_count_on_in_the_same_files(settings: Any, rise: Rise) -> None:
+def test_successive_processes_use_the_same_files(settings: Any, rise: Rise) -> None:
     removed = rise("admit_deletions_total", outcome="removed")
     files: list[set[Path]] = []
     for _ in range(3):
@@ -286,7 +288,7 @@ def test_processes_that_follow_each_other_count_on_in_the_same_files(settings: A
     assert files[0] == files[1] == files[2]
 
 
-def test_a_forked_process_counts_beside_its_parent(rise: Rise) -> None:
+def test_forked_process_has_its_own_files(rise: Rise) -> None:
     removed, in_flight = rise("admit_deletions_total", outcome="removed"), rise("admit_storage_calls_in_flight")
     counted = count_elsewhere(
         """
@@ -308,7 +310,7 @@ input()
         process.kill()
 
 
-def test_a_process_takes_the_lowest_free_slot_without_the_gauges_that_were_left_in_it(
+def test_process_takes_the_lowest_free_slot_and_clears_its_gauges(
     tmp_path: Path, settings: Any
 ) -> None:
     settings.METRICS_DIR = tmp_path
@@ -324,7 +326,7 @@ def test_a_process_takes_the_lowest_free_slot_without_the_gauges_that_were_left_
     os.close(slot.held[1])
 
 
-def test_folders_of_machines_that_are_long_gone_are_forgotten(tmp_path: Path, settings: Any) -> None:
+def test_old_folders_of_other_machines_are_deleted(tmp_path: Path, settings: Any) -> None:
     settings.VAR_DIR = tmp_path
     long_ago = timezone.now().timestamp() - 31 * 24 * 3600
     for name, age in (("this", None), ("gone", long_ago), ("there", None)):
@@ -345,7 +347,7 @@ def test_folders_of_machines_that_are_long_gone_are_forgotten(tmp_path: Path, se
 
 @contextlib.contextmanager
 def serving() -> Iterator[str]:
-    """`manage.py serve_metrics` on a port of its own, as its address."""
+    """Run `manage.py serve_metrics` on a free port. Yield its URL."""
     command = [sys.executable, "manage.py", "serve_metrics", "--port", "0"]
     env = environment("filesystem://") | {"METRICS_TOKEN": "only-for-monitors", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, cwd=BACKEND, env=env, stdout=subprocess.PIPE, text=True) as process:
@@ -358,7 +360,7 @@ def serving() -> Iterator[str]:
             process.terminate()
 
 
-def test_a_machine_of_workers_only_is_scraped_too(rise: Rise) -> None:
+def test_machine_without_a_web_server_can_be_scraped(rise: Rise) -> None:
     publishing_metrics.deletions.labels("removed").inc()
     removed = read("admit_deletions_total", outcome="removed")
     with serving() as address:
@@ -372,10 +374,10 @@ def test_a_machine_of_workers_only_is_scraped_too(rise: Rise) -> None:
     assert [answer.status for answer in answers.values()] == [200, 404, 404]
     page = answers[TOKEN["Authorization"]].data.decode()
     assert f'admit_deletions_total{{outcome="removed"}} {removed}' in page
-    assert "admit_backlog" not in page, "what the database knows is told once, by the web servers"
+    assert "admit_backlog" not in page, "metrics of the database are exported by web servers only"
     assert nothing.status == 404
 
 
-def test_without_a_token_nothing_is_served() -> None:
+def test_serve_metrics_needs_a_token() -> None:
     with pytest.raises(CommandError, match="METRICS_TOKEN"):
         call_command("serve_metrics")

@@ -1,4 +1,4 @@
-"""What monitors see: alive, ready or why not, and how much work is owed."""
+"""Test /healthz, /readyz and /metrics."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ def _queues(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "tasks_waiting", {"bulk": 3, "interactive": 0, "webhooks": 0}.get)
 
 
-def test_alive_asks_nothing(client: Client, django_assert_num_queries: Any) -> None:
+def test_healthz_uses_no_database(client: Client, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
         assert client.get("/healthz").status_code == 200
 
 
-def test_ready_says_so(client: Client) -> None:
+def test_readyz_is_ready(client: Client) -> None:
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "reasons": [], "impaired": []})
 
 
-def test_a_broker_that_is_down_is_told_and_closes_no_door(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What sends requests to those that are ready would take away every web server at once, the door's included."""
+def test_readyz_reports_a_broker_that_is_down_but_is_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a load balancer would take all web servers out of service at once, including check-in."""
     monkeypatch.setattr(dispatch, "tasks_waiting", lambda queue: None)
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert "The broker does not answer" in answer.json()["impaired"][0]
 
 
-def test_a_database_that_is_down_is_a_reason(client: Client) -> None:
+def test_readyz_is_not_ready_without_the_database(client: Client) -> None:
     with mock.patch.object(readiness, "MigrationExecutor", side_effect=OperationalError("password=secret")):
         answer = client.get("/readyz")
     assert answer.status_code == 503
     assert "secret" not in answer.content.decode()
 
 
-def test_migrations_that_are_missing_are_a_reason(client: Client) -> None:
+def test_readyz_is_not_ready_with_unapplied_migrations(client: Client) -> None:
     with mock.patch.object(readiness.MigrationExecutor, "migration_plan", return_value=[object()]):
         assert "migrate" in client.get("/readyz").json()["reasons"][0]
 
 
-def test_metrics_tell_what_is_owed(client: Client) -> None:
+def test_metrics_show_the_backlog(client: Client) -> None:
     make_ticket()
     failed, given_up = make_ticket(), make_ticket()
     EventTicket.objects.filter(pk=failed.pk).update(state="failed", reason="Cloudinary did not respond")
@@ -71,7 +71,7 @@ def test_metrics_tell_what_is_owed(client: Client) -> None:
         assert line in lines
 
 
-def test_what_processes_counted_is_told_while_the_database_is_away(client: Client) -> None:
+def test_metrics_of_processes_are_exported_without_the_database(client: Client) -> None:
     with mock.patch.object(backlog, "gauges", side_effect=OperationalError("no connection")):
         lines = client.get("/metrics", headers=TOKEN).content.decode().splitlines()
     assert "admit_database_up 0.0" in lines
@@ -81,10 +81,10 @@ def test_what_processes_counted_is_told_while_the_database_is_away(client: Clien
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer "}])
-def test_metrics_hide_from_everybody_else(client: Client, headers: dict[str, str]) -> None:
+def test_metrics_are_hidden_without_the_token(client: Client, headers: dict[str, str]) -> None:
     assert client.get("/metrics", headers=headers).status_code == 404
 
 
-def test_without_a_token_there_are_no_metrics(client: Client, settings: Any) -> None:
+def test_metrics_do_not_exist_without_the_setting(client: Client, settings: Any) -> None:
     settings.METRICS_TOKEN = ""
     assert client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 404

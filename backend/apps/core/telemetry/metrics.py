@@ -21,14 +21,15 @@ use_slots()
 
 http_request_seconds = Histogram(
     "admit_http_request_seconds",
-    "Duration of HTTP requests in seconds, by method, route and status class (2xx, 4xx ...)",
+    "Seconds to answer an HTTP request, by method, route and class of status. 5xx is a bug or an outage: search the"
+    " log for errors.",
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
     registry=None,
 )
 task_seconds = Histogram(
     "admit_task_seconds",
-    "Duration of Celery tasks in seconds, by task and final state",
+    "Seconds of each Celery task, by task and final state. failure is a bug: the workers' log has the traceback.",
     ["task", "state"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 30, 60, 120, 600),
     registry=None,

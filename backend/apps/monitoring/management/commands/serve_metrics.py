@@ -1,4 +1,4 @@
-"""manage.py serve_metrics: /metrics for a machine that runs workers and no web server."""
+"""Define `manage.py serve_metrics`, for machines that run workers but no web server."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from apps.core.telemetry.serving import add_processes, may_read_metrics
 
-CLIENT_TIMEOUT_SECONDS = 10  # seconds for a client that says nothing
+CLIENT_TIMEOUT_SECONDS = 10  # for a client that sends nothing
 
 
 class Command(BaseCommand):
     help = (
-        "Serve on /metrics what the processes of this machine count, for Prometheus. Web servers do that themselves: "
-        "this is for machines that run workers only."
+        "Serve the metrics of this machine's processes on /metrics, for Prometheus. Only machines without an Admit web "
+        "server need this: web servers have /metrics themselves."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,9 +30,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.METRICS_TOKEN:
-            raise CommandError("Set METRICS_TOKEN first: nobody may read the metrics without one.")
+            raise CommandError("Set METRICS_TOKEN first: it protects the metrics.")
         try:
-            server = make_server(options["host"], options["port"], answer, _Server, _Handler)
+            server = make_server(options["host"], options["port"], application, _Server, _Handler)
         except OSError as error:
             raise CommandError(f"{options['host']}:{options['port']} can't be listened on: {error}") from error
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -43,8 +43,8 @@ class Command(BaseCommand):
             server.server_close()
 
 
-def answer(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
-    """The WSGI application: /metrics for those who have the token, and nothing else."""
+def application(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+    """Serve /metrics to requests with the token, and 404 for all others. A WSGI application."""
     if environ["PATH_INFO"] != "/metrics" or not may_read_metrics(environ.get("HTTP_AUTHORIZATION", "")):
         start_response("404 Not Found", [("Content-Type", "text/plain")])
         return [b"Not found\n"]
@@ -62,4 +62,4 @@ class _Handler(WSGIRequestHandler):
     timeout = CLIENT_TIMEOUT_SECONDS
 
     def log_message(self, format: str, *args: Any) -> None:
-        """A line for every scrape would be all there is in the log."""
+        """Log nothing: a line for every scrape would flood the log."""
