@@ -1,4 +1,4 @@
-"""Notices calls to storage, webhooks, mail servers and Google where nobody may wait: in a request or a transaction."""
+"""Find network calls (storage, webhooks, mail, Google) in a request or a transaction, where they are forbidden."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from apps.wallets import google_api
 from apps.webhooks import http_client
 
 
-class NetworkOutOfPlace(AssertionError):
-    """Storage was called, or its threads were, while a request or a transaction was open in the calling thread."""
+class MisplacedNetworkCallError(AssertionError):
+    """The network, or the storage threads, were used while the calling thread had an open request or transaction."""
 
 
 _elsewhere = threading.local()
@@ -26,7 +26,7 @@ _elsewhere = threading.local()
 
 @contextmanager
 def another_worker() -> Iterator[None]:
-    """For a test that plays another process's part in the middle of a request of this one."""
+    """Suspend the guard, for a test that simulates another process during a request."""
     _elsewhere.on = True
     try:
         yield
@@ -36,7 +36,7 @@ def another_worker() -> Iterator[None]:
 
 @contextmanager
 def network_guard() -> Iterator[list[str]]:
-    """Have such calls fail, and yield the list of them: whoever catches every error does not hide one."""
+    """Make such calls fail, and yield the list of them, so that code that catches all errors can't hide one."""
     here = threading.local()
     found: list[str] = []
 
@@ -48,12 +48,12 @@ def network_guard() -> Iterator[list[str]]:
 
     def watched(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            # The transaction that a test itself is wrapped in is none of the code's.
+            # Ignore the transaction that wraps the test.
             opened = [block for block in connection.atomic_blocks if not block._from_testcase]
             where = "a transaction" if opened else "a request" if getattr(here, "in_request", False) else ""
             if where and not getattr(_elsewhere, "on", False):
                 found.append(f"the network was called in {where}")
-                raise NetworkOutOfPlace(found[-1])
+                raise MisplacedNetworkCallError(found[-1])
             return function(*args, **kwargs)
 
         return call

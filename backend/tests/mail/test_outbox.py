@@ -18,7 +18,7 @@ from apps.mail import sending
 from apps.mail.models import GIVE_UP_AFTER, OutgoingMail
 from config.email_settings import OUTBOX
 from tests.environment import free_port
-from tests.network_guard import NetworkOutOfPlace
+from tests.network_guard import MisplacedNetworkCallError
 from tests.races import at_once
 
 from .server import MailServer, mail_server
@@ -112,7 +112,7 @@ def test_sign_up_works_while_the_mail_server_is_down(settings: Any) -> None:
 
 def test_sending_in_a_transaction_fails_the_test(server: MailServer, network_out_of_place: list[str]) -> None:
     write()
-    with pytest.raises(NetworkOutOfPlace), transaction.atomic():
+    with pytest.raises(MisplacedNetworkCallError), transaction.atomic():
         sending.send_due()
     assert network_out_of_place == ["the network was called in a transaction"]
     network_out_of_place.clear()

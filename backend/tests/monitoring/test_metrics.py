@@ -310,9 +310,7 @@ input()
         process.kill()
 
 
-def test_process_takes_the_lowest_free_slot_and_clears_its_gauges(
-    tmp_path: Path, settings: Any
-) -> None:
+def test_process_takes_the_lowest_free_slot_and_clears_its_gauges(tmp_path: Path, settings: Any) -> None:
     settings.METRICS_DIR = tmp_path
     slot = process_files.ProcessSlot()
     stale, counter = tmp_path / "gauge_livesum_1.db", tmp_path / "counter_1.db"

@@ -17,7 +17,7 @@ from apps.events.event_images import save_event_image
 from apps.events.models import EventImage, EventTicket
 from apps.storage import gateway
 from tests.factories import make_picture, make_ticket_type
-from tests.project.test_every_route import BACK_OFFICE, ROLES, World, address, world
+from tests.project.test_every_route import BACK_OFFICE, ROLES, World, url_of, world
 
 from .test_pages_in_a_browser import _no_proxy, chromium
 
@@ -82,7 +82,7 @@ def test_no_page_of_the_back_office_violates_its_policy(window: Window, world: W
     routes = [route for route, expected in BACK_OFFICE.items() if expected[ROOT] == 200 and not route.endswith(FILES)]
     assert len(routes) > 40
     for route in routes:
-        page = window.open(address(world, route))
+        page = window.open(url_of(world, route))
         page.wait_for_function("window.Alpine !== undefined || !document.querySelector('[x-data]')")
 
 

@@ -1,4 +1,4 @@
-"""The page about the benchmarks is made from the figures that are kept, and every program has its place there."""
+"""Test that the page about benchmarks is generated from the stored figures and covers every program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def module(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module(name)
 
 
-def test_the_page_is_what_the_figures_give(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
     report = module("report", monkeypatch)
     pictures: dict[str, str] = {}
     assert report.page(pictures.__setitem__) == (report.ROOT / report.PAGE).read_text(), (

@@ -15,31 +15,31 @@ from apps.core import packages
 from tests.workers import BACKEND
 
 ROOT = BACKEND.parent
-# What reaches below the public names: tests that patch internals, or measure them.
-INSIDE = {
+# Tests that may import internal modules, because they patch or measure them.
+INTERNAL_IMPORTS = {
     "events/test_picture_input.py": {"ticketkit.rendering.pictures", "ticketkit.wallet.artwork"},
     "pages/test_interstitial_in_a_browser.py": {"ticketkit.wallet"},
     "wallets/test_settings.py": {"ticketkit.wallet"},
 }
 SELF_CHECK = BACKEND / "test_ticket_service.py"
-# Also in programs that are written as text, for another process.
+# Also matches programs in strings, which tests run in another process.
 IMPORT = re.compile(r"\b(?:from|import) (ticketkit(?:\.\w+)*)(?: import (\([^)]*\)|[^\n;#]*))?")
 
 
 def sources(*folders: str) -> list[Path]:
-    """Return every Python file of these folders of the repository."""
+    """Return all Python files below these folders of the repository."""
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
 def imports(path: Path) -> list[tuple[str, list[str]]]:
-    """Return the modules of ticketkit that a file imports, each with the names that it takes from there."""
+    """Return the modules of ticketkit that a file imports, each with the imported names."""
     found = IMPORT.findall(path.read_text())
     return [
         (module, re.findall(r"\w+", re.sub(r"#[^\n]*| as \w+", "", names)) if names else []) for module, names in found
     ]
 
 
-def test_the_backend_and_the_benchmarks_import_public_names_alone() -> None:
+def test_backend_and_benchmarks_import_public_names_only() -> None:
     users = {path: imports(path) for path in [*sources("backend/apps", "backend/config", "benchmarks"), SELF_CHECK]}
     below = {path.name for path, found in users.items() for module, _ in found if module != "ticketkit"}
     unknown = {name for found in users.values() for _, names in found for name in names} - set(ticketkit.__all__)
@@ -47,17 +47,17 @@ def test_the_backend_and_the_benchmarks_import_public_names_alone() -> None:
     assert sum(bool(found) for found in users.values()) > 20
 
 
-def test_tests_reach_below_the_public_names_only_where_it_is_said() -> None:
+def test_only_listed_tests_import_internal_modules() -> None:
     public = {"ticketkit", "ticketkit.testing"}
     inside = {
         str(path.relative_to(BACKEND / "tests")): {module for module, _ in imports(path)} - public
         for path in sources("backend/tests")
         if path != Path(__file__)
     }
-    assert {name: modules for name, modules in inside.items() if modules} == INSIDE
+    assert {name: modules for name, modules in inside.items() if modules} == INTERNAL_IMPORTS
 
 
-def test_cloudlet_knows_nothing_of_tickets() -> None:
+def test_cloudlet_does_not_import_ticketkit() -> None:
     assert [path.name for path in sources("cloudlet/src", "cloudlet/tests") if imports(path)] == []
 
 
@@ -71,7 +71,7 @@ def test_cloudlet_knows_nothing_of_tickets() -> None:
         ("ticketkit.Code()", []),
     ],
 )
-def test_an_import_is_seen_however_it_is_written(line: str, found: list[tuple[str, list[str]]], tmp_path: Path) -> None:
+def test_every_form_of_import_is_found(line: str, found: list[tuple[str, list[str]]], tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text(line)
     assert imports(tmp_path / "module.py") == found
 

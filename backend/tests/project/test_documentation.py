@@ -1,4 +1,4 @@
-"""The documentation points at things that exist, and lists every setting."""
+"""Test that the documentation is complete and its links work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGES = [
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_exist(page: Path) -> None:
     prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     links = re.findall(r"\]\(([^)\s]+)\)", prose)
     missing = [
@@ -33,7 +33,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert missing == []
 
 
-def test_every_setting_that_is_read_is_documented() -> None:
+def test_every_setting_is_documented() -> None:
     config = ROOT / "backend" / "config"
     code = (config / "settings.py").read_text() + (config / "cloudinary_settings.py").read_text()
     read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', code)) | set(re.findall(r'"(CLOUDINARY_[A-Z_]+)"', code))
@@ -41,11 +41,11 @@ def test_every_setting_that_is_read_is_documented() -> None:
     assert read - documented == set()
 
 
-def test_every_promise_of_security_names_a_test_that_exists() -> None:
-    promises = re.findall(r"^\| .* \| (`.*`) \|$", (ROOT / "docs/explanation/security.md").read_text(), re.MULTILINE)
-    named = [re.findall(r"`([\w/]+\.py)::(\w+)`", tests) for tests in promises]
+def test_every_row_of_the_security_page_names_existing_tests() -> None:
+    rows = re.findall(r"^\| .* \| (`.*`) \|$", (ROOT / "docs/explanation/security.md").read_text(), re.MULTILINE)
+    named = [re.findall(r"`([\w/]+\.py)::(\w+)`", tests) for tests in rows]
     assert len(named) > 20
-    assert [tests for tests in promises if "::" not in tests] == []
+    assert [tests for tests in rows if "::" not in tests] == []
     for file, test in itertools.chain.from_iterable(named):
         path = ROOT / file if file.startswith(("cloudlet/", "ticketkit/")) else ROOT / "backend/tests" / file
         assert f"\ndef {test}(" in path.read_text(), f"{file} has no {test}"
@@ -58,7 +58,7 @@ GUIDES = {
 }
 
 
-def test_readme_index_and_site_lead_to_every_guide() -> None:
+def test_readme_index_and_site_link_to_every_guide() -> None:
     linked = re.findall(r"\(docs/([\w/-]+\.md)\)", (ROOT / "README.md").read_text())
     indexed = re.findall(r"\(([\w/-]+\.md)\)", (ROOT / "docs/index.md").read_text())
     shown = re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text())
@@ -66,7 +66,7 @@ def test_readme_index_and_site_lead_to_every_guide() -> None:
     assert [page for page in shown if not (ROOT / "docs" / page).exists()] == []
 
 
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+def test_site_builds_without_warnings(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert (built.returncode, built.stderr) == (0, "")

@@ -1,6 +1,6 @@
-"""Who may open the routes that others wrote: the back office of Django and unfold, and allauth's pages and its API.
+"""Test the permissions of third-party routes: the back office of Django and unfold, and allauth's pages and API.
 
-`test_permissions.py` has the table of our own routes. A route of the resolver that is in neither fails a test there.
+`test_permissions.py` has the table of our own routes, and a test that every route is in one of the tables.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tests.factories import make_endpoint, make_event, make_organiser, make_tick
 
 pytestmark = pytest.mark.django_db
 
-LOGIN = "login"
-AWAY = "away"  # to the back office's first page, which is how Django says that there is no such object
-REFUSALS = (LOGIN, AWAY, 401, 403, 404, 405)
+LOGIN = "login"  # a redirect to a sign-in page
+INDEX = "index"  # a redirect to the first page of the back office, Django's response for a missing object
+REFUSALS = (LOGIN, INDEX, 401, 403, 404, 405)
 HOLDER = "Zipporah Quill"
 
 ROLES = (
@@ -44,20 +44,20 @@ SEE_THE_TICKET = {"manager", "viewer", "editor", "root"}
 
 
 def staff(*of_staff: int | str) -> tuple[int | str, ...]:
-    """What the roles get where all but staff are led to the sign-in page."""
+    """Return what each role gets on a page that redirects all but Django staff to the sign-in page."""
     return (LOGIN,) * 3 + of_staff
 
 
 #                         clerk rival manager viewer editor root
 OPEN = staff(*[200] * 6)
-ELSEWHERE = staff(*[302] * 6)  # to the object's form, which asks for permissions; also where there is no object
+ELSEWHERE = staff(*[302] * 6)  # redirects to the object's form, which checks permissions; also for a missing object
 ROOT = staff(*[403] * 5, 200)
 NEVER = staff(*[403] * 6)
 ONLY_POST = staff(*[405] * 6)
 OF_TEAMS = staff(403, 200, 200, 403, 403, 200)
-OF_TEAM = staff(403, AWAY, 200, 403, 403, 200)
+OF_TEAM = staff(403, INDEX, 200, 403, 403, 200)
 ACTION = staff(404, 404, 200, 404, 404, 200)
-HISTORY = staff(AWAY, AWAY, 200, AWAY, AWAY, 200)
+HISTORY = staff(INDEX, INDEX, 200, INDEX, INDEX, 200)
 
 
 def model(
@@ -72,11 +72,11 @@ def model(
 BACK_OFFICE: dict[str, tuple[int | str, ...]] = {
     "admin/": OPEN,
     "admin/search/": OPEN,
-    "admin/login/": (LOGIN, 403, 403, *[AWAY] * 6),
-    "admin/logout/": (*[AWAY] * 3, *[405] * 6),
+    "admin/login/": (LOGIN, 403, 403, *[INDEX] * 6),
+    "admin/logout/": (*[INDEX] * 3, *[405] * 6),
     "admin/password_change/": OPEN,
     "admin/password_change/done/": OPEN,
-    "admin/autocomplete/": NEVER,  # no form has such a field
+    "admin/autocomplete/": NEVER,  # no form uses it
     "admin/jsi18n/": OPEN,
     **model("auth/group", ROOT, ROOT, ROOT, ROOT, ROOT),
     **model("accounts/user", ROOT, ROOT, ROOT, ROOT, ROOT),
@@ -90,7 +90,7 @@ BACK_OFFICE: dict[str, tuple[int | str, ...]] = {
     "admin/events/event/<path:object_id>/issue/": ACTION,
     "admin/storage_checks/examination/": ROOT,
     "admin/backlog/": staff(403, 403, 403, 200, 200, 200),
-    # Where these pages were once: the redirect tells nothing, and the page that it leads to asks for permissions.
+    # Former URLs of these pages. The redirect discloses nothing, and its target checks permissions.
     "admin/^events/storedfiledeletion/(?P<rest>.*)$": (302,) * len(ROLES),
     "admin/^events/examination/(?P<rest>.*)$": (302,) * len(ROLES),
     "admin/storage_checks/examination/start/": ONLY_POST,
@@ -98,9 +98,9 @@ BACK_OFFICE: dict[str, tuple[int | str, ...]] = {
         "events/eventticket",
         listing=staff(403, 200, 200, 200, 200, 200),
         add=OF_TEAMS,
-        change=staff(403, AWAY, 200, 200, 200, 200),
+        change=staff(403, INDEX, 200, 200, 200, 200),
         delete=OF_TEAM,
-        history=staff(AWAY, AWAY, 200, 200, 200, 200),
+        history=staff(INDEX, INDEX, 200, 200, 200, 200),
     ),
     "admin/events/eventticket/<path:object_id>/rerender/": staff(404, 404, 200, 404, 200, 200),
     "admin/events/eventticket/<path:object_id>/reissue/": staff(404, 404, 200, 404, 200, 200),
@@ -111,14 +111,14 @@ BACK_OFFICE: dict[str, tuple[int | str, ...]] = {
     "admin/^(?P<app_label>auth|accounts|publishing|events|storage_checks|webhooks)/$": staff(404, *[200] * 5),
     "admin/(?P<url>.*)$": staff(*[404] * 6),
 }
-POSTED: dict[str, tuple[int | str, ...]] = {  # what a POST gets where it is another thing than a GET
+POSTED: dict[str, tuple[int | str, ...]] = {  # what a POST gets, if it differs from a GET
     "admin/login/": (LOGIN, 403, 403, *[200] * 6),
-    "admin/logout/": (AWAY, AWAY, AWAY, *[302] * 6),
+    "admin/logout/": (INDEX, INDEX, INDEX, *[302] * 6),
     "admin/events/event/<int:event_id>/preview/": ACTION,
     "admin/storage_checks/examination/start/": staff(*[403] * 5, 302),
 }
 
-# What allauth answers to a GET, signed out and signed in, and to an empty POST.
+# The response of allauth to a GET, signed out and signed in, and to an empty POST, signed out and signed in.
 SIGNING_IN: dict[str, tuple[int | str, int | str, int | str, int | str]] = {
     "accounts/login/": (200, 302, 200, 302),
     "accounts/logout/": (302, 200, 302, 302),
@@ -138,7 +138,7 @@ SIGNING_IN: dict[str, tuple[int | str, int | str, int | str, int | str]] = {
     "_allauth/openapi.json": (200, 200, 405, 405),
     "_allauth/app/v1/tokens/refresh": (405, 405, 400, 400),
 }
-#                               what a browser with its cookie gets; what an app without its token gets
+#                               for a browser with a cookie; for an app without a token
 SIGNING_IN_BY_JSON: dict[str, tuple[tuple[int, int, int, int], tuple[int, int]]] = {
     "config": ((200, 200, 400, 400), (200, 400)),
     "auth/session": ((401, 200, 400, 400), (401, 400)),
@@ -152,7 +152,7 @@ SIGNING_IN_BY_JSON: dict[str, tuple[tuple[int, int, int, int], tuple[int, int]]]
     "auth/email/verify/resend": ((405, 405, 409, 409), (405, 409)),
     "account/password/change": ((401, 405, 401, 400), (401, 401)),
     "account/email": ((401, 200, 409, 400), (401, 409)),
-    # Nobody signs in by phone.
+    # Sign-in by phone is not supported.
     "auth/phone/verify": ((404, 404, 404, 404), (404, 404)),
     "auth/phone/verify/resend": ((404, 404, 404, 404), (404, 404)),
     "account/phone": ((404, 404, 404, 404), (404, 404)),
@@ -190,7 +190,7 @@ def world() -> World:
     return World({role: User.objects.get(pk=user.pk) for role, user in users.items()}, ticket, objects)
 
 
-def address(world: World, route: str) -> str:
+def url_of(world: World, route: str) -> str:
     model = re.match(r"admin/(\w+/\w+)/", route)
     values = {
         "object_id": world.objects.get(model[1], "") if model else "",
@@ -217,7 +217,7 @@ def client_of(world: World, role: str) -> Client:
 
 
 class Visitor:
-    """A person of a role who asks for one route after the other, each time as if it were the first."""
+    """A client of one role that requests one route after the other, each time with its first cookies."""
 
     def __init__(self, world: World, role: str) -> None:
         self._world, self._role = world, role
@@ -225,7 +225,7 @@ class Visitor:
         self._cookies = {name: cookie.value for name, cookie in self._client.cookies.items()}
 
     def outcome(self, method: str, route: str) -> int | str:
-        """Return the status, LOGIN or AWAY. Fail when a person who may not see the ticket gets to know of it."""
+        """Return the status, LOGIN or INDEX. Assert that roles without permission learn nothing about the ticket."""
         self._client.cookies = SimpleCookie(self._cookies)
         return _outcome(self._world, self._role, self._client, method, route)
 
@@ -233,17 +233,17 @@ class Visitor:
 def _outcome(world: World, role: str, client: Client, method: str, route: str) -> int | str:
     with transaction.atomic():
         sent = {"post": "yes"} if method == "post" else None
-        answer = getattr(client, method)(address(world, route), sent)
-        transaction.set_rollback(True)  # the next one finds the world as it was
-    told = b"".join(answer) if answer.streaming else answer.content
-    told += answer.get("Location", "").encode()
+        answer = getattr(client, method)(url_of(world, route), sent)
+        transaction.set_rollback(True)  # undo the changes of the request
+    content = b"".join(answer) if answer.streaming else answer.content
+    content += answer.get("Location", "").encode()
     if role not in SEE_THE_TICKET:
-        assert str(world.ticket.ticket_id).encode() not in told, (role, route)
-        assert HOLDER.encode() not in told, (role, route)
+        assert str(world.ticket.ticket_id).encode() not in content, (role, route)
+        assert HOLDER.encode() not in content, (role, route)
     if answer.status_code == 302 and answer["Location"].startswith((reverse("account_login"), reverse("admin:login"))):
         return LOGIN
     if answer.status_code == 302 and answer["Location"] == reverse("admin:index"):
-        return AWAY
+        return INDEX
     return int(answer.status_code)
 
 
@@ -252,7 +252,7 @@ def column(table: dict[str, tuple[int | str, ...]], role: str) -> dict[str, int 
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_gets_what_the_table_says_in_the_back_office(world: World, role: str) -> None:
+def test_back_office_permissions_match_the_table(world: World, role: str) -> None:
     expected, posted = column(BACK_OFFICE, role), column(POSTED, role)
     visitor = Visitor(world, role)
     assert {route: visitor.outcome("get", route) for route in expected} == expected
@@ -263,21 +263,21 @@ def test_a_role_gets_what_the_table_says_in_the_back_office(world: World, role: 
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_signing_in_is_the_same_for_every_role(world: World, role: str) -> None:
+def test_sign_in_routes_match_the_table_for_every_role(world: World, role: str) -> None:
     first = 0 if role == "nobody" else 1
     expected = {route: row[first::2] for route, row in SIGNING_IN.items()}
     visitor = Visitor(world, role)
     assert {route: tuple(visitor.outcome(m, route) for m in ("get", "post")) for route in expected} == expected
 
 
-def test_no_address_of_a_ticket_is_told_by_its_content_type(world: World) -> None:
-    """Django's "view on site" leads every member of staff to the address of any object."""
+def test_content_type_redirect_does_not_disclose_ticket_urls(world: World) -> None:
+    """Django's "view on site" would redirect all Django staff to the URL of any object."""
     kind = ContentType.objects.get_for_model(EventTicket)
     for role in ROLES:
         answer = client_of(world, role).get(f"/admin/r/{kind.pk}/{world.ticket.pk}/")
         assert str(world.ticket.ticket_id) not in answer.get("Location", ""), role
 
 
-def test_who_may_see_a_ticket_in_the_back_office_is_led_to_its_page(world: World) -> None:
+def test_back_office_links_to_the_page_of_a_visible_ticket(world: World) -> None:
     page = client_of(world, "manager").get(reverse("admin:events_eventticket_change", args=[world.ticket.pk]))
     assert f'href="{world.ticket.get_absolute_url()}"' in page.content.decode()

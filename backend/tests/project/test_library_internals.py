@@ -1,6 +1,6 @@
-"""What the backend uses of other libraries' private parts: each has a test here, and its library an upper bound.
+"""Test the private parts of other libraries that the backend uses. Each such library has an upper version bound.
 
-When one fails after an upgrade, its message says what has to be found anew.
+If a test fails after an upgrade, its message says which replacement to look for.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from cloudlet.testing import RunningCloudlet
 from tests.factories import PASSWORD
 from tests.workers import BACKEND
 
-# An underscored name of another object, but for those that Django documents; and a module that is called internal.
+# A private name of another object, except those that Django documents; and a module named `internal`.
 PRIVATE = re.compile(
     r"\b(?!self\b|cls\b)\w+\._(?!meta\b|default_manager\b|base_manager\b|state\b)[a-z]\w*|\ballauth[\w.]*\.internal\b"
 )
@@ -54,7 +54,7 @@ def test_no_other_private_parts_are_used() -> None:
     assert {name: parts for name, parts in found.items() if parts} == USED, "add a test for it to this file"
 
 
-def test_their_libraries_have_upper_bounds() -> None:
+def test_libraries_have_upper_bounds() -> None:
     needed = tomllib.loads((BACKEND / "pyproject.toml").read_text())["project"]["dependencies"]
     assert {
         requirement.name for requirement in map(Requirement, needed) if "<" in str(requirement.specifier)
@@ -64,18 +64,16 @@ def test_their_libraries_have_upper_bounds() -> None:
 @pytest.mark.parametrize(
     "call", [lambda: gateway.destroy(gateway.QR_CODE, "tickets/qr_codes/1/none"), gateway.ask_account]
 )
-def test_cloudinary_calls_storage_through_our_pool(cloudlet: RunningCloudlet, call: Callable[[], object]) -> None:
+def test_cloudinary_uses_our_connection_pool(cloudlet: RunningCloudlet, call: Callable[[], object]) -> None:
     with mock.patch.object(gateway._pool, "request", side_effect=gateway._pool.request) as request:
         call()
     assert request.called, (
-        "The SDK no longer calls storage through `uploader._http` and `api_client.call_api._http`. Give "
-        "`gateway._pool` to what it calls through now: else uploads share a connection."
+        "The SDK no longer uses `uploader._http` and `api_client.call_api._http`. Find what it uses now and replace it "
+        "by `gateway._pool`: else uploads share a connection."
     )
 
 
-def test_prometheus_client_names_files_by_our_slots_and_counts_on_in_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_prometheus_client_names_files_by_our_slots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     for slot in (0, 1, 0):
         monkeypatch.setattr(values, "ValueClass", values.MultiProcessValue(partial(int, slot)))
@@ -83,33 +81,33 @@ def test_prometheus_client_names_files_by_our_slots_and_counts_on_in_them(
     files = sorted(map(str, tmp_path.iterdir()))
     (metric,) = MultiProcessCollector.merge(files)
     assert ([Path(name).name for name in files], metric.samples[0].value) == (["counter_0.db", "counter_1.db"], 3), (
-        "`values.ValueClass` no longer makes the numbers, or `values.MultiProcessValue` no longer takes the function "
-        "that numbers processes: see apps/core/telemetry/process_files.py. Else each process leaves files behind."
+        "`values.ValueClass` is no longer used, or `values.MultiProcessValue` no longer takes the function that "
+        "numbers processes: see apps/core/telemetry/process_files.py. Without it, each process leaves files behind."
     )
 
 
-def test_allauth_asks_the_adapter_for_the_key_of_failed_sign_ins(db: None) -> None:
-    with mock.patch.object(AccountAdapter, "_get_login_attempts_cache_key", return_value="key") as asked:
+def test_allauth_gets_the_cache_key_of_failed_sign_ins_from_the_adapter(db: None) -> None:
+    with mock.patch.object(AccountAdapter, "_get_login_attempts_cache_key", return_value="key") as method:
         AccountAdapter().authenticate(RequestFactory().post("/"), email="nina@example.org", password=PASSWORD)
-    assert asked.called, "Find what names the limit on wrong passwords now: another `Host` must not be another limit."
+    assert method.called, "Find the new name of the cache key: another `Host` must not have a rate limit of its own."
 
 
-def test_allauth_keeps_a_mailed_code_and_the_pending_sign_in_in_the_session(client: Client, db: None) -> None:
+def test_allauth_stores_mailed_code_and_pending_sign_in_in_the_session(client: Client, db: None) -> None:
     client.post("/accounts/signup/", {"email": "nina@example.org", "password1": PASSWORD, "password2": PASSWORD})
     state = client.session.get(EMAIL_VERIFICATION_CODE_SESSION_KEY, {})
     assert {"at", "user_id", "email"} <= state.keys(), (
-        "Find where the code that was mailed is kept now: apps/accounts/mailed_codes.py counts the attempts at it."
+        "Find where the mailed code is stored now: apps/accounts/mailed_codes.py counts the attempts to guess it."
     )
     request: Any = RequestFactory().get("/")
     request.session = client.session
     pending = stagekit.LOGIN_SESSION_KEY in request.session
     stagekit.clear_login(request)
     assert (pending, stagekit.LOGIN_SESSION_KEY in request.session) == (True, False), (
-        "Find what forgets a pending sign-in now: AccountAdapter.pre_login blocks demo accounts by it."
+        "Find what clears a pending sign-in now: AccountAdapter.pre_login uses it to refuse demo accounts."
     )
 
 
-def test_allauth_s_forms_read_addresses_by_django_s_field() -> None:
+def test_forms_of_allauth_use_the_email_field_of_django() -> None:
     fields = [
         allauth_forms.LoginForm().fields["login"],
         allauth_forms.SignupForm().fields["email"],
@@ -119,26 +117,26 @@ def test_allauth_s_forms_read_addresses_by_django_s_field() -> None:
         allauth_inputs.RequestPasswordResetInput().fields["email"],
     ]
     assert {type(field).to_python for field in fields} == {forms.EmailField.to_python}, (
-        "A form reads an address by a field of its own: `clean_addresses_in_all_forms` must clean that as well."
+        "A form has its own email field: `clean_addresses_in_all_forms` must clean that, too."
     )
     assert forms.EmailField().clean("\u200bnina@example.org") == "nina@example.org"
 
 
-def test_django_s_forms_and_admin_have_the_hooks_that_the_back_office_uses() -> None:
+def test_django_forms_and_admin_have_the_hooks_of_the_back_office() -> None:
     with mock.patch.object(EventForm, "_post_clean") as hook:
         EventForm({}).full_clean()
-    assert hook.called, "Find where a form can look at its instance now: EventForm tries out there what it would print."
+    assert hook.called, "Find where a form can validate its instance now: EventForm renders it there."
     names = [url.name for url in admin.ModelAdmin(Event, admin.site).get_urls()[:1]]
-    assert names == ["events_event_changelist"], "ExaminationAdmin keeps the first address alone, for its page."
+    assert names == ["events_event_changelist"], "ExaminationAdmin keeps the first URL only."
     assert "view_on_site" in [getattr(url, "name", "") for url in admin.AdminSite().get_urls()], (
-        "BackOfficeSite leaves out what redirects to any object: find its name."
+        "BackOfficeSite removes the redirect to any object: find its name."
     )
 
 
 def test_ninja_checks_csrf_tokens_as_django_does() -> None:
     factory = RequestFactory(enforce_csrf_checks=True)
     refused, read = check_csrf(factory.post("/")), check_csrf(factory.get("/"))
-    assert (refused is None, read) == (False, None), "Find what apps/api/authentication.py can check the token by."
+    assert (refused is None, read) == (False, None), "Find how apps/api/authentication.py can check the token."
 
 
 def test_celery_uses_nothing_that_rabbitmq_4_refuses() -> None:

@@ -1,4 +1,4 @@
-"""What docs/reference/ticket-system.md prints does what it says: its examples, its troubleshooting, its debug mode."""
+"""Test that docs/reference/ticket-system.md is correct: its examples, its troubleshooting, its debug mode."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DOCUMENT = (ROOT / "docs/reference/ticket-system.md").read_text()
 
 
 def section(title: str) -> str:
-    """The text below a heading of any level, up to the next heading of that level or above."""
+    """Return the text below a heading of any level, up to the next heading of that level or above."""
     heading = re.search(rf"^(#+) [^\n]*{re.escape(title)}[^\n]*\n", DOCUMENT, re.MULTILINE)
     assert heading, f"the document has no section “{title}”"
     rest = DOCUMENT[heading.end() :]
@@ -51,13 +51,13 @@ def blocks(text: str, language: str) -> list[str]:
 # -- Usage Examples ----------------------------------------------------------------------------------------------
 
 
-def test_every_usage_example_runs_as_printed(cloudlet: RunningCloudlet, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_usage_example_runs(cloudlet: RunningCloudlet, capsys: pytest.CaptureFixture[str]) -> None:
     snippets = blocks(section("Usage Examples"), "python")
     assert len(snippets) == 3
     names: dict[str, Any] = {}
     results = []
     for snippet in snippets:
-        exec(compile(snippet, "ticket-system.md", "exec"), names)  # noqa: S102 # that is the test
+        exec(compile(snippet, "ticket-system.md", "exec"), names)  # noqa: S102 # the documentation is our own
         results.append(dict(names))
 
     first, second, third = results
@@ -68,14 +68,14 @@ def test_every_usage_example_runs_as_printed(cloudlet: RunningCloudlet, capsys: 
     assert second["result"]["url"].endswith("/tickets/pdf/1/ticket_ticket-123.pdf")
 
     png, pdf = first["qr_buffer"].read(), second["pdf_buffer"].read()
-    assert codes_in_png(png) == codes_in_pdf(pdf) == ["ticket-123"], "buffers can be read again after an upload"
+    assert codes_in_png(png) == codes_in_pdf(pdf) == ["ticket-123"], "a buffer can't be read after its upload"
     for kind, result, content in ((gateway.QR_CODE, first["result"], png), (gateway.PDF_TICKET, second["result"], pdf)):
         assert gateway.fetch(kind, result["public_id"], result["version"]) == content
     assert "/w_200,h_200,c_fill/" in third["qr_url"]
     assert "w_200" not in third["pdf_url"]
 
 
-def test_a_custom_transformation_is_delivered(cloudlet: RunningCloudlet) -> None:
+def test_custom_transformation_is_delivered(cloudlet: RunningCloudlet) -> None:
     buffer = ticket_service.generate_qr_code("ticket-123", "Event Name")
     public_id = ticket_service.upload_qr_code_to_cloudinary(buffer, "ticket-123", 1)["public_id"]
     url = ticket_service.get_ticket_url(public_id, "w_200,h_200,c_fill")
@@ -84,16 +84,16 @@ def test_a_custom_transformation_is_delivered(cloudlet: RunningCloudlet) -> None
     assert Image.open(io.BytesIO(answer.data)).size == (200, 200)
 
 
-# -- Installing --------------------------------------------------------------------------------------------------
+# -- Installation ------------------------------------------------------------------------------------------------
 
 
-def test_requirements_keep_the_documents_lower_bounds_and_are_installed() -> None:
+def test_requirements_have_the_documented_lower_bounds() -> None:
     lines = (BACKEND / "requirements.txt").read_text().splitlines()
     ours = {r.name.lower(): r for r in (Requirement(line) for line in lines if line and not line.startswith("#"))}
     wanted = [Requirement(text) for text in re.findall(r"^- `([^`]+>=[^`]+)` - ", DOCUMENT, re.MULTILINE)]
     assert {r.name for r in wanted} == {"qrcode", "reportlab", "cloudinary", "django-cloudinary-storage"}
     for requirement in wanted:
-        if requirement.name == "django-cloudinary-storage":  # replaced; docs/adr/0002 says by what and why
+        if requirement.name == "django-cloudinary-storage":  # replaced, see docs/adr/0002
             assert requirement.name not in ours
             continue
         assert set(requirement.specifier) <= set(ours[requirement.name].specifier)
@@ -103,12 +103,12 @@ def test_requirements_keep_the_documents_lower_bounds_and_are_installed() -> Non
 # -- Troubleshooting ---------------------------------------------------------------------------------------------
 
 
-def printed_message(title: str) -> str:
+def documented_message(title: str) -> str:
     (block,) = re.findall(r"```\n(.*?)\n```", section(title), re.DOTALL)
     return block
 
 
-def test_wrong_cloud_name_gives_the_printed_message_and_its_cure(cloudlet: RunningCloudlet, settings: Any) -> None:
+def test_wrong_cloud_name_gives_the_documented_message(cloudlet: RunningCloudlet, settings: Any) -> None:
     account = settings.CLOUDINARY_ACCOUNT
     settings.CLOUDINARY_ACCOUNT = type(account)(
         "another-cloud", account.api_key, account.api_secret, False, account.upload_prefix, account.cname
@@ -116,7 +116,7 @@ def test_wrong_cloud_name_gives_the_printed_message_and_its_cure(cloudlet: Runni
     buffer = ticket_service.generate_qr_code("ticket-123", "Event Name")
     with pytest.raises(gateway.MediaError) as caught:
         ticket_service.upload_qr_code_to_cloudinary(buffer, "ticket-123", 1)
-    message = printed_message("Cloudinary Configuration Error")
+    message = documented_message("Cloudinary Configuration Error")
     assert message == "❌ Error uploading QR code to Cloudinary: Invalid cloud_name"
     assert str(caught.value).startswith(message)
     assert ".env has the right CLOUDINARY_* credentials" in str(caught.value)
@@ -151,7 +151,7 @@ def run_without(package: str, *command: str) -> subprocess.CompletedProcess[str]
         ("ticketkit", "⚠️ ticketkit not installed. Install with: pip install --editable ../ticketkit"),
     ],
 )
-def test_a_missing_package_gives_a_message_like_the_printed_one(command: list[str], package: str, message: str) -> None:
+def test_missing_package_gives_a_message_as_documented(command: list[str], package: str, message: str) -> None:
     done = run_without(package, *command)
     assert done.returncode == 1
     assert (done.stdout + done.stderr).strip() == message
@@ -159,12 +159,12 @@ def test_a_missing_package_gives_a_message_like_the_printed_one(command: list[st
 
 @pytest.mark.parametrize("package", ["qrcode", "reportlab"])
 @pytest.mark.parametrize("command", [["manage.py", "check"], ["test_ticket_service.py"]])
-def test_tickets_are_made_without_reportlab_and_qrcode_and_the_message_is_printed(
+def test_optional_packages_are_reported_but_not_needed(
     command: list[str], package: str, cloudlet: RunningCloudlet
 ) -> None:
     done = run_without(package, *command)
     assert done.returncode == 0, done.stdout + done.stderr
-    message = printed_message("ReportLab Import Error")
+    message = documented_message("ReportLab Import Error")
     if package == "qrcode":
         message = message.replace("ReportLab", package).replace("reportlab", package)
     assert message in done.stdout + done.stderr
@@ -182,12 +182,10 @@ def _logging_restored() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_logging_restored")
-def test_debug_mode_as_printed_shows_what_happens(
-    cloudlet: RunningCloudlet, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_documented_debug_mode_logs_each_step(cloudlet: RunningCloudlet, capsys: pytest.CaptureFixture[str]) -> None:
     (printed,) = blocks(section("Debug Mode"), "python")
     names: dict[str, Any] = {}
-    exec(compile(printed, "ticket-system.md", "exec"), names)  # noqa: S102 # that is the test
+    exec(compile(printed, "ticket-system.md", "exec"), names)  # noqa: S102 # the documentation is our own
     configure_logging(django_settings.LOGGING_CONFIG, names["LOGGING"])
 
     buffer = ticket_service.generate_qr_code("ticket-123", "Event Name")
@@ -210,17 +208,17 @@ def run_script(**environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_script_ends_with_zero_when_all_is_well(cloudlet: RunningCloudlet) -> None:
+def test_script_ends_with_zero_if_everything_works(cloudlet: RunningCloudlet) -> None:
     done = run_script()
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line[0] for line in done.stdout.splitlines()] == ["✅"] * 8 + ["🎉"]
 
 
-def test_the_script_says_what_is_wrong_and_what_to_do(cloudlet: RunningCloudlet) -> None:
+def test_script_reports_wrong_credentials(cloudlet: RunningCloudlet) -> None:
     account = {"CLOUDINARY_CLOUD_NAME": "another-cloud", "CLOUDINARY_API_KEY": "1", "CLOUDINARY_API_SECRET": "s3cret"}
     done = run_script(**account, CLOUDINARY_UPLOAD_PREFIX=cloudlet.url)
     assert done.returncode == 1
-    assert printed_message("Cloudinary Configuration Error") in done.stdout
+    assert documented_message("Cloudinary Configuration Error") in done.stdout
     assert "s3cret" not in done.stdout + done.stderr
 
 
@@ -236,13 +234,13 @@ def test_the_script_says_what_is_wrong_and_what_to_do(cloudlet: RunningCloudlet)
         ({"CLOUDLET_PORT": "1"}, "If it runs with another CLOUDLET_PORT, set that here too."),
     ],
 )
-def test_the_script_explains_every_mistake_of_configuration(environment: dict[str, str], words: str) -> None:
+def test_script_explains_configuration_errors(environment: dict[str, str], words: str) -> None:
     done = run_script(**environment)
     assert (done.returncode, done.stderr) == (1, "")
     assert words in done.stdout
 
 
-def test_importing_the_script_does_nothing() -> None:
+def test_importing_the_script_has_no_side_effects() -> None:
     code = textwrap.dedent("""
         import sys
         before = set(sys.modules)

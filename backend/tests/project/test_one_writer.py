@@ -1,7 +1,7 @@
-"""Each column that people do not edit is written by one module.
+"""Test that each column that is not edited by people is written by one module only.
 
-The source is read, not run: a column counts as written where its name stands in a call that writes, in a mapping that
-such a call is given, or in an assignment to an attribute of an object that is saved.
+The test analyses the source: a column counts as written if its name occurs in a call that writes, in a mapping passed
+to such a call, or in an assignment to an attribute of an object that is saved.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ WRITERS = {
     "webhooks.models": "secret previous_secret previous_secret_until",
     "webhooks.jobs": "last_attempt_at last_success_at last_failure_at last_failure failures held_until",
 }
-# Other writes to a column, and to columns of the same name of other models: each with its reason.
+# Exceptions, and writes to columns of the same name of other models.
 ALSO = {
-    "publishing.outcomes": "attempts",  # none count once the files are there
-    "publishing.requests": "state",  # files that rest on the local storage
+    "publishing.outcomes": "attempts",  # reset once the files are stored
+    "publishing.requests": "state",  # of tickets with files on local storage
     "webhooks.jobs": "state reason last_attempt_at next_attempt_at lease lease_until",  # of messages
     "webhooks.maintenance": "state failures held_until",  # of messages; of an endpoint that a person resets
     "storage_checks.runs": "state lease lease_until",  # of storage checks
@@ -43,7 +43,7 @@ WRITES = {
     "update", "aupdate", "bulk_update", "abulk_update", "update_or_create", "aupdate_or_create", "update_rows",
     "request", "request_files", "extend_lease", "Success", "Failure", "setattr",
 }  # fmt: skip
-# Mappings that are written elsewhere than where they stand, and functions that return such.
+# Mappings that another module writes, and functions that return such mappings.
 MAPPINGS = {"done", "retried", "given_up", "claimed", "RELEASED", "DONE", "NOTHING_PUBLISHED"}
 VALUES = {"published", "stored_locally"}
 COLUMNS = frozenset(
@@ -74,7 +74,7 @@ def _in_calls(tree: ast.AST) -> Iterator[str]:
 
 
 def _in_mappings(tree: ast.AST, functions: Iterable[ast.FunctionDef]) -> Iterator[str]:
-    """Keys of the mappings that writing calls are given by name, and of those that functions give them."""
+    """Yield columns in mappings that are passed to writing calls, directly or by a function."""
     given = {
         _name(keyword.value)
         for call in ast.walk(tree)
@@ -106,7 +106,7 @@ def _in_saves(functions: Iterable[ast.FunctionDef]) -> Iterator[str]:
 
 
 def _texts(node: ast.AST | None) -> Iterator[str]:
-    """Return the columns that texts within the node name, also those whose beginning is only known at run time."""
+    """Yield columns that strings within the node name, also f-strings whose beginning is known at run time only."""
     for part in ast.walk(node) if node else ():
         if isinstance(part, ast.JoinedStr):
             ends = [value.value for value in part.values if isinstance(value, ast.Constant)]
@@ -121,11 +121,11 @@ def _name(node: ast.AST) -> str:
     return getattr(node, "attr", getattr(node, "id", ""))
 
 
-def test_the_table_names_every_column_once() -> None:
+def test_table_contains_every_column_once() -> None:
     assert sorted(" ".join(WRITERS.values()).split()) == sorted(COLUMNS)
 
 
-def test_each_column_is_written_by_its_own_module_alone() -> None:
+def test_each_column_is_written_by_its_own_module_only() -> None:
     apps = Path(settings.BASE_DIR) / "apps"
     written = {
         ".".join(path.relative_to(apps).with_suffix("").parts): written_in(path.read_text())
@@ -160,11 +160,11 @@ def test_each_column_is_written_by_its_own_module_alone() -> None:
     ],
 )
 def test_each_way_to_write_a_column_is_found(source: str, column: str) -> None:
-    """The control."""
+    """The positive control."""
     assert column in written_in(source)
 
 
-def test_what_is_only_read_or_edited_by_people_is_left_alone() -> None:
+def test_columns_that_are_read_or_edited_by_people_are_not_found() -> None:
     source = (
         "def f(row):\n    row.title = row.fingerprint\n    row.save()\nrows.filter(used_at=None).update(holder_name='')"
     )

@@ -1,6 +1,6 @@
-"""The names that other programs, queued messages, databases and dashboards know: they stay when code moves.
+"""Test that public names stay when code moves: those in other programs, queued messages, databases and dashboards.
 
-A name that must change needs the old one beside it for a release, and a line in CHANGELOG.md.
+To change such a name, keep the old one beside it for a release, and add a line to CHANGELOG.md.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def routes(patterns: list[Any], before: str = "") -> Iterator[tuple[str, str | N
 
 
 def loggers(path: Path) -> Iterator[str]:
-    """Yield the name of each logger that the module makes for itself."""
+    """Yield the names of the loggers that the module creates."""
     module = ".".join(path.relative_to(settings.BASE_DIR).with_suffix("").parts)
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "getLogger":
@@ -162,7 +162,7 @@ def loggers(path: Path) -> Iterator[str]:
 
 
 def test_tasks_keep_their_names() -> None:
-    """Messages in the queue, workers of the previous version and the schedule name them."""
+    """Queued messages, workers of the previous version and the schedule contain them."""
     current_app.loader.import_default_modules()
     assert {name for name in current_app.tasks if not name.startswith("celery.")} == names(TASKS)
     schedule = {
@@ -185,7 +185,7 @@ def test_permissions_keep_their_names() -> None:
 
 
 def test_loggers_keep_their_names() -> None:
-    """Operators set levels and filter lines by them; each step of a ticket's files is logged below `apps.events`."""
+    """Operators set levels and filter lines by them. All steps of publishing are logged below `apps.events`."""
     assert {name for path in SOURCES for name in loggers(path)} == names(LOGGERS)
 
 
@@ -193,9 +193,9 @@ def test_loggers_keep_their_names() -> None:
 def test_metrics_keep_their_names(client: Client, settings: Any) -> None:
     settings.METRICS_TOKEN = "only-for-monitors"
     page = client.get("/metrics", headers={"Authorization": "Bearer only-for-monitors"}).text
-    told = {f"{family.name}:{family.type}" for family in text_string_to_metric_families(page)}
-    # These two have no series before the first request was answered and the first task was done.
-    assert told | {"admit_http_request_seconds:histogram", "admit_task_seconds:histogram"} == names(METRICS)
+    found = {f"{family.name}:{family.type}" for family in text_string_to_metric_families(page)}
+    # These two have no series before the first request and the first task.
+    assert found | {"admit_http_request_seconds:histogram", "admit_task_seconds:histogram"} == names(METRICS)
 
 
 def test_commands_and_checks_keep_their_names() -> None:
@@ -204,7 +204,7 @@ def test_commands_and_checks_keep_their_names() -> None:
     assert found == names(CHECKS)
 
 
-def test_addresses_keep_their_routes_and_names() -> None:
+def test_urls_keep_their_routes_and_names() -> None:
     ours = {
         (route, name)
         for route, name in routes(get_resolver().url_patterns)
@@ -215,6 +215,6 @@ def test_addresses_keep_their_routes_and_names() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("address", BACK_OFFICE)
-def test_addresses_of_the_back_office_still_lead_to_their_pages(client: Client, address: str) -> None:
+def test_urls_of_the_back_office_still_work(client: Client, address: str) -> None:
     client.force_login(make_user(is_staff=True, is_superuser=True))
     assert client.get(address, follow=True).status_code == 200

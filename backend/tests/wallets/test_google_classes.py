@@ -23,7 +23,7 @@ from apps.wallets.models import GoogleWalletClass
 from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_ticket, make_ticket_type, make_user
 from tests.google import CLASSES, TOKEN, Google, refusal, reply, running_google
-from tests.network_guard import NetworkOutOfPlace
+from tests.network_guard import MisplacedNetworkCallError
 from tests.wallet_credentials import Authority
 from tests.webhooks.receiver import Reply
 from tests.workers import publish
@@ -296,7 +296,7 @@ def test_links_work_without_broker_and_cache(
 def test_calling_google_in_a_transaction_fails(
     ticket: EventTicket, google: Google, network_out_of_place: list[str]
 ) -> None:
-    with pytest.raises(NetworkOutOfPlace), transaction.atomic():
+    with pytest.raises(MisplacedNetworkCallError), transaction.atomic():
         passes.create_google_class(ticket.event_id)
     assert network_out_of_place == ["the network was called in a transaction"]
     network_out_of_place.clear()
