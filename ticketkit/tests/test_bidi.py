@@ -1,8 +1,10 @@
 """The bidirectional algorithm against Unicode's own test data, and against the implementation of the Rust crate."""
 
+from itertools import groupby
 from pathlib import Path
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ticketkit.rendering.text.bidi import base_direction, embedding_levels, visual_runs
 
@@ -17,17 +19,17 @@ def _visual_order(levels: list[int]) -> list[int]:
     return order
 
 
-@pytest.mark.parametrize("line", _LINES[::3])
-def test_levels_and_order_are_unicodes(line: str) -> None:
-    points, direction, paragraph, levels, order = line.split(";")
-    text = "".join(chr(int(point, 16)) for point in points.split())
-    found_paragraph, found = embedding_levels(text, {"0": 0, "1": 1, "2": None}[direction])
-    expected = levels.split()
-    assert found_paragraph == int(paragraph)
-    assert [level if want != "x" else "x" for want, level in zip(expected, map(str, found), strict=True)] == expected
-    assert [place for place in _visual_order(found) if expected[place] != "x"] == [
-        int(place) for place in order.split()
-    ]
+def test_levels_and_order_are_unicodes() -> None:
+    for line in _LINES:
+        points, direction, paragraph, levels, places = line.split(";")
+        text = "".join(chr(int(point, 16)) for point in points.split())
+        found_paragraph, found = embedding_levels(text, {"0": 0, "1": 1, "2": None}[direction])
+        assert found_paragraph == int(paragraph), line
+        expected = levels.split()
+        for want, level in zip(expected, found, strict=True):
+            assert want in ("x", str(level)), line
+        order = [place for place in _visual_order(found) if expected[place] != "x"]
+        assert order == [int(place) for place in places.split()], line
 
 
 def test_the_first_strong_letter_gives_the_direction() -> None:
@@ -35,3 +37,14 @@ def test_the_first_strong_letter_gives_the_direction() -> None:
     assert not base_direction("Yossi יוסי", True)
     assert base_direction("123", True)
     assert not base_direction("123", False)
+
+
+@given(st.lists(st.one_of(st.integers(0, 3), st.integers(0, 126)), max_size=30))
+def test_order_is_the_one_of_rule_l2(levels: list[int]) -> None:
+    order = list(range(len(levels)))
+    odd = [level for level in levels if level % 2]
+    for threshold in range(max(levels, default=0), min(odd, default=999) - 1, -1):
+        # "From the highest level to the lowest odd level, reverse any sequence of that level or higher."
+        groups = groupby(order, key=lambda place: levels[place] >= threshold)  # noqa: B023 used at once
+        order = [place for deep, group in groups for place in (reversed(list(group)) if deep else group)]
+    assert _visual_order(levels) == order

@@ -73,18 +73,26 @@ def visual_runs(levels: Sequence[int]) -> list[tuple[int, int, int]]:
             runs[-1] = (runs[-1][0], i + 1, level)
         else:
             runs.append((i, i + 1, level))
-    if not runs:
-        return runs
-    lowest_odd = min((level for _, _, level in runs if level % 2), default=999)
-    for threshold in range(max(level for _, _, level in runs), lowest_odd - 1, -1):
-        i = 0
-        while i < len(runs):
-            j = i
-            while j < len(runs) and runs[j][2] >= threshold:
-                j += 1
-            runs[i:j] = runs[i:j][::-1]
-            i = max(j, i + 1)
-    return runs
+    # Neighbours are joined as soon as no deeper run can come between them, instead of being reversed once a level:
+    # https://github.com/fribidi/linear-reorder
+    parts: list[tuple[int, list[tuple[int, int, int]]]] = []
+    for run in runs:
+        level = run[2]
+        while len(parts) > 1 and parts[-1][0] > level and parts[-2][0] >= level:
+            _join_last_two(parts)
+        if parts and parts[-1][0] >= level:
+            ordered = parts.pop()[1]
+            parts.append((level, [run, *ordered] if level % 2 else [*ordered, run]))
+        else:
+            parts.append((level, [run]))
+    while len(parts) > 1:
+        _join_last_two(parts)
+    return parts[0][1] if parts else []
+
+
+def _join_last_two(parts: list[tuple[int, list[tuple[int, int, int]]]]) -> None:
+    (level, before), (_, after) = parts[-2:]
+    parts[-2:] = [(level, after + before if level % 2 else before + after)]
 
 
 def _isolating_run_sequences(classes: list[str], levels: list[int], kept: list[int]) -> list[list[int]]:
