@@ -49,8 +49,8 @@ def stage(colours: Sequence[str]) -> bytes:
     """Beams of light over a dark hall: hall above, hall below, then the colours of the beams."""
     width, height = _SIZE[0] * _SCALE, _SIZE[1] * _SCALE
     image = _gradient(colours[0], colours[1])
+    light = ImageDraw.Draw(image, "RGBA")
     for n in range(9):
-        beam = Image.new("L", image.size, 0)
         source = width * (n + 0.5) / 9
         lean = (n - 4) * -0.22 * width + (160 if n % 2 else -160)
         spread = width * 0.07
@@ -60,9 +60,7 @@ def stage(colours: Sequence[str]) -> bytes:
             (source + lean + spread, height),
             (source + lean - spread, height),
         ]
-        ImageDraw.Draw(beam).polygon(points, fill=92)
-        light = Image.new("RGB", image.size, colours[2 + n % (len(colours) - 2)])
-        image = Image.composite(light, image, beam)
+        light.polygon(points, fill=f"{colours[2 + n % (len(colours) - 2)]}5c")
     draw = ImageDraw.Draw(image)
     random = Random(4)  # noqa: S311 a pattern, no secret
     for x in range(-40, width, 74):
@@ -91,10 +89,12 @@ def _wave(x: int, width: int, n: int) -> float:
 def _gradient(top: str, bottom: str) -> Image.Image:
     size = (_SIZE[0] * _SCALE, _SIZE[1] * _SCALE)
     mask = Image.linear_gradient("L").resize(size)
-    return Image.composite(Image.new("RGB", size, bottom), Image.new("RGB", size, top), mask)
+    image = Image.new("RGB", size, top)
+    image.paste(bottom, mask=mask)
+    return image
 
 
 def _jpeg(image: Image.Image) -> bytes:
     target = io.BytesIO()
-    image.resize(_SIZE, Image.Resampling.LANCZOS).save(target, "JPEG", quality=90)
+    image.reduce(_SCALE).save(target, "JPEG", quality=90)
     return target.getvalue()
