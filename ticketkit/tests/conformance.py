@@ -278,7 +278,6 @@ def _actual_widths(descriptor: pikepdf.Object) -> list[float]:
     widths = []
     for name in top.charset:
         charstring = top.CharStrings[name]
-        charstring.decompile()
         charstring.draw(_Pen())
         widths.append(charstring.width)
     return widths

@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -69,6 +70,7 @@ def make_ticket(**changes: Any) -> TicketDetails:
     return TicketDetails(**(details | changes))
 
 
+@cache
 def cover(width: int = 1600, height: int = 900, quality: int = 80) -> bytes:
     """A picture as detailed as a photograph: about 150 KB as a JPEG."""
     noise = Random(5).randbytes(width // 8 * (height // 8))  # noqa: S311 the same picture every time
@@ -83,6 +85,7 @@ def cover(width: int = 1600, height: int = 900, quality: int = 80) -> bytes:
     return _saved(picture, "JPEG", quality=quality)
 
 
+@cache
 def logo() -> bytes:
     """A round mark on a transparent ground."""
     image = Image.new("RGBA", (400, 400), (0, 0, 0, 0))

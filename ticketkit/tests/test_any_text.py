@@ -3,12 +3,14 @@
 import io
 import unicodedata
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pikepdf
 import pytest
+from conftest import examples, sweep
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from readers import (
@@ -74,10 +76,10 @@ def ticket_of(text: str, layout: dict[str, Any]) -> bytes:
     return EventTemplate(event, layout).render(ticket).pdf
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-@pytest.mark.parametrize("text", [*HARD.values(), GERMAN], ids=[*HARD, "long"])
-def test_any_text_is_printed(text: str, layout: dict[str, Any]) -> None:
-    pdf = ticket_of(text, layout)
+# There are six layouts: with every fifth case, each text is printed once or twice, on one layout after the other.
+@pytest.mark.parametrize(("text", "layout"), sweep(list(product([*HARD, "long"], range(len(LAYOUTS)))), every=5))
+def test_any_text_is_printed(text: str, layout: int) -> None:
+    pdf = ticket_of(HARD.get(text, GERMAN), LAYOUTS[layout])
     with pikepdf.open(io.BytesIO(pdf)) as document:
         assert len(document.pages) == 1
         assert not document.check_pdf_syntax()
@@ -87,7 +89,7 @@ def test_any_text_is_printed(text: str, layout: dict[str, Any]) -> None:
 
 @given(text=TEXTS, layout=st.sampled_from(LAYOUTS), language=st.sampled_from(["en", "ar", "ja", "hi", "th"]))
 @example(text="", layout={}, language="en")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(0.1))
 def test_any_text_in_every_field_is_printed(text: str, layout: dict[str, Any], language: str) -> None:
     event = make_event(title=text, venue=text, address=text, organiser=text, terms=text, language=language)
     shaped = mock.Mock(side_effect=fitting.shape_line)
@@ -102,6 +104,7 @@ def test_any_text_in_every_field_is_printed(text: str, layout: dict[str, Any], l
     assert read_qr_codes(pdfium_picture(rendered.pdf, 100)) == [CODE]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["marks without end", "joiners without end", "from both sides", "one syllable"])
 def test_other_programs_have_nothing_to_say_against_the_file(name: str, tmp_path: Path) -> None:
     pdf = ticket_of(HARD[name], {})
@@ -178,13 +181,13 @@ def test_what_there_is_no_room_for_ends_in_an_ellipsis_and_is_told() -> None:
 
 
 @given(text=TEXTS, width=st.floats(0.5, 500), lines=st.integers(1, 5), size=st.floats(4, 40), share=st.floats(0.3, 1))
-@settings(max_examples=80, deadline=None)
 def test_no_text_leaves_its_box(text: str, width: float, lines: int, size: float, share: float) -> None:
     text = " ".join(repair.placeholders(text).split()) + "x"
     style = Style(size, size * share, 650, lines)
     fitted = fit(text, style, width, style.room, "en", False)
     assert all(line.width * fitted.size / 1000 <= width + 0.01 for line in fitted.lines)
-    assert len(fitted.lines) * fitted.size * LINE_HEIGHT <= style.room + 0.1
+    line_height = fitted.size * LINE_HEIGHT
+    assert len(fitted.lines) * line_height <= style.room + 0.011 * line_height  # rounded to a hundredth of a line
     shown = "".join(line.text for line in fitted.lines).replace(" ", "")
     if fitted.is_shortened:
         assert shown.endswith("…")

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from ticketkit import uncovered_scripts
 
+pytestmark = pytest.mark.integration
 PACKAGES = ("manimgx_fonts", "manimgx_fonts_cjk")
 LATIN, THAI, CJK = "NotoSans[wght].ttf", "NotoSansThai[wght].ttf", "NotoSansCJK-VF.otf.ttc"
 # `import` and `find_spec` find no package whose name stands for None.
@@ -30,9 +32,17 @@ def drawn(name):
     except RenderingError as error:
         return f"RenderingError: {error}"
 """
+DRAWN_AND_TOLD = (
+    DRAWN
+    + """
+from ticketkit import uncovered_scripts
+print(json.dumps([drawn("Ada สมชาย"), uncovered_scripts()]))
+"""
+)
 TOLD = "import json; from ticketkit import uncovered_scripts; print(json.dumps(uncovered_scripts()))"
 
 
+@cache
 def files() -> dict[str, Path]:
     """Return the installed fonts by their file names."""
     folders = [Path(str(spec.origin)).parent for package in PACKAGES if (spec := find_spec(package))]
@@ -63,9 +73,9 @@ def test_the_packages_cover_every_script() -> None:
 
 
 def test_fonts_come_from_the_folder_alone_where_no_package_is_installed(tmp_path: Path) -> None:
-    program = UNINSTALLED + DRAWN + "print(json.dumps(drawn('Ada สมชาย')))"
-    assert "Ada สมชาย" in run(program, folder_of(tmp_path, *files()))
-    assert run(UNINSTALLED + TOLD, tmp_path / "fonts") == {}
+    text, told = run(UNINSTALLED + DRAWN_AND_TOLD, folder_of(tmp_path, *files()))
+    assert "Ada สมชาย" in text
+    assert told == {}
 
 
 def test_a_font_of_the_folder_goes_before_that_of_the_package(tmp_path: Path) -> None:
@@ -77,9 +87,9 @@ def test_a_font_of_the_folder_goes_before_that_of_the_package(tmp_path: Path) ->
 
 
 def test_a_font_that_is_not_in_the_folder_is_taken_from_the_package(tmp_path: Path) -> None:
-    program = DRAWN + "print(json.dumps(drawn('Ada สมชาย')))"
-    assert "Ada สมชาย" in run(program, folder_of(tmp_path, LATIN))
-    assert run(TOLD, tmp_path / "fonts") == {}
+    text, told = run(DRAWN_AND_TOLD, folder_of(tmp_path, LATIN))
+    assert "Ada สมชาย" in text
+    assert told == {}
 
 
 def test_a_name_in_a_script_without_a_font_costs_no_ticket(tmp_path: Path) -> None:
@@ -107,11 +117,9 @@ def test_without_any_font_every_script_is_told() -> None:
 
 def test_without_the_latin_font_a_ticket_fails_with_what_to_do(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, *(set(files()) - {LATIN}))
-    program = UNINSTALLED + DRAWN + "print(json.dumps(drawn('Ada')))"
-    assert run(program, folder) == (
-        f"RenderingError: the font {LATIN} is missing: install manimgx-fonts, or put the file into {folder}"
-    )
-    assert run(UNINSTALLED + TOLD, folder).keys() == {"Latin", "Greek", "Cyrillic"}
+    text, told = run(UNINSTALLED + DRAWN_AND_TOLD, folder)
+    assert text == f"RenderingError: the font {LATIN} is missing: install manimgx-fonts, or put the file into {folder}"
+    assert told.keys() == {"Latin", "Greek", "Cyrillic"}
 
 
 @pytest.mark.parametrize(
@@ -128,31 +136,37 @@ def test_a_file_that_is_no_such_font_is_told_and_not_passed_over(
 ) -> None:
     folder = folder_of(tmp_path)
     (folder / THAI).write_bytes(static_font(files()[THAI]) if isinstance(content, str) else content)
-    told = run(TOLD, folder)
+    text, told = run(DRAWN_AND_TOLD, folder)
     assert told.keys() == {"Thai"}
     assert message in told["Thai"]
     assert str(folder / THAI) in told["Thai"]
-    assert run(DRAWN + "print(json.dumps(drawn('สมชาย')))", folder) == f"RenderingError: {told['Thai']}"
+    assert text == f"RenderingError: {told['Thai']}"
 
 
 def static_font(path: Path) -> bytes:
-    """Return the font at one weight, without the axis."""
+    """Return the font without its axis of weights."""
     import io
 
     from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
-    from fontTools.varLib.instancer import instantiateVariableFont  # type: ignore[import-untyped]
 
-    target = io.BytesIO()
-    instantiateVariableFont(TTFont(path), {"wght": 400}).save(target)
+    font, target = TTFont(path), io.BytesIO()
+    for table in {"fvar", "gvar", "avar", "HVAR", "MVAR", "STAT"} & set(font.keys()):
+        del font[table]
+    font.save(target)
     return target.getvalue()
 
 
 def test_a_setting_that_names_no_folder_is_refused(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     message = f"RenderingError: TICKETKIT_FONTS: {nowhere} is no folder: name the one that the font files are in"
-    assert run(DRAWN + "print(json.dumps(drawn('Ada')))", nowhere) == message
-    program = "import ticketkit, json\ntry: ticketkit.uncovered_scripts()\nexcept ticketkit.RenderingError as error: "
-    assert run(program + "print(json.dumps(f'RenderingError: {error}'))", nowhere) == message
+    program = """
+from ticketkit import uncovered_scripts
+try:
+    uncovered_scripts()
+except RenderingError as error:
+    print(json.dumps([drawn("Ada"), f"RenderingError: {error}"]))
+"""
+    assert run(DRAWN + program, nowhere) == [message, message]
 
 
 CHOOSING = """

@@ -1,8 +1,4 @@
-"""Tickets look and are built as they were when a person last looked at them.
-
-After a wanted change: ``.venv/bin/python -m ticketkit.gallery docs`` in the repository's root folder, look at the
-pictures, commit them; and copy what the structure test prints into its file.
-"""
+"""Tickets are built as agreed. After a wanted change, copy what the structure test prints into its file."""
 
 import io
 import json
@@ -10,27 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pikepdf
-import pytest
-from PIL import Image, ImageChops, ImageStat
-from readers import pdfium_picture
 from samples import NAMES, make_event, make_ticket
 
-from ticketkit.gallery.__main__ import DPI
-from ticketkit.gallery.samples import OWN_LAYOUT, Sample, samples
+from ticketkit.gallery.samples import OWN_LAYOUT
 from ticketkit.rendering import EventTemplate
 
 _ROOT = Path(__file__).parents[2]
 _DATA = Path(__file__).parent / "data"
-
-
-@pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.name)
-def test_the_gallery_shows_what_is_drawn_today(sample: Sample) -> None:
-    pdf = EventTemplate(sample.event, sample.layout).render_pdf(sample.ticket)
-    drawn = pdfium_picture(pdf, DPI).convert("RGB")
-    shown = Image.open(_ROOT / "docs" / "images" / "tickets" / f"{sample.name}.png").convert("RGB")
-    assert drawn.size == shown.size
-    difference = ImageStat.Stat(ImageChops.difference(drawn, shown))
-    assert max(difference.mean) < 4
 
 
 def test_the_structure_is_the_one_agreed_on() -> None:

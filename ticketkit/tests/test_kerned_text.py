@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from conftest import examples, sweep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import make_event, make_ticket
@@ -19,7 +20,7 @@ LANGUAGES = ["en", "ca", "nl", "pl", "ro", "tr"]
 LETTERS = "AVTYLWPoaevy'-. éčřłÄ/,’f"
 
 
-@pytest.fixture(scope="module", params=LANGUAGES)
+@pytest.fixture(scope="module", params=sweep(LANGUAGES, every=1))
 def language(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -44,7 +45,7 @@ def kerned(font: SharedFont, language: str) -> KernedText:
 
 
 @given(text=st.text(LETTERS, min_size=1, max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(0.5))
 def test_every_line_is_the_one_that_is_shaped(font: SharedFont, kerned: KernedText, language: str, text: str) -> None:
     line = shape_line(text, font.font.weight, language, False)
     assert kerned.width(text) == line.width

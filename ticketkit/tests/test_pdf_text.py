@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from conformance import findings
-from hypothesis import HealthCheck, given, settings
+from conftest import examples
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from readers import comparable, pdfium_text, poppler_text, qpdf_complaints
 from samples import NAMES, make_event, make_ticket
@@ -17,6 +18,7 @@ def template() -> EventTemplate:
     return EventTemplate(make_event())
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("script", NAMES)
 def test_poppler_reads_the_name_back(template: EventTemplate, script: str, tmp_path: Path) -> None:
     pdf = template.render_pdf(make_ticket(holder=NAMES[script]))
@@ -29,6 +31,7 @@ def test_pdfium_reads_the_name_back(template: EventTemplate, script: str) -> Non
     assert comparable(NAMES[script]) in comparable(pdfium_text(pdf))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("script", ["arabic", "chinese", "devanagari", "greek", "emoji", "polish"])
 def test_titles_and_places_read_back(script: str, tmp_path: Path) -> None:
     name = NAMES[script]
@@ -62,13 +65,12 @@ def test_one_letter_base_for_several_letters_is_told_apart(template: EventTempla
 
 
 @given(name=st.text(min_size=1, max_size=60))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_name_is_drawn(template: EventTemplate, name: str) -> None:
     assert template.render_pdf(make_ticket(holder=name)).startswith(b"%PDF-1.7")
 
 
 @given(title=st.text(min_size=1, max_size=120), terms=st.text(max_size=300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(0.5))
 def test_any_event_is_drawn(title: str, terms: str) -> None:
     assert findings(EventTemplate(make_event(title=title, terms=terms)).render_pdf(make_ticket())) == []
 
@@ -79,7 +81,6 @@ _LETTERS = st.characters(categories=["Lu", "Ll", "Lo"], max_codepoint=0x24F) | s
 
 
 @given(name=st.text(_LETTERS, min_size=1, max_size=40))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_letters_of_many_scripts_read_back(template: EventTemplate, name: str) -> None:
     text = pdfium_text(template.render_pdf(make_ticket(holder=name)))
     assert comparable(name) in comparable(text)

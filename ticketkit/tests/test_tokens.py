@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ticketkit.codes.tokens import (
@@ -56,12 +56,10 @@ class TestBase45:
             base45_decode(text)
 
     @given(st.binary(max_size=200))
-    @settings(deadline=None)
     def test_every_byte_string_comes_back(self, data: bytes) -> None:
         assert base45_decode(base45_encode(data)) == data
 
     @given(st.text(alphabet=BASE45_ALPHABET, max_size=200))
-    @settings(deadline=None)
     def test_every_text_that_decodes_is_the_only_one_for_its_bytes(self, text: str) -> None:
         try:
             data = base45_decode(text)
@@ -78,7 +76,6 @@ class TestSigning:
         key_id=st.integers(0, 255),
         seed=st.binary(min_size=32, max_size=32),
     )
-    @settings(deadline=None)
     def test_a_code_says_what_was_signed(
         self, event_id: int, ticket_id: UUID, generation: int, key_id: int, seed: bytes
     ) -> None:
@@ -133,7 +130,6 @@ class TestReading:
         assert RING.read(scanned).ticket_id == TICKET
 
     @given(st.uuids(), st.integers(0, 255))
-    @settings(deadline=None)
     def test_a_code_never_ends_in_a_space_that_trimming_would_lose(self, ticket_id: UUID, generation: int) -> None:
         code = RING.sign(1, ticket_id, generation)
         assert code.strip() == code
@@ -159,7 +155,6 @@ class TestReading:
         assert reason_for(scanned) == reason
 
     @given(st.text(max_size=300))
-    @settings(deadline=None)
     def test_no_text_at_all_breaks_the_reader(self, text: str) -> None:
         assert reason_for(text) in {"foreign", "malformed"}
         assert reason_for("AD1:" + text) in {"foreign", "malformed", "unknown_key", "unsupported_format"}
@@ -245,6 +240,5 @@ class TestLegacy:
         assert parse_legacy(text) is None
 
     @given(st.text(max_size=200))
-    @settings(deadline=None)
     def test_no_text_breaks_it(self, text: str) -> None:
         assert parse_legacy("{" + text) is None
