@@ -1,4 +1,4 @@
-"""Checks of PDF/A-2u (ISO 19005-2) and PDF/UA-1 (ISO 14289-1) over a finished file; every finding names its rule.
+"""Check a PDF for conformance with PDF/A-2u (ISO 19005-2) and PDF/UA-1 (ISO 14289-1).
 
 They cover what our writer can get wrong on a page with text, pictures and paths. There are no forms, annotations,
 attachments or scripts; that these are absent is checked.
@@ -13,7 +13,7 @@ import pikepdf
 from fontTools.cffLib import CFFFontSet  # type: ignore[import-untyped]
 from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 
-Finding = tuple[str, str]
+Violation = tuple[str, str]
 Instruction = pikepdf.ContentStreamInstruction | pikepdf.ContentStreamInlineImage
 
 _PAINTING = {"Tj", "TJ", "'", '"', "Do", "f", "F", "f*", "B", "B*", "b", "b*", "S", "s", "sh", "BI", "INLINE IMAGE"}
@@ -37,8 +37,8 @@ _NAMESPACES = {
 }
 
 
-def findings(data: bytes) -> list[Finding]:
-    """What breaks a rule: pairs of the rule's clause and a description."""
+def violations(data: bytes) -> list[Violation]:
+    """Return the violations as pairs of the rule's clause and a description."""
     with pikepdf.open(io.BytesIO(data)) as pdf:
         page = pdf.pages[0]
         content = list(pikepdf.parse_content_stream(page))
@@ -52,7 +52,7 @@ def findings(data: bytes) -> list[Finding]:
         ]
 
 
-def _file_structure(data: bytes, pdf: pikepdf.Pdf) -> Iterator[Finding]:
+def _file_structure(data: bytes, pdf: pikepdf.Pdf) -> Iterator[Violation]:
     if not re.match(rb"%PDF-1\.[0-7]\n%[\x80-\xff]{4}", data):
         yield "A-2 6.1.2", "the header lacks the version or the comment of four bytes above 127"
     if not data.rstrip(b"\r\n").endswith(b"%%EOF"):
@@ -72,7 +72,7 @@ def _file_structure(data: bytes, pdf: pikepdf.Pdf) -> Iterator[Finding]:
             yield "A-2 6.1.7.2", f"a stream uses {names}"
 
 
-def _colour(pdf: pikepdf.Pdf, page: pikepdf.Page) -> Iterator[Finding]:
+def _colour(pdf: pikepdf.Pdf, page: pikepdf.Page) -> Iterator[Violation]:
     intents = [intent for intent in pdf.Root.get("/OutputIntents", []) if intent.get("/S") == "/GTS_PDFA1"]
     if len(intents) != 1:
         yield "A-2 6.2.3", "there is not exactly one PDF/A output intent"
@@ -90,7 +90,7 @@ def _colour(pdf: pikepdf.Pdf, page: pikepdf.Page) -> Iterator[Finding]:
         yield "A-2 6.2.5", "graphics states need a check of their own"
 
 
-def _fonts(page: pikepdf.Page, content: list[Instruction]) -> Iterator[Finding]:
+def _fonts(page: pikepdf.Page, content: list[Instruction]) -> Iterator[Violation]:
     used = _used_codes(content)
     for name, font in page.Resources.Font.items():
         codes = used.get(name, set())
@@ -114,7 +114,7 @@ def _fonts(page: pikepdf.Page, content: list[Instruction]) -> Iterator[Finding]:
         yield from _glyphs(name, descendant, codes)
 
 
-def _glyphs(name: str, font: pikepdf.Object, codes: set[int]) -> Iterator[Finding]:
+def _glyphs(name: str, font: pikepdf.Object, codes: set[int]) -> Iterator[Violation]:
     declared = _declared_widths(font.W)
     actual = _actual_widths(font.FontDescriptor)
     mapping = font.get("/CIDToGIDMap")
@@ -132,7 +132,7 @@ def _glyphs(name: str, font: pikepdf.Object, codes: set[int]) -> Iterator[Findin
             )
 
 
-def _metadata(pdf: pikepdf.Pdf) -> Iterator[Finding]:
+def _metadata(pdf: pikepdf.Pdf) -> Iterator[Violation]:
     if "/Metadata" not in pdf.Root:
         yield "A-2 6.6.2.1", "there is no XMP metadata"
         return
@@ -155,7 +155,7 @@ def _metadata(pdf: pikepdf.Pdf) -> Iterator[Finding]:
         yield "UA-1 7.1", "DisplayDocTitle is not set"
 
 
-def _tags(pdf: pikepdf.Pdf, page: pikepdf.Page, content: list[Instruction]) -> Iterator[Finding]:
+def _tags(pdf: pikepdf.Pdf, page: pikepdf.Page, content: list[Instruction]) -> Iterator[Violation]:
     if not pdf.Root.get("/MarkInfo", pikepdf.Dictionary()).get("/Marked", False):
         yield "UA-1 6.2", "the file is not marked as tagged"
     if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", str(pdf.Root.get("/Lang", ""))):
@@ -180,7 +180,7 @@ def _tags(pdf: pikepdf.Pdf, page: pikepdf.Page, content: list[Instruction]) -> I
                 yield "UA-1 7.1", f"the parent tree gives content {content_id} to another element"
 
 
-def _elements(element: pikepdf.Object, owned: list[int], headings: list[str]) -> Iterator[Finding]:
+def _elements(element: pikepdf.Object, owned: list[int], headings: list[str]) -> Iterator[Violation]:
     role = str(element.S)
     if role not in _STANDARD_ROLES:
         yield "UA-1 7.1", f"{role} is no standard structure type"
@@ -195,8 +195,8 @@ def _elements(element: pikepdf.Object, owned: list[int], headings: list[str]) ->
             owned.append(int(kid))
 
 
-def _marked_content(content: list[Instruction], marked: set[int]) -> Iterator[Finding]:
-    """Everything painted is inside tagged content or an artifact, and these do not lie inside each other."""
+def _marked_content(content: list[Instruction], marked: set[int]) -> Iterator[Violation]:
+    """Check that everything is painted inside tagged content or artifacts, which must not be nested."""
     stack: list[str] = []
     for instruction in content:
         operator = str(instruction.operator)
@@ -220,7 +220,7 @@ def _marked_content(content: list[Instruction], marked: set[int]) -> Iterator[Fi
         yield "UA-1 7.1", "marked content is not closed"
 
 
-def _forbidden(pdf: pikepdf.Pdf) -> Iterator[Finding]:
+def _forbidden(pdf: pikepdf.Pdf) -> Iterator[Violation]:
     for item in pdf.objects:
         if isinstance(item, pikepdf.Dictionary | pikepdf.Stream):
             for key in _FORBIDDEN_ANYWHERE & set(item.keys()):
@@ -284,7 +284,7 @@ def _actual_widths(descriptor: pikepdf.Object) -> list[float]:
 
 
 class _Pen:
-    """Takes outlines and forgets them: drawing is what finds a charstring's width."""
+    """A pen that discards outlines: a charstring must be drawn to find its width."""
 
     def __getattr__(self, name: str) -> object:
         return lambda *args: None

@@ -1,4 +1,4 @@
-"""Hypothesis profiles and test markers.
+"""Define Hypothesis profiles, and mark tests as `unit` or `integration`.
 
 ``HYPOTHESIS_PROFILE`` chooses the profile: ``fast``, ``default`` or ``soak``. Tests that start a process or use the
 network are marked ``integration``. All others are marked ``unit`` here, and fail if they do either.

@@ -1,4 +1,4 @@
-"""What happens to a code between the screen or the paper and a scanner's camera, as functions on grey pictures.
+"""Degrade grey pictures of codes, as happens between screen or paper and a scanner's camera.
 
 All take and return an array of uint8, rows by columns. `severity` runs from 0 (hardly noticeable) to 1 (a person would
 walk over and clean the lens). `random` makes every picture's damage its own, and every run the same.
@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 Picture = NDArray[np.uint8]
 Degradation = Callable[[Picture, float, np.random.Generator], Picture]
 
-_GREY = 120  # of a hand or a table, around the picture
-# A camera that holds the whole ticket sees the code at about this share of its size on the screen.
+_GREY = 120  # the surroundings of the picture
+# The size of the code in a camera picture of the whole ticket, relative to the screen.
 _CAMERA_SCALE = 0.8
 
 
 def blur(picture: Picture, severity: float, random: np.random.Generator) -> Picture:
-    """Out of focus: a Gaussian of up to 3.2 px."""
+    """Blur as if out of focus: a Gaussian of up to 3.2 px."""
     return _grey(cv2.GaussianBlur(_seen(picture), (0, 0), 0.6 + 2.6 * severity))
 
 
 def motion(picture: Picture, severity: float, random: np.random.Generator) -> Picture:
-    """The hand moves: a streak of up to 13 px in any direction."""
+    """Blur as if the hand moves: up to 13 px in any direction."""
     length = 3 + round(10 * severity)
     flat = np.zeros((length, length), np.float32)
     flat[length // 2] = 1 / length
@@ -35,14 +35,14 @@ def motion(picture: Picture, severity: float, random: np.random.Generator) -> Pi
 
 
 def jpeg(picture: Picture, severity: float, random: np.random.Generator) -> Picture:
-    """Sent through a messenger: down to 60 % of its size, and to JPEG quality 20."""
+    """Shrink and compress as messengers do: down to 60 % of the size and JPEG quality 20."""
     small = cv2.resize(picture, None, fx=1 - 0.4 * severity, fy=1 - 0.4 * severity, interpolation=cv2.INTER_AREA)
     _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, round(60 - 40 * severity)])
     return _grey(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
 
 
 def rotation(picture: Picture, severity: float, random: np.random.Generator) -> Picture:
-    """Held at any angle, up to half a turn."""
+    """Rotate by up to half a turn."""
     seen = _seen(picture)
     height, width = seen.shape
     angle = 180 * severity * random.uniform(-1, 1)
@@ -51,7 +51,7 @@ def rotation(picture: Picture, severity: float, random: np.random.Generator) -> 
 
 
 def perspective(picture: Picture, severity: float, random: np.random.Generator) -> Picture:
-    """Seen from aside: each corner moves inwards by up to a quarter of the width."""
+    """Distort as if seen from the side: each corner moves inwards by up to a quarter of the width."""
     seen = _seen(picture)
     height, width = seen.shape
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
@@ -61,14 +61,14 @@ def perspective(picture: Picture, severity: float, random: np.random.Generator) 
 
 
 def low_light(picture: Picture, severity: float, random: np.random.Generator) -> Picture:
-    """A dark hall: little contrast, and the noise of a sensor at its limit."""
+    """Darken as in a dark hall: low contrast and sensor noise."""
     seen = _seen(picture).astype(np.float32)
     dim = 40 + seen * (0.5 - 0.38 * severity)
     return _grey(dim + random.normal(0, 3 + 9 * severity, seen.shape))
 
 
 def glare(picture: Picture, severity: float, random: np.random.Generator) -> Picture:
-    """A lamp in the screen: a soft white spot somewhere on the code."""
+    """Add a soft white spot on the code, as a lamp's reflection."""
     seen = _seen(picture).astype(np.float32)
     height, width = seen.shape
     row, column = random.uniform(0.3, 0.7, 2) * (height, width)
@@ -79,7 +79,7 @@ def glare(picture: Picture, severity: float, random: np.random.Generator) -> Pic
 
 
 def folded_corner(picture: Picture, severity: float, random: np.random.Generator) -> Picture:
-    """The corner without a finder pattern is folded over: a triangle of up to half the picture's side."""
+    """Fold the corner without a finder pattern: a triangle of up to half the picture's side."""
     seen = _seen(picture)
     height, width = seen.shape
     reach = round((0.2 + 0.3 * severity + random.uniform(-0.03, 0.03)) * width)
@@ -100,7 +100,7 @@ DEGRADATIONS: dict[str, Degradation] = {
 
 
 def _seen(picture: Picture) -> Picture:
-    """Return the picture on a grey ground, as large as a camera sees it."""
+    """Return the picture on a grey background, scaled as a camera sees it."""
     margin = picture.shape[0] // 10
     framed = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=_GREY)
     return _grey(cv2.resize(framed, None, fx=_CAMERA_SCALE, fy=_CAMERA_SCALE, interpolation=cv2.INTER_AREA))

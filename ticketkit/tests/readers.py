@@ -1,4 +1,4 @@
-"""What programs that others wrote make of our PDFs: poppler, pdfium and qpdf."""
+"""Read PDFs with other programs: poppler, pdfium, qpdf and zxing-cpp."""
 
 import subprocess
 import unicodedata
@@ -13,36 +13,36 @@ _INVISIBLE = {"\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\ufe0e", "\ufe0
 
 
 def poppler_text(pdf: bytes, tmp_path: Path) -> str:
-    """The text that pdftotext finds."""
+    """Return the text that pdftotext extracts."""
     return _run("pdftotext", pdf, tmp_path, "-enc", "UTF-8", "{}", "-").decode("utf-8")
 
 
 def pdfium_text(pdf: bytes) -> str:
-    """The text that pdfium, the engine of Chromium, finds."""
+    """Return the text that pdfium, Chromium's PDF engine, extracts."""
     document = pypdfium2.PdfDocument(pdf)
     return str(document[0].get_textpage().get_text_range())
 
 
 def poppler_picture(pdf: bytes, tmp_path: Path, dpi: int) -> Image.Image:
-    """Return the page as poppler draws it, in greys. A PNG would take up to thirty times as long to compress."""
+    """Return the page as poppler draws it, in grey. Writing a PNG would take up to thirty times as long."""
     _run("pdftoppm", pdf, tmp_path, "-r", str(dpi), "-gray", "-singlefile", "{}", str(tmp_path / "page"))
     return Image.open(tmp_path / "page.pgm")
 
 
 def pdfium_picture(pdf: bytes, dpi: int) -> Image.Image:
-    """The page as pdfium draws it."""
+    """Return the page as pdfium draws it."""
     picture: Image.Image = pypdfium2.PdfDocument(pdf)[0].render(scale=dpi / 72).to_pil()
     return picture
 
 
 def read_qr_codes(picture: Image.Image) -> list[str]:
-    """The texts of the QR codes that zxing-cpp finds."""
+    """Return the texts of the QR codes that zxing-cpp finds."""
     found = zxingcpp.read_barcodes(picture.convert("L"), formats=QR_CODES)
     return [code.text for code in found]
 
 
-def qpdf_complaints(pdf: bytes, tmp_path: Path) -> str:
-    """What qpdf --check has to say against the file's syntax."""
+def qpdf_errors(pdf: bytes, tmp_path: Path) -> str:
+    """Return the errors and warnings of ``qpdf --check``, or an empty text."""
     path = tmp_path / "ticket.pdf"
     path.write_bytes(pdf)
     done = subprocess.run(["qpdf", "--check", path], capture_output=True, text=True, timeout=60, check=False)
@@ -50,7 +50,7 @@ def qpdf_complaints(pdf: bytes, tmp_path: Path) -> str:
 
 
 def comparable(text: str) -> str:
-    """Text without what readers are free to add or drop: white space, direction marks, joiners."""
+    """Return text without what PDF readers may add or drop: white space, direction marks, joiners."""
     kept = (char for char in text if not char.isspace() and char not in _INVISIBLE)
     visible = (char for char in kept if not 0x202A <= ord(char) <= 0x202E and not 0x2066 <= ord(char) <= 0x2069)
     return unicodedata.normalize("NFC", "".join(visible))

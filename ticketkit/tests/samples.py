@@ -1,4 +1,4 @@
-"""Events and tickets to render: plain factories and names of many scripts."""
+"""Factories of events and tickets, and names in many scripts."""
 
 import io
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ NAMES = {
 
 
 def make_event(**changes: Any) -> EventDetails:
-    """A concert in Berlin, without pictures."""
+    """Return a concert in Berlin, without pictures."""
     details: dict[str, Any] = {
         "title": "Midnight Orchestra",
         "starts_at": datetime(2026, 12, 18, 18, 30, tzinfo=UTC),
@@ -57,7 +57,7 @@ def make_event(**changes: Any) -> EventDetails:
 
 
 def make_ticket(**changes: Any) -> TicketDetails:
-    """A ticket with every detail."""
+    """Return a ticket with all details."""
     details: dict[str, Any] = {
         "ticket_id": "6f1c0a52-9a53-4f0e-8a57-3a2ff7d0b7c4",
         "code": CODE,
@@ -72,7 +72,7 @@ def make_ticket(**changes: Any) -> TicketDetails:
 
 @cache
 def cover(width: int = 1600, height: int = 900, quality: int = 80) -> bytes:
-    """A picture as detailed as a photograph: about 150 KB as a JPEG."""
+    """Return a JPEG as detailed as a photograph, about 150 KB."""
     noise = Random(5).randbytes(width // 8 * (height // 8))  # noqa: S311 the same picture every time
     grain = Image.frombytes("L", (width // 8, height // 8), noise)
     image = grain.point(lambda value: 86 + value // 3).resize((width, height), Image.Resampling.BICUBIC)
@@ -87,7 +87,7 @@ def cover(width: int = 1600, height: int = 900, quality: int = 80) -> bytes:
 
 @cache
 def logo() -> bytes:
-    """A round mark on a transparent ground."""
+    """Return a PNG of a disc on a transparent background."""
     image = Image.new("RGBA", (400, 400), (0, 0, 0, 0))
     draw = ImageDraw.Draw(image)
     draw.ellipse((20, 20, 380, 380), fill=(220, 40, 80, 255))

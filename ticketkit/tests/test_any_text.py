@@ -1,4 +1,4 @@
-"""Whatever a text is, its ticket is made: a valid PDF of bounded size, in bounded work, whose code scans."""
+"""Any text gives a valid PDF of bounded size, in bounded work, whose code scans."""
 
 import io
 import unicodedata
@@ -18,7 +18,7 @@ from readers import (
     pdfium_picture,
     pdfium_text,
     poppler_picture,
-    qpdf_complaints,
+    qpdf_errors,
     read_qr_codes,
 )
 from samples import CODE, make_event, make_ticket
@@ -29,7 +29,7 @@ from ticketkit.rendering.text import fitting, itemise, repair
 from ticketkit.rendering.text.fitting import LINE_HEIGHT, Style, fit
 
 GERMAN = "Prof. Dr. Hans-Joachim Müller-Lüdenscheidt und Dr. Anna-Katharina von und zu Schwarzenberg-Hohenlohe"
-# Each in the length that a field takes: what fonts lack, what stacks, what is widest, what reads from the right.
+# Each as long as a field allows: characters without fonts, stacked marks, wide text, right-to-left text.
 HARD = {
     "script letters": "𝓛𝓮𝓮 Ann",
     "control character": "Ann\x02 Lee",
@@ -62,7 +62,7 @@ HARD = {
 }
 _PIECES = st.sampled_from([*HARD.values(), GERMAN, "\u200d", "\u0301", "\ufe0f", "\u202e", "\n", " ", "\U0001f468"])
 TEXTS = st.lists(st.one_of(_PIECES, st.text(st.characters(), max_size=12)), max_size=8).map("".join)
-# Boxes as an organiser could draw them: any width and height of the frames, down to nothing.
+# Built-in layouts, and frames of extreme sizes, as an organiser could choose.
 LAYOUTS: list[dict[str, Any]] = [{"base": base} for base in ("a4", "letter", "phone")]
 LAYOUTS += [
     {"stacks": {name: {"frame": [0, 0, width, height]} for name in ("event", "admission", "small_print")}}
@@ -106,9 +106,9 @@ def test_any_text_in_every_field_is_printed(text: str, layout: dict[str, Any], l
 
 @pytest.mark.integration
 @pytest.mark.parametrize("name", ["marks without end", "joiners without end", "from both sides", "one syllable"])
-def test_other_programs_have_nothing_to_say_against_the_file(name: str, tmp_path: Path) -> None:
+def test_hard_texts_make_valid_pdfs_for_qpdf_and_poppler(name: str, tmp_path: Path) -> None:
     pdf = ticket_of(HARD[name], {})
-    assert qpdf_complaints(pdf, tmp_path) == ""
+    assert qpdf_errors(pdf, tmp_path) == ""
     assert read_qr_codes(poppler_picture(pdf, tmp_path, 100)) == [CODE]
 
 
@@ -119,7 +119,7 @@ def test_other_programs_have_nothing_to_say_against_the_file(name: str, tmp_path
         ("Ann\x02 Lee", "Ann Lee"),
         ("Pharaoh \U00013000", "Pharaoh \ufffd"),
         ("Ann \ud83d Lee", "Ann \ufffd Lee"),
-        ("ﬁve ①", "ﬁve ①"),  # drawn as they are: a compatibility form is for what is not
+        ("ﬁve ①", "ﬁve ①"),  # drawable, so not replaced by their compatibility forms
         ("\ue000x\u0301", "\ufffdx\u0301"),
         ("Ann\U0001d173 Lee", "Ann Lee"),
         ("z" + "\u0301" * 190, "z\u0301\u0301\u0301"),
@@ -127,15 +127,14 @@ def test_other_programs_have_nothing_to_say_against_the_file(name: str, tmp_path
         ("👩‍🚀 Ada", "👩‍🚀 Ada"),
     ],
 )
-def test_a_text_is_drawn_as_like_it_as_possible(written: str, printed: str) -> None:
+def test_undrawable_text_is_replaced_by_similar_text(written: str, printed: str) -> None:
     assert printed_as(written, "en") == printed
     assert is_printed_as_written(written, "en") == (written == printed)
     text = comparable(pdfium_text(EventTemplate(make_event()).render_pdf(make_ticket(holder=written))))
     assert comparable(unicodedata.normalize("NFKC", printed)) in unicodedata.normalize("NFKC", text)
 
 
-def test_nothing_is_asked_of_ordinary_names_that_was_not_asked_before() -> None:
-    """The repair is on the path of failure alone."""
+def test_ordinary_names_do_not_use_the_repair() -> None:
     template = EventTemplate(make_event())
     with mock.patch.object(fitting, "drawable", side_effect=AssertionError), \
          mock.patch.object(repair, "shape_line", side_effect=AssertionError), \
@@ -145,11 +144,11 @@ def test_nothing_is_asked_of_ordinary_names_that_was_not_asked_before() -> None:
             assert is_printed_as_written(name, "en")
 
 
-# -- Too long ----------------------------------------------------------------------------------------------------
+# -- Text that is too long ---------------------------------------------------------------------------------------
 
 
 def words_of(pdf: bytes) -> str:
-    """The page's text on one line; pdfium tells hyphens at the end of lines by a sign of its own."""
+    """Return the page's text for comparison. Pdfium returns a hyphen at the end of a line as U+FFFE."""
     return comparable(pdfium_text(pdf).replace("\ufffe", "-"))
 
 
@@ -157,22 +156,22 @@ def words_of(pdf: bytes) -> str:
 def test_a_name_of_a_hundred_characters_is_printed_in_full(base: str) -> None:
     template = EventTemplate(make_event(title=GERMAN, venue=GERMAN, address=GERMAN), {"base": base})
     ticket = make_ticket(holder=GERMAN)
-    assert (template.complaints, template.compromises(ticket)) == ([], [])
+    assert (template.warnings, template.altered_texts(ticket)) == ([], [])
     assert words_of(template.render_pdf(ticket)).count(comparable(GERMAN)) == 4
 
 
 @pytest.mark.parametrize("base", ["a4", "letter"])
-def test_every_letter_of_two_hundred_is_printed_where_the_page_has_room(base: str) -> None:
+def test_a_name_of_two_hundred_characters_is_printed_in_full_on_large_pages(base: str) -> None:
     name = (GERMAN + " und " + GERMAN)[:200]
     template = EventTemplate(make_event(), {"base": base})
-    assert template.compromises(make_ticket(holder=name)) == []
+    assert template.altered_texts(make_ticket(holder=name)) == []
     assert comparable(name) in words_of(template.render_pdf(make_ticket(holder=name)))
 
 
-def test_what_there_is_no_room_for_ends_in_an_ellipsis_and_is_told() -> None:
+def test_text_that_does_not_fit_is_shortened_and_reported() -> None:
     template = EventTemplate(make_event(venue="W" * 200), {"base": "phone"})
-    assert [words.split(":")[0] for words in template.complaints] == ["venue"]
-    (found,) = template.compromises(make_ticket(ticket_type="W" * 100))
+    assert [warning.split(":")[0] for warning in template.warnings] == ["venue"]
+    (found,) = template.altered_texts(make_ticket(ticket_type="W" * 100))
     assert (found.element, found.is_shortened) == ("ticket_type", True)
     assert found.drawn.endswith("W…")
     assert "ticket_type: 'WWW" in str(found)
@@ -203,26 +202,26 @@ def test_a_stack_never_leaves_its_frame() -> None:
         blocks = [block for block in template_blocks(template) if 270 <= block.top < 420]
         assert blocks
         assert max(block.top + block.height for block in blocks) <= 270 + height + 0.6
-        is_told = any("stacks/event: the texts need" in words for words in template.complaints)
-        assert is_told == (height < 100)
+        is_reported = any("stacks/event: the texts need" in warning for warning in template.warnings)
+        assert is_reported == (height < 100)
 
 
 def template_blocks(template: EventTemplate) -> list[Any]:
-    """The event's blocks, as they are placed."""
+    """Return the placed blocks of the event's texts."""
     from ticketkit.rendering.layout.placing import place_texts
 
     layout, texts = template._layout, template._texts
-    return place_texts(layout, texts, template._labels, frozenset(), template._setting)[0]
+    return place_texts(layout, texts, template._labels, frozenset(), template._language)[0]
 
 
-def test_an_event_without_a_title_has_the_word_for_a_ticket_in_its_place() -> None:
+def test_an_event_without_a_title_shows_the_word_ticket() -> None:
     for title in ("", "\u200b", "\x02"):
         assert "Ticket\n" in pdfium_text(EventTemplate(make_event(title=title)).render_pdf(make_ticket())).replace(
             "\r", ""
         )
 
 
-def test_the_picture_is_the_same_whatever_the_text() -> None:
+def test_the_qr_png_does_not_depend_on_texts() -> None:
     template = EventTemplate(make_event())
     pictures = {template.render(replace(make_ticket(), holder=text)).qr_png for text in HARD.values()}
     assert len(pictures) == 1

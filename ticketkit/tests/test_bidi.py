@@ -1,4 +1,4 @@
-"""The bidirectional algorithm against Unicode's own test data, and against the implementation of the Rust crate."""
+"""The bidirectional algorithm, compared with Unicode's test data and with the wording of rule L2."""
 
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +19,7 @@ def _visual_order(levels: list[int]) -> list[int]:
     return order
 
 
-def test_levels_and_order_are_unicodes() -> None:
+def test_levels_and_order_match_unicodes_test_data() -> None:
     for line in _LINES:
         points, direction, paragraph, levels, places = line.split(";")
         text = "".join(chr(int(point, 16)) for point in points.split())
@@ -40,11 +40,11 @@ def test_the_first_strong_letter_gives_the_direction() -> None:
 
 
 @given(st.lists(st.one_of(st.integers(0, 3), st.integers(0, 126)), max_size=30))
-def test_order_is_the_one_of_rule_l2(levels: list[int]) -> None:
+def test_visual_order_matches_rule_l2(levels: list[int]) -> None:
     order = list(range(len(levels)))
     odd = [level for level in levels if level % 2]
     for threshold in range(max(levels, default=0), min(odd, default=999) - 1, -1):
         # "From the highest level to the lowest odd level, reverse any sequence of that level or higher."
-        groups = groupby(order, key=lambda place: levels[place] >= threshold)  # noqa: B023 used at once
+        groups = groupby(order, key=lambda place: levels[place] >= threshold)
         order = [place for deep, group in groups for place in (reversed(list(group)) if deep else group)]
     assert _visual_order(levels) == order

@@ -1,4 +1,4 @@
-"""Times on tickets, pages and passes: on the clocks of the event's zone, also in the nights when these change."""
+"""Times on tickets, pages and passes in the event's time zone, including clock changes."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import available_timezones
@@ -20,7 +20,7 @@ EVENING, MORNING = datetime(2027, 10, 30, 21, 0, tzinfo=UTC), datetime(2027, 10,
         (EVENING, MORNING, BERLIN, "11:00 PM GMT+2 – 6:00 AM GMT+1 (Berlin)"),
         (datetime(2027, 3, 27, 22, tzinfo=UTC), datetime(2027, 3, 28, 4, tzinfo=UTC), BERLIN,
          "11:00 PM GMT+1 – 6:00 AM GMT+2 (Berlin)"),
-        # Within the hour that comes twice.
+        # Within the hour that occurs twice.
         (datetime(2027, 10, 31, 0, 30, tzinfo=UTC), datetime(2027, 10, 31, 1, 30, tzinfo=UTC), BERLIN,
          "2:30 AM GMT+2 – 2:30 AM GMT+1 (Berlin)"),
         (datetime(2027, 4, 3, 12, 30, tzinfo=UTC), datetime(2027, 4, 3, 16, tzinfo=UTC), "Australia/Lord_Howe",
@@ -32,25 +32,23 @@ EVENING, MORNING = datetime(2027, 10, 30, 21, 0, tzinfo=UTC), datetime(2027, 10,
          "8:00 PM GMT+2 – Nov 1, 2027, 7:00 PM GMT+1 (Berlin)"),
     ],
 )  # fmt: skip
-def test_both_distances_from_gmt_are_told_where_they_differ(
-    start: datetime, end: datetime, zone: str, times: str
-) -> None:
-    told = format_date_and_time(start, end, zone, "en")[1].replace("\u202f", " ")
-    assert told == times
+def test_both_gmt_offsets_are_shown_if_they_differ(start: datetime, end: datetime, zone: str, times: str) -> None:
+    shown = format_date_and_time(start, end, zone, "en")[1].replace("\u202f", " ")
+    assert shown == times
 
 
-def test_doors_that_open_before_the_clocks_change_tell_their_own() -> None:
+def test_doors_before_a_clock_change_show_their_own_offset() -> None:
     doors = datetime(2027, 10, 31, 0, 0, tzinfo=UTC)
     assert format_time_of_day(doors, BERLIN, "de", MORNING) == "02:00 GMT+2"
     assert format_time_of_day(doors, BERLIN, "de", doors) == format_time_of_day(doors, BERLIN, "de") == "02:00"
 
 
-def test_the_pdf_tells_both() -> None:
+def test_the_pdf_shows_both_offsets() -> None:
     event = make_event(starts_at=EVENING, ends_at=MORNING, doors_at=None, language="de")
     assert "23:00 GMT+2 – 06:00 GMT+1 (Berlin)" in pdfium_text(EventTemplate(event).render_pdf(make_ticket()))
 
 
-def test_moments_for_programs_have_the_digits_of_the_zones_clocks() -> None:
+def test_local_iso_has_local_time_and_offset() -> None:
     assert local_iso(datetime(2027, 1, 2, 18, 30, tzinfo=UTC), BERLIN) == "2027-01-02T19:30:00+01:00"
     assert [local_iso(moment, BERLIN) for moment in (EVENING, MORNING)] == [
         "2027-10-30T23:00:00+02:00",
@@ -58,7 +56,7 @@ def test_moments_for_programs_have_the_digits_of_the_zones_clocks() -> None:
     ]
 
 
-def test_every_zone_and_the_first_and_last_of_moments_are_printed() -> None:
+def test_every_zone_and_extreme_datetimes_can_be_formatted() -> None:
     moments = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC), EVENING)
     for zone in available_timezones():
         for moment in moments:

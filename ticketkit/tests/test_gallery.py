@@ -1,7 +1,7 @@
-"""The gallery is made by one command, and every ticket in it is as good as any other.
+"""The gallery in the documentation is up to date, and its tickets conform and scan.
 
-After a wanted change: ``.venv/bin/python -m ticketkit.gallery docs`` in the repository's root folder, look at the
-pictures, commit them.
+After an intended change, run ``.venv/bin/python -m ticketkit.gallery docs`` in the repository's root folder, check the
+pictures and commit them.
 """
 
 import re
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conformance import findings
+from conformance import violations
 from conftest import sweep
 from PIL import Image, ImageChops, ImageStat
 from readers import pdfium_picture, read_qr_codes
@@ -22,13 +22,13 @@ from ticketkit.rendering.labels import labels_for, languages
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = Path("explanation/ticket-gallery.md")
 PICTURES = Path("images/tickets")
-# Not from samples(): drawing their artwork would slow down the collection of tests.
+# Not from samples(), whose artwork would slow down test collection.
 NAMES = sorted(path.stem for path in (DOCS / PICTURES).iterdir())
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with what the command writes that the page of the documentation names."""
+    """Run the command that the documentation names, and return the folder with its output."""
     docs = tmp_path_factory.mktemp("docs")
     (module,) = re.findall(r"`\.venv/bin/python -m ([\w.]+) docs`", (DOCS / PAGE).read_text("utf-8"))
     subprocess.run([sys.executable, "-m", module, str(docs)], timeout=60, check=True)
@@ -37,7 +37,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.integration
 def test_the_page_of_the_documentation_is_what_its_command_writes(written: Path) -> None:
-    """But for the sizes of the files, which differ a little with the versions of libraries."""
+    """Except for file sizes, which depend on the versions of libraries."""
     page = (written / PAGE).read_text("utf-8")
     assert re.sub(r"\d+ KB", "", page) == re.sub(r"\d+ KB", "", (DOCS / PAGE).read_text("utf-8"))
     assert {path.stem for path in (written / PICTURES).iterdir()} == set(NAMES)
@@ -57,11 +57,11 @@ def test_the_picture_of_the_documentation_shows_what_is_drawn_today(written: Pat
 def test_every_sample_conforms_and_scans(name: str) -> None:
     (sample,) = (sample for sample in samples() if sample.name == name)
     pdf = EventTemplate(sample.event, sample.layout).render_pdf(sample.ticket)
-    assert findings(pdf) == []
+    assert violations(pdf) == []
     assert read_qr_codes(pdfium_picture(pdf, 60)) == [sample.ticket.code]
 
 
-def test_every_language_has_the_same_words() -> None:
+def test_all_languages_have_the_same_labels() -> None:
     english = set(labels_for("en"))
     for language in languages():
         words = labels_for(language)

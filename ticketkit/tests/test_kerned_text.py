@@ -1,4 +1,4 @@
-"""Text that is set from remembered pairs of letters is the text that HarfBuzz shapes."""
+"""Text set from cached pairs of letters is identical to text shaped by HarfBuzz."""
 
 import random
 
@@ -16,7 +16,7 @@ from ticketkit.rendering.text.fonts import LATIN, typeface
 from ticketkit.rendering.text.shaping import shape_line
 
 LANGUAGES = ["en", "ca", "nl", "pl", "ro", "tr"]
-# Letters that kern much, some with accents, and signs beside which others kern.
+# Letters and punctuation with much kerning, some with accents.
 LETTERS = "AVTYLWPoaevy'-. éčřłÄ/,’f"
 
 
@@ -33,7 +33,7 @@ def font(request: pytest.FixtureRequest) -> SharedFont:
 
 @pytest.fixture(scope="module")
 def kerned(font: SharedFont, language: str) -> KernedText:
-    """What has seen every pair of the letters, in words of other letters."""
+    """Return text with all pairs of the letters cached, from random words."""
     kerned = KernedText(font)
     chooser = random.Random(1)  # noqa: S311
     for first in LETTERS:
@@ -46,14 +46,14 @@ def kerned(font: SharedFont, language: str) -> KernedText:
 
 @given(text=st.text(LETTERS, min_size=1, max_size=40))
 @settings(max_examples=examples(0.5))
-def test_every_line_is_the_one_that_is_shaped(font: SharedFont, kerned: KernedText, language: str, text: str) -> None:
+def test_kerned_text_matches_shaped_text(font: SharedFont, kerned: KernedText, language: str, text: str) -> None:
     line = shape_line(text, font.font.weight, language, False)
     assert kerned.width(text) == line.width
     assert kerned.draw(text, 42, 99.5, 24) == draw_line(line, 42, 99.5, 24, lambda _: font)
 
 
 @pytest.mark.parametrize("text", ["l·l", "cel·la", "e\u0301", "i\u0328j", "1\u20442", "ŋ"])
-def test_nothing_is_learnt_of_what_looks_further_or_has_no_glyph(font: SharedFont, text: str) -> None:
+def test_characters_with_contextual_rules_or_without_glyph_are_not_cached(font: SharedFont, text: str) -> None:
     kerned = KernedText(font)
     for run in shape_line(text, font.font.weight, "ca", False).runs:
         if run.font is typeface(LATIN).instance(font.font.weight):
@@ -62,7 +62,7 @@ def test_nothing_is_learnt_of_what_looks_further_or_has_no_glyph(font: SharedFon
         kerned.width(text)
 
 
-def test_a_template_shapes_no_name_whose_pairs_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_of_cached_pairs_is_not_shaped(monkeypatch: pytest.MonkeyPatch) -> None:
     ticket = make_ticket(holder="Anna Banana")
     expected = EventTemplate(make_event()).render(ticket)
     template = EventTemplate(make_event())
@@ -72,7 +72,7 @@ def test_a_template_shapes_no_name_whose_pairs_it_knows(monkeypatch: pytest.Monk
     assert template.render(ticket) == expected
 
 
-def test_a_name_too_wide_is_still_made_smaller() -> None:
+def test_a_name_that_is_too_wide_still_shrinks() -> None:
     name = "Wanda " * 12 + "W"
     fresh = EventTemplate(make_event()).render(make_ticket(holder=name))
     template = EventTemplate(make_event())
@@ -80,7 +80,7 @@ def test_a_name_too_wide_is_still_made_smaller() -> None:
     assert template.render(make_ticket(holder=name)) == fresh
 
 
-def test_latin_names_on_pages_read_from_the_right_are_shaped() -> None:
+def test_latin_names_on_right_to_left_pages_are_shaped() -> None:
     event = make_event(language="ar")
     fresh = EventTemplate(event).render(make_ticket(holder="Anna (A."))
     template = EventTemplate(event)

@@ -1,4 +1,4 @@
-"""Layouts are data: what an organiser may change, and what is refused, with the path of what is wrong."""
+"""Layout changes are applied, or rejected with the path of the error."""
 
 import math
 import re
@@ -45,18 +45,18 @@ from ticketkit.rendering.text.fitting import Style, fit
         ({"colours": {"ink": "x" * 9999}}, r"^layout: colours/ink: '.{200,300}$"),
     ],
 )
-def test_a_bad_layout_is_refused_with_its_path(changes: dict[str, Any], message: str) -> None:
+def test_an_invalid_layout_is_rejected_with_the_path_of_the_error(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(RenderingError, match=message):
         EventTemplate(make_event(), changes)
 
 
 @pytest.mark.parametrize("changes", ["a4", [1], 7, True])
-def test_what_is_no_document_is_refused(changes: Any) -> None:
-    with pytest.raises(RenderingError, match="layout: the document: .* is not of type 'object'"):
+def test_a_layout_that_is_no_object_is_rejected(changes: Any) -> None:
+    with pytest.raises(RenderingError, match=r"layout: the document: .* is not of type 'object'"):
         load_layout(changes)
 
 
-def test_a_document_of_any_depth_is_refused() -> None:
+def test_a_deeply_nested_layout_is_rejected() -> None:
     deep: dict[str, Any] = {}
     for _ in range(5000):
         deep = {"stacks": deep}
@@ -64,14 +64,13 @@ def test_a_document_of_any_depth_is_refused() -> None:
         load_layout(deep)
 
 
-def test_a_place_for_one_letter_a_line_takes_a_text_with_spaces() -> None:
-    """The space between two words would be a line of its own there, and empty."""
+def test_a_box_one_letter_wide_has_no_empty_lines() -> None:
     fitted = fit("Am Meer", Style(15, 15, 800, 40), 17, 1000, "en", False)
     assert all(line.text for line in fitted.lines)
     assert "".join(line.text for line in fitted.lines) == "AmMeer"
 
 
-def test_a_place_narrower_than_a_letter_has_an_ellipsis_that_is_no_wider() -> None:
+def test_a_box_narrower_than_a_letter_has_an_ellipsis_inside() -> None:
     fitted = fit("Meer", Style(15, 15, 800, 40), 2, 1000, "en", False)
     assert fitted.text == "…"
     assert fitted.lines[0].width * fitted.size / 1000 <= 2.01
@@ -80,12 +79,12 @@ def test_a_place_narrower_than_a_letter_has_an_ellipsis_that_is_no_wider() -> No
 @pytest.mark.parametrize(
     "terms", ["much to say " * 40_000, "x" * 100_000, "a\n" * 50_000], ids=["words", "word", "lines"]
 )
-def test_of_terms_as_long_as_a_book_the_beginning_is_printed_without_reading_it(terms: str) -> None:
-    """The negative control is the count: a good text is shaped many times, to find the size at which it fits."""
+def test_very_long_terms_are_shortened_with_bounded_work(terms: str) -> None:
+    """The call count at the end is the negative control: text of normal length is shaped many times."""
     with mock.patch.object(fitting, "shape_line", side_effect=fitting.shape_line) as shaped:
         template = EventTemplate(make_event(terms=terms))
         assert sum(len(call.args[0]) for call in shaped.call_args_list) < 200_000
-    assert "is too long for its place on the ticket: shorten it" in template.complaints[0]
+    assert "is too long for its place on the ticket: shorten it" in template.warnings[0]
     assert terms[:10] in pdfium_text(template.render_pdf(make_ticket())).replace("\r\n", "\n")
     assert shaped.call_count > 20
 
@@ -101,9 +100,9 @@ def test_of_terms_as_long_as_a_book_the_beginning_is_printed_without_reading_it(
         ([42, 270, 0, 0], "stacks/event: the texts need .* but the frame is 0 pt high"),
     ],
 )
-def test_a_frame_that_is_too_small_is_told_and_costs_no_ticket(frame: list[float], words: str) -> None:
+def test_a_frame_that_is_too_small_is_reported_and_the_ticket_rendered(frame: list[float], words: str) -> None:
     template = EventTemplate(make_event(), {"stacks": {"event": {"frame": frame}}})
-    assert any(re.match(words, told) for told in template.complaints)
+    assert any(re.match(words, warning) for warning in template.warnings)
     assert "John Doe" in pdfium_text(template.render_pdf(make_ticket()))
 
 
@@ -115,18 +114,18 @@ def test_the_schema_is_valid_and_describes_every_element() -> None:
 
 
 @pytest.mark.parametrize("base", ["a4", "letter", "phone"])
-def test_a_layout_of_an_earlier_version_that_names_the_number_draws_the_same_ticket(base: str) -> None:
+def test_the_retired_number_element_is_ignored(base: str) -> None:
     rows: list[list[Any]] = [["holder"], ["ticket_type", "price"], ["quantity", "order_reference"]]
     named = {"show": True, "size": 20, "label": True, "colour": "accent"}
     layouts = [
         {"base": base, "stacks": {"admission": {"rows": rows}}},
-        {"base": base, "stacks": {"admission": {"rows": rows[:2] + [["quantity", "order_reference", "number"]]}}},
+        {"base": base, "stacks": {"admission": {"rows": [*rows[:2], ["quantity", "order_reference", "number"]]}}},
         {"base": base, "stacks": {"admission": {"rows": [["number"], *rows]}}, "elements": {"number": named}},
         {"base": base, "stacks": {"admission": {"rows": rows}}, "elements": {"number": {"show": False}}},
     ]
     templates = [EventTemplate(make_event(), layout) for layout in layouts]
     assert len({template.render_pdf(make_ticket()) for template in templates}) == 1
-    assert not any(template.complaints for template in templates)
+    assert not any(template.warnings for template in templates)
 
 
 @pytest.mark.parametrize("base", ["a4", "letter", "phone"])
@@ -145,7 +144,7 @@ def test_parts_can_be_hidden_moved_and_restyled() -> None:
     assert text.index("LUM-20931") < text.index("John Doe")
 
 
-def test_what_is_empty_leaves_neither_label_nor_gap() -> None:
+def test_empty_texts_have_no_label() -> None:
     template = EventTemplate(make_event(doors_at=None))
     text = pdfium_text(template.render_pdf(make_ticket(price="", holder="")))
     for word in ("Price", "Name", "Doors"):
@@ -154,7 +153,7 @@ def test_what_is_empty_leaves_neither_label_nor_gap() -> None:
 
 @pytest.mark.parametrize("paper", ["#ffffff", "#000000", "#7f7f7f", "#ffef00", "#1b1b2f", "#d02090"])
 @pytest.mark.parametrize("accent", ["#ffff66", "#101010", "#808080", "#e11d48"])
-def test_texts_can_be_read_on_any_paper(paper: str, accent: str) -> None:
+def test_texts_have_contrast_on_any_paper(paper: str, accent: str) -> None:
     palette = Palette.of(load_layout({"colours": {"paper": paper, "ink": accent, "muted": "#999999"}}), accent)
     surface = parse_colour(paper)
     for colour in (palette.ink, palette.muted, palette.accent, palette.text("#abcdef")):

@@ -1,4 +1,4 @@
-"""What is installed: no framework is asked for, the public names are there, and the README's lines run."""
+"""The package: imports, public names, the README's code, and the wheel."""
 
 import ast
 import json
@@ -18,8 +18,7 @@ from ticketkit import read_codes
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-OPTIONS = {"timeout": 60, "check": True, "capture_output": True, "text": True}
-IMPORTING = """
+IMPORT_ALL = """
 import json, sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -29,28 +28,28 @@ names = [module.name for module in walk_packages(ticketkit.__path__, "ticketkit.
 for name in names:
     import_module(name)
 imported = sorted({name.partition(".")[0] for name in sys.modules})
-strangers = ["django", "celery", "cloudinary", "cloudlet", "apps", "config"]
-print(json.dumps([len(names), imported, [name for name in strangers if find_spec(name)]]))
+forbidden = ["django", "celery", "cloudinary", "cloudlet", "apps", "config"]
+print(json.dumps([len(names), imported, [name for name in forbidden if find_spec(name)]]))
 """
 
 
 def run(program: str, *path: Path) -> Any:
-    """Return what a process prints as JSON that finds these folders first."""
+    """Run a program with these folders first on its path, and return its output as JSON."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, path))}
     command = [sys.executable, "-W", "error", "-c", program]
-    return json.loads(subprocess.run(command, env=environment, **OPTIONS).stdout)  # type: ignore[call-overload]
+    return json.loads(subprocess.run(command, env=environment, timeout=60, check=True, capture_output=True).stdout)
 
 
 @pytest.mark.integration
-def test_importing_every_module_imports_neither_a_framework_nor_the_rest_of_the_repository() -> None:
-    """They could be imported: Django is installed, and the backend lies on the path."""
-    modules, imported, strangers = run(IMPORTING, ROOT.parent / "backend", ROOT.parent / "cloudlet/src")
+def test_no_module_imports_django_or_other_parts_of_the_repository() -> None:
+    """The negative control: all of them could be imported."""
+    modules, imported, forbidden = run(IMPORT_ALL, ROOT.parent / "backend", ROOT.parent / "cloudlet/src")
     assert modules > 50
-    assert strangers == ["django", "celery", "cloudinary", "cloudlet", "apps", "config"]
-    assert not set(strangers) & set(imported)
+    assert forbidden == ["django", "celery", "cloudinary", "cloudlet", "apps", "config"]
+    assert not set(forbidden) & set(imported)
 
 
-def test_every_public_name_is_there_and_known_to_type_checkers() -> None:
+def test_public_names_exist_and_are_known_to_type_checkers() -> None:
     assert ticketkit.__all__ == sorted(ticketkit.__all__) == dir(ticketkit)
     for name in ticketkit.__all__:
         assert getattr(ticketkit, name) is not None
@@ -72,30 +71,30 @@ def test_signing_codes_loads_no_fonts() -> None:
     assert not {"uharfbuzz", "PIL", "fontTools", "ticketkit.rendering"} & set(run(program))
 
 
-def test_the_readme_names_everything_that_is_public() -> None:
+def test_the_readme_lists_all_public_names() -> None:
     assert set(ticketkit.__all__) - set(re.findall(r"`(\w+)(?:\(\w+\))?`", README)) == set()
 
 
 def test_the_ticket_of_the_readme_takes_ten_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert len(BLOCKS[0].splitlines()) == 10
-    exec(BLOCKS[0], names := {})  # type: ignore[var-annotated] # noqa: S102 # our own lines
+    exec(BLOCKS[0], names := {})  # type: ignore[var-annotated] # noqa: S102 our own code
     for file in ("ticket.png", "ticket.pdf"):
         assert read_codes((tmp_path / file).read_bytes()) == [names["details"].code]
 
 
-def test_all_lines_of_the_readme_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    exec("".join(BLOCKS), {})  # noqa: S102 # our own lines
+    exec("".join(BLOCKS), {})  # noqa: S102 our own code
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "preview.png", "ticket.pdf", "ticket.pkpass", "ticket.png",
     ]  # fmt: skip
 
 
 @pytest.mark.integration
-def test_the_wheel_holds_all_that_a_ticket_needs(tmp_path: Path) -> None:
+def test_the_wheel_contains_all_files_and_renders_a_ticket(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
-    subprocess.run(build, cwd=ROOT, **OPTIONS)  # type: ignore[call-overload]
+    subprocess.run(build, cwd=ROOT, timeout=60, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "installed")

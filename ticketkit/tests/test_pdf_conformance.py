@@ -1,11 +1,11 @@
-"""Every ticket claims PDF/A-2u and PDF/UA-1; here is what backs the claim."""
+"""Tickets conform to PDF/A-2u and PDF/UA-1, as their metadata claim."""
 
 import io
 from collections.abc import Callable
 
 import pikepdf
 import pytest
-from conformance import findings
+from conformance import violations
 from conftest import sweep
 from samples import NAMES, cover, logo, make_event, make_ticket
 
@@ -15,19 +15,19 @@ from ticketkit.rendering import EventTemplate
 @pytest.mark.parametrize("script", sweep(list(NAMES), every=1))
 def test_ticket_of_any_script_conforms(script: str) -> None:
     template = EventTemplate(make_event(title=NAMES[script]))
-    assert findings(template.render_pdf(make_ticket(holder=NAMES[script]))) == []
+    assert violations(template.render_pdf(make_ticket(holder=NAMES[script]))) == []
 
 
 @pytest.mark.parametrize("base", ["a4", "letter", "phone"])
 def test_ticket_with_pictures_conforms_on_every_page(base: str) -> None:
     template = EventTemplate(make_event(cover=cover(), logo=logo(), language="ar"), {"base": base})
-    assert findings(template.render_pdf(make_ticket())) == []
+    assert violations(template.render_pdf(make_ticket())) == []
 
 
 def test_bare_ticket_on_coloured_paper_conforms() -> None:
     template = EventTemplate(make_event(terms="", organiser="", doors_at=None), {"colours": {"paper": "#1b1b2f"}})
     bare = make_ticket(holder="", ticket_type="", price="", order_reference="")
-    assert findings(template.render_pdf(bare)) == []
+    assert violations(template.render_pdf(bare)) == []
 
 
 def _without_language(pdf: pikepdf.Pdf) -> None:
@@ -74,9 +74,9 @@ def _without_an_element(pdf: pikepdf.Pdf) -> None:
         (_without_an_element, "UA-1 7.1"),
     ],
 )
-def test_the_checks_notice_damage(damage: Callable[[pikepdf.Pdf], None], rule: str) -> None:
+def test_conformance_checks_detect_violations(damage: Callable[[pikepdf.Pdf], None], rule: str) -> None:
     target = io.BytesIO()
     with pikepdf.open(io.BytesIO(EventTemplate(make_event()).render_pdf(make_ticket()))) as pdf:
         damage(pdf)
         pdf.save(target)
-    assert rule in [clause for clause, _ in findings(target.getvalue())]
+    assert rule in [clause for clause, _ in violations(target.getvalue())]

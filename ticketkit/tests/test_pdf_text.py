@@ -1,13 +1,13 @@
-"""What is written on a ticket can be read back from it, in every script and by every reader."""
+"""Text can be extracted from tickets in every script, by poppler and pdfium."""
 
 from pathlib import Path
 
 import pytest
-from conformance import findings
+from conformance import violations
 from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from readers import comparable, pdfium_text, poppler_text, qpdf_complaints
+from readers import comparable, pdfium_text, poppler_text, qpdf_errors
 from samples import NAMES, make_event, make_ticket
 
 from ticketkit.rendering import EventTemplate
@@ -39,7 +39,7 @@ def test_titles_and_places_read_back(script: str, tmp_path: Path) -> None:
     pdf = template.render_pdf(make_ticket())
     text = comparable(poppler_text(pdf, tmp_path))
     assert comparable(name) in text
-    assert qpdf_complaints(pdf, tmp_path) == ""
+    assert qpdf_errors(pdf, tmp_path) == ""
 
 
 def test_texts_are_read_in_the_order_of_the_page(template: EventTemplate) -> None:
@@ -58,8 +58,8 @@ def test_texts_are_read_in_the_order_of_the_page(template: EventTemplate) -> Non
     assert positions == sorted(positions)
 
 
-def test_one_letter_base_for_several_letters_is_told_apart(template: EventTemplate) -> None:
-    """Arabic fonts draw these five with one base and different dots."""
+def test_letters_that_share_a_base_glyph_are_extracted_correctly(template: EventTemplate) -> None:
+    """Arabic fonts draw these letters with the same base and different dots."""
     name = "بتثني ببب تتت ييي"
     assert comparable(name) in comparable(pdfium_text(template.render_pdf(make_ticket(holder=name))))
 
@@ -72,7 +72,7 @@ def test_any_name_is_drawn(template: EventTemplate, name: str) -> None:
 @given(title=st.text(min_size=1, max_size=120), terms=st.text(max_size=300))
 @settings(max_examples=examples(0.5))
 def test_any_event_is_drawn(title: str, terms: str) -> None:
-    assert findings(EventTemplate(make_event(title=title, terms=terms)).render_pdf(make_ticket())) == []
+    assert violations(EventTemplate(make_event(title=title, terms=terms)).render_pdf(make_ticket())) == []
 
 
 _LETTERS = st.characters(categories=["Lu", "Ll", "Lo"], max_codepoint=0x24F) | st.sampled_from(

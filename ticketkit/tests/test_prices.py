@@ -1,4 +1,4 @@
-"""Prices as they are written in the event's language."""
+"""Prices are formatted in the event's language."""
 
 from decimal import Decimal
 
@@ -19,5 +19,5 @@ from ticketkit.rendering.prices import format_price
         ("25.00", "EUR", "tlh", "€25.00"),
     ],
 )
-def test_a_price_is_written_as_its_language_does(amount: str, currency: str, language: str, written: str) -> None:
+def test_prices_follow_the_language(amount: str, currency: str, language: str, written: str) -> None:
     assert format_price(Decimal(amount), currency, language) == written

@@ -1,9 +1,9 @@
-"""The QR encoder against other people's: the same modules, the same penalties, and readers that read them."""
+"""The QR encoder, compared with other encoders and the standard, and read by two decoders."""
 
 import random
 from collections.abc import Callable
 from io import BytesIO
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +34,7 @@ ALPHANUMERIC = st.text(alphabet=BASE45_ALPHABET, min_size=1, max_size=160)
 
 
 def text_for(version: int, alphanumeric: bool) -> str:
-    """Return a text that fills a version to the last character."""
+    """Return a text of the maximum length of a version."""
     chooser = random.Random(version)  # noqa: S311
     bits = 8 * data_codewords(version) - 4
     if alphanumeric:
@@ -53,7 +53,7 @@ def modules_of_qrcode(text: str, version: int, mask: int) -> list[list[bool]]:
 
 
 def modules_of_segno(text: str, version: int, mask: int) -> list[list[bool]]:
-    """Return segno's modules; for a text that fills its version: else segno may pad one zero codeword too many."""
+    """Return segno's modules. The text must fill its version, because segno may pad one zero codeword too many."""
     mode = "alphanumeric" if set(text) <= set(BASE45_ALPHABET) else "byte"
     code = segno.make_qr(text, error="m", version=version, mask=mask, mode=mode, encoding="utf-8", boost_error=False)
     return [[bool(module) for module in row] for row in code.matrix]
@@ -69,7 +69,7 @@ def penalty_of(symbol: QrSymbol) -> int:
 
 
 def penalty_by_the_book(modules: list[list[bool]]) -> int:
-    """Return the penalty as ISO/IEC 18004:2015, 7.8.3.1 words it, a line at a time."""
+    """Return the penalty, computed naively as in ISO/IEC 18004:2015, 7.8.3.1."""
     size = len(modules)
     score = abs(2 * sum(map(sum, modules)) - size * size) * 10 // (size * size) * 10
     for lines in modules, [list(column) for column in zip(*modules, strict=True)]:
@@ -80,13 +80,13 @@ def penalty_by_the_book(modules: list[list[bool]]) -> int:
             for i in range(len(quiet) - 6):
                 if quiet[i : i + 7] == "1011101" and "0000" in (quiet[i - 4 : i], quiet[i + 7 : i + 11]):
                     score += 40
-    for upper, lower in zip(modules, modules[1:], strict=False):
+    for upper, lower in pairwise(modules):
         score += 3 * sum(len({upper[i], upper[i + 1], lower[i], lower[i + 1]}) == 1 for i in range(size - 1))
     return score
 
 
 def decoded_by_zxing(png: bytes) -> str:
-    # Asked for everything it knows, zxing takes one symbol in some 1,500 for stripes, too: an ITF of four digits.
+    # With all formats enabled, zxing also finds a four-digit ITF barcode in one symbol of about 1,500.
     (found,) = zxingcpp.read_barcodes(Image.open(BytesIO(png)).convert("L"), formats=zxingcpp.BarcodeFormat.QRCode)
     return found.text
 
@@ -98,12 +98,12 @@ def decoded_by_opencv(png: bytes) -> str:
 
 
 class TestModules:
-    # With every third of four cases, each version is compared once or twice, and each mode with each encoder in turn.
+    # Four cases per version: every third case covers all versions, and all combinations of mode and encoder.
     @pytest.mark.parametrize(
         ("version", "alphanumeric", "encoder"),
         sweep(list(product(range(1, 41), (True, False), (modules_of_segno, modules_of_qrcode))), every=3),
     )
-    def test_every_version_is_the_one_that_segno_and_qrcode_make(
+    def test_every_version_matches_segno_and_qrcode(
         self, version: int, alphanumeric: bool, encoder: Callable[[str, int, int], list[list[bool]]]
     ) -> None:
         text = text_for(version, alphanumeric)
@@ -112,23 +112,23 @@ class TestModules:
 
     @pytest.mark.parametrize("mask", range(8))
     @pytest.mark.parametrize("version", [1, 6, 7, 12])
-    def test_so_is_every_mask(self, version: int, mask: int) -> None:
+    def test_every_mask_matches_segno(self, version: int, mask: int) -> None:
         text = text_for(version, alphanumeric=True)
         assert modules_of(qr_matrix(text, mask)) == modules_of_segno(text, version, mask)
 
     @given(ALPHANUMERIC, st.integers(0, 7))
-    def test_so_is_every_alphanumeric_text(self, text: str, mask: int) -> None:
+    def test_alphanumeric_texts_match_qrcode(self, text: str, mask: int) -> None:
         version = encode_text(text)[0]
         assert modules_of(qr_matrix(text, mask)) == modules_of_qrcode(text, version, mask)
 
     @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=120), st.integers(0, 7))
-    def test_so_is_every_unicode_text(self, text: str, mask: int) -> None:
+    def test_unicode_texts_match_qrcode(self, text: str, mask: int) -> None:
         version = encode_text(text)[0]
         assert modules_of(qr_matrix(text, mask)) == modules_of_qrcode(text, version, mask)
 
     @pytest.mark.parametrize("alphanumeric", [True, False])
     @pytest.mark.parametrize("version", sweep(range(1, 40), every=1))
-    def test_one_character_more_takes_the_next_version(self, version: int, alphanumeric: bool) -> None:
+    def test_one_more_character_needs_the_next_version(self, version: int, alphanumeric: bool) -> None:
         text = text_for(version, alphanumeric)
         assert encode_text(text)[0] == version
         assert encode_text(text + text[0])[0] == version + 1
@@ -137,19 +137,19 @@ class TestModules:
         assert qr_matrix(CODE).size == 41
 
     @pytest.mark.parametrize("alphanumeric", [True, False])
-    def test_a_text_too_long_for_version_40_is_refused(self, alphanumeric: bool) -> None:
+    def test_a_text_too_long_for_version_40_is_rejected(self, alphanumeric: bool) -> None:
         text = text_for(40, alphanumeric)
         with pytest.raises(RenderingError, match="too long for any QR code"):
             qr_matrix(text + text[0])
 
-    def test_half_a_surrogate_pair_is_refused(self) -> None:
+    def test_a_lone_surrogate_is_rejected(self) -> None:
         with pytest.raises(RenderingError, match="well-formed"):
             qr_matrix("ticket \ud83c")
 
 
 class TestMask:
     @given(ALPHANUMERIC, st.integers(0, 7))
-    def test_the_penalty_is_the_one_of_the_standard(self, text: str, mask: int) -> None:
+    def test_the_penalty_matches_the_standard(self, text: str, mask: int) -> None:
         symbol = qr_matrix(text, mask)
         assert penalty_of(symbol) == penalty_by_the_book(modules_of(symbol))
 
@@ -158,11 +158,11 @@ class TestMask:
         symbol = qr_matrix(text_for(version, alphanumeric=False), 2)
         mask_scores: Any = segno_encoder.mask_scores
         scores = mask_scores([bytearray(row) for row in modules_of(symbol)], symbol.size, symbol.size)
-        # segno passes over a finder-like pattern that begins where another ended
+        # segno misses a finder-like pattern that begins where another ends
         assert penalty_of(symbol) - sum(scores) in range(0, 400, 40)
 
     @given(ALPHANUMERIC)
-    def test_the_mask_with_the_lowest_penalty_is_taken(self, text: str) -> None:
+    def test_the_mask_with_the_lowest_penalty_is_chosen(self, text: str) -> None:
         penalties = [penalty_of(qr_matrix(text, mask)) for mask in range(8)]
         assert qr_matrix(text) == qr_matrix(text, penalties.index(min(penalties)))
 
@@ -195,10 +195,10 @@ class TestPicture:
     @pytest.mark.parametrize(
         "text", ["x", '{"ticket_id": "6f1c0a2e-4a4e-4c58-9a3b-0f0c2d9b7a11"}', "Fête de la musique, 東京, 🎫"]
     )
-    def test_any_text_that_fits_is_read(self, text: str) -> None:
+    def test_any_text_that_fits_scans(self, text: str) -> None:
         assert decoded_by_zxing(render_qr_png(text)) == text
 
-    def test_modules_too_small_to_read_are_refused(self) -> None:
+    def test_modules_too_small_to_scan_are_rejected(self) -> None:
         with pytest.raises(RenderingError, match="3 px each"):
             render_qr_png("x" * 300)
 

@@ -1,4 +1,4 @@
-"""Tickets that were sent on, folded, held askew, shown in the dark: their codes are still read."""
+"""Codes scan after degradation: compression, folds, rotation, low light and others."""
 
 from datetime import UTC, datetime
 from io import BytesIO
@@ -36,7 +36,7 @@ def is_read(picture: Picture, code: str) -> bool:
 
 
 @pytest.mark.parametrize("name", DEGRADATIONS)
-def test_the_picture_is_read_although_it_is_damaged(name: str) -> None:
+def test_a_degraded_png_scans(name: str) -> None:
     random = np.random.default_rng(1)
     pictures = [grey(Image.open(BytesIO(render_qr_png(code)))) for code in CODES]
     for picture, code in zip(pictures, CODES, strict=True):
@@ -44,15 +44,15 @@ def test_the_picture_is_read_although_it_is_damaged(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(DEGRADATIONS) - {"motion"}))
-def test_the_smallest_modules_that_are_drawn_stand_slight_damage(name: str) -> None:
+def test_the_smallest_modules_scan_after_slight_degradation(name: str) -> None:
     code = "https://example.org/tickets/" + "0123456789abcdef" * 16  # version 12, 4 px a module
     damaged = DEGRADATIONS[name](grey(Image.open(BytesIO(render_qr_png(code)))), 0.2, np.random.default_rng(1))
     assert is_read(damaged, code)
 
 
 @pytest.mark.parametrize("name", DEGRADATIONS)
-def test_damage_at_its_worst_is_real_damage(name: str) -> None:
-    # Without this, a degradation that does nothing would pass for a code that withstands it.
+def test_the_worst_degradation_changes_the_picture(name: str) -> None:
+    # The negative control: a degradation without effect would make the other tests pass.
     picture = grey(Image.open(BytesIO(render_qr_png(CODES[0]))))
     slight, worst = (DEGRADATIONS[name](picture, severity, np.random.default_rng(1)) for severity in (0.0, 1.0))
     side = min(slight.shape[0], worst.shape[0])
@@ -69,7 +69,7 @@ def pages() -> list[tuple[str, bytes]]:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("dpi", [60, 100, 150, 300])
-def test_the_page_is_read_at_every_resolution(pages: list[tuple[str, bytes]], dpi: int, tmp_path: Path) -> None:
+def test_the_page_scans_at_every_resolution(pages: list[tuple[str, bytes]], dpi: int, tmp_path: Path) -> None:
     for code, pdf in pages:
         assert is_read(grey(pdfium_picture(pdf, dpi)), code)
         assert is_read(grey(poppler_picture(pdf, tmp_path, dpi)), code)
@@ -80,9 +80,9 @@ def printed_pages(pages: list[tuple[str, bytes]]) -> list[tuple[str, Picture]]:
     return [(code, grey(pdfium_picture(pdf, 150))) for code, pdf in pages]
 
 
-# A spot of light and a fold would lie somewhere on the page, not on the code.
+# Without glare and folded corner, which would hit the page outside the code.
 @pytest.mark.parametrize("name", sorted(set(DEGRADATIONS) - {"glare", "folded corner"}))
-def test_the_printed_page_is_read_although_it_is_damaged(printed_pages: list[tuple[str, Picture]], name: str) -> None:
+def test_a_degraded_page_scans(printed_pages: list[tuple[str, Picture]], name: str) -> None:
     random = np.random.default_rng(2)
     for code, page in printed_pages:
         assert is_read(DEGRADATIONS[name](page, 0.3, random), code)

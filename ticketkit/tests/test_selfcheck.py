@@ -1,4 +1,4 @@
-"""Codes are read back from finished files, and a template whose code does not scan is stopped."""
+"""The self-check reads codes from rendered files and rejects tickets that do not scan."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -41,25 +41,25 @@ def test_a_good_ticket_passes(ticket: RenderedTicket) -> None:
     check_ticket(ticket, CODE)
 
 
-def test_another_code_is_noticed(ticket: RenderedTicket) -> None:
+def test_another_code_is_rejected(ticket: RenderedTicket) -> None:
     with pytest.raises(RenderingError, match="PNG does not scan: it shows another code"):
         check_ticket(replace(ticket, qr_png=render_qr_png("AD1:OTHER")), CODE)
 
 
-def test_a_pdf_without_its_code_is_noticed(ticket: RenderedTicket) -> None:
+def test_a_pdf_without_a_code_is_rejected(ticket: RenderedTicket) -> None:
     buffer = BytesIO()
     Image.new("L", (400, 600), "white").save(buffer, "PDF")
     with pytest.raises(RenderingError, match="PDF at 60 dpi does not scan: it shows no code"):
         check_ticket(replace(ticket, pdf=buffer.getvalue()), CODE)
 
 
-def test_a_code_too_blurred_to_scan_is_noticed(ticket: RenderedTicket) -> None:
+def test_a_blurred_code_is_rejected(ticket: RenderedTicket) -> None:
     blurred = Image.open(BytesIO(ticket.qr_png)).convert("L").filter(ImageFilter.GaussianBlur(9))
     with pytest.raises(RenderingError, match="shows no code"):
         check_ticket(replace(ticket, qr_png=png_of(blurred)), CODE)
 
 
-def test_two_codes_are_noticed(ticket: RenderedTicket) -> None:
+def test_two_codes_are_rejected(ticket: RenderedTicket) -> None:
     both = Image.new("L", (600, 300), "white")
     for n, code in enumerate((CODE, "second")):
         both.paste(Image.open(BytesIO(render_qr_png(code))), (300 * n, 0))
@@ -68,15 +68,15 @@ def test_two_codes_are_noticed(ticket: RenderedTicket) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"%PDF-1.7 but nothing else", b"\x89PNG\r\n\x1a\n"])
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
+def test_a_file_that_is_no_picture_is_rejected(data: bytes) -> None:
     with pytest.raises(RenderingError, match="read"):
         read_codes(data)
 
 
-def test_a_raster_too_large_to_search_is_refused(ticket: RenderedTicket) -> None:
+def test_a_raster_with_too_many_pixels_is_rejected(ticket: RenderedTicket) -> None:
     with pytest.raises(RenderingError, match="lower the dpi"):
         read_codes(ticket.pdf, 2400)
 
 
-def test_text_with_control_characters_comes_back_as_it_is() -> None:
+def test_control_characters_are_read_unchanged() -> None:
     assert read_codes(render_qr_png("a\x1db\nc")) == ["a\x1db\nc"]

@@ -1,4 +1,4 @@
-"""The promises of a ticket's PDF besides its text: same bytes, small, scans, fits, says what is wrong."""
+"""Properties of tickets: deterministic, small, scannable, text fits, clear errors."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ from ticketkit.rendering.text.fitting import Style, fit
 _LATIN_BUDGET = {"with cover": 60_000, "without": 25_000}
 
 
-def test_the_same_ticket_is_the_same_bytes() -> None:
+def test_rendering_is_deterministic() -> None:
     event = make_event(cover=cover(), logo=logo())
     one, other = EventTemplate(event), EventTemplate(event)
     for name in NAMES.values():
@@ -30,7 +30,7 @@ def test_the_same_ticket_is_the_same_bytes() -> None:
 
 
 @pytest.mark.integration
-def test_another_process_makes_the_same_bytes() -> None:
+def test_rendering_is_deterministic_across_processes() -> None:
     program = (
         "import hashlib; from ticketkit import EventTemplate;"
         "from samples import *; t = EventTemplate(make_event());"
@@ -38,11 +38,11 @@ def test_another_process_makes_the_same_bytes() -> None:
     )
     environment = {"PYTHONHASHSEED": "1", "PATH": "/usr/bin:/bin"}
     command = [sys.executable, "-c", program]
-    options: dict[str, Any] = {"capture_output": True, "text": True, "check": True, "timeout": 60}
-    other = subprocess.run(command, cwd=Path(__file__).parent, env=environment, **options).stdout
+    folder = Path(__file__).parent
+    other = subprocess.run(command, cwd=folder, env=environment, timeout=60, check=True, capture_output=True).stdout
     template = EventTemplate(make_event())
     own = b"".join(template.render_pdf(make_ticket(holder=name)) for name in NAMES.values())
-    assert other.strip() == hashlib.sha256(own).hexdigest()
+    assert other.decode().strip() == hashlib.sha256(own).hexdigest()
 
 
 def test_files_of_two_tickets_have_different_ids() -> None:
@@ -78,7 +78,7 @@ def _dark_ticket(base: str) -> bytes:
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("base", "dpi"),
-    # A page's size decides the least and the usual resolution; more pixels of the same code are tried once.
+    # 300 dpi once: the same code with more pixels.
     [*((base, dpi) for base in ("a4", "letter", "phone") for dpi in (60, 100, 150)), ("phone", 300)],
 )
 def test_the_code_scans_from_the_page(base: str, dpi: int, tmp_path: Path) -> None:
@@ -141,18 +141,20 @@ def test_thai_is_broken_between_words() -> None:
         ({}, {"ticket_id": ""}, "the ticket has no id"),
     ],
 )
-def test_what_is_wrong_is_said(event: dict[str, Any], ticket: dict[str, Any], message: str) -> None:
+def test_invalid_values_are_rejected_with_a_message(
+    event: dict[str, Any], ticket: dict[str, Any], message: str
+) -> None:
     with pytest.raises(RenderingError, match=message):
         EventTemplate(make_event(**event)).render_pdf(make_ticket(**ticket))
 
 
 @pytest.mark.parametrize("holder", ["\u00ad", " \u200f ", "\ufeff\u2066"])
-def test_a_name_of_invisible_characters_is_no_name(holder: str) -> None:
+def test_a_name_of_only_invisible_characters_is_empty(holder: str) -> None:
     template = EventTemplate(make_event())
     assert template.render_pdf(make_ticket(holder=holder)) == template.render_pdf(make_ticket(holder=""))
 
 
-def test_invisible_characters_beside_another_script_are_drawn_as_nothing() -> None:
+def test_invisible_characters_in_a_name_are_not_drawn() -> None:
     template = EventTemplate(make_event())
     assert "John" in pdfium_text(template.render_pdf(make_ticket(holder="\u2067\u00ad\u2069John \u200f")))
 
@@ -162,7 +164,7 @@ def test_a_date_given_as_text_is_printed_as_given() -> None:
     assert "2024-01-15 19:00" in pdfium_text(template.render_pdf(make_ticket(event_date="2024-01-15 19:00")))
 
 
-def test_times_are_those_of_the_events_zone_and_language() -> None:
+def test_times_follow_the_events_zone_and_language() -> None:
     text = pdfium_text(EventTemplate(make_event(language="de", time_zone="Asia/Tokyo")).render_pdf(make_ticket()))
     assert "Samstag, 19. Dezember 2026" in text
     assert "03:30 – 06:00 (Tokio, GMT+9)" in text

@@ -1,4 +1,4 @@
-"""The fonts of single tickets draw what the font itself draws; HarfBuzz's own subsets are the oracle."""
+"""Fonts of single tickets have the same glyphs as HarfBuzz's subsets."""
 
 from io import BytesIO
 from typing import Any
@@ -38,7 +38,7 @@ def compact_glyphs(data: bytes) -> Any:
     return font.CharStrings
 
 
-def test_glyphs_are_those_of_the_fonts_own_subset() -> None:
+def test_glyphs_match_harfbuzz_subsets() -> None:
     compared = 0
     for run in (run for name in NAMES for run in runs_of(name)):
         uses = run.uses()
@@ -73,7 +73,7 @@ def assert_alike(found: Any, expected: Any, parts: Any, scale: float) -> None:
     assert width == pytest.approx(expected_width * scale, abs=1)
 
 
-def test_every_use_of_a_glyph_has_a_code_of_its_own() -> None:
+def test_each_use_of_a_glyph_has_its_own_code() -> None:
     (run,) = runs_of("佐藤")
     glyph = run.glyphs[0]
     font = TicketFont(b"T0", run.font, {(glyph, "佐"): 1000, (glyph, "佐󠄀"): 1000})
@@ -82,7 +82,7 @@ def test_every_use_of_a_glyph_has_a_code_of_its_own() -> None:
     assert font.composes
 
 
-def test_a_font_without_glyphs_is_still_a_font() -> None:
+def test_a_font_without_glyphs_is_valid() -> None:
     (run,) = runs_of("佐")
 
     font = TicketFont(b"T0", run.font, {})
@@ -91,14 +91,14 @@ def test_a_font_without_glyphs_is_still_a_font() -> None:
     assert b"/W[]>>" in font.objects(9)[1]
 
 
-def test_fonts_are_the_same_each_time() -> None:
+def test_ticket_fonts_are_deterministic() -> None:
     (run,) = runs_of("श्रेया")
 
     assert TicketFont(b"T0", run.font, run.uses()).program == TicketFont(b"T0", run.font, run.uses()).program
 
 
 @pytest.mark.parametrize("value", [0, -107, 107, 108, -108, 1131, -1131, 1132, -1132, 32767, -32768])
-def test_operands_are_read_back(value: int) -> None:
+def test_operands_round_trip(value: int) -> None:
     from fontTools.misc.psCharStrings import T2CharString
 
     charstring = T2CharString(bytecode=encode_integer(value) + b"\x0e")

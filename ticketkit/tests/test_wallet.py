@@ -1,4 +1,4 @@
-"""Wallet passes, signed with certificates made here and verified by openssl and by PyJWT."""
+"""Wallet passes, signed with generated test certificates and verified by openssl and PyJWT."""
 
 import hashlib
 import json
@@ -79,7 +79,7 @@ def google(authority: Authority) -> GoogleCredentials:
 
 @pytest.fixture(scope="module")
 def longest_google(authority: Authority) -> GoogleCredentials:
-    """Return credentials with a service account's name and an issuer's id as long as Google makes them."""
+    """Return credentials with the longest account name and issuer id that Google allows."""
     account = json.loads(authority.service_account())
     account["client_email"] = f"{'s' * 30}@{'p' * 30}.iam.gserviceaccount.com"
     return GoogleCredentials.load(json.dumps(account), "3388000000012345678")
@@ -108,9 +108,7 @@ class TestApple:
         assert altered.returncode != 0
 
     @pytest.mark.integration
-    def test_the_signature_tells_its_time_and_brings_both_certificates(
-        self, apple: AppleCredentials, tmp_path: Path
-    ) -> None:
+    def test_the_signature_has_its_time_and_both_certificates(self, apple: AppleCredentials, tmp_path: Path) -> None:
         signature = tmp_path / "signature"
         signature.write_bytes(opened(ApplePassTemplate(EVENT, apple).render(TICKET))["signature"])
         command = ["openssl", "pkcs7", "-inform", "der", "-in", str(signature), "-noout", "-print"]
@@ -125,7 +123,7 @@ class TestApple:
         assert manifest == {file: hashlib.sha1(data, usedforsecurity=False).hexdigest() for file, data in files.items()}
         assert {"pass.json", "icon.png", "icon@2x.png", "icon@3x.png", "logo@2x.png", "strip@2x.png"} <= set(files)
 
-    def test_the_pass_says_what_the_ticket_says(self, apple: AppleCredentials) -> None:
+    def test_the_pass_has_the_details_of_the_ticket(self, apple: AppleCredentials) -> None:
         content = json.loads(opened(ApplePassTemplate(EVENT, apple).render(TICKET))["pass.json"])
         assert content["formatVersion"] == 1
         assert (content["passTypeIdentifier"], content["teamIdentifier"]) == ("pass.example.tickets", "TEAM123456")
@@ -139,13 +137,13 @@ class TestApple:
         assert "19:30" in shown["date"] or "7:30" in shown["date"]  # Lisbon's time
         assert (shown["holder"], shown["terms"]) == ("Zoë Müller", "No refunds.")
 
-    def test_ink_is_readable_on_a_pale_accent(self, apple: AppleCredentials) -> None:
+    def test_text_has_contrast_on_a_pale_accent(self, apple: AppleCredentials) -> None:
         content = json.loads(opened(ApplePassTemplate(EVENT, apple).render(TICKET))["pass.json"])
         assert content["backgroundColor"] == "rgb(253, 224, 71)"
         red, green, blue = map(int, content["foregroundColor"][4:-1].split(","))
         assert max(red, green, blue) < 140
 
-    def test_pictures_have_the_sizes_that_apple_names(self, apple: AppleCredentials) -> None:
+    def test_pictures_have_the_sizes_of_apples_guide(self, apple: AppleCredentials) -> None:
         files = opened(ApplePassTemplate(EVENT, apple).render(TICKET))
         sizes = {file: Image.open(BytesIO(data)).size for file, data in files.items() if file.endswith(".png")}
         assert sizes == {
@@ -158,7 +156,7 @@ class TestApple:
             "strip@2x.png": (750, 196),
         }
 
-    def test_an_event_with_nothing_but_a_title_makes_a_pass(self, apple: AppleCredentials) -> None:
+    def test_an_event_with_only_a_title_has_a_pass(self, apple: AppleCredentials) -> None:
         template = ApplePassTemplate(EventDetails(title="Fête", starts_at=None), apple)
         ticket = TicketDetails(ticket_id="1", code="é", event_date="2026-01-15 19:00")
         content = json.loads(opened(template.render(ticket))["pass.json"])
@@ -167,7 +165,7 @@ class TestApple:
         assert content["eventTicket"]["secondaryFields"][0]["value"] == "2026-01-15 19:00"
         assert content["eventTicket"]["auxiliaryFields"] == []
 
-    def test_a_broken_logo_is_refused(self, apple: AppleCredentials) -> None:
+    def test_a_broken_logo_is_rejected(self, apple: AppleCredentials) -> None:
         with pytest.raises(RenderingError, match="logo cannot be read"):
             ApplePassTemplate(EventDetails(title="x", starts_at=None, logo=b"no picture"), apple)
 
@@ -187,7 +185,7 @@ class TestAppleCredentials:
             (lambda a: {"intermediate": b""}, "intermediate certificate is not a PEM file"),
         ],
     )
-    def test_what_apple_would_not_accept_is_refused(
+    def test_invalid_apple_credentials_are_rejected(
         self, authority: Authority, change: Callable[[Authority], dict[str, bytes]], message: str
     ) -> None:
         files = {
@@ -198,12 +196,12 @@ class TestAppleCredentials:
         with pytest.raises(WalletCredentialsError, match=message):
             AppleCredentials.load(**files | change(authority))
 
-    def test_a_key_with_a_password_is_opened(self, authority: Authority) -> None:
+    def test_an_encrypted_key_is_loaded(self, authority: Authority) -> None:
         key = pem(authority.member_key, b"secret")
         credentials = AppleCredentials.load(authority.member(), key, authority.certificate, b"secret")
         assert credentials.team_identifier == "TEAM123456"
 
-    def test_the_key_is_not_shown(self, apple: AppleCredentials, google: GoogleCredentials) -> None:
+    def test_repr_does_not_contain_the_key(self, apple: AppleCredentials, google: GoogleCredentials) -> None:
         assert "private" not in repr(apple) + repr(google)
 
 
@@ -217,7 +215,7 @@ class TestGoogle:
         assert (claims["iss"], claims["typ"]) == ("tickets@example.iam.gserviceaccount.com", "savetowallet")
         assert claims["iat"] == int(TODAY.timestamp())
 
-    def test_class_and_object_say_what_the_ticket_says(self, google: GoogleCredentials) -> None:
+    def test_class_and_object_have_the_details_of_the_ticket(self, google: GoogleCredentials) -> None:
         payload = self.claims(google)["payload"]
         (event,), (ticket,) = payload["eventTicketClasses"], payload["eventTicketObjects"]
         assert ticket["classId"] == event["id"]
@@ -226,7 +224,7 @@ class TestGoogle:
         assert ticket["barcode"] == {"type": "QR_CODE", "value": "AD1:ABC"}
         assert ticket["ticketHolderName"] == "Zoë Müller"
         assert event["venue"]["name"]["defaultValue"] == {"language": "en", "value": "Teatro Municipal"}
-        # Google shows the digits that it is sent: those of the clocks in Lisbon.
+        # Local time in Lisbon: Google does not convert it.
         assert event["dateTime"] == {
             "doorsOpen": "2026-06-20T18:30:00+01:00",
             "start": "2026-06-20T19:30:00+01:00",
@@ -234,9 +232,7 @@ class TestGoogle:
         }
         assert event["hexBackgroundColor"] == "#fde047"
 
-    def test_what_has_changed_has_another_id_because_google_takes_no_changes_from_a_link(
-        self, google: GoogleCredentials
-    ) -> None:
+    def test_changed_content_has_another_id(self, google: GoogleCredentials) -> None:
         def ids(event: EventDetails, ticket: TicketDetails) -> tuple[str, str]:
             template = GooglePassTemplate(event, google, "event-42")
             claims = jwt.decode(template.render(ticket), google.private_key.public_key(), ["RS256"], audience="google")
@@ -253,7 +249,7 @@ class TestGoogle:
     @pytest.mark.parametrize("letter", sweep(["W", "ß", "王", "😀", '"', "e\u0301"], every=1))
     @pytest.mark.parametrize("code", ["A" * 135, "x" * 300])
     @pytest.mark.parametrize("class_exists", [False, True])
-    def test_the_longest_texts_make_a_link_that_google_takes(
+    def test_the_longest_texts_fit_in_a_link(
         self, longest_google: GoogleCredentials, letter: str, code: str, class_exists: bool
     ) -> None:
         """Every value is as long as its field allows, and so are the service account's name and the issuer's id."""
@@ -279,7 +275,7 @@ class TestGoogle:
         assert shown["ticketHolderName"].endswith("…") or shown["ticketHolderName"] == text(200)
         assert template.event_class["eventName"]["defaultValue"]["value"].startswith(letter)
 
-    def test_a_usual_ticket_shows_all_that_matters(self, google: GoogleCredentials) -> None:
+    def test_a_typical_ticket_shows_all_details(self, google: GoogleCredentials) -> None:
         ticket = replace(TICKET, code="A" * 135)
         payload = self.claims(google, ticket)["payload"]
         (event,), (shown,) = payload["eventTicketClasses"], payload["eventTicketObjects"]
@@ -288,11 +284,11 @@ class TestGoogle:
         assert shown["ticketHolderName"] == "Zoë Müller"
         assert len(GooglePassTemplate(EVENT, google, "event-42").link(ticket)) < 1800
 
-    def test_a_code_that_leaves_no_room_is_refused(self, google: GoogleCredentials) -> None:
+    def test_a_code_too_long_for_a_link_is_rejected(self, google: GoogleCredentials) -> None:
         with pytest.raises(RenderingError, match="too long for Google Wallet"):
             GooglePassTemplate(EVENT, google, "event-42").link(replace(TICKET, code="x" * 1200))
 
-    def test_the_link_of_a_signed_code_stays_short_enough_for_every_browser(self, google: GoogleCredentials) -> None:
+    def test_the_link_of_a_signed_code_is_short_enough_for_all_browsers(self, google: GoogleCredentials) -> None:
         ticket = TicketDetails(ticket_id=TICKET_ID, code="A" * 135, holder="Zoë Müller", ticket_type="Standing")
         template = GooglePassTemplate(EVENT, google, "event-42")
         link = template.link(ticket, class_exists=True)
@@ -301,7 +297,7 @@ class TestGoogle:
         assert template.event_class["id"].startswith("3388000000012345678.event-42-")
 
     @pytest.mark.parametrize("key", ["", "with space", "ä", "x" * 65])
-    def test_an_id_that_google_refuses_is_refused_here(self, google: GoogleCredentials, key: str) -> None:
+    def test_an_invalid_google_id_is_rejected(self, google: GoogleCredentials, key: str) -> None:
         with pytest.raises(RenderingError, match="Google Wallet takes ids"):
             GooglePassTemplate(EVENT, google, key)
 
@@ -317,8 +313,6 @@ class TestGoogle:
             ("{}", "issuer", "the issuer id is the number"),
         ],
     )
-    def test_credentials_that_google_would_not_accept_are_refused(
-        self, account: str, issuer: str, message: str
-    ) -> None:
+    def test_invalid_google_credentials_are_rejected(self, account: str, issuer: str, message: str) -> None:
         with pytest.raises(WalletCredentialsError, match=message):
             GoogleCredentials.load(account, issuer)

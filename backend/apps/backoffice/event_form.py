@@ -161,7 +161,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
         """
         has_own = self.cleaned_data["page"] == OWN
         try:
-            self.complaints = ticket_rendering.template_of(self.instance, self.pictures()).complaints
+            self.complaints = ticket_rendering.template_of(self.instance, self.pictures()).warnings
         except RenderingError as error:
             self.add_error("layout" if has_own else None, f"No ticket can be created like this: {error}.")
         if has_own and self.complaints:

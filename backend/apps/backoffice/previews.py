@@ -35,7 +35,7 @@ def preview_html(event: Event) -> SafeString | str:
         reverse("admin:events_event_preview", args=[event.pk]),
     )
     try:
-        complaints = ticket_rendering.template_of(event).complaints
+        complaints = ticket_rendering.template_of(event).warnings
     except RenderingError as error:
         words = format_html(
             '<p class="backoffice-bad" role="alert">No ticket of this event can be created: {}.</p>', error

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from apps.events.models import Event
 from apps.imports.attendee_lists import Line
 from apps.publishing import ticket_rendering
-from ticketkit import Compromise, TicketDetails
+from ticketkit import AlteredText, TicketDetails
 
 PRINTED_DIFFERENTLY = format_html(
     '<span class="backoffice-flag" title="{}">printed differently</span>',
@@ -17,7 +17,7 @@ PRINTED_DIFFERENTLY = format_html(
 )
 
 
-def in_words(found: Compromise) -> str:
+def in_words(found: AlteredText) -> str:
     """Return a sentence that says what the ticket shows instead of a text, and why."""
     why = "is too long for its place" if found.is_shortened else "has characters that can’t be printed"
     return f"“{found.written}” {why}. The ticket shows “{found.drawn}”."

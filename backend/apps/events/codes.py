@@ -13,7 +13,15 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from ticketkit import MAX_QR_CHARACTERS, InvalidCode, KeyRing, derive_key, is_signed_form, key_from_base64, parse_legacy
+from ticketkit import (
+    MAX_QR_CHARACTERS,
+    InvalidCodeError,
+    KeyRing,
+    derive_key,
+    is_signed_form,
+    key_from_base64,
+    parse_legacy,
+)
 
 from .models import EventTicket, TicketCode
 from .ticket_codes import digest_of
@@ -59,7 +67,7 @@ def find_ticket(text: str) -> tuple[EventTicket | None, bool]:
         return _find_by_accepted_code(text)
     try:
         code = keyring().read(text)
-    except InvalidCode:
+    except InvalidCodeError:
         return None, False
     ticket = EventTicket.objects.select_related("event", "ticket_type").filter(ticket_id=code.ticket_id).first()
     if ticket is None or ticket.event_id != code.event_id:

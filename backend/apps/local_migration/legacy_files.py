@@ -16,7 +16,7 @@ from django.core.exceptions import SuspiciousOperation
 
 from apps.events import codes
 from apps.events.models import EventTicket
-from ticketkit import InvalidCode, is_signed_form
+from ticketkit import InvalidCodeError, is_signed_form
 
 from . import qr_reader
 
@@ -172,7 +172,7 @@ def _classify(ticket: EventTicket, text: str) -> tuple[FileStatus, str]:
         return (FileStatus.OLD_CODE if ticket.code_generation else FileStatus.PRINTED_CODE), ""
     try:
         named = codes.keyring().read(text).ticket_id
-    except InvalidCode as error:
+    except InvalidCodeError as error:
         return FileStatus.NO_CODE, f"it reads “{_excerpt(text)}”; {error}"
     return (FileStatus.OLD_CODE, "") if named == ticket.ticket_id else (FileStatus.FOREIGN_CODE, f"it names {named}")
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from apps.events.codes import code_of
 from apps.events.models import Event, EventImage, EventTicket, TicketType
 from ticketkit import (
-    Compromise,
+    AlteredText,
     EventDetails,
     EventTemplate,
     FontError,
@@ -159,7 +159,7 @@ def ticket_details(ticket: EventTicket) -> TicketDetails:
     )
 
 
-def compromises(event: Event, details: Iterable[TicketDetails]) -> list[list[Compromise]]:
+def compromises(event: Event, details: Iterable[TicketDetails]) -> list[list[AlteredText]]:
     """Return, for each ticket of the event, what its PDF prints differently from the given values.
 
     The lists are empty if no ticket of the event can be rendered.
@@ -168,7 +168,7 @@ def compromises(event: Event, details: Iterable[TicketDetails]) -> list[list[Com
         template = template_of(event)
     except RenderingError:  # the page of the event reports it
         return [[] for _ in details]
-    return [template.compromises(ticket) for ticket in details]
+    return [template.altered_texts(ticket) for ticket in details]
 
 
 def shows_its_name(ticket: EventTicket) -> bool:

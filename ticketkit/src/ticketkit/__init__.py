@@ -1,7 +1,7 @@
-"""Event tickets outside any framework: the signed code, the QR code and the page that carry it, passes for wallets.
+"""Event tickets without a framework: signed codes, QR codes, PDF pages, and passes for Apple and Google Wallet.
 
-Every name in ``__all__`` is public; every other name of this package may change without notice. A module is imported
-with the first use of one of its names, so that a program which signs codes does not load the fonts.
+The names in ``__all__`` and ``ticketkit.testing`` are the public API; other names may change without notice. Modules
+are imported lazily, so a program that only signs codes loads no fonts.
 
     event = EventDetails(title="Concert", starts_at=datetime(2027, 1, 15, 19, tzinfo=UTC))
     code = KeyRing(SigningKey(key_id=1, seed=secrets.token_bytes(32))).sign(event_id=1, ticket_id=uuid4(), generation=0)
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ticketkit.codes.tokens import MAX_QR_CHARACTERS as MAX_QR_CHARACTERS
     from ticketkit.codes.tokens import Code as Code
-    from ticketkit.codes.tokens import InvalidCode as InvalidCode
+    from ticketkit.codes.tokens import InvalidCodeError as InvalidCodeError
     from ticketkit.codes.tokens import KeyRing as KeyRing
     from ticketkit.codes.tokens import SigningKey as SigningKey
     from ticketkit.codes.tokens import derive_key as derive_key
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ticketkit.rendering.layout.loading import built_in_layouts as built_in_layouts
     from ticketkit.rendering.layout.loading import layout_schema as layout_schema
     from ticketkit.rendering.layout.loading import load_layout as load_layout
-    from ticketkit.rendering.layout.placing import Compromise as Compromise
+    from ticketkit.rendering.layout.placing import AlteredText as AlteredText
     from ticketkit.rendering.prices import format_price as format_price
     from ticketkit.rendering.raster import first_page_png as first_page_png
     from ticketkit.rendering.selfcheck import check_ticket as check_ticket
@@ -66,7 +66,7 @@ _NAMES = {
     "ticketkit.codes.tokens": (
         "MAX_QR_CHARACTERS",
         "Code",
-        "InvalidCode",
+        "InvalidCodeError",
         "KeyRing",
         "SigningKey",
         "derive_key",
@@ -112,7 +112,7 @@ _NAMES = {
         "layout_schema",
         "load_layout",
     ),
-    "ticketkit.rendering.layout.placing": ("Compromise",),
+    "ticketkit.rendering.layout.placing": ("AlteredText",),
     "ticketkit.rendering.prices": ("format_price",),
     "ticketkit.rendering.raster": ("first_page_png",),
     "ticketkit.rendering.selfcheck": (
@@ -136,7 +136,7 @@ __all__ = sorted(_MODULES)  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
-    """Import the module of a public name with its first use (PEP 562)."""
+    """Import the module of a public name when the name is first used (PEP 562)."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_MODULES[name]), name)

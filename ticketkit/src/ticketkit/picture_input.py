@@ -1,14 +1,14 @@
-"""Opens the pictures that people upload: upright, eight bits a channel, in the colours of sRGB. Knows no Django.
+"""Open uploaded pictures: upright, 8 bits per channel, in sRGB.
 
-| what comes in | what becomes of it |
+| input | result |
 |---|---|
-| JPEG, PNG, WebP; the first frame of an animation | read |
-| GIF, TIFF, BMP, HEIC, AVIF, SVG, PDF and the rest | refused by name |
+| JPEG, PNG, WebP | opened; of an animation, the first frame |
+| GIF, TIFF, BMP, HEIC, AVIF, SVG, PDF and others | rejected; the error names the format |
 | black and white, grey, palette, RGB; 8 or 16 bits; with alpha or one transparent colour | RGB, or RGBA |
-| CMYK | RGB: through its profile, or by plain complement without one |
+| CMYK | RGB: through its profile, or as the complement if it has none |
 | a colour profile (RGB, grey, CMYK) | converted: relative colorimetric, black point compensation, as browsers do |
-| a profile that is damaged, or is for other channels than the picture's | left aside: the picture counts as sRGB |
-| EXIF orientation | turned upright |
+| a damaged profile, or one for another colour mode | ignored: the picture is treated as sRGB |
+| EXIF orientation | rotated upright |
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import warnings
 from PIL import Image, ImageCms, ImageOps
 
 MAX_PIXELS = 40_000_000
-MAX_SIDE = 20_000
+MAX_SIDE_PIXELS = 20_000
 FORMATS = ("JPEG", "PNG", "WEBP")
 _SAVE = "Save it as JPEG, PNG or WebP and upload that."
 _TOO_MANY_PIXELS = "The picture has more than 40 million pixels. Upload a smaller one."
@@ -40,30 +40,33 @@ _OTHER_FORMATS = (
     (0, b"<svg", "an SVG drawing"),
     (0, b"<?xml", "an SVG drawing or another XML document"),
 )
-_CHANNELS = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # the mode of a picture that a profile of this kind is for
+_CHANNELS = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # modes that a profile of a colour space applies to
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 class PictureError(ValueError):
-    """A picture that is not taken. The text is one sentence that says why and what to do."""
+    """A picture that cannot be used. The message says why and what to do."""
 
 
-def open_picture(content: bytes, *, shrink_to: int | None = None, sketch: tuple[int, int] | None = None) -> Image.Image:
+def open_picture(
+    content: bytes, *, shrink_to: int | None = None, draft_size: tuple[int, int] | None = None
+) -> Image.Image:
     """Return the picture in mode RGB, or in RGBA if it has transparency.
 
-    `shrink_to` is the longest side to shrink it to, which costs the least memory before colours are converted. `sketch`
-    is a size that a JPEG may be read at for speed, or the next larger one. Raises PictureError.
+    `shrink_to` is the maximum of the longer side in pixels: shrinking before the colour conversion saves memory.
+    `draft_size` lets a JPEG be decoded at a reduced size, but at least this one, which is faster. Raises PictureError
+    for another format, a damaged file, more than 40 million pixels, or a side of more than 20,000 pixels.
     """
     start = content[:64].lstrip()
-    for offset, beginning, kind in _OTHER_FORMATS:
-        if start[offset : offset + len(beginning)] == beginning:
+    for offset, prefix, kind in _OTHER_FORMATS:
+        if start[offset : offset + len(prefix)] == prefix:
             raise PictureError(f"This file is {kind}. {_SAVE}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limits are ours, and lower
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # lower limits are checked below
             picture: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
         _check_size(*picture.size)
-        if wanted := sketch or (shrink_to and (2 * shrink_to, 2 * shrink_to)):
+        if wanted := draft_size or (shrink_to and (2 * shrink_to, 2 * shrink_to)):
             picture.draft(None, wanted)
         picture.load()
     except PictureError:
@@ -82,7 +85,7 @@ def open_picture(content: bytes, *, shrink_to: int | None = None, sketch: tuple[
 
 
 def on_white(picture: Image.Image) -> Image.Image:
-    """Return the picture in mode RGB, with white where it is transparent."""
+    """Return the picture in mode RGB, with transparent areas filled with white."""
     if picture.mode != "RGBA":
         return picture.convert("RGB")
     white = Image.new("RGBA", picture.size, "white")
@@ -93,12 +96,14 @@ def on_white(picture: Image.Image) -> Image.Image:
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise PictureError(_TOO_MANY_PIXELS)
-    if max(width, height) > MAX_SIDE:
-        raise PictureError(f"The picture is {width} by {height} pixels, and no side may have more than {MAX_SIDE}.")
+    if max(width, height) > MAX_SIDE_PIXELS:
+        raise PictureError(
+            f"The picture is {width} by {height} pixels, and no side may have more than {MAX_SIDE_PIXELS}."
+        )
 
 
 def _in_eight_bits(picture: Image.Image) -> Image.Image:
-    """Return the picture in L, RGB or CMYK, or in LA or RGBA if it has transparency."""
+    """Return the picture in mode L, RGB or CMYK, or in LA or RGBA if it has transparency."""
     clear = picture.info.get("transparency")
     if picture.mode.startswith("I;16"):
         high_byte = slice(0, None, 2) if picture.mode == "I;16B" else slice(1, None, 2)

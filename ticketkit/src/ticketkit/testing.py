@@ -1,4 +1,4 @@
-"""Credentials for tests of wallet passes: what Apple and Google give those who sign, made on this machine."""
+"""Generate test credentials for wallet passes: stand-ins for the certificates and keys that Apple and Google issue."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from cryptography.x509.oid import NameOID
 
 
 def pem(key: RSAPrivateKey | ec.EllipticCurvePrivateKey, password: bytes | None = None) -> bytes:
-    """Return a private key as a PEM file, encrypted if there is a password."""
+    """Return a private key in PEM (PKCS #8), encrypted if `password` is given."""
     encryption = BestAvailableEncryption(password) if password else NoEncryption()
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
 def name(**parts: str) -> x509.Name:
-    """Return a subject or issuer; each part is called as in `cryptography.x509.oid.NameOID`."""
+    """Return a subject or issuer; the keywords are names of attributes in `cryptography.x509.oid.NameOID`."""
     return x509.Name([x509.NameAttribute(getattr(NameOID, kind), text) for kind, text in parts.items()])
 
 
@@ -35,7 +35,7 @@ PASS_TYPE = name(USER_ID="pass.example.tickets", ORGANIZATIONAL_UNIT_NAME="TEAM1
 def issue(
     subject: x509.Name, key: RSAPrivateKey, issuer: x509.Name, issuer_key: RSAPrivateKey, days: int = 30
 ) -> x509.Certificate:
-    """Return a certificate that has been valid for 60 days and ends in `days` from now."""
+    """Return a certificate that became valid 60 days ago and expires in `days` days; expired if that is negative."""
     today = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -51,9 +51,9 @@ def issue(
 
 
 class Authority:
-    """Stand in for Apple's intermediate, for a member of its developer programme, and for Google's service account.
+    """A fake certificate authority with a developer certificate and a Google service account.
 
-    `certificate` is the intermediate's, in PEM; `member_key` is the key that passes are signed with.
+    `certificate` is the intermediate certificate (Apple's WWDR) in PEM; `member_key` signs passes.
     """
 
     def __init__(self) -> None:
@@ -62,10 +62,10 @@ class Authority:
         self.certificate = issue(self.name, self.key, self.name, self.key).public_bytes(Encoding.PEM)
 
     def member(self, subject: x509.Name = PASS_TYPE, days: int = 30) -> bytes:
-        """Return the member's Pass Type ID certificate in PEM, or a certificate for another subject."""
+        """Return a Pass Type ID certificate for `member_key` in PEM, or a certificate with another subject."""
         return issue(subject, self.member_key, self.name, self.key, days).public_bytes(Encoding.PEM)
 
     def service_account(self, **fields: str) -> str:
-        """Return the JSON key file of a Google Cloud service account."""
+        """Return the JSON key file of a Google Cloud service account, with `fields` added or replaced."""
         key = pem(self.key).decode()
         return json.dumps({"client_email": "tickets@example.iam.gserviceaccount.com", "private_key": key} | fields)

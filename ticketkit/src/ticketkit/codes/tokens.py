@@ -1,18 +1,17 @@
-"""The signed code inside a ticket's QR: made here, read here and on devices that are offline.
+"""Sign and verify the code in a ticket's QR code. Devices can verify it offline.
 
-A code is `AD1:` followed by the Base45 form of 87 bytes, 135 characters in all, every one of them in the QR
-alphanumeric set:
+A code is `AD1:` followed by 87 bytes in Base45: 135 characters, all in the QR alphanumeric set. The bytes are:
 
     offset  bytes  field
     0       1      format, 1
     1       1      key id
     2       4      event id, big-endian
     6       16     ticket UUID
-    22      1      code generation; raised when a code is re-issued, which makes every earlier copy worthless
+    22      1      code generation; incremented when the code is re-issued, which invalidates every earlier code
     23      64     Ed25519 signature (RFC 8032) over the domain prefix and the 23 bytes before it
 
-A code proves that we issued it. Whether its generation is still the current one, and whether the ticket has
-been used, is for the database to say.
+A valid signature proves that the holder of the signing key issued the code. Only the database knows whether its
+generation is current and whether the ticket has been used.
 """
 
 import base64
@@ -40,14 +39,14 @@ _HEADER: Final = struct.Struct(">BBI16sB")
 _SEED_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
 _CODE_CHARACTERS: Final = 135
-# Signed in front of the header, so that a signature made with the same key for any other purpose is never a ticket.
+# Domain separation: a signature made with the same key for another purpose never verifies as a ticket's code.
 _DOMAIN: Final = b"admit ticket code 1\x00"
-# More than a scanner adds around a code, and a bound on the work that a hostile picture can ask for.
+# Longer than a code with anything that scanners add to it; limits the work that a hostile QR code can cause.
 _MAX_SCANNED_CHARACTERS: Final = 4096
 
-MAX_QR_CHARACTERS: Final = 7089  # digits in the largest QR code, which holds fewer of anything else
+MAX_QR_CHARACTERS: Final = 7089  # digits in the largest QR code; it holds fewer characters of any other kind
 
-# Base45 (RFC 9285): binary data in the 45 characters that a QR code holds at 5.5 bits each.
+# Base45 (RFC 9285) encodes binary data in the QR alphanumeric set, which takes 5.5 bits a character.
 BASE45_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 _BASE45_PAIRS: Final = [first + second for second in BASE45_ALPHABET for first in BASE45_ALPHABET]
 _BASE45_VALUES: Final = {character: value for value, character in enumerate(BASE45_ALPHABET)}
@@ -57,7 +56,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a genuine code says."""
+    """The content of a code whose signature is valid."""
 
     event_id: int
     ticket_id: UUID
@@ -65,11 +64,11 @@ class Code:
     key_id: int
 
 
-class InvalidCode(ValueError):
-    """Scanned text that is not a genuine code.
+class InvalidCodeError(ValueError):
+    """Scanned text is not a valid code.
 
-    `reason` is stable, for programs: `foreign` (another system's code, or no code at all), `malformed` (one of
-    ours, damaged or cut off), `unsupported_format` (made by a later version), `unknown_key`, `bad_signature`.
+    `reason` is a stable identifier: `foreign` (another system's code, or no code at all), `malformed` (has the prefix,
+    but is damaged or truncated), `unsupported_format` (made by a later version), `unknown_key` or `bad_signature`.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -78,12 +77,16 @@ class InvalidCode(ValueError):
 
 
 class SigningKey:
-    """An Ed25519 key that signs codes. `seed`: its 32 secret bytes; `key_id`: 0 to 255, carried in every code."""
+    """An Ed25519 key that signs codes.
+
+    `seed` is the private key, 32 secret bytes. `key_id`, 0 to 255, is part of every code. Raises ValueError for an id
+    out of range or a seed of another length.
+    """
 
     def __init__(self, key_id: int, seed: bytes) -> None:
         _require_in_range("key id", key_id, MAX_KEY_ID)
         if len(seed) != _SEED_BYTES:
-            raise ValueError(f"a signing key is made of {_SEED_BYTES} bytes, not {len(seed)}")
+            raise ValueError(f"the seed of a signing key has {_SEED_BYTES} bytes, not {len(seed)}")
         self.key_id = key_id
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
         self.public_key: bytes = self._private.public_key().public_bytes_raw()
@@ -92,7 +95,10 @@ class SigningKey:
         return f"SigningKey(key_id={self.key_id}, public_key={self.public_key.hex()})"
 
     def sign(self, event_id: int, ticket_id: UUID, generation: int) -> str:
-        """Return the code for one ticket. Deterministic. Raises ValueError for a number that has no room."""
+        """Return the code for a ticket; the same arguments always give the same code.
+
+        Raises ValueError if `event_id` does not fit in 4 bytes or `generation` in 1.
+        """
         _require_in_range("event id", event_id, MAX_EVENT_ID)
         _require_in_range("code generation", generation, MAX_GENERATION)
         header = _HEADER.pack(_FORMAT, self.key_id, event_id, ticket_id.bytes, generation)
@@ -100,7 +106,10 @@ class SigningKey:
 
 
 def key_from_base64(text: str, key_id: int) -> SigningKey:
-    """Return the key whose 32-byte seed is `text` in Base64 (either alphabet, as `openssl rand -base64 32` prints)."""
+    """Return the key whose 32-byte seed is `text` in Base64, standard or URL-safe (`openssl rand -base64 32`).
+
+    Raises ValueError for text that is not Base64 or does not decode to 32 bytes.
+    """
     try:
         seed = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError):
@@ -109,22 +118,23 @@ def key_from_base64(text: str, key_id: int) -> SigningKey:
 
 
 def derive_key(secret: bytes, key_id: int) -> SigningKey:
-    """Return a key derived from `secret` (HKDF-SHA256, RFC 5869), for a deployment with nothing but a SECRET_KEY.
+    """Return a key derived from `secret` with HKDF-SHA256 (RFC 5869), for deployments without a key of their own.
 
-    Another `key_id` gives an unrelated key. When the secret changes, list the old public key as retired, or every
-    code issued until then stops being accepted.
+    Each `key_id` gives an independent key. When the secret changes, list the old public key as retired; otherwise every
+    code issued before stops being accepted. Raises ValueError for a secret of fewer than 32 bytes.
     """
     if len(secret) < _SEED_BYTES:
-        raise ValueError(f"a secret to derive a signing key from has at least {_SEED_BYTES} bytes, not {len(secret)}")
+        raise ValueError(f"the secret of a derived signing key needs at least {_SEED_BYTES} bytes, not {len(secret)}")
     _require_in_range("key id", key_id, MAX_KEY_ID)
     info = b"admit ticket code signing key " + bytes([key_id])
     return SigningKey(key_id, HKDF(algorithm=SHA256(), length=_SEED_BYTES, salt=None, info=info).derive(secret))
 
 
 class KeyRing:
-    """The key that signs today, and the public keys whose codes are still accepted.
+    """The key that signs new codes, and all public keys whose codes are accepted.
 
-    `retired` maps key ids to raw 32-byte Ed25519 public keys.
+    `retired` maps key ids to raw 32-byte Ed25519 public keys. Raises ValueError if a retired key is not a valid public
+    key, or has the id of the signing key but another value.
     """
 
     def __init__(self, signing: SigningKey, retired: Mapping[int, bytes] | None = None) -> None:
@@ -138,43 +148,46 @@ class KeyRing:
         self._verifiers = {key_id: _public_key(key_id, raw) for key_id, raw in keys.items()}
 
     def sign(self, event_id: int, ticket_id: UUID, generation: int) -> str:
-        """Return the code for one ticket, signed by the current key."""
+        """Return the code for a ticket; see `SigningKey.sign`."""
         return self._signing.sign(event_id, ticket_id, generation)
 
     def public_keys(self) -> dict[int, bytes]:
-        """Return every accepted key as key id -> raw public key: what a device needs to verify offline."""
+        """Return the accepted public keys (raw, 32 bytes) by key id, for devices that verify codes offline."""
         return dict(self._public)
 
     def read(self, text: str) -> Code:
-        """Return what a scanned code says, its signature verified. Raises InvalidCode.
+        """Verify a scanned code and return its content.
 
-        Whitespace around the code and lower case are forgiven: scanners that act as keyboards add both.
+        Ignores surrounding whitespace and lower case, which scanners that act as keyboards produce. Raises
+        InvalidCodeError if the text is not a code or its signature is not valid.
         """
         raw = _unpack(text)
         header, signature = raw[: _HEADER.size], raw[_HEADER.size :]
         version, key_id, event_id, ticket_bytes, generation = _HEADER.unpack(header)
         if version != _FORMAT:
-            raise InvalidCode("unsupported_format", f"this code has format {version}; only {_FORMAT} is known here")
+            raise InvalidCodeError(
+                "unsupported_format", f"this code has format {version}; only {_FORMAT} is known here"
+            )
         verifier = self._verifiers.get(key_id)
         if verifier is None:
-            raise InvalidCode("unknown_key", f"this code was signed by key {key_id}, which is not accepted here")
+            raise InvalidCodeError("unknown_key", f"this code was signed by key {key_id}, which is not accepted here")
         try:
             verifier.verify(signature, _DOMAIN + header)
         except InvalidSignature:
-            raise InvalidCode("bad_signature", "the signature is wrong: this code was forged or altered") from None
+            raise InvalidCodeError("bad_signature", "the signature is wrong: this code was forged or altered") from None
         return Code(event_id=event_id, ticket_id=UUID(bytes=ticket_bytes), generation=generation, key_id=key_id)
 
 
 def is_signed_form(text: str) -> bool:
-    """Return whether the text looks like a signed code, genuine or not: then nothing but its signature may count."""
+    """Return whether the text has the prefix of a signed code. Accept such text only if its signature is valid."""
     return text.lstrip()[: len(PREFIX)].upper() == PREFIX
 
 
 def parse_legacy(text: str) -> UUID | None:
-    """Return the ticket id in a code printed before codes were signed, or None if `text` is no such code.
+    """Return the ticket id in an unsigned code of earlier versions, or None if `text` is no such code.
 
-    Those codes were a bare UUID, or a JSON object with a `ticket_id`. They prove nothing: accept one only for
-    a ticket that was issued in those days.
+    These codes were a bare UUID, or a JSON object with a `ticket_id`. They prove nothing: accept one only for a ticket
+    that was issued with it.
     """
     if len(text) > _MAX_SCANNED_CHARACTERS:
         return None
@@ -189,33 +202,33 @@ def parse_legacy(text: str) -> UUID | None:
 
 
 def _unpack(text: str) -> bytes:
-    """Return the 87 bytes behind a scanned code. Raises InvalidCode."""
+    """Return the 87 bytes of a scanned code. Raises InvalidCodeError for text of another form."""
     if len(text) > _MAX_SCANNED_CHARACTERS:
-        raise InvalidCode("foreign", "this is far too long to be a ticket's code")
-    # Safe although Base45 has a space: a code begins with the prefix, and its last character is never above 5.
+        raise InvalidCodeError("foreign", "this is far too long to be a ticket's code")
+    # Safe although Base45 contains a space: the last character of a code is always between 0 and 5.
     text = text.strip()
     if not text.isascii() or text[: len(PREFIX)].upper() != PREFIX:
-        raise InvalidCode("foreign", f"this is not a ticket's code: those begin with {PREFIX}")
+        raise InvalidCodeError("foreign", f"this is not a ticket's code, which begins with {PREFIX}")
     if len(text) != _CODE_CHARACTERS:
-        raise InvalidCode("malformed", f"a ticket's code has {_CODE_CHARACTERS} characters, this has {len(text)}")
+        raise InvalidCodeError("malformed", f"a ticket's code has {_CODE_CHARACTERS} characters, this has {len(text)}")
     try:
         return base45_decode(text[len(PREFIX) :].upper())
     except ValueError as error:
-        raise InvalidCode("malformed", f"this code is damaged: {error}") from None
+        raise InvalidCodeError("malformed", f"this code is damaged: {error}") from None
 
 
 def base45_encode(data: bytes) -> str:
-    """Encode `data`: three characters for every two bytes, two characters for an odd last byte."""
+    """Encode `data` in Base45: three characters for every two bytes, two characters for an odd last byte."""
     words = struct.unpack_from(f">{len(data) // 2}H", data)
     text = "".join([_BASE45_PAIRS[word % 2025] + BASE45_ALPHABET[word // 2025] for word in words])
     return text + _BASE45_PAIRS[data[-1]] if len(data) % 2 else text
 
 
 def base45_decode(text: str) -> bytes:
-    """Decode `text`.
+    """Decode `text` from Base45.
 
-    Raises ValueError for a character outside the alphabet, a dangling character, or a group worth more than
-    the bytes it stands for (RFC 9285, section 6, asks for all three to be refused).
+    Raises ValueError for a character outside the alphabet, an incomplete group, or a group whose value does not fit in
+    its bytes (RFC 9285, section 6).
     """
     try:
         values = [_BASE45_VALUES[character] for character in text]
@@ -230,7 +243,7 @@ def base45_decode(text: str) -> bytes:
         low, high = values[whole:]
         return data + bytes([low + 45 * high])
     except (struct.error, ValueError):
-        raise ValueError("a Base45 group is cut off, or stands for more than its bytes can hold") from None
+        raise ValueError("a Base45 group is incomplete, or its value does not fit in its bytes") from None
 
 
 def _public_key(key_id: int, raw: bytes) -> Ed25519PublicKey:

@@ -1,1 +1,1 @@
-"""Sample tickets in ten languages: ``python -m ticketkit.gallery docs``."""
+"""Render sample tickets in ten languages: ``python -m ticketkit.gallery docs``."""

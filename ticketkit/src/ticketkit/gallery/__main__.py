@@ -1,4 +1,4 @@
-"""Writes the gallery page and its pictures below a documentation folder."""
+"""Write the gallery page and its pictures below a documentation folder."""
 
 import argparse
 from pathlib import Path
@@ -23,7 +23,7 @@ shows. `.venv/bin/python -m ticketkit.gallery docs`, run in the repository's roo
 
 
 def write_gallery(docs: Path) -> list[Path]:
-    """Writes the page and a picture of each sample; returns the files."""
+    """Write the page and a picture of each sample, and return the paths."""
     (docs / _PICTURES).mkdir(parents=True, exist_ok=True)
     (docs / _PAGE).parent.mkdir(parents=True, exist_ok=True)
     written, sections = [], [_INTRODUCTION]
@@ -52,7 +52,7 @@ def _section(sample: Sample, size: int) -> str:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m ticketkit.gallery", description=__doc__)
     parser.add_argument("docs", type=Path, help="the documentation folder")
     write_gallery(parser.parse_args().docs)

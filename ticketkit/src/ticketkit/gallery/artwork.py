@@ -1,4 +1,4 @@
-"""Covers and a logo drawn by program, so that samples need no pictures of others."""
+"""Draw covers and a logo for the samples, so that no third-party pictures are needed."""
 
 import io
 import math
@@ -7,12 +7,12 @@ from random import Random
 
 from PIL import Image, ImageDraw
 
-_SCALE = 2  # drawn larger and scaled down, which smooths the edges
+_SCALE = 2  # drawn larger and scaled down, for antialiasing
 _SIZE = (1280, 640)
 
 
 def hills(colours: Sequence[str]) -> bytes:
-    """Ranges of hills under a low sun: sky above, sky below, sun, then the hills from far to near."""
+    """Draw hills under a low sun. Colours: upper sky, lower sky, sun, then the hills from far to near."""
     width, height = _SIZE[0] * _SCALE, _SIZE[1] * _SCALE
     image = _gradient(colours[0], colours[1])
     draw = ImageDraw.Draw(image)
@@ -26,8 +26,8 @@ def hills(colours: Sequence[str]) -> bytes:
 
 
 def tiles(colours: Sequence[str], seed: int) -> bytes:
-    """A wall of tiles, each with a part of a circle."""
-    random = Random(seed)  # noqa: S311 a pattern, no secret
+    """Draw a wall of tiles, each with a quarter of a circle."""
+    random = Random(seed)  # noqa: S311 not security-relevant
     edge = _SIZE[1] * _SCALE // 4
     image = Image.new("RGB", (_SIZE[0] * _SCALE, _SIZE[1] * _SCALE), colours[0])
     draw = ImageDraw.Draw(image)
@@ -46,7 +46,7 @@ def tiles(colours: Sequence[str], seed: int) -> bytes:
 
 
 def stage(colours: Sequence[str]) -> bytes:
-    """Beams of light over a dark hall: hall above, hall below, then the colours of the beams."""
+    """Draw beams of light in a dark hall. Colours: upper hall, lower hall, then the beams."""
     width, height = _SIZE[0] * _SCALE, _SIZE[1] * _SCALE
     image = _gradient(colours[0], colours[1])
     light = ImageDraw.Draw(image, "RGBA")
@@ -62,7 +62,7 @@ def stage(colours: Sequence[str]) -> bytes:
         ]
         light.polygon(points, fill=f"{colours[2 + n % (len(colours) - 2)]}5c")
     draw = ImageDraw.Draw(image)
-    random = Random(4)  # noqa: S311 a pattern, no secret
+    random = Random(4)  # noqa: S311 not security-relevant
     for x in range(-40, width, 74):
         top = height * 0.86 + random.randrange(-34, 34)
         draw.ellipse((x, top, x + 92, top + 104), fill=colours[0])
@@ -71,7 +71,7 @@ def stage(colours: Sequence[str]) -> bytes:
 
 
 def mark(ground: str, figure: str) -> bytes:
-    """A logo: a disc with three bars, on a transparent ground."""
+    """Draw a logo: a disc with three bars, on a transparent background."""
     image = Image.new("RGBA", (480, 480), (0, 0, 0, 0))
     draw = ImageDraw.Draw(image)
     draw.ellipse((8, 8, 472, 472), fill=ground)

@@ -1,4 +1,4 @@
-"""The events and tickets of the gallery."""
+"""Define the events and tickets of the gallery."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ _STAGE = ("#120a08", "#40140d", "#ffb238", "#ff6b35", "#ffe3b3")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A ticket of the gallery."""
+    """A ticket of the gallery with its event and layout changes."""
 
     name: str
     event: EventDetails
@@ -42,7 +42,7 @@ class Sample:
 
 @cache
 def samples() -> tuple[Sample, ...]:
-    """A ticket for each of ten languages, on different pages, and one with the layout that the reference shows."""
+    """Return a ticket in each of ten languages, on different pages, and one with the layout of the reference."""
     return (
         _english(), _german(), _greek(), _ukrainian(), _hebrew(), _arabic(), _hindi(), _thai(), _chinese(), _japanese(),
         _own_layout(),

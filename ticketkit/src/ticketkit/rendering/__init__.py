@@ -1,4 +1,4 @@
-"""Renders tickets: values in, PNG and PDF bytes out. Pure Python without Django, usable alone.
+"""Render tickets as PNG and PDF.
 
 template = EventTemplate(EventDetails(title="Concert", starts_at=...))
 ticket = template.render(TicketDetails(ticket_id="...", code="...", holder="..."))
@@ -11,8 +11,8 @@ from ticketkit.rendering.qr import qr_matrix
 from ticketkit.rendering.qr.drawing import render_qr_png
 from ticketkit.rendering.template import EventTemplate
 
-# Raise it with every change to how a ticket of the same values looks or reads: tickets that are published already are
-# then made anew, behind all others.
+# Increment with every change to the output for the same input: the backend then re-renders published tickets, at the
+# lowest priority.
 RENDERER_VERSION = 1
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Colours as sRGB triples (0 to 1) whose contrast is held by construction (WCAG 2.2, 1.4.3)."""
+"""Colours as sRGB triples (0 to 1), and their contrast (WCAG 2.2, success criterion 1.4.3)."""
 
 import re
 
@@ -7,12 +7,12 @@ from ticketkit.rendering.errors import RenderingError
 Colour = tuple[float, float, float]
 WHITE: Colour = (1.0, 1.0, 1.0)
 BLACK: Colour = (0.0, 0.0, 0.0)
-# Above the 4.5 that WCAG asks of small text, to leave room for pale printers.
-MINIMUM_CONTRAST = 5.0
+# WCAG asks for 4.5 in small text; the margin allows for pale printers.
+MIN_CONTRAST = 5.0
 
 
 def parse_colour(text: str) -> Colour:
-    """The colour of ``#rgb`` or ``#rrggbb``; RenderingError for anything else."""
+    """Return the colour written as ``#rgb`` or ``#rrggbb``. Raises RenderingError for any other text."""
     digits = text.removeprefix("#")
     if len(digits) == 3:
         digits = "".join(digit * 2 for digit in digits)
@@ -23,25 +23,25 @@ def parse_colour(text: str) -> Colour:
 
 
 def luminance(colour: Colour) -> float:
-    """Relative luminance, 0 (black) to 1 (white)."""
+    """Return the relative luminance, 0 (black) to 1 (white)."""
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def contrast(one: Colour, other: Colour) -> float:
-    """Contrast ratio, 1 to 21."""
+    """Return the contrast ratio, 1 to 21."""
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """``one`` with ``share`` (0 to 1) of ``other`` in it."""
+    """Return ``one`` mixed with ``other``; ``share`` (0 to 1) is the proportion of ``other``."""
     red, green, blue = (a + (b - a) * share for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
-def readable(colour: Colour, surface: Colour, minimum: float = MINIMUM_CONTRAST) -> Colour:
-    """``colour``, moved towards black or white just as far as text on ``surface`` needs."""
+def readable(colour: Colour, surface: Colour, minimum: float = MIN_CONTRAST) -> Colour:
+    """Return ``colour``, shifted towards black or white until its contrast with ``surface`` is at least ``minimum``."""
     target = BLACK if contrast(BLACK, surface) > contrast(WHITE, surface) else WHITE
     for step in range(21):
         candidate = mix(colour, target, step / 20)

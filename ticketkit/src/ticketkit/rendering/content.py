@@ -1,4 +1,4 @@
-"""The texts of an event's tickets: what each element of the layout says."""
+"""Collect the texts of a ticket by layout element."""
 
 import re
 
@@ -9,14 +9,14 @@ from ticketkit.rendering.labels import Labels
 from ticketkit.rendering.text.itemise import is_ignorable
 from ticketkit.rendering.text.repair import PLACEHOLDER, as_drawn
 
-# Elements whose text is the ticket's own; all others are the same on every ticket of an event.
+# Elements whose text differs between the tickets of an event.
 TICKET_ELEMENTS = ("holder", "ticket_type", "price", "quantity", "order_reference", "ticket_id")
 
-# Control characters that are no white space, and byte order marks: nothing is drawn of them, and no document may hold
-# them. Forms refuse them; rows of the database may hold anything.
+# Control characters except white space, and byte order marks: invisible, and not allowed in XML. The backend's forms
+# reject them, but older database rows may contain them.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff]")
-# Halves of surrogate pairs, and what is never a character, stand for a letter that got lost.
-_LOST = re.compile(
+# Lone surrogates and noncharacters: drawn as a placeholder, because a letter was probably lost.
+_NOT_A_CHARACTER = re.compile(
     "[\ud800-\udfff\ufdd0-\ufdef"
     + "".join(chr(0x10000 * n + 0xFFFE) + chr(0x10000 * n + 0xFFFF) for n in range(17))
     + "]"
@@ -24,7 +24,10 @@ _LOST = re.compile(
 
 
 def event_texts(event: EventDetails, labels: Labels) -> dict[str, str]:
-    """Text by element, without those that are empty."""
+    """Return the event's non-empty texts by element.
+
+    Raises RenderingError for an unknown time zone or a naive datetime.
+    """
     texts = {"title": event.title, "venue": event.venue, "address": event.address, "terms": event.terms}
     if event.organiser:
         texts["organiser"] = labels["presents"].format(organiser=event.organiser)
@@ -35,12 +38,15 @@ def event_texts(event: EventDetails, labels: Labels) -> dict[str, str]:
         doors = format_time_of_day(event.doors_at, event.time_zone, event.language, event.starts_at)
         texts["doors"] = f"{labels['doors']}: {doors}"
     cleaned = {name: clean_text(text, name in ("address", "terms")) for name, text in texts.items()}
-    cleaned["title"] = cleaned["title"] or labels["ticket"]  # the word for a ticket, where an event has no title
+    cleaned["title"] = cleaned["title"] or labels["ticket"]  # "Ticket" in the event's language
     return {name: text for name, text in cleaned.items() if text}
 
 
 def ticket_texts(ticket: TicketDetails, labels: Labels, dated: bool) -> dict[str, str]:
-    """Text by element, without those that are empty; ``dated`` when the event itself brings no date."""
+    """Return the ticket's non-empty texts by element, with its date if ``dated``.
+
+    Raises RenderingError if the ticket has no id.
+    """
     if not ticket.ticket_id:
         raise RenderingError("the ticket has no id: give it one")
     texts = {
@@ -58,13 +64,13 @@ def ticket_texts(ticket: TicketDetails, labels: Labels, dated: bool) -> dict[str
 
 
 def printed_as(text: str, language: str) -> str:
-    """A text of one line as tickets show it, where there is room for all of it."""
+    """Return a one-line text as tickets show it if it fits: cleaned, and with undrawable characters replaced."""
     return as_drawn(clean_text(text), language)
 
 
 def is_printed_as_written(text: str, language: str) -> bool:
-    """Whether every visible character of the text is on the ticket."""
-    return text.isascii() and text.isprintable() or _visible(printed_as(text, language)) == _visible(text)
+    """Return whether tickets show every visible character of a one-line text unchanged."""
+    return (text.isascii() and text.isprintable()) or _visible(printed_as(text, language)) == _visible(text)
 
 
 def _visible(text: str) -> str:
@@ -72,15 +78,15 @@ def _visible(text: str) -> str:
 
 
 def clean_text(text: str, keep_lines: bool = False) -> str:
-    """``text`` with each stretch of white space as one space; line breaks are kept where they mean something.
+    """Return ``text`` without control characters, and with each run of white space as one space.
 
-    A text of nothing but invisible characters is no text. Control characters are dropped.
+    Text of only invisible characters becomes empty. ``keep_lines`` keeps line breaks, but no empty lines.
     """
-    if text.isprintable():  # so there is no white space but spaces, nor a control character
+    if text.isprintable():  # then the only white space is the space, and there are no control characters
         words = " ".join(text.split())
         if text.isascii() or not is_ignorable(words[0]):
             return words
-    text = _LOST.sub(PLACEHOLDER, _CONTROL.sub("", text))
+    text = _NOT_A_CHARACTER.sub(PLACEHOLDER, _CONTROL.sub("", text))
     if all(char.isspace() or is_ignorable(char) for char in text):
         return ""
     if keep_lines:

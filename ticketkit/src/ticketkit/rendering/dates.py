@@ -1,4 +1,4 @@
-"""Dates and times as the event's language writes them, in the event's time zone (CLDR, through Babel)."""
+"""Format dates and times in the event's language and time zone (CLDR, through Babel)."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -9,12 +9,16 @@ from ticketkit.rendering.errors import RenderingError
 if TYPE_CHECKING:
     from babel import Locale
 
-# An event that ends the morning after does not need the date of its end.
-_ONE_NIGHT = timedelta(hours=14)
+# Shorter events, such as those that end the next morning, show the time of their end without its date.
+_MIN_DURATION_WITH_END_DATE = timedelta(hours=14)
 
 
 def format_date_and_time(starts_at: datetime, ends_at: datetime | None, zone: str, language: str) -> tuple[str, str]:
-    """The date, and the time of day with its time zone: with both, if the clocks change between start and end."""
+    """Return the date, and the time or times of day with the time zone.
+
+    Each time has its own GMT offset if the clocks change between start and end. Raises RenderingError for an unknown
+    time zone or a naive datetime.
+    """
     from babel.dates import format_date
 
     locale, start = locale_of(language), _local(starts_at, zone)
@@ -23,7 +27,7 @@ def format_date_and_time(starts_at: datetime, ends_at: datetime | None, zone: st
         return date, f"{times} ({_zone_name(start, locale)})"
     end = _local(ends_at, zone)
     ending = _time(end, locale)
-    if ends_at - starts_at >= _ONE_NIGHT:
+    if ends_at - starts_at >= _MIN_DURATION_WITH_END_DATE:
         ending = f"{format_date(end.date(), 'medium', locale)}, {ending}"
     if end.utcoffset() == start.utcoffset():
         return date, f"{times} \u2013 {ending} ({_zone_name(start, locale)})"
@@ -31,14 +35,20 @@ def format_date_and_time(starts_at: datetime, ends_at: datetime | None, zone: st
 
 
 def format_time_of_day(moment: datetime, zone: str, language: str, starts_at: datetime | None = None) -> str:
-    """The time of day; with its distance from GMT, if that is not the one at the start."""
+    """Return the time of day, with its GMT offset if that differs from the offset at ``starts_at``.
+
+    Raises RenderingError for an unknown time zone or a naive datetime.
+    """
     local, locale = _local(moment, zone), locale_of(language)
     changes = starts_at is not None and _local(starts_at, zone).utcoffset() != local.utcoffset()
     return f"{_time(local, locale)} {gmt_offset(local)}" if changes else _time(local, locale)
 
 
 def local_iso(moment: datetime, zone: str) -> str:
-    """The moment in ISO 8601 on the clocks of a zone, with their distance from UTC: 2027-01-02T19:30:00+01:00."""
+    """Return the moment as ISO 8601 in a time zone, with its UTC offset: 2027-01-02T19:30:00+01:00.
+
+    Raises RenderingError for an unknown time zone or a naive datetime.
+    """
     return _local(moment, zone).isoformat(timespec="seconds")
 
 
@@ -49,7 +59,7 @@ def _time(local: datetime, locale: "Locale") -> str:
 
 
 def _zone_name(local: datetime, locale: "Locale") -> str:
-    """The city that gives the zone its name, and the distance from GMT."""
+    """Return the city that names the zone, and the GMT offset."""
     if isinstance(local.tzinfo, ZoneInfo) and "/" not in local.tzinfo.key and not local.utcoffset():
         return "UTC"
     return f"{_city(local, locale)}, {gmt_offset(local)}"
@@ -62,14 +72,14 @@ def _city(local: datetime, locale: "Locale") -> str:
 
 
 def gmt_offset(local: datetime) -> str:
-    """Return the distance of the clocks from GMT, as tickets show it: GMT+1, GMT-3:30."""
+    """Return the UTC offset of an aware datetime as tickets show it: GMT+1, GMT-3:30."""
     offset = round((local.utcoffset() or timedelta()).total_seconds() / 60)
     hours, minutes = divmod(abs(offset), 60)
     return f"GMT{'-' if offset < 0 else '+'}{hours}" + (f":{minutes:02d}" if minutes else "")
 
 
 def local_time(moment: datetime, zone: ZoneInfo) -> datetime:
-    """The moment on the clocks of a zone; as it is where those would show a year that no calendar of Python has."""
+    """Return the moment in a time zone, or unchanged if the local year is out of Python's range (1 to 9999)."""
     try:
         return moment.astimezone(zone)
     except OverflowError:
@@ -86,7 +96,7 @@ def _local(moment: datetime, zone: str) -> datetime:
 
 
 def locale_of(language: str) -> "Locale":
-    """What Babel knows of the language, else of its base language, else of English."""
+    """Return the locale of a BCP 47 tag, or of its base language, or English."""
     from babel import Locale, UnknownLocaleError
 
     for tag in (language.replace("_", "-"), language.replace("_", "-").split("-")[0], "en"):

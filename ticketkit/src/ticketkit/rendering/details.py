@@ -1,4 +1,4 @@
-"""What a ticket says: plain values, all text in plain Unicode of any script."""
+"""The values that a ticket is rendered from, and the result."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,11 +6,11 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class EventDetails:
-    """What all tickets of one event have in common.
+    """The values that all tickets of an event share.
 
-    ``starts_at``, ``ends_at`` and ``doors_at`` are aware datetimes, shown in ``time_zone`` (an IANA name) and in
-    ``language`` (BCP 47). ``starts_at`` may be None when every ticket brings its date as text.
-    ``cover`` and ``logo`` are the bytes of a JPEG, PNG or WebP file as it was uploaded. ``accent`` is ``#rrggbb``.
+    Times are aware datetimes, shown in ``time_zone`` (an IANA name) and ``language`` (a BCP 47 tag). ``starts_at`` may
+    be None if every ticket has an ``event_date``. ``cover`` and ``logo`` are the bytes of a JPEG, PNG or WebP file.
+    ``accent`` is ``#rrggbb``. Text may be in any script.
     """
 
     title: str
@@ -30,7 +30,10 @@ class EventDetails:
 
 @dataclass(frozen=True, slots=True)
 class TicketDetails:
-    """What differs from ticket to ticket. ``code`` is the text inside the QR code."""
+    """The values of one ticket.
+
+    ``code`` is the text inside the QR code. ``event_date`` is printed if the event has no ``starts_at``.
+    """
 
     ticket_id: str
     code: str
@@ -44,7 +47,7 @@ class TicketDetails:
 
 @dataclass(frozen=True, slots=True)
 class RenderedTicket:
-    """A finished ticket: a 300x300 1-bit PNG of its code, and the PDF."""
+    """A rendered ticket: the QR code as a 1-bit PNG of 300 by 300 pixels, and the PDF."""
 
     qr_png: bytes
     pdf: bytes

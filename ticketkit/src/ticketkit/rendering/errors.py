@@ -1,13 +1,13 @@
-"""What the renderer raises when it cannot make a ticket that will work."""
+"""Exceptions of the renderer."""
 
 
 class UndrawableTextError(Exception):
-    """A text that the fonts do not draw as it is written. It stays inside the renderer, which draws another one."""
+    """The fonts cannot draw a text as written. Internal: the renderer catches it and draws a replacement."""
 
 
 class RenderingError(ValueError):
-    """A ticket cannot be drawn as asked. The text says what is wrong and what to do about it."""
+    """A ticket cannot be rendered. The message says what is wrong and how to fix it."""
 
 
 class FontError(RenderingError):
-    """A font of this machine is missing or broken: no fault of the ticket's, which can be drawn once that is mended."""
+    """A font file is missing or broken on this machine. The ticket itself is fine: retry once the font is installed."""

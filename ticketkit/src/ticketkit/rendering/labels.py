@@ -1,4 +1,4 @@
-"""The words around a ticket's values, in the event's language (``labels.json``)."""
+"""Labels on tickets in the event's language, from ``labels.json``."""
 
 import json
 import re
@@ -15,31 +15,31 @@ _TRADITIONAL_CHINESE = ("zh-hant", "zh-tw", "zh-hk", "zh-mo")
 
 
 def base_language(language: str) -> str:
-    """``de`` of ``de-AT``."""
+    """Return the base language of a tag in lower case: ``de`` for ``de-AT``."""
     return language.replace("_", "-").split("-")[0].lower()
 
 
 def is_language(text: str) -> bool:
-    """Whether a text is formed as a BCP 47 tag."""
+    """Return whether a text is well-formed as a BCP 47 tag."""
     return re.fullmatch("[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", text) is not None
 
 
 def check_language(language: str) -> None:
-    """RenderingError unless ``language`` is formed as a BCP 47 tag."""
+    """Raise RenderingError unless ``language`` is well-formed as a BCP 47 tag."""
     if not is_language(language):
         raise RenderingError(f"{language!r} is not a language: use a BCP 47 tag such as de or pt-BR")
 
 
 def is_right_to_left(language: str) -> bool:
-    """Whether pages in this language read from the right."""
+    """Return whether the language is written from right to left."""
     return base_language(language) in _RIGHT_TO_LEFT
 
 
 def labels_for(language: str) -> Labels:
-    """The words by element name; English where a language has none yet.
+    """Return the labels by element name, in English if there are none in the language.
 
-    Besides: ``ticket``, ``presents`` with the place {organiser}, and what the pictures ``qr``, ``cover`` and ``logo``
-    show.
+    Other keys are ``ticket``, ``presents`` (a format string with ``{organiser}``), and ``qr``, ``cover`` and ``logo``
+    (the alternative texts of the pictures).
     """
     languages = _languages()
     if language.lower().replace("_", "-").startswith(_TRADITIONAL_CHINESE):
@@ -48,7 +48,7 @@ def labels_for(language: str) -> Labels:
 
 
 def languages() -> list[str]:
-    """The languages that have words of their own."""
+    """Return the languages that have labels, as sorted tags."""
     return sorted(_languages())
 
 

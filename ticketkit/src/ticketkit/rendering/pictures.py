@@ -1,4 +1,4 @@
-"""Prepares cover and logo once per event, at the size they are printed."""
+"""Prepare cover and logo for embedding, at the size at which they are printed."""
 
 import io
 import zlib
@@ -12,9 +12,9 @@ from ticketkit.rendering.errors import RenderingError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-LOGO_MARGIN = 6.0  # points of white around a logo inside its frame
-COVER_BUDGET = 33_000  # bytes: what a ticket of at most 60 KB leaves for its cover
-# Resolution and JPEG quality, from the best to what is still good enough to print.
+LOGO_MARGIN_POINTS = 6.0  # white space around a logo inside its frame
+COVER_MAX_BYTES = 33_000  # leaves room for the rest in a PDF of at most 60 KB
+# Resolution in dpi and JPEG quality, from the best to the worst acceptable in print.
 _COVER_STEPS = ((180, 82), (170, 76), (150, 76), (150, 68), (150, 60), (130, 58), (130, 50), (110, 48), (100, 40))
 _COVER_START = 3
 _LOGO_DPI = 250
@@ -23,7 +23,7 @@ _LOGO_COLOURS = 48
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image ready for embedding: its stream's dictionary entries and its data."""
+    """An image for embedding: the entries of its stream dictionary, its data, and its size in pixels."""
 
     dictionary: bytes
     data: bytes
@@ -32,9 +32,9 @@ class Picture:
 
 
 def prepare_cover(data: bytes, width: float, height: float) -> Picture:
-    """The cover cropped to ``width`` by ``height`` points, in the best quality that the budget of a cover allows.
+    """Return the cover, cropped to ``width`` by ``height`` points, in the best quality within ``COVER_MAX_BYTES``.
 
-    A picture that is over the budget even at the lowest quality is taken at that.
+    At the lowest quality the limit may be exceeded. Raises RenderingError if the picture cannot be read.
     """
     sharpest = _COVER_STEPS[0][0] / 72
     image = _open(data, "cover", (width * sharpest, height * sharpest))
@@ -52,11 +52,11 @@ def prepare_cover(data: bytes, width: float, height: float) -> Picture:
 
 
 def _next_step(sizes: Mapping[int, int], step: int) -> int:
-    """Which step to try after ``step``; ``step`` itself when it is as good as the budget allows."""
+    """Return the quality step to try next, or ``step`` itself if it is the best within the limit."""
     # Each step is about a fifth smaller than the one before.
-    jump = round(log(sizes[step] / COVER_BUDGET, 1.2) + 0.3)
+    jump = round(log(sizes[step] / COVER_MAX_BYTES, 1.2) + 0.3)
     wanted = min(max(step + jump, 0), len(_COVER_STEPS) - 1)
-    if sizes[step] > COVER_BUDGET:
+    if sizes[step] > COVER_MAX_BYTES:
         wanted = min(max(wanted, step + 1), len(_COVER_STEPS) - 1)
         return wanted if wanted not in sizes else step + 1 if step + 1 < len(_COVER_STEPS) else step
     better = [tried for tried in sizes if tried < step]
@@ -64,11 +64,14 @@ def _next_step(sizes: Mapping[int, int], step: int) -> int:
 
 
 def prepare_logo(data: bytes, width: float, height: float) -> Picture:
-    """The logo for a frame of ``width`` by ``height`` points, on white, in few colours."""
+    """Return the logo for a frame of ``width`` by ``height`` points, on white, with a palette of 48 colours.
+
+    Raises RenderingError if the picture cannot be read.
+    """
     from PIL import Image
 
     image = _open(data, "logo", None)
-    inside = (width - 2 * LOGO_MARGIN, height - 2 * LOGO_MARGIN)
+    inside = (width - 2 * LOGO_MARGIN_POINTS, height - 2 * LOGO_MARGIN_POINTS)
     box = (round(inside[0] / 72 * _LOGO_DPI), round(inside[1] / 72 * _LOGO_DPI))
     image.thumbnail(box, Image.Resampling.LANCZOS)
     palette_image = image.quantize(_LOGO_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
@@ -83,17 +86,17 @@ def prepare_logo(data: bytes, width: float, height: float) -> Picture:
 
 
 def _open(data: bytes, name: str, wanted: tuple[float, float] | None) -> "Image":
-    """The picture upright, in RGB over white."""
+    """Return the picture upright, in RGB on white."""
     from ticketkit.picture_input import PictureError, on_white, open_picture
 
     try:
-        return on_white(open_picture(data, sketch=(round(wanted[0]), round(wanted[1])) if wanted else None))
+        return on_white(open_picture(data, draft_size=(round(wanted[0]), round(wanted[1])) if wanted else None))
     except PictureError as error:
         raise RenderingError(f"the {name} cannot be read: {error}") from error
 
 
 def _crop_size(image: "Image", width: float, height: float, dpi: int) -> tuple[int, int]:
-    """Pixels for a box of points at ``dpi``, never more than the picture itself has."""
+    """Return the size in pixels of a box of points at ``dpi``, without enlarging the picture."""
     scale = min(dpi / 72, max(image.width / width, 1), max(image.height / height, 1))
     return max(1, round(width * scale)), max(1, round(height * scale))
 

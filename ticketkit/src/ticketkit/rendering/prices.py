@@ -1,4 +1,4 @@
-"""Prices as the event's language writes them (CLDR, through Babel)."""
+"""Format prices in the event's language (CLDR, through Babel)."""
 
 import re
 from decimal import Decimal
@@ -6,12 +6,12 @@ from typing import Final
 
 from ticketkit.rendering.dates import locale_of
 
-# Where CLDR wants a space that Babel leaves out: "CHF 25.00", but "CA$25.00".
+# CLDR inserts a space here, but Babel does not: "CHF 25.00", but "CA$25.00".
 _LETTER_MEETS_DIGIT: Final = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 
 
 def format_price(amount: Decimal, currency: str, language: str) -> str:
-    """The amount in a currency, named by its ISO 4217 code: ``25,00 €`` in German, ``€25.00`` in English."""
+    """Return the amount in an ISO 4217 currency: ``25,00 €`` in German, ``€25.00`` in English."""
     from babel.numbers import format_currency
 
     written: str = format_currency(amount, currency, locale=locale_of(language))

@@ -1,4 +1,4 @@
-"""Turns a finished PDF into pixels: to read its code back, and to look at it."""
+"""Rasterise PDFs, to read their codes and to show previews."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,11 +13,14 @@ from ticketkit.rendering.errors import RenderingError
 
 _POINTS_PER_INCH: Final = 72
 _MAX_PIXELS: Final = 50_000_000
-_PDFIUM: Final = Lock()  # pdfium must not be entered by two threads at once
+_PDFIUM: Final = Lock()  # pdfium is not thread-safe
 
 
 def pages_as_pictures(pdf: bytes, dpi: int, *, grey: bool = False) -> Iterator[Image.Image]:
-    """Every page at `dpi`. Raises RenderingError for what is no PDF, or makes more than 50 million pixels."""
+    """Yield every page rasterised at `dpi`.
+
+    Raises RenderingError if the PDF cannot be read or a page has more than 50 million pixels.
+    """
     scale = dpi / _POINTS_PER_INCH
     try:
         with _PDFIUM, closing(pypdfium2.PdfDocument(pdf)) as document:
@@ -29,7 +32,10 @@ def pages_as_pictures(pdf: bytes, dpi: int, *, grey: bool = False) -> Iterator[I
 
 
 def first_page_png(pdf: bytes, dpi: int) -> bytes:
-    """A PNG of the first page. Raises as `pages_as_pictures` does."""
+    """Return the first page rasterised at `dpi`, as a PNG.
+
+    Raises RenderingError if the PDF cannot be read or the page has more than 50 million pixels.
+    """
     first, *_ = pages_as_pictures(pdf, dpi)
     target = BytesIO()
     first.convert("RGB").save(target, "PNG")

@@ -1,6 +1,6 @@
-"""Reads a finished ticket's codes back, as a scanner would: from its PNG, and from its PDF as pixels.
+"""Scan the codes of a rendered ticket, in its PNG and in its rasterised PDF.
 
-Cheap enough to do once for each template before tickets are published, too dear to do for every ticket.
+Fast enough for once per template, too slow for every ticket.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,24 +14,24 @@ from ticketkit.rendering.details import RenderedTicket
 from ticketkit.rendering.errors import RenderingError
 from ticketkit.rendering.raster import check_size, pages_as_pictures
 
-# From a thumbnail on a phone to what an office printer puts on paper.
+# From a thumbnail on a phone to an office printer.
 CHECKED_DPI: Final = (60, 150)
 
-# Not its smaller cousins too, which the decoder now and then sees in the noise of a page.
+# Without Micro QR and rMQR, which the decoder sometimes finds in noise.
 _QR_CODES: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCodeModel2)
 
 
 def check_ticket(ticket: RenderedTicket, code: str, dpi: Iterable[int] = CHECKED_DPI) -> None:
-    """Raise RenderingError unless the PNG, and the PDF at every resolution, show `code` and no other code."""
+    """Raise RenderingError unless the PNG, and the PDF at each resolution, contain exactly one QR code, with `code`."""
     _require("the PNG", read_codes(ticket.qr_png), code)
     for resolution in dpi:
         _require(f"the PDF at {resolution} dpi", read_codes(ticket.pdf, resolution), code)
 
 
 def read_codes(data: bytes, dpi: int = 150) -> list[str]:
-    """Return the text of every QR code in a picture or on the pages of a PDF, rasterised at `dpi`.
+    """Return the texts of all QR codes in a picture or PDF; PDFs are rasterised at `dpi`.
 
-    Raises RenderingError for bytes that are neither, or that make more than 50 million pixels.
+    Raises RenderingError if the file cannot be read or has more than 50 million pixels.
     """
     pages = pages_as_pictures(data, dpi, grey=True) if data.startswith(b"%PDF-") else _opened(data)
     return [
@@ -56,4 +56,4 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
             check_size(picture.width, picture.height)
             yield picture.convert("L")
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise RenderingError(f"this is no picture that can be read: {error}") from error
+        raise RenderingError(f"this picture cannot be read: {error}") from error

@@ -1,4 +1,4 @@
-"""Passes for Apple Wallet and Google Wallet from the same details as the PDF; off until credentials are configured.
+"""Create passes for Apple Wallet and Google Wallet from the same details as the PDF.
 
 passes = ApplePassTemplate(event, AppleCredentials.load(certificate, key, intermediate))
 pkpass = passes.render(ticket)  # bytes, served as application/vnd.apple.pkpass

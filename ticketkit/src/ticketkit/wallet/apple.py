@@ -1,4 +1,4 @@
-"""Apple Wallet passes: a ZIP of pass.json, pictures, their manifest and a PKCS #7 signature over it."""
+"""Create Apple Wallet passes: ZIP archives of pass.json, pictures, a manifest, and its PKCS #7 signature."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from ticketkit.wallet.archive import StoredArchive
 from ticketkit.wallet.artwork import pass_pictures
 from ticketkit.wallet.credentials import AppleCredentials
 
-# Where each text goes on an event ticket, from front to back.
+# The fields of an event ticket, from front to back.
 _FIELDS: Final = {
     "primaryFields": ("title",),
     "secondaryFields": ("date", "venue"),
@@ -28,7 +28,10 @@ _FIELDS: Final = {
 
 
 class ApplePassTemplate:
-    """Makes the passes of one event. Building it takes some tens of milliseconds: it prepares the pictures."""
+    """Creates the passes of an event. Building a template takes tens of milliseconds, for the pictures.
+
+    Raises RenderingError for a picture, colour or time zone that is invalid.
+    """
 
     def __init__(self, event: EventDetails, credentials: AppleCredentials) -> None:
         self._event = event
@@ -42,9 +45,10 @@ class ApplePassTemplate:
         self._common = self._describe(accent)
 
     def render(self, ticket: TicketDetails) -> bytes:
-        """Return the pass: a .pkpass file, to be served as application/vnd.apple.pkpass.
+        """Return the pass as a .pkpass file, to be served as application/vnd.apple.pkpass.
 
-        It is signed with the time of its making, so two passes of one ticket differ.
+        The signature contains the time, so two passes of a ticket differ. Raises RenderingError if the ticket has no
+        id.
         """
         content = json.dumps(self._common | self._fill(ticket), ensure_ascii=False, separators=(",", ":")).encode()
         manifest = json.dumps(self._hashes | _hashes({"pass.json": content})).encode()
@@ -52,7 +56,7 @@ class ApplePassTemplate:
         return self._archive.with_files(files)
 
     def _describe(self, accent: Colour) -> dict[str, Any]:
-        """Return what all passes of the event have in common."""
+        """Return the part of pass.json that all passes of the event share."""
         title = self._texts["title"]
         organiser = clean_text(self._event.organiser)
         ink = _rgb(readable(WHITE, accent))
@@ -75,7 +79,7 @@ class ApplePassTemplate:
         return common
 
     def _fill(self, ticket: TicketDetails) -> dict[str, Any]:
-        """Return what is the ticket's own."""
+        """Return the ticket's part of pass.json."""
         texts = self._texts | ticket_texts(ticket, self._labels, "date" not in self._texts)
         if "time" in texts:
             texts["date"] = f"{texts['date']}, {texts['time']}"
@@ -92,10 +96,10 @@ class ApplePassTemplate:
         return {"serialNumber": ticket.ticket_id, "eventTicket": fields, "barcodes": [barcode]}
 
     def _label(self, key: str) -> str:
-        return "" if key == "doors" else self._labels.get(key, "")  # its text begins with what it is
+        return "" if key == "doors" else self._labels.get(key, "")  # the text of the doors begins with its label
 
     def _sign(self, manifest: bytes) -> bytes:
-        """Return the detached signature in DER, with both certificates and the time of signing."""
+        """Return the detached signature in DER, with both certificates and the signing time."""
         builder = PKCS7SignatureBuilder().set_data(manifest)
         builder = builder.add_signer(self._credentials.certificate, self._credentials.private_key, SHA256())
         options = [PKCS7Options.DetachedSignature, PKCS7Options.Binary, PKCS7Options.NoCapabilities]
@@ -103,7 +107,7 @@ class ApplePassTemplate:
 
 
 def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
-    """Return what a manifest lists: the SHA-1 that Apple's format demands; the signature over it uses SHA-256."""
+    """Return the SHA-1 digests for a manifest, as Apple's format requires. The signature itself uses SHA-256."""
     return {name: hashlib.sha1(data, usedforsecurity=False).hexdigest() for name, data in files.items()}
 
 

@@ -1,4 +1,4 @@
-"""ZIP archives of which most files are always the same: those are laid out once, an archive is theirs and a tail."""
+"""Write ZIP archives that share most files: the shared part is serialised once, each archive adds a tail."""
 
 import struct
 import zlib
@@ -12,18 +12,18 @@ _END: Final = struct.Struct("<IHHHHIIH")
 _VERSION: Final = 20
 _STORED: Final = 0
 _MIDNIGHT: Final = 0
-_FIRST_OF_JANUARY_1980: Final = 0x21  # the same files make the same bytes, whenever it is done
+_FIRST_OF_JANUARY_1980: Final = 0x21  # fixed, so that the output is deterministic
 
 
 class StoredArchive:
-    """A ZIP archive, uncompressed, to which each copy adds a few small files. Names are ASCII."""
+    """An uncompressed ZIP archive, to copies of which a few files are added. File names must be ASCII."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files, self._directory = _lay_out(files, offset=0)
         self._count = len(files)
 
     def with_files(self, files: Mapping[str, bytes]) -> bytes:
-        """Return the whole archive with `files` besides its own."""
+        """Return a complete archive with `files` added."""
         added, entries = _lay_out(files, offset=len(self._files))
         directory = self._directory + entries
         count = self._count + len(files)
@@ -32,7 +32,7 @@ class StoredArchive:
 
 
 def _lay_out(files: Mapping[str, bytes], offset: int) -> tuple[bytes, bytes]:
-    """Return the files with their local headers, the first at `offset` of the archive, and their directory entries."""
+    """Return the files with local headers, the first at `offset` in the archive, and their directory entries."""
     parts, entries = [], []
     for name, data in files.items():
         raw = name.encode("ascii")

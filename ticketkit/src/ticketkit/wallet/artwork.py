@@ -1,4 +1,4 @@
-"""The pictures of an Apple pass, made once per event."""
+"""Prepare the pictures of Apple passes, once per event."""
 
 from io import BytesIO
 from typing import Final
@@ -10,7 +10,7 @@ from ticketkit.rendering.colour import Colour
 from ticketkit.rendering.details import EventDetails
 from ticketkit.rendering.errors import RenderingError
 
-# In points; a file named @2x has two pixels a point. Sizes are those of Apple's guide to event tickets.
+# In points, from Apple's design guide for event tickets. A file named @2x has two pixels per point.
 _ICON: Final = 29
 _LOGO: Final = (160, 50)
 _STRIP: Final = (375, 98)
@@ -19,7 +19,10 @@ _SMOOTHING: Final = 8
 
 
 def pass_pictures(event: EventDetails, accent: Colour) -> dict[str, bytes]:
-    """Return PNG files by name: icons always, logo and strip if the event has a logo and a cover."""
+    """Return PNG files by name: icons, logos if the event has a logo, a strip if it has a cover.
+
+    Raises RenderingError if a picture cannot be read.
+    """
     logo = _open(event.logo, "logo").convert("RGBA") if event.logo else None
     pictures = {f"icon{name}.png": _png(_icon(logo, accent, _ICON * scale)) for name, scale in _DENSITIES.items()}
     if logo:
@@ -28,7 +31,7 @@ def pass_pictures(event: EventDetails, accent: Colour) -> dict[str, bytes]:
     if event.cover:
         cover = on_white(_open(event.cover, "cover"))
         strip = ImageOps.fit(cover, (_STRIP[0] * 2, _STRIP[1] * 2), Image.Resampling.LANCZOS)
-        # A palette with dithering: a third of the size of true colour, which Wallet would take as PNG only.
+        # Wallet accepts only PNG: a dithered palette takes a third of the bytes of true colour.
         palette = strip.quantize(256)
         pictures["strip@2x.png"] = _png(strip.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG))
     return pictures
@@ -42,7 +45,7 @@ def _open(data: bytes, name: str) -> Image.Image:
 
 
 def _icon(logo: Image.Image | None, accent: Colour, pixels: int) -> Image.Image:
-    """Return the logo on white, or a ticket in the accent colour."""
+    """Return an icon with the logo on white, or with a ticket on the accent colour."""
     if logo:
         icon = Image.new("RGB", (pixels, pixels), "white")
         inside = ImageOps.contain(logo, (pixels * 7 // 8, pixels * 7 // 8))

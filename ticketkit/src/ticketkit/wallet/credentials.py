@@ -1,4 +1,4 @@
-"""What an operator gets from Apple and from Google to sign passes with, checked when it is loaded."""
+"""Load and check the credentials from Apple and Google for signing passes."""
 
 import json
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ _GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 # an add
 
 
 class WalletCredentialsError(ValueError):
-    """Credentials that no wallet would accept. The text says which, and where to get better ones."""
+    """Credentials that a wallet would reject. The message says which, and how to get valid ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppleCredentials:
-    """A Pass Type ID certificate, its RSA key, and Apple's intermediate certificate (WWDR) that issued it."""
+    """A Pass Type ID certificate, its RSA key, and Apple's intermediate certificate (WWDR)."""
 
     certificate: x509.Certificate
     private_key: RSAPrivateKey = field(repr=False)
@@ -32,7 +32,11 @@ class AppleCredentials:
     def load(
         cls, certificate: bytes, private_key: bytes, intermediate: bytes, password: bytes | None = None
     ) -> "AppleCredentials":
-        """Return the credentials in three PEM files. Raises WalletCredentialsError."""
+        """Return the credentials in three PEM files.
+
+        Raises WalletCredentialsError if a file cannot be read, the three do not belong together, or a certificate has
+        expired.
+        """
         own = _certificate("the Pass Type ID certificate", certificate)
         issuer = _certificate("Apple's intermediate certificate", intermediate)
         key = _private_key("the key of the Pass Type ID certificate", private_key, password)
@@ -50,7 +54,7 @@ class AppleCredentials:
 
     @property
     def expires_at(self) -> datetime:
-        """When the first of the two certificates ends."""
+        """The time at which the first of the two certificates expires."""
         return min(self.certificate.not_valid_after_utc, self.intermediate.not_valid_after_utc)
 
     def check_period(self) -> None:
@@ -63,16 +67,19 @@ class AppleCredentials:
 
 @dataclass(frozen=True, slots=True)
 class GoogleCredentials:
-    """The key of a Google Cloud service account, and the issuer id of the Google Wallet API account it may use."""
+    """The key of a Google Cloud service account, and the issuer id of a Google Wallet API account."""
 
     issuer_id: str
     email: str
     private_key: RSAPrivateKey = field(repr=False)
-    token_uri: str = _GOOGLE_TOKEN_URI  # where the key is exchanged for an access token
+    token_uri: str = _GOOGLE_TOKEN_URI  # exchanges the key for an access token
 
     @classmethod
     def load(cls, service_account: str, issuer_id: str) -> "GoogleCredentials":
-        """Return the credentials in a service account's JSON key file. Raises WalletCredentialsError."""
+        """Return the credentials in a service account's JSON key file.
+
+        Raises WalletCredentialsError if the file or the issuer id is not valid.
+        """
         if not issuer_id.isdecimal():
             raise WalletCredentialsError("the issuer id is the number that Google's Pay & Wallet console shows")
         try:
@@ -88,7 +95,7 @@ class GoogleCredentials:
 
 
 def _is_confidential(url: str) -> bool:
-    """Return whether nobody between here and there reads along: https, or a server on this machine."""
+    """Return whether requests to the URL stay confidential: by HTTPS, or on this machine."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -109,7 +116,7 @@ def _private_key(name: str, pem: bytes, password: bytes | None) -> RSAPrivateKey
     except (ValueError, TypeError) as error:
         raise WalletCredentialsError(f"{name} cannot be read as PEM, or its password is wrong: {error}") from None
     if not isinstance(key, RSAPrivateKey):
-        raise WalletCredentialsError(f"{name} is no RSA key, and wallets take no other")
+        raise WalletCredentialsError(f"{name} is no RSA key, and wallets accept no other")
     return key
 
 

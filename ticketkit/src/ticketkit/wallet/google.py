@@ -1,4 +1,4 @@
-"""Google Wallet passes: a JSON Web Token (RS256) that the holder's phone turns into a pass."""
+"""Create Google Wallet passes: links with a JSON Web Token (RS256)."""
 
 import hashlib
 import json
@@ -20,19 +20,19 @@ from ticketkit.wallet.credentials import GoogleCredentials
 
 _SAVE_URL: Final = "https://pay.google.com/gp/v/save/"
 _KEY: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_LINK_LIMIT: Final = 1799
-_UNLIMITED: Final = 10**6
-_OBJECT_BYTES: Final = 430  # what a ticket with a signed code needs, with a name of some 60 bytes
-_TEXT_BYTES: Final = (1000, 120, 80, 60, 40, 24)  # lengths that texts are shortened to, in UTF-8
+_MAX_LINK_CHARACTERS: Final = 1799
+_UNLIMITED_BYTES: Final = 10**6
+_OBJECT_BYTES: Final = 430  # needed for a ticket with a signed code and a name of about 60 bytes
+_TEXT_BYTES: Final = (1000, 120, 80, 60, 40, 24)  # text lengths in UTF-8 to try, until the link is short enough
 _MODULES: Final = ("quantity", "date", "price")  # the most important first
 
 
 def shortened(text: str, limit: int) -> str:
-    """Return the text, with an ellipsis for what is beyond `limit` bytes of UTF-8."""
+    """Return the text, shortened with an ellipsis to at most `limit` bytes of UTF-8."""
     if len(text.encode()) <= limit:
         return text
     kept = text.encode()[: limit - len("…".encode())].decode("utf-8", "ignore")
-    while kept and unicodedata.combining(text[len(kept)]):  # a letter goes with its accents, or not at all
+    while kept and unicodedata.combining(text[len(kept)]):  # do not cut between a letter and its accents
         kept = kept[:-1]
     return kept.rstrip() + "…"
 
@@ -42,17 +42,17 @@ def _json(value: object) -> bytes:
 
 
 class GooglePassTemplate:
-    """Makes the passes of one event. `event_key` (letters, digits, `.`, `_`, `-`) names the event with Google.
+    """Creates the passes of an event. `event_key` (1 to 64 letters, digits, `.`, `_`, `-`) is the event's id at Google.
 
-    A link only ever creates: what Google has under an id stays as it is, whatever later links say. So ids end in a
-    digest of what they stand for, and a re-issued ticket or a changed event gets a pass of its own.
+    Google never updates a class or object from a link. Therefore ids end in a digest of the content: a re-issued ticket
+    or a changed event gets a new pass.
 
-    Each link carries the event's class, which Google then creates. Once Google has `event_class`, `class_exists`
-    leaves it out, and there is room for more of the ticket.
+    Each link contains the event's class, which Google creates if needed. Once Google has `event_class`, pass
+    `class_exists` to omit it, which leaves more room for the ticket's details.
 
-    A link stays below 1800 characters, the length that Google calls safe in every browser, whatever the texts are: what
-    a wallet cannot do without is always there, its texts shortened if need be, and then as much as there is room for,
-    in the order of `_describe` and `_fill`.
+    Links stay below 1800 characters, the limit that Google gives for all browsers. Required texts are always included,
+    shortened if necessary; optional details are added while they fit, in the order of `_describe` and `_fill`.
+    Raises RenderingError for an invalid key, colour or time zone.
     """
 
     def __init__(self, event: EventDetails, credentials: GoogleCredentials, event_key: str) -> None:
@@ -61,18 +61,21 @@ class GooglePassTemplate:
         self._labels = labels_for(event.language)
         self._texts = event_texts(event, self._labels)
         empty = self._claims({"eventTicketObjects": [], "eventTicketClasses": []}, 10**9)
-        self._room = (_LINK_LIMIT - len(_SAVE_URL) - len(self._sign(b""))) * 3 // 4 - len(_json(empty))
-        # Without any room, a class is the least that a wallet cannot do without.
-        rooms = (_UNLIMITED, max(self._room - _OBJECT_BYTES, 0), 0)
+        self._room = (_MAX_LINK_CHARACTERS - len(_SAVE_URL) - len(self._sign(b""))) * 3 // 4 - len(_json(empty))
+        # With no room, a class has only its required fields.
+        rooms = (_UNLIMITED_BYTES, max(self._room - _OBJECT_BYTES, 0), 0)
         self._classes = [self._identified(event_key, self._describe(event_key, room)) for room in rooms]
         self.event_class = self._classes[0]
 
     def link(self, ticket: TicketDetails, issued_at: datetime | None = None, *, class_exists: bool = False) -> str:
-        """Return the address behind an "Add to Google Wallet" button."""
+        """Return the URL for an "Add to Google Wallet" button. Raises RenderingError as `render` does."""
         return _SAVE_URL + self.render(ticket, issued_at, class_exists=class_exists)
 
     def render(self, ticket: TicketDetails, issued_at: datetime | None = None, *, class_exists: bool = False) -> str:
-        """Return the signed token. `issued_at` is now unless it is given."""
+        """Return the signed token; `issued_at` defaults to now.
+
+        Raises RenderingError if the ticket's id is not valid at Google, or its code is too long for a link.
+        """
         if class_exists:
             payload = {"eventTicketObjects": [self._fill(ticket, self.event_class, self._room)]}
         else:
@@ -102,11 +105,11 @@ class GooglePassTemplate:
         }
 
     def _sign(self, claims: bytes) -> str:
-        """Return the token. Its header names the algorithm alone: the type may be left out, and takes room."""
+        """Return the token. Its header omits the optional type, which saves room."""
         return jwt.PyJWS().encode(claims, self._credentials.private_key, "RS256", headers={"typ": None})
 
     def _describe(self, key: str, room: int) -> dict[str, Any]:
-        """Return the class: what all passes of the event have in common. Without any room, the least of it."""
+        """Return the class, which all passes of the event share; without `room`, only its required fields."""
         accent = "".join(f"{round(255 * part):02x}" for part in parse_colour(self._event.accent))
         issuer, title = clean_text(self._event.organiser) or self._texts["title"], self._texts["title"]
 
@@ -121,7 +124,7 @@ class GooglePassTemplate:
             return required(_TEXT_BYTES[-1])
         described, limit = self._first_that_fits(key, required, room)
         times = {"start": self._event.starts_at, "doorsOpen": self._event.doors_at, "end": self._event.ends_at}
-        zone = self._event.time_zone  # Google shows the digits that it is sent
+        zone = self._event.time_zone  # Google shows local times as sent, without converting them
         dated: dict[str, str] = {}
         optional: list[dict[str, Any]] = []
         if self._event.starts_at:
@@ -129,7 +132,7 @@ class GooglePassTemplate:
                 if time:
                     dated = {**dated, name: local_iso(time, zone)}
                     optional.append({"dateTime": dated})
-        if "venue" in self._texts and "address" in self._texts:  # Google wants both or none
+        if "venue" in self._texts and "address" in self._texts:  # Google requires both or none
             venue = {name: self._texts[text] for name, text in (("name", "venue"), ("address", "address"))}
             places = {name: self._localised(shortened(text, limit)) for name, text in venue.items()}
             optional.insert(1, {"venue": places})
@@ -137,7 +140,7 @@ class GooglePassTemplate:
         return self._with(key, described, optional, room)
 
     def _fill(self, ticket: TicketDetails, event_class: dict[str, Any], room: int) -> dict[str, Any]:
-        """Return the object: what is the ticket's own."""
+        """Return the object, with the ticket's own details."""
         texts = ticket_texts(ticket, self._labels, "date" not in self._texts)
 
         def required(limit: int) -> dict[str, Any]:
@@ -162,7 +165,7 @@ class GooglePassTemplate:
     def _first_that_fits(
         self, key: str, make: Callable[[int], dict[str, Any]], room: int
     ) -> tuple[dict[str, Any], int]:
-        """Return what `make` makes of the longest texts that there is room for, and their length in bytes."""
+        """Return the result of `make` with the longest texts that fit, and their maximum length in bytes."""
         for limit in _TEXT_BYTES:
             made = make(limit)
             if len(_json(self._identified(key, made))) <= room:
@@ -170,14 +173,14 @@ class GooglePassTemplate:
         raise RenderingError("the ticket's code is too long for Google Wallet: its link takes some 300 characters")
 
     def _with(self, key: str, made: dict[str, Any], optional: list[dict[str, Any]], room: int) -> dict[str, Any]:
-        """Return it with each of the optional parts that there is still room for."""
+        """Return `made` with each of the optional parts that fits."""
         for part in optional:
             if len(_json(self._identified(key, made | part))) <= room:
                 made = made | part
         return made
 
     def _identified(self, key: str, described: dict[str, Any]) -> dict[str, Any]:
-        """Return a class or an object with its id."""
+        """Return a class or object with its id, which ends in a digest of its content."""
         if not _KEY.fullmatch(key):
             raise RenderingError(f"Google Wallet takes ids of 1 to 64 letters, digits, '.', '_' and '-', not {key!r}")
         digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,1 +1,1 @@
-"""Where everything stands on a ticket: data, with defaults for each page size."""
+"""Layouts: the position and style of everything on a ticket, as data."""

@@ -1,7 +1,7 @@
-"""Built-in layouts, and what an organiser changes of them.
+"""Load built-in layouts and apply an organiser's changes to them.
 
-A change is a JSON document after ``schema.json``; whatever it leaves out stays as built in. A layout that cannot give
-a good ticket is refused with the path of what is wrong.
+Changes are a JSON document that conforms to ``schema.json``; what they omit keeps its built-in value. A layout that
+cannot work is rejected with the path of the error.
 """
 
 import json
@@ -14,15 +14,18 @@ from typing import Any
 from ticketkit.rendering.errors import RenderingError
 from ticketkit.rendering.layout.model import Frame, Layout, build_layout
 
-# The code's frame with its quiet zone: 45 mm, so that a phone reads it at arm's length and a 60 dpi print still scans.
-MINIMUM_CODE_EDGE = 128.0
-MINIMUM_PICTURE_EDGE = 16.0
-_RETIRED = "number"  # an element of earlier versions: layouts that name it are kept, and nothing is drawn of it
-LONGEST_MESSAGE = 300  # what is wrong may be quoted, and a document can be of any length
+# Width of the code with its quiet zone: 45 mm scans at arm's length, and when printed at 60 dpi.
+MIN_CODE_EDGE_POINTS = 128.0
+MIN_PICTURE_EDGE_POINTS = 16.0
+_RETIRED_ELEMENT = "number"  # stored layouts of earlier versions may still name it; ignored
+MAX_MESSAGE_CHARACTERS = 300  # messages quote the document, which can be of any length
 
 
 def load_layout(changes: Mapping[str, Any] | None = None) -> Layout:
-    """The layout that ``changes`` make of a built-in one; RenderingError with the path of what is wrong."""
+    """Return the built-in layout that ``changes`` name (``a4`` by default), with the changes applied.
+
+    Raises RenderingError, with the path of the error, for changes that do not conform to the schema or cannot work.
+    """
     if not changes:
         return build_layout(_built_in("a4"))
     _check_schema(changes)
@@ -33,19 +36,19 @@ def load_layout(changes: Mapping[str, Any] | None = None) -> Layout:
         for key in ("frame", "gap", "rows"):
             if key not in stack:
                 raise RenderingError(f"layout: stacks/{name}/{key} is missing: a new stack needs frame, gap and rows")
-    document["elements"].pop(_RETIRED, None)
+    document["elements"].pop(_RETIRED_ELEMENT, None)
     layout = build_layout(document)
     _check_placement(layout)
     return layout
 
 
 def layout_schema() -> dict[str, Any]:
-    """The JSON Schema of layout changes."""
+    """Return the JSON Schema of layout changes."""
     return _read("schema")
 
 
 def built_in_layouts() -> dict[str, dict[str, Any]]:
-    """The built-in layouts by their names, with every value."""
+    """Return the complete built-in layouts by name."""
     return {name: _read(name) for name in layout_schema()["properties"]["base"]["enum"]}
 
 
@@ -68,7 +71,7 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def _check_schema(changes: Mapping[str, Any]) -> None:
-    # Takes a tenth of a second to import, and most events keep the built-in layout.
+    # Imported lazily: it takes a tenth of a second, and most events use a built-in layout.
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
@@ -81,11 +84,11 @@ def _check_schema(changes: Mapping[str, Any]) -> None:
         raise RenderingError("layout: the document: it is nested too deeply") from None
     if error is not None:
         path = "/".join(str(step) for step in error.absolute_path) or "the document"
-        raise RenderingError(f"layout: {path}: {error.message}"[:LONGEST_MESSAGE])
+        raise RenderingError(f"layout: {path}: {error.message}"[:MAX_MESSAGE_CHARACTERS])
 
 
 def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """Every number with its path. JSON knows neither infinity nor NaN, but Python's reader of JSON does."""
+    """Yield every float with its path. JSON has neither infinity nor NaN, but Python's ``json`` accepts both."""
     if isinstance(value, float):
         yield path, value
     elif isinstance(value, Mapping | list):
@@ -111,13 +114,15 @@ def _check_placement(layout: Layout) -> None:
 
 
 def _check_pictures(layout: Layout, frames: Mapping[str, Frame]) -> None:
-    """The code can be scanned, nothing of ``frames`` lies on it, and no picture is too small to be drawn."""
+    """Raise RenderingError if the code or a picture is too small, or if one of ``frames`` overlaps the code."""
     code = layout.pictures["qr"]
-    if min(code[2:]) < MINIMUM_CODE_EDGE:
-        raise RenderingError(f"layout: elements/qr/frame: a code needs {MINIMUM_CODE_EDGE:g} pt each way to be scanned")
+    if min(code[2:]) < MIN_CODE_EDGE_POINTS:
+        raise RenderingError(
+            f"layout: elements/qr/frame: a code needs {MIN_CODE_EDGE_POINTS:g} pt each way to be scanned"
+        )
     for name, frame in layout.pictures.items():
-        if min(frame[2:]) < MINIMUM_PICTURE_EDGE:
-            least = f"a picture needs {MINIMUM_PICTURE_EDGE:g} pt each way: enlarge it, or set show to false"
+        if min(frame[2:]) < MIN_PICTURE_EDGE_POINTS:
+            least = f"a picture needs {MIN_PICTURE_EDGE_POINTS:g} pt each way: enlarge it, or set show to false"
             raise RenderingError(f"layout: elements/{name}/frame: {least}")
     for path, frame in frames.items():
         if frame is not code and _overlap(frame, code):

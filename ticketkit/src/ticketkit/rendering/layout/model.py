@@ -1,4 +1,4 @@
-"""The layout of a page as values; lengths in points, measured from the top left corner."""
+"""Data classes of a page's layout. Lengths are in points, from the top left corner."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any
 from ticketkit.rendering.text.fitting import Style
 
 Frame = tuple[float, float, float, float]  # x, y, width, height
-Row = tuple[tuple[str, ...], ...]  # cells side by side, each with elements one under another
+Row = tuple[tuple[str, ...], ...]  # cells side by side, each a column of elements
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Rows one under another; what is empty leaves no gap."""
+    """A column of rows. Empty rows take no space."""
 
     name: str
     frame: Frame
@@ -22,7 +22,7 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class TextElement:
-    """How one text of the ticket looks. ``colour`` is ink, muted, accent or #rrggbb."""
+    """The style of a text. ``colour`` is ink, muted, accent or #rrggbb; ``label`` is whether its label is shown."""
 
     style: Style
     colour: str
@@ -31,7 +31,7 @@ class TextElement:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A whole page."""
+    """The layout of a page."""
 
     width: float
     height: float
@@ -42,13 +42,13 @@ class Layout:
     pictures: Mapping[str, Frame]
 
 
-# Elements whose texts are codes, not words.
+# Elements whose texts are identifiers, which are set without kerning.
 IDENTIFIERS = ("ticket_id", "order_reference")
 PICTURES = ("cover", "logo", "qr")
 
 
 def build_layout(document: Mapping[str, Any]) -> Layout:
-    """The layout of a complete, valid document, without the elements that it hides."""
+    """Return the layout of a complete, valid document, without hidden elements."""
     elements = {name: element for name, element in document["elements"].items() if element.get("show", True)}
     width, height = document["page"]["size"]
     return Layout(

@@ -1,4 +1,4 @@
-"""Puts the texts of a ticket into the layout: every block gets its place in points from the top left corner."""
+"""Place a ticket's texts in the layout, in points from the top left corner."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -7,16 +7,16 @@ from ticketkit.rendering.layout.model import Layout, Stack
 from ticketkit.rendering.text.fitting import Fitted, Style, fit
 
 LABEL_STYLE = Style(8.5, 5.5, 400, 1)
-_GUTTER = 20.0
-_SHRINK = 0.93
-_SMALLEST_SCALE = 0.5
-_ENDLESS = 10_000.0
-_QUOTED = 60  # characters
+_GUTTER_POINTS = 20.0
+_SCALE_STEP = 0.93
+_MIN_SCALE = 0.5
+_UNLIMITED_POINTS = 10_000.0
+_MAX_QUOTED_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A text at its place. ``fitted`` is None when the text differs from ticket to ticket."""
+    """A text with its position. ``fitted`` is None if the text differs between tickets."""
 
     element: str
     is_label: bool
@@ -29,8 +29,11 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Compromise:
-    """A text that a ticket shows otherwise than it is written: for want of room, or of characters in the fonts."""
+class AlteredText:
+    """A text that a ticket does not show as written: shortened, or with characters that no font has replaced.
+
+    ``drawn`` is what the ticket shows. ``str()`` gives a message for the organiser.
+    """
 
     element: str
     written: str
@@ -39,7 +42,7 @@ class Compromise:
 
     def __str__(self) -> str:
         text = self.written
-        shown = repr(text if len(text) <= _QUOTED else text[: _QUOTED - 3] + "...")
+        shown = repr(text if len(text) <= _MAX_QUOTED_CHARACTERS else text[: _MAX_QUOTED_CHARACTERS - 3] + "...")
         if self.is_shortened:
             return (
                 f"{self.element}: {shown} ({len(text)} characters) is too long for its place on the ticket: shorten it"
@@ -48,66 +51,66 @@ class Compromise:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """The language that texts are set in."""
+class TextLanguage:
+    """The language of a page: a BCP 47 tag, and its direction."""
 
-    language: str
+    tag: str
     right_to_left: bool
 
 
 def place_texts(
-    layout: Layout, texts: Mapping[str, str], labels: Mapping[str, str], present: frozenset[str], setting: Setting
+    layout: Layout, texts: Mapping[str, str], labels: Mapping[str, str], present: frozenset[str], language: TextLanguage
 ) -> tuple[list[Block], list[str]]:
-    """Blocks in reading order, and in words what is not drawn as it is meant.
+    """Return the blocks in reading order, and warnings about texts that do not fit or are altered.
 
-    ``texts`` are the event's, ``present`` names the ticket's elements that have text.
+    ``texts`` are the event's, ``present`` the names of the ticket's own elements that have text.
     """
     blocks: list[Block] = []
-    complaints: list[str] = []
+    warnings: list[str] = []
     for stack in layout.stacks:
-        own, needed = _fill_stack(stack, _Filler(layout, texts, labels, present, setting))
+        own, needed = _fill_stack(stack, _Filler(layout, texts, labels, present, language))
         blocks.extend(own)
         for block in own:
             if block.fitted and not block.is_label:
-                complaints += map(str, filter(None, [compromise(block.element, texts[block.element], block.fitted)]))
+                warnings += map(str, filter(None, [altered_text(block.element, texts[block.element], block.fitted)]))
         if needed:
-            complaints.append(
+            warnings.append(
                 f"stacks/{stack.name}: the texts need {needed:.0f} pt but the frame is {stack.frame[3]:g} pt high: "
                 "shorten the texts or enlarge the frame"
             )
-    if setting.right_to_left:
+    if language.right_to_left:
         blocks = [replace(block, x=layout.width - block.x - block.width) for block in blocks]
-    return blocks, complaints
+    return blocks, warnings
 
 
-def compromise(element: str, text: str, fitted: Fitted) -> Compromise | None:
-    """What the ticket shows in place of a text; None if it shows the text as it is written."""
+def altered_text(element: str, text: str, fitted: Fitted) -> AlteredText | None:
+    """Return what the ticket shows instead of a text, or None if it shows the text as written."""
     if fitted.is_shortened or fitted.is_repaired:
-        return Compromise(element, text, fitted.text, fitted.is_shortened)
+        return AlteredText(element, text, fitted.text, fitted.is_shortened)
     return None
 
 
 def _fill_stack(stack: Stack, filler: "_Filler") -> tuple[list[Block], float]:
-    """The stack's blocks, and the height that they would have needed; 0 if there is room for them.
+    """Return the stack's blocks, and the height that they would have needed, or 0 if they fit.
 
-    The event's texts are set smaller if that is what makes them fit. If it is not enough, the longest of them lose
-    lines; and what still does not fit is drawn smaller as a whole.
+    To fit, first the event's texts are set smaller, then the tallest of them lose lines, and finally the whole stack is
+    scaled down.
     """
     room = stack.frame[3] + 0.5
     blocks, height = filler.fill(stack)
-    if min(stack.frame[2:]) < 1:  # a point
+    if min(stack.frame[2:]) < 1:  # smaller than a point: nothing can be drawn
         return [], max(height, 1.0) if blocks else 0.0
-    while height > room and filler.scale >= _SMALLEST_SCALE:
-        filler.scale *= _SHRINK
+    while height > room and filler.scale >= _MIN_SCALE:
+        filler.scale *= _SCALE_STEP
         blocks, height = filler.fill(stack)
     needed = 0.0 if height <= room else height
-    while height > room and filler.take_a_line(blocks):
+    while height > room and filler.remove_line(blocks):
         blocks, height = filler.fill(stack)
-    return (blocks if height <= room else _squeezed(blocks, stack, height)), needed
+    return (blocks if height <= room else _scaled_down(blocks, stack, height)), needed
 
 
-def _squeezed(blocks: list[Block], stack: Stack, height: float) -> list[Block]:
-    """The blocks, smaller and closer together, so that all are inside the stack's frame."""
+def _scaled_down(blocks: list[Block], stack: Stack, height: float) -> list[Block]:
+    """Return the blocks scaled down so that all are inside the stack's frame."""
     top, share = stack.frame[1], stack.frame[3] / height
     return [
         replace(
@@ -123,13 +126,13 @@ def _squeezed(blocks: list[Block], stack: Stack, height: float) -> list[Block]:
 
 @dataclass(slots=True)
 class _Filler:
-    """Fills one stack. ``scale`` is that of the event's texts, ``lines`` how many they may take where that is fewer."""
+    """Fills a stack. ``scale`` applies to the event's texts; ``lines`` overrides the number of lines of elements."""
 
     layout: Layout
     texts: Mapping[str, str]
     labels: Mapping[str, str]
     present: frozenset[str]
-    setting: Setting
+    language: TextLanguage
     scale: float = 1.0
     lines: dict[str, int] = field(default_factory=dict)
     _fitted: dict[tuple[object, ...], Fitted] = field(default_factory=dict)
@@ -144,7 +147,7 @@ class _Filler:
                 continue
             if bottom > top:
                 bottom += stack.gap
-            gutter = min(_GUTTER, width / (2 * len(cells)))
+            gutter = min(_GUTTER_POINTS, width / (2 * len(cells)))
             cell_width = (width - gutter * (len(cells) - 1)) / len(cells)
             lowest = bottom
             for place, names in enumerate(cells):
@@ -154,16 +157,16 @@ class _Filler:
             bottom = lowest
         return blocks, bottom - top
 
-    def take_a_line(self, blocks: list[Block]) -> bool:
-        """Let the highest of the event's texts that has several lines have one less; False if there is none."""
+    def remove_line(self, blocks: list[Block]) -> bool:
+        """Reduce the lines of the tallest of the event's texts by one. Return False if all have only one line."""
         lines = {block.element: block.style.lines for block in blocks if not block.is_label and block.fitted}
         heights = {
             block.element: block.height for block in blocks if not block.is_label and lines.get(block.element, 1) > 1
         }
         if not heights:
             return False
-        highest = max(heights, key=heights.__getitem__)
-        self.lines[highest] = lines[highest] - 1
+        tallest = max(heights, key=heights.__getitem__)
+        self.lines[tallest] = lines[tallest] - 1
         return True
 
     def _has_text(self, name: str) -> bool:
@@ -193,11 +196,11 @@ class _Filler:
         return replace(style, size=size, lines=self.lines.get(name, style.lines), shrink_first=False)
 
     def _fit(self, text: str, style: Style, width: float) -> Fitted:
-        # Below the smallest size of the style it does not matter where the search began: only the room counts.
+        # Cache key: below the minimum size of a style, the result depends on the room only, not on the initial size.
         keys = (text, style, width), (text, replace(style, size=0.0), width, style.room)
         found = self._fitted.get(keys[0]) or self._fitted.get(keys[1])
         if found is None:
-            setting = self.setting
-            found = fit(text, style, width, _ENDLESS, setting.language, setting.right_to_left)
+            language = self.language
+            found = fit(text, style, width, _UNLIMITED_POINTS, language.tag, language.right_to_left)
             self._fitted[keys[found.size < style.min_size]] = found
         return found

@@ -1,1 +1,1 @@
-"""Writes the PDF: a beginning serialised once per event, and a short tail per ticket."""
+"""Write PDFs: a prefix that is serialised once per event, and a short tail per ticket."""

@@ -1,4 +1,4 @@
-"""Assembles the shared part of an event's PDFs: pictures, fonts, static content, structure, metadata."""
+"""Assemble the shared part of an event's PDFs: pictures, fonts, static content, structure, metadata."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from ticketkit.rendering.pdf.metadata import srgb_profile, xmp_packet
 from ticketkit.rendering.pdf.objects import (
     CONTENT,
     PAGE,
-    Beginning,
-    BeginningWriter,
+    PdfPrefix,
+    PdfPrefixWriter,
     numbers,
     reference,
     small_stream,
@@ -22,9 +22,10 @@ from ticketkit.rendering.pictures import Picture
 
 @dataclass(frozen=True, slots=True)
 class DocumentSource:
-    """What a document is made of; ``size`` is the page's width and height in points.
+    """The parts of a document that all tickets share.
 
-    ``content`` is drawn before a ticket's own content, ``closing`` after it.
+    ``size`` is the page's width and height in points. ``content`` is drawn before a ticket's own content, ``closing``
+    after it.
     """
 
     title: str
@@ -37,9 +38,9 @@ class DocumentSource:
     pictures: Mapping[str, Picture]
 
 
-def build_beginning(source: DocumentSource) -> Beginning:
-    """Serialise everything that all tickets share."""
-    writer = BeginningWriter()
+def build_prefix(source: DocumentSource) -> PdfPrefix:
+    """Return the serialised objects that all tickets share."""
+    writer = PdfPrefixWriter()
     images = [
         b"/%s %s" % (name.encode("ascii"), reference(writer.add(stream(picture.dictionary, picture.data))))
         for name, picture in source.pictures.items()
@@ -59,16 +60,16 @@ def build_beginning(source: DocumentSource) -> Beginning:
     return writer.finish(catalog, page_head + resources)
 
 
-def _add_font(writer: BeginningWriter, font: EmbeddedFont) -> int:
+def _add_font(writer: PdfPrefixWriter, font: EmbeddedFont) -> int:
     first = writer.last + 1
     for body in font.objects(first, small=True):
         writer.add(body)
     return first
 
 
-def _add_catalog(writer: BeginningWriter, source: DocumentSource, pages: int) -> int:
+def _add_catalog(writer: PdfPrefixWriter, source: DocumentSource, pages: int) -> int:
     structure = source.structure.write(writer, PAGE)
-    # Neither is compressed by choice: tools that index files read metadata without decoding streams.
+    # Not compressed, so that indexing tools can read the metadata without decoding streams.
     metadata = writer.add(stream(b"/Type/Metadata/Subtype/XML", xmp_packet(source.title, source.language)))
     profile = writer.add(small_stream(b"/N 3", srgb_profile()))
     return writer.add(

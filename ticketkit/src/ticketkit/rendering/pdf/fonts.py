@@ -1,4 +1,4 @@
-"""Embeds parts of fonts as composite fonts (ISO 32000-1, 9.7)."""
+"""Embed font subsets as composite fonts (ISO 32000-1, 9.7)."""
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -23,15 +23,15 @@ endcodespacerange
 _CMAP_TAIL = b"endcmap\nCMapName currentdict/CMap defineresource pop\nend\nend\n"
 
 
-GlyphUse = tuple[GlyphKey, str]  # a glyph and the text it stands for
+GlyphUse = tuple[GlyphKey, str]  # a glyph, and the text that it represents
 
 
 class EmbeddedFont:
     """A font under a resource name.
 
-    ``codes`` maps glyphs with the text they stand for to hexadecimal character codes. A glyph that stands for different
-    texts (scripts such as Arabic draw several letters with the same base) has a code for each, so that every text
-    can be read back. If ``composes`` is false, composed glyphs and such texts have to be spelled out instead.
+    ``codes`` maps each use of a glyph to a hexadecimal character code. A glyph that represents several texts (Arabic
+    draws several letters with the same base) has a code for each, so that the text can be extracted. If ``composes`` is
+    false, composed glyphs and such texts have to be drawn from their parts, with ActualText.
     """
 
     def __init__(self, name: bytes, font: FontInstance, is_cff: bool, composes: bool) -> None:
@@ -43,7 +43,7 @@ class EmbeddedFont:
         self.advances: dict[GlyphUse, int] = {}
         self._texts: dict[int, str] = {}
         self._widths: dict[int, int] = {}
-        self._mapped: list[int] | None = None  # glyph by character code, unless these are the same
+        self._mapped: list[int] | None = None  # glyph id by character code, if they differ
         self.program = b""  # the font file
 
     def _add(self, use: GlyphUse, code: int, advance: int) -> None:
@@ -52,13 +52,13 @@ class EmbeddedFont:
         self._texts.setdefault(code, use[1])
 
     def spells(self, use: GlyphUse) -> bool:
-        """Whether the code alone gives the text back."""
+        """Return whether the character code alone maps to the text."""
         return use in self.codes and self._texts[int(self.codes[use], 16)] == use[1]
 
     def objects(self, first: int, small: bool = False) -> list[bytes]:
-        """Bodies of the font's objects, to be numbered from ``first``; the first is the font itself.
+        """Return the bodies of the font's objects, to be numbered from ``first``; the first is the font itself.
 
-        ``small`` spends time on compression, as fonts shared by many tickets deserve.
+        ``small`` compresses best instead of fast, for fonts that many tickets share.
         """
         compressed = small_stream if small else quick_stream
         base = f"{_prefix(self.program)}+{self.font.name}".encode("ascii")
@@ -107,7 +107,7 @@ class EmbeddedFont:
             if ranges:
                 first, last, start = ranges[-1]
                 follows = code == last + 1 and len(text) == len(start) == 1
-                # A range stays within one value of the codes' high byte, and of the texts' too.
+                # The high byte must not change within a range, neither in the codes nor in the texts.
                 if follows and code & 0xFF and ord(text) == ord(start) + code - first and ord(text) & 0xFF:
                     ranges[-1] = (first, code, start)
                     continue
@@ -121,14 +121,15 @@ class EmbeddedFont:
 
 
 class SharedFont(EmbeddedFont):
-    """A font of many tickets, as small as subsetting makes it. Those with CFF outlines do not compose."""
+    """A font that all tickets of an event share, optimised for size. Fonts with CFF outlines do not compose."""
 
     def __init__(self, name: bytes, font: FontInstance, uses: Mapping[GlyphUse, int]) -> None:
-        """``uses`` maps each glyph with its text to the glyph's advance."""
+        """Embed the glyphs of ``uses``, which maps each use to its advance."""
         subset = make_subset(font, {key: advance for (key, _), advance in uses.items()})
         super().__init__(name, font, subset.is_cff, composes=not subset.is_cff)
         self.program = subset.data
-        # Character codes are the subset's glyph ids, unless one glyph stands for two texts and codes can be mapped.
+        # Character codes equal the subset's glyph ids, unless one glyph represents several texts and codes can be
+        # mapped.
         if self.composes and len({key for key, _ in uses}) < len(uses):
             self._mapped = [0]
         for use in uses if self.composes else _plain(uses):
@@ -141,10 +142,10 @@ class SharedFont(EmbeddedFont):
 
 
 class TicketFont(EmbeddedFont):
-    """A font of one ticket, made fast: a glyph for each use, composed ones drawn as one."""
+    """A font of a single ticket, optimised for speed: one glyph per use, with composed glyphs merged."""
 
     def __init__(self, name: bytes, font: FontInstance, uses: Mapping[GlyphUse, int]) -> None:
-        """``uses`` maps each glyph with its text to the glyph's advance."""
+        """Embed the glyphs of ``uses``, which maps each use to its advance."""
         super().__init__(name, font, is_cff=True, composes=True)
         charstrings = []
         for code, ((key, text), advance) in enumerate(uses.items(), 1):
@@ -155,7 +156,7 @@ class TicketFont(EmbeddedFont):
 
 
 def _plain(uses: Iterable[GlyphUse]) -> list[GlyphUse]:
-    """Uses of single glyphs: composed ones taken apart, each part standing for the whole text."""
+    """Return the uses with composed glyphs split into their parts, each of which represents the whole text."""
     plain: dict[GlyphUse, None] = {}
     for key, text in uses:
         parts = [key] if isinstance(key, int) else [glyph for glyph, _, _ in key]
@@ -164,7 +165,7 @@ def _plain(uses: Iterable[GlyphUse]) -> list[GlyphUse]:
 
 
 def _prefix(data: bytes) -> str:
-    """The six letters that mark a subset, drawn from its bytes."""
+    """Return the six letters that mark the name of a subset, derived from its bytes."""
     value, letters = zlib.crc32(data), []
     for _ in range(6):
         value, letter = divmod(value, 26)

@@ -1,4 +1,4 @@
-"""Document-level entries that PDF/A-2u (ISO 19005-2) and PDF/UA-1 (ISO 14289-1) ask for."""
+"""Document-level metadata that PDF/A-2u (ISO 19005-2) and PDF/UA-1 (ISO 14289-1) require."""
 
 from html import escape
 from pathlib import Path
@@ -23,10 +23,10 @@ xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
 
 
 def xmp_packet(title: str, language: str) -> bytes:
-    """The XMP metadata: title, language and the two conformance claims."""
+    """Return the XMP metadata: title, language and the two conformance claims."""
     return _XMP.format(title=escape(title, quote=False), language=escape(language, quote=False)).encode("utf-8")
 
 
 def srgb_profile() -> bytes:
-    """The ICC profile of sRGB, the output intent of all colours."""
+    """Return the ICC profile of sRGB, the output intent."""
     return Path(__file__).with_name("srgb.icc").read_bytes()

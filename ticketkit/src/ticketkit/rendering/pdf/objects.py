@@ -1,7 +1,7 @@
-"""PDF syntax (ISO 32000-1): numbers, strings, streams, and a file made of a fixed beginning and a tail.
+"""Write PDF syntax (ISO 32000-1): numbers, strings, streams, and files of a shared prefix and a tail.
 
-The beginning holds what all tickets of an event share. A ticket's file is these bytes, its own few objects, and a
-cross-reference stream over both.
+The prefix holds the objects that all tickets of an event share. A ticket's file is the prefix, a few objects of its
+own, and a cross-reference stream for both.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ from isal import isal_zlib
 if TYPE_CHECKING:
     from ticketkit.rendering.pdf.fonts import EmbeddedFont
 
-_WORTH_COMPRESSING = 600  # bytes
-_STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED)  # the second suits some fonts better
+_MIN_COMPRESSED_BYTES = 600  # compressing less saves nothing
+_STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED)  # the second is better for some fonts
 HEADER = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 
 
@@ -27,31 +27,31 @@ def numbers(*values: float) -> bytes:
 
 
 def text_string(text: str) -> bytes:
-    """A text string: ASCII as it is, anything else as UTF-16BE in hexadecimal."""
+    """Return a text string: printable ASCII as a literal, other text as UTF-16BE in hexadecimal."""
     if text.isascii() and text.isprintable():
         return b"(" + text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)").encode("ascii") + b")"
     return b"<FEFF" + text.encode("utf-16-be").hex().upper().encode("ascii") + b">"
 
 
 def reference(object_number: int) -> bytes:
-    """An indirect reference."""
+    """Return an indirect reference."""
     return b"%d 0 R" % object_number
 
 
 def stream(dictionary: bytes, data: bytes) -> bytes:
-    """A stream object's body; ``dictionary`` holds the entries besides Length."""
+    """Return a stream object's body; ``dictionary`` holds the entries except Length."""
     return b"<<%s/Length %d>>stream\n%s\nendstream" % (dictionary, len(data), data)
 
 
 def quick_stream(dictionary: bytes, data: bytes) -> bytes:
-    """A stream compressed fast, if it is not too short to gain: for what is made per ticket."""
-    if len(data) < _WORTH_COMPRESSING:
+    """Return a stream that is compressed fast, for objects of single tickets; short data is not compressed."""
+    if len(data) < _MIN_COMPRESSED_BYTES:
         return stream(dictionary, data)
     return stream(dictionary + b"/Filter/FlateDecode", isal_zlib.compress(data, 1))
 
 
 def small_stream(dictionary: bytes, data: bytes) -> bytes:
-    """A stream compressed as small as it gets: for what is made once per event."""
+    """Return a stream that is compressed as well as possible, for objects that are built once per event."""
     return stream(dictionary + b"/Filter/FlateDecode", min(map(_compressed, repeat(data), _STRATEGIES), key=len))
 
 
@@ -60,15 +60,16 @@ def _compressed(data: bytes, strategy: int) -> bytes:
     return deflate.compress(data) + deflate.flush()
 
 
-# The objects that every ticket writes anew; all others of the beginning are shared.
+# Numbers of the two objects that differ between tickets; higher numbers in the prefix are shared objects.
 PAGE, CONTENT = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
-    """The shared objects, numbered 3 to ``count``, serialised; ``entries`` are theirs in the cross-reference stream.
+class PdfPrefix:
+    """The serialised shared objects, numbered 3 to ``count``.
 
-    ``page_head`` is the page's dictionary up to the names of its fonts, to which a ticket may add.
+    ``entries`` are their entries in the cross-reference stream. ``page_head`` is the page's dictionary up to the names
+    of its fonts, to which a ticket may add.
     """
 
     data: bytes
@@ -78,9 +79,9 @@ class Beginning:
     page_head: bytes
 
     def complete(self, content: bytes, fonts: Iterable["EmbeddedFont"]) -> bytes:
-        """Return the whole file: ``content`` amid the static content, and ``fonts`` besides those of the beginning.
+        """Return a ticket's file with its own ``content`` and its extra ``fonts``.
 
-        The objects of ``fonts`` are numbered from ``count + 1``. The file's ID is a digest of the ticket's own content.
+        The objects of ``fonts`` are numbered from ``count + 1``. The file's ID is a digest of ``content``.
         """
         page = self.page_head
         extra: list[bytes] = []
@@ -110,8 +111,8 @@ class Beginning:
         return b"".join(parts)
 
 
-class BeginningWriter:
-    """Collects the shared objects of an event's tickets."""
+class PdfPrefixWriter:
+    """Collects and serialises the shared objects of an event's tickets."""
 
     def __init__(self) -> None:
         self._streams: dict[int, bytes] = {}
@@ -119,19 +120,19 @@ class BeginningWriter:
         self.last = CONTENT
 
     def reserve(self) -> int:
-        """The number of an object whose body comes later."""
+        """Return the number of a new object whose body is added later."""
         self.last += 1
         return self.last
 
     def add(self, body: bytes, object_number: int | None = None) -> int:
-        """Stores an object's body; unless it is a stream, it will lie in a compressed object stream."""
+        """Add an object's body and return its number. All but streams go into a compressed object stream."""
         object_number = object_number or self.reserve()
         kept = self._streams if body.endswith(b"endstream") else self._objects
         kept[object_number] = body
         return object_number
 
-    def finish(self, catalog: int, page_head: bytes) -> Beginning:
-        """Serialises everything stored; every reserved number must have got its body."""
+    def finish(self, catalog: int, page_head: bytes) -> PdfPrefix:
+        """Return all added objects, serialised. Every reserved number must have its body."""
         pack_number = self.reserve()
         index, bodies, position = [], [], 0
         entries: dict[int, bytes] = {}
@@ -150,4 +151,4 @@ class BeginningWriter:
             entries[object_number] = b"\x01" + offset.to_bytes(3, "big") + b"\0\0"
             offset += len(part)
         table = b"".join(entries[i] for i in range(CONTENT + 1, self.last + 1))
-        return Beginning(b"".join(parts), table, self.last, catalog, page_head)
+        return PdfPrefix(b"".join(parts), table, self.last, catalog, page_head)

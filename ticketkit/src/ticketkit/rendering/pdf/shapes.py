@@ -1,12 +1,12 @@
-"""Paths of simple shapes."""
+"""Draw paths of simple shapes."""
 
 from ticketkit.rendering.pdf.objects import numbers
 
-_ARC = 0.4477  # 1 - 0.5523, where the control points of a quarter circle lie
+_ARC = 0.4477  # 1 - 0.5523: the distance of a quarter circle's control points from the corner, for radius 1
 
 
 def rounded_rectangle(x: float, y: float, width: float, height: float, radius: float) -> bytes:
-    """A rectangle with rounded corners; ``x`` and ``y`` are its left and bottom."""
+    """Return the path of a rectangle with rounded corners; ``x`` and ``y`` are its left and bottom."""
     k = radius * _ARC
     right, top = x + width, y + height
     return b"\n".join(
@@ -25,5 +25,5 @@ def rounded_rectangle(x: float, y: float, width: float, height: float, radius: f
 
 
 def circle(x: float, y: float, radius: float) -> bytes:
-    """A circle around ``x`` and ``y``."""
+    """Return the path of a circle around ``x`` and ``y``."""
     return rounded_rectangle(x - radius, y - radius, 2 * radius, 2 * radius, radius)

@@ -1,13 +1,13 @@
-"""The structure tree of a tagged page (ISO 32000-1, 14.7): what is a heading, a paragraph, a figure, in which order."""
+"""Build the structure tree of a tagged page (ISO 32000-1, 14.7): headings, paragraphs and figures in reading order."""
 
 from dataclasses import dataclass, field
 
-from ticketkit.rendering.pdf.objects import BeginningWriter, numbers, reference, text_string
+from ticketkit.rendering.pdf.objects import PdfPrefixWriter, numbers, reference, text_string
 
 
 @dataclass(slots=True)
 class TaggedElement:
-    """A structure element over marked content of the page. ``box`` is left, bottom, right, top of a figure."""
+    """A structure element with its marked content. ``box`` is left, bottom, right, top of a figure."""
 
     role: str
     content_ids: list[int] = field(default_factory=list)
@@ -16,7 +16,7 @@ class TaggedElement:
 
 
 class PageStructure:
-    """Hands out marked-content ids and writes the tree."""
+    """Assigns marked-content ids and writes the structure tree."""
 
     def __init__(self) -> None:
         self.elements: list[TaggedElement] = []
@@ -25,18 +25,18 @@ class PageStructure:
     def element(
         self, role: str, alternative: str = "", box: tuple[float, float, float, float] | None = None
     ) -> TaggedElement:
-        """A new element, next in reading order."""
+        """Return a new element, the next in reading order."""
         self.elements.append(TaggedElement(role, [], alternative, box))
         return self.elements[-1]
 
     def mark(self, element: TaggedElement) -> bytes:
-        """The operator that begins the element's next marked content; close it with ``EMC``."""
+        """Return the operator that begins marked content of the element; end it with ``EMC``."""
         element.content_ids.append(self._count)
         self._count += 1
         return b"/%s<</MCID %d>>BDC" % (element.role.encode("ascii"), self._count - 1)
 
-    def write(self, writer: BeginningWriter, page: int) -> int:
-        """Writes the tree for the page object numbered ``page``; returns the root's number."""
+    def write(self, writer: PdfPrefixWriter, page: int) -> int:
+        """Write the tree for the page object numbered ``page``, and return the root's number."""
         root, document = writer.reserve(), writer.reserve()
         owners: dict[int, int] = {}
         kids: list[int] = []

@@ -1,4 +1,4 @@
-"""Content stream operators that draw shaped lines."""
+"""Draw shaped lines as content stream operators."""
 
 import re
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from ticketkit.rendering.text.shaping import GlyphRun, ShapedLine
 
 FindFont = Callable[[GlyphRun], EmbeddedFont]
 
-_END: Final = "\0"  # stands for the neighbour of a text's last character
-# Latin without combining marks and without Catalan's raised dot.
-_PAIRED: Final = re.compile("[\0 -~\u00a1-\u00ac\u00ae-\u00b6\u00b8-\u024f\u1e00-\u1eff\u2010-\u2027\u20ac]")
+_END: Final = "\0"  # the neighbour of a text's last character
+# Characters whose advance depends on the next one alone: Latin without combining marks and the middle dot of Catalan.
+_KERNABLE: Final = re.compile("[\0 -~\u00a1-\u00ac\u00ae-\u00b6\u00b8-\u024f\u1e00-\u1eff\u2010-\u2027\u20ac]")
 
 
 def draw_line(line: ShapedLine, x: float, y: float, size: float, find_font: FindFont) -> bytes:
-    """Operators drawing ``line`` with its left end at ``x`` on the baseline ``y``, in points."""
+    """Return the operators that draw ``line`` with its left end at ``x`` on the baseline ``y``, in points."""
     parts = [b"BT %s Td" % numbers(x, y)]
     for run in line.runs:
         font = find_font(run)
@@ -26,20 +26,20 @@ def draw_line(line: ShapedLine, x: float, y: float, size: float, find_font: Find
     return b" ".join(parts)
 
 
-class QuickText(Protocol):
-    """Sets some texts without shaping them. `width()` raises KeyError for a text that it cannot set."""
+class UnshapedText(Protocol):
+    """Sets text without shaping. Both methods raise KeyError for text that needs shaping."""
 
     def width(self, text: str) -> int:
-        """In thousandths of the size."""
+        """Return the width in thousandths of the font size."""
         ...
 
     def draw(self, text: str, x: float, y: float, size: float) -> bytes:
-        """The same operators as draw_line()'s, for a text that has a width."""
+        """Return the same operators as `draw_line` does for the shaped text."""
         ...
 
 
 class PlainText:
-    """Sets ASCII text with a font's nominal glyphs, without kerning: ids and references, which nobody reads."""
+    """Sets ASCII text without kerning, for ids and references."""
 
     def __init__(self, font: EmbeddedFont) -> None:
         self._name = font.name
@@ -52,18 +52,20 @@ class PlainText:
                 self._advances[text] = font.advances[key, text]
 
     def width(self, text: str) -> int:
+        """Return the width in thousandths of the font size. Raises KeyError for text that needs shaping."""
         return sum(map(self._advances.__getitem__, text))
 
     def draw(self, text: str, x: float, y: float, size: float) -> bytes:
+        """Return the operators that draw the text. Raises KeyError for text that needs shaping."""
         return _line(self._name, "".join(map(self._codes.__getitem__, text)), x, y, size)
 
 
 class KernedText:
-    """Sets Latin text from pairs of characters that stood side by side in shaped text before.
+    """Sets Latin text from pairs of neighbouring characters that occurred in shaped text before.
 
-    In the Latin font, how far a letter reaches depends on its neighbour alone: it kerns by pairs (OpenType's GPOS
-    lookup type 2), and the few rules that look further are about characters that no pair is learnt of. So names that
-    all differ need no shaping once their pairs of letters are known.
+    In the Latin font a glyph's advance depends on the next character alone: the font kerns by pairs (OpenType GPOS
+    lookup type 2), and `learn` skips the few characters whose rules look further. So most names need no shaping once
+    their pairs are cached.
     """
 
     def __init__(self, font: EmbeddedFont) -> None:
@@ -72,20 +74,27 @@ class KernedText:
         self._advances: dict[tuple[str, str], int] = {}
 
     def learn(self, run: GlyphRun) -> None:
-        """Take down the pairs of a run from left to right."""
+        """Cache the pairs of a left-to-right run."""
         font, nominal = self._font, self._font.font.plain_glyphs
         following = [*run.texts[1:], _END]
         for glyph, text, after, advance in zip(run.glyphs, run.texts, following, run.advances, strict=True):
             use = (glyph, text)
-            if _PAIRED.fullmatch(text) and _PAIRED.fullmatch(after) and glyph == nominal[text] and use in font.codes:
-                # The code first: whoever finds an advance finds a code, in other threads too.
+            if (
+                _KERNABLE.fullmatch(text)
+                and _KERNABLE.fullmatch(after)
+                and glyph == nominal[text]
+                and use in font.codes
+            ):
+                # Thread safety: the code before the advance, because readers look up the advance first.
                 self._codes[text, after] = _step(font.codes[use], font.advances[use], advance)
                 self._advances[text, after] = advance
 
     def width(self, text: str) -> int:
+        """Return the width in thousandths of the font size. Raises KeyError for text that needs shaping."""
         return sum(map(self._advances.__getitem__, zip(text, text[1:] + _END, strict=True)))
 
     def draw(self, text: str, x: float, y: float, size: float) -> bytes:
+        """Return the operators that draw the text. Raises KeyError for text that needs shaping."""
         codes = "".join(map(self._codes.__getitem__, zip(text, text[1:] + _END, strict=True)))
         return _line(self._font.name, codes, x, y, size)
 
@@ -95,7 +104,7 @@ def _line(font: bytes, codes: str, x: float, y: float, size: float) -> bytes:
 
 
 def _show(run: GlyphRun, font: EmbeddedFont, size: float) -> str:
-    """Operators showing one run."""
+    """Return the operators that show a run."""
     uses = list(zip(run.glyphs, run.texts, strict=True))
     if not font.composes and not all(map(font.spells, uses)):
         return _show_spelled_out(uses, run.advances, font, size)
@@ -104,7 +113,7 @@ def _show(run: GlyphRun, font: EmbeddedFont, size: float) -> str:
 
 
 def _step(code: str, width: int, advance: int) -> str:
-    """A glyph's code, and how far the next one is moved back if that is not where the glyph ends."""
+    """Return a glyph's code, and an adjustment if its advance differs from its width."""
     return code if width == advance else f"{code}>{width - advance}<"
 
 
@@ -113,7 +122,7 @@ def _shown(codes: str) -> str:
 
 
 def _show_spelled_out(uses: list[GlyphUse], advances: list[int], font: EmbeddedFont, size: float) -> str:
-    """Each cluster as marked content with its ActualText: for fonts whose glyphs cannot be composed."""
+    """Return the operators that show each cluster as marked content with ActualText, for fonts that do not compose."""
     parts = []
     for (key, text), advance in zip(uses, advances, strict=True):
         components = [(key, 0, 0)] if isinstance(key, int) else key

@@ -1,4 +1,4 @@
-"""Encode and draw QR codes of level M, fast enough to be forgotten: `qr_matrix(text)` gives a `QrSymbol`."""
+"""Encode and draw QR codes at error correction level M."""
 
 from ticketkit.rendering.qr.symbol import QrSymbol, qr_matrix
 

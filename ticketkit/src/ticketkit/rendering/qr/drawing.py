@@ -1,6 +1,6 @@
-"""Draw QR symbols: as 1-bit PNGs of exactly 300 by 300 pixels, which need no resizing, and on the pages of PDFs.
+"""Draw QR symbols, as 1-bit PNGs of 300 by 300 pixels and as paths in PDFs.
 
-On a page, a symbol is filled rectangles in one path: crisp at every resolution, without seams between modules.
+In a PDF a symbol is one path of filled rectangles: sharp at every resolution, without seams between modules.
 """
 
 import struct
@@ -20,47 +20,47 @@ from ticketkit.rendering.qr.geometry import MAX_VERSION, QUIET_MODULES
 from ticketkit.rendering.qr.symbol import QrSymbol, qr_matrix
 
 PIXELS: Final = 300
-# Whole modules of 4 px are read after every damage but a moving hand. Below that reading collapses: of pictures with
-# 3.9 px a module, fewer than half were read.
+# Modules of 4 px scan after every kind of damage in the tests except motion blur. At 3.9 px fewer than half of the
+# pictures scanned.
 MIN_MODULE_PIXELS: Final = 4
 
 _ROW_BYTES: Final = (PIXELS + 7) // 8
 _WHITE_ROW: Final = b"\x00" + b"\xff" * _ROW_BYTES
-# PNG's filter 2, "what is above": deflate makes next to nothing of it.
+# PNG filter 2 (Up): a row that repeats the one above compresses to almost nothing.
 _SAME_ROW: Final = b"\x02" + b"\x00" * _ROW_BYTES
 _GREYSCALE: Final = 0
-# Twice as fast as the next level, and the picture still has less than 1 KB.
+# Twice as fast as the next level, and the PNG is still smaller than 1 KB.
 _DEFLATE_LEVEL: Final = 0
 
-_ROW_NUMBER: Final = b"y"  # stands for the number in the operators of a row
+_ROW_NUMBER: Final = b"y"  # placeholder for the row's number
 _ROW_NUMBERS: Final = tuple(b"%d" % y for y in range(17 + 4 * MAX_VERSION))
 
 
 def render_qr_png(code: str) -> bytes:
-    """Return the PNG of the QR code that holds `code`: black on white, whole pixels a module, a quiet zone of 4.
+    """Return a QR code with the text `code` as a PNG of 300 by 300 pixels, with a quiet zone of 4 modules or more.
 
-    Raises RenderingError for a code that would need modules too small to be read.
+    Raises RenderingError if the text is so long that modules would be too small to scan.
     """
     return symbol_png(qr_matrix(code))
 
 
 def symbol_png(symbol: QrSymbol) -> bytes:
-    """Return the PNG of a symbol. Raises RenderingError if its modules would be too small to be read."""
+    """Return a symbol as a PNG of 300 by 300 pixels. Raises RenderingError if modules would be too small to scan."""
     scale = PIXELS // (symbol.size + 2 * QUIET_MODULES)
     if scale < MIN_MODULE_PIXELS:
         raise RenderingError(
             f"a code this long needs a QR of {symbol.size} modules a side, {scale} px each in {PIXELS} px: "
-            f"too small to be read. Shorten it: {MIN_MODULE_PIXELS} px is the least"
+            f"too small to scan. Shorten it until modules have {MIN_MODULE_PIXELS} px"
         )
     idat = _chunk(b"IDAT", isal_zlib.compress(_filtered_rows(symbol, scale), _DEFLATE_LEVEL))
     return b"".join((_BEGINNING, idat, _END))
 
 
 def _filtered_rows(symbol: QrSymbol, scale: int) -> bytes:
-    """Return all rows of pixels, each behind the number of its filter.
+    """Return all rows of pixels, each preceded by its filter type.
 
-    Eight modules are `scale` bytes of pixels. All first bytes come out of one translation, all second ones, and so on:
-    there is no work per module or byte in Python.
+    Eight modules are `scale` bytes of pixels. One `bytes.translate` produces all first bytes, the next all second
+    bytes, and so on, without a Python loop over modules or bytes.
     """
     frame = _frame(symbol.size, len(symbol.packed) // symbol.size, scale)
     behind = (int.from_bytes(symbol.packed, "big") >> frame.carried).to_bytes(len(symbol.packed), "big")
@@ -72,10 +72,11 @@ def _filtered_rows(symbol: QrSymbol, scale: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What is around a symbol's pixels, and how they are made.
+    """The bytes around a symbol's pixels, and the tables that produce the pixels.
 
-    `tables` has, for each byte of the pixels of eight modules, its values by that byte of modules, or if the flag is
-    set, by the one that begins `carried` modules earlier: pixels begin inside a byte. `rows` cuts them into rows.
+    `tables` has an entry for each byte of the pixels of eight modules: its values by the byte of modules, or, if the
+    flag is set, by the byte that begins `carried` modules earlier, because the margin may end inside a byte. `rows`
+    splits the pixels into rows.
     """
 
     above: bytes
@@ -122,9 +123,9 @@ _END: Final = _chunk(b"IEND", b"")
 
 
 def draw_qr(symbol: QrSymbol, frame: tuple[float, float, float]) -> bytes:
-    """Operators filling the dark modules of a symbol inside ``frame`` (left, bottom, edge in points)."""
+    """Return the operators that fill a symbol's dark modules inside ``frame`` (left, bottom, width in points)."""
     tables = _rectangles(len(symbol.packed) // symbol.size)
-    # An itemgetter looks all bytes of a column up in one call.
+    # One itemgetter call looks up all bytes of a column.
     columns = [itemgetter(*symbol.packed[n :: len(tables)])(table) for n, table in enumerate(tables)]
     rows = map(b"".join, zip(*columns, strict=True))
     numbered = map(bytes.replace, rows, repeat(_ROW_NUMBER), _ROW_NUMBERS)
@@ -133,7 +134,7 @@ def draw_qr(symbol: QrSymbol, frame: tuple[float, float, float]) -> bytes:
 
 @lru_cache(maxsize=64)
 def _placement(size: int, frame: tuple[float, float, float]) -> bytes:
-    """The operator that makes one module the unit, counted from the symbol's top left corner."""
+    """Return the operator that sets the unit to one module, and the origin to the symbol's top left corner."""
     left, bottom, edge = frame
     module = edge / (size + 2 * QUIET_MODULES)
     x, top = left + QUIET_MODULES * module, bottom + edge - QUIET_MODULES * module
@@ -142,12 +143,12 @@ def _placement(size: int, frame: tuple[float, float, float]) -> bytes:
 
 @lru_cache(maxsize=40)
 def _rectangles(row_bytes: int) -> tuple[tuple[bytes, ...], ...]:
-    """For each byte of a packed row the rectangles of its 256 values, with ``_ROW_NUMBER`` for the number."""
+    """Return, for each byte of a packed row, the rectangles of its 256 values, with ``_ROW_NUMBER`` as the row."""
     return tuple(tuple(_runs(8 * column, value) for value in range(256)) for column in range(row_bytes))
 
 
 def _runs(x: int, value: int) -> bytes:
-    """A rectangle for each run of dark modules in a byte that begins at module ``x``."""
+    """Return a rectangle for each run of dark modules in a byte that begins at module ``x``."""
     parts = []
     bits = f"{value:08b}0"
     start = bits.find("1")

@@ -1,8 +1,8 @@
-"""Where everything goes in a QR symbol of one version at error correction level M (ISO/IEC 18004:2015).
+"""Compute the positions of codewords and patterns in QR symbols of level M (ISO/IEC 18004:2015).
 
-A symbol is one big integer, so that masking, scoring and drawing are a few operations on machine words. Rows are
-`stride` bits apart, the top row first, the leftmost module the highest bit of its row; dark is 1. A row is a whole
-number of bytes and ends in four zeros or more: light to the right of it, as the quiet zone is.
+A symbol is one big integer, so that masking and scoring are a few operations on it. Rows are `stride` bits apart, the
+top row first, the leftmost module the highest bit; dark is 1. A row is a whole number of bytes and ends in at least
+four zeros, which serve as the light quiet zone.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ _BLOCKS: Final = (
 
 Modules = dict[tuple[int, int], bool]  # {(row, column): dark}
 
-# ISO/IEC 18004:2015, table 10; i is the row, j the column. All of them repeat every 12 modules both ways.
+# ISO/IEC 18004:2015, table 10; i is the row, j the column. All repeat every 12 modules in both directions.
 _MASK_PERIOD: Final = 12
 _MASKS: Final[tuple[Callable[[int, int], bool], ...]] = (
     lambda i, j: (i + j) % 2 == 0,
@@ -41,11 +41,11 @@ _MASKS: Final[tuple[Callable[[int, int], bool], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """One version's geometry.
+    """The geometry of a version.
 
-    `order`: for each bit of the codeword stream, the number of its module, counted along the strides from the top
-    left. `backgrounds`: for each mask, the symbol without its codewords: function patterns, format and version
-    information, and the mask itself over the encoding region.
+    `order` has the number of the module for each bit of the codeword stream, counted along the strides from the top
+    left. `backgrounds` has the symbol without codewords for each mask: function patterns, format and version
+    information, and the mask over the encoding region.
     """
 
     version: int
@@ -59,7 +59,7 @@ class Geometry:
 
 
 def data_codewords(version: int) -> int:
-    """Return how many 8-bit codewords a version has room for, error correction taken off."""
+    """Return the number of 8-bit data codewords of a version, without error correction."""
     return _encoding_modules(version) // 8 - _BLOCKS[version - 1] * _EC_CODEWORDS_PER_BLOCK[version - 1]
 
 
@@ -88,7 +88,7 @@ def geometry_of(version: int) -> Geometry:
 
 
 def _encoding_modules(version: int) -> int:
-    """Return the number of modules that are no function pattern: codewords and remainder bits."""
+    """Return the number of modules for codewords and remainder bits."""
     modules = (16 * version + 128) * version + 64
     if version >= 2:
         alignments = version // 7 + 2
@@ -97,7 +97,7 @@ def _encoding_modules(version: int) -> int:
 
 
 def _to_int(modules: Modules, size: int, stride: int) -> int:
-    """Return the dark ones of `modules` as a symbol."""
+    """Return `modules` as a symbol."""
     last = size * stride - 1
     return sum(1 << (last - row * stride - column) for (row, column), dark in modules.items() if dark)
 
@@ -117,8 +117,8 @@ def _mask(mask: int, size: int, stride: int) -> int:
 def _zigzag(size: int) -> Iterator[tuple[int, int]]:
     """Yield (row, column) in the order of ISO/IEC 18004:2015, 7.7.3: pairs of columns from the right, up and down."""
     upward = True
-    for right in range(size - 1, 0, -2):
-        right -= right <= 6  # the vertical timing pattern stands outside the pairs
+    for column in range(size - 1, 0, -2):
+        right = column - (column <= 6)  # skips the vertical timing pattern
         for row in range(size - 1, -1, -1) if upward else range(size):
             yield row, right
             yield row, right - 1
@@ -126,7 +126,7 @@ def _zigzag(size: int) -> Iterator[tuple[int, int]]:
 
 
 def _function_patterns(version: int, size: int) -> Modules:
-    """Return every module that carries no codeword; those of the format information are light."""
+    """Return all modules that hold no codeword, with those of the format information light."""
     modules = dict.fromkeys(_format_information(0, size), False)
     for i in range(size):
         modules[6, i] = modules[i, 6] = i % 2 == 0
@@ -145,7 +145,7 @@ def _draw_rings(modules: Modules, row: int, column: int, radius: int, size: int)
     for y in range(max(0, row - radius), min(size, row + radius + 1)):
         for x in range(max(0, column - radius), min(size, column + radius + 1)):
             ring = max(abs(y - row), abs(x - column))
-            modules[y, x] = ring != (1 if radius == 2 else 2) and ring != 4
+            modules[y, x] = ring not in (1 if radius == 2 else 2, 4)
 
 
 def _alignment_centres(version: int, size: int) -> list[int]:
@@ -157,8 +157,8 @@ def _alignment_centres(version: int, size: int) -> list[int]:
 
 
 def _format_information(mask: int, size: int) -> Modules:
-    """Return both copies of level and mask (ISO/IEC 18004:2015, 7.9), and the module that is always dark."""
-    value = mask  # level M is 0b00 in front of it
+    """Return both copies of the format information (ISO/IEC 18004:2015, 7.9), and the module that is always dark."""
+    value = mask  # preceded by 0b00 for level M
     remainder = value
     for _ in range(10):
         remainder = remainder << 1 ^ (remainder >> 9) * 0x537
@@ -170,7 +170,7 @@ def _format_information(mask: int, size: int) -> Modules:
 
 
 def _version_information(version: int, size: int) -> Modules:
-    """Return both copies of the version (ISO/IEC 18004:2015, 7.10), which versions below 7 do not carry."""
+    """Return both copies of the version information (ISO/IEC 18004:2015, 7.10); none below version 7."""
     if version < 7:
         return {}
     remainder = version

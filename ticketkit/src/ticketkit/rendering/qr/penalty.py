@@ -1,6 +1,6 @@
-"""How hard a masked QR symbol is to read: the penalty of ISO/IEC 18004:2015, 7.8.3.1, by shifts and bit counts.
+"""Compute the penalty of a masked QR symbol (ISO/IEC 18004:2015, 7.8.3.1) with shifts and bit counts.
 
-Shifting a symbol right by one puts each module's left neighbour in its place; by one stride, the module above.
+Shifting a symbol right by one bit replaces each module by its left neighbour, by one stride by the module above.
 """
 
 from functools import lru_cache
@@ -9,39 +9,39 @@ from typing import Final
 
 from ticketkit.rendering.qr.geometry import Geometry, geometry_of
 
-# The weights of table 11; runs of modules are in _runs().
+# The weights of table 11; those of runs are in _runs().
 _BLOCK: Final = 3
 _FINDER: Final = 40
 _BALANCE: Final = 10
-# What the three finder patterns cost one way, whatever the mask: three lines across each are found.
+# The penalty of the three finder patterns in one direction under every mask: each matches in three lines.
 _FINDERS: Final = 9 * _FINDER
 
 
 def lowest_penalty(codewords: int, geometry: Geometry) -> int:
-    """Return the masked symbol with the lowest penalty, the first of several; `codewords` is one without a mask."""
+    """Return `codewords` with the mask that gives the lowest penalty, the first if several do."""
     stride = geometry.stride
     left, above = _alike(codewords, geometry)
     scored = []
     for mask, (background, unlike_left, unlike_above) in enumerate(_backgrounds(geometry.version)):
         scored.append((_area_penalty(left ^ unlike_left, above ^ unlike_above, stride), mask, background))
-    # Looking for finder patterns takes longest, and can only add: it ends where no mask left can be better.
+    # Finding finder-like patterns is the slowest part and only adds to the score: stop when no other mask can win.
     scored.sort()
     lowest, lowest_mask, chosen = inf, 0, 0
-    for score, mask, background in scored:
-        if score + 2 * _FINDERS > lowest:
+    for area_score, mask, background in scored:
+        if area_score + 2 * _FINDERS > lowest:
             break
         symbol = codewords ^ background
-        score += _balance_penalty(symbol, geometry.size) + _finder_penalty(symbol, 1)
+        score = area_score + _balance_penalty(symbol, geometry.size) + _finder_penalty(symbol, 1)
         if score + _FINDERS > lowest:
             continue
-        score += _finder_penalty(symbol, stride)
-        if score < lowest or (score == lowest and mask < lowest_mask):
-            lowest, lowest_mask, chosen = score, mask, symbol
+        total = score + _finder_penalty(symbol, stride)
+        if total < lowest or (total == lowest and mask < lowest_mask):
+            lowest, lowest_mask, chosen = total, mask, symbol
     return chosen
 
 
 def penalty(symbol: int, geometry: Geometry) -> int:
-    """Return the whole penalty of a symbol."""
+    """Return the penalty of a symbol."""
     return (
         _area_penalty(*_alike(symbol, geometry), geometry.stride)
         + _balance_penalty(symbol, geometry.size)
@@ -51,7 +51,7 @@ def penalty(symbol: int, geometry: Geometry) -> int:
 
 
 def _alike(symbol: int, geometry: Geometry) -> tuple[int, int]:
-    """Return the modules that have the colour of their left neighbour, and those that have that of the one above."""
+    """Return the modules with the same colour as their left neighbour, and those with the same as the one above."""
     stride = geometry.stride
     not_first_column, not_first_row = _windows(geometry.size, stride)
     return (
@@ -68,7 +68,7 @@ def _area_penalty(like_left: int, like_above: int, stride: int) -> int:
 
 @lru_cache
 def _backgrounds(version: int) -> tuple[tuple[int, int, int], ...]:
-    """Return each mask's background and what it turns in _alike() of the codewords."""
+    """Return each mask's background, and the bits that it flips in _alike() of the codewords."""
     geometry = geometry_of(version)
     left, above = _alike(0, geometry)
     return tuple(
@@ -88,10 +88,10 @@ def _windows(size: int, stride: int) -> tuple[int, int]:
 
 
 def _runs(like_previous: int, step: int) -> int:
-    """Return 3 points for each run of five modules of one colour and 1 for each module more: its length less 2."""
+    """Return the length minus 2 of each run of five or more modules of one colour, added up."""
     pairs = like_previous & like_previous >> step
     fives = pairs & pairs >> 2 * step
-    # A run of n holds n - 4 windows of five; the 2 points more are its two ends.
+    # A run of n has n - 4 windows of five, and two ends.
     return fives.bit_count() + (fives ^ fives << step).bit_count()
 
 
@@ -107,5 +107,5 @@ def _finder_penalty(symbol: int, step: int) -> int:
 
 
 def _balance_penalty(symbol: int, size: int) -> int:
-    """Return 10 points for every whole 5 % by which the dark part is off one half."""
+    """Return 10 points for each full 5 % by which the share of dark modules differs from one half."""
     return abs(2 * symbol.bit_count() - size * size) * 10 // (size * size) * _BALANCE

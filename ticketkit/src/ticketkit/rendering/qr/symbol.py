@@ -1,4 +1,4 @@
-"""QR symbols: text in, modules out."""
+"""Encode text as QR symbols."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ _ALPHANUMERIC_VALUES: Final = bytes.maketrans(_ALPHANUMERIC, bytes(range(45)))
 _CAPACITIES: Final = tuple(data_codewords(version) for version in range(1, MAX_VERSION + 1))
 _PADDING: Final = b"\xec\x11" * (_CAPACITIES[-1] // 2 + 1)
 _FIELD_POLYNOMIAL: Final = 0x11D
-# What a signed ticket code needs; every other version is drawn without a table.
+# The version of signed ticket codes: encoded with a precomputed table, for speed.
 _TABULATED_VERSION: Final = 6
 _DIGIT_VALUES: Final = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
 
@@ -26,10 +26,10 @@ _Codewords = TypeVar("_Codewords", bytes, range)
 
 @dataclass(frozen=True, slots=True)
 class QrSymbol:
-    """A QR symbol of `size` by `size` modules, without its quiet zone.
+    """A QR symbol of `size` by `size` modules, without a quiet zone.
 
-    `packed` has the rows from the top, each padded with light modules to the same whole number of bytes; the
-    leftmost module is the highest bit, dark is 1.
+    `packed` has the rows from the top, each padded with light modules to whole bytes; the leftmost module is the
+    highest bit, dark is 1.
     """
 
     size: int
@@ -37,7 +37,7 @@ class QrSymbol:
 
     @property
     def rows(self) -> tuple[int, ...]:
-        """The rows from the top, each of `size` bits, the leftmost module the highest; dark is 1."""
+        """The rows from the top as numbers of `size` bits; the leftmost module is the highest bit, dark is 1."""
         width = len(self.packed) // self.size
         padding = 8 * width - self.size
         starts = range(0, len(self.packed), width)
@@ -45,14 +45,15 @@ class QrSymbol:
 
 
 def qr_matrix(text: str, mask: int | None = None) -> QrSymbol:
-    """Return the symbol for `text` at error correction level M, in the smallest version that holds it.
+    """Return `text` as a symbol of the smallest version that holds it, at error correction level M.
 
-    `mask` is 0 to 7, or None for the one with the lowest penalty. Raises RenderingError if no version holds the text.
+    `mask` is 0 to 7, or None for the one with the lowest penalty. Raises RenderingError if the text is too long or not
+    well-formed.
     """
     version, data = encode_text(text)
     geometry = geometry_of(version)
     if version == _TABULATED_VERSION:
-        # Reed-Solomon codes, interleaving and placement are linear over GF(2): the symbols of all halves add up.
+        # Reed-Solomon coding, interleaving and placement are linear over GF(2): XOR the symbols of all half bytes.
         nibbles = data.hex().encode().translate(_DIGIT_VALUES)
         codewords = reduce(xor, map(getitem, _table(), nibbles))
     else:
@@ -64,8 +65,8 @@ def qr_matrix(text: str, mask: int | None = None) -> QrSymbol:
 def encode_text(text: str) -> tuple[int, bytes]:
     """Return the lowest version that holds `text` at level M, and its data codewords.
 
-    Alphanumeric mode if every character allows it, else byte mode in UTF-8, which readers detect by themselves.
-    Raises RenderingError if no version holds it.
+    The mode is alphanumeric if possible, else byte with UTF-8, which scanners detect. Raises RenderingError if the text
+    is too long or not well-formed.
     """
     try:
         encoded = text.encode()
@@ -90,9 +91,9 @@ def encode_text(text: str) -> tuple[int, bytes]:
 
 
 def _alphanumeric(text: bytes) -> tuple[int, int]:
-    """Return the bits of a text in alphanumeric mode as a number, and how many: 11 for two characters, 6 for the last.
+    """Return a text in alphanumeric mode as a number, and its number of bits: 11 a pair, 6 for a single last character.
 
-    All pairs are worked on at once, side by side in one number: first 16 bits apart, then moved together in steps.
+    All pairs are computed at once in one big number: first 16 bits apart, then moved together in steps.
     """
     values = text.translate(_ALPHANUMERIC_VALUES)
     pairs = len(values) // 2
@@ -107,7 +108,7 @@ def _alphanumeric(text: bytes) -> tuple[int, int]:
 
 @lru_cache
 def _joining(pairs: int) -> tuple[tuple[int, int], ...]:
-    """Return, for each step, the right ones of any two neighbours, and how far the left ones are from them."""
+    """Return, for each step, the mask of the right values of all pairs, and the gap to the left values."""
     steps = []
     apart, width = 16, 11
     while apart < 16 * pairs:
@@ -118,19 +119,19 @@ def _joining(pairs: int) -> tuple[tuple[int, int], ...]:
 
 
 def _add_error_correction(data: bytes, geometry: Geometry) -> bytes:
-    """Return the whole codeword stream: the data in blocks, each with its Reed-Solomon codewords, interleaved."""
+    """Return the codeword stream: data blocks and their Reed-Solomon codewords, interleaved."""
     blocks = _split(data, geometry.blocks)
     return bytes(_interleave(blocks, [_remainder(block, geometry.ec_codewords_per_block) for block in blocks]))
 
 
 def _interleave(blocks: Iterable[Iterable[int]], corrections: Iterable[Iterable[int]]) -> list[int]:
-    """Return the order of ISO/IEC 18004:2015, 7.6: the first codeword of each block, the second of each, and so on."""
+    """Interleave codewords as in ISO/IEC 18004:2015, 7.6: the first of each block, the second of each, and so on."""
     columns = chain(zip_longest(*blocks), zip_longest(*corrections))
     return [codeword for column in columns for codeword in column if codeword is not None]
 
 
 def _split(data: _Codewords, count: int) -> list[_Codewords]:
-    """Return `data` in `count` blocks, the longer ones last."""
+    """Split `data` into `count` blocks, the longer ones last."""
     size, longer = divmod(len(data), count)
     ends = [size * i + max(0, i - count + longer) for i in range(count + 1)]
     return [data[start:end] for start, end in pairwise(ends)]
@@ -149,7 +150,7 @@ def _remainder(block: bytes, length: int) -> bytes:
 
 @lru_cache
 def _generator_multiples(length: int) -> tuple[int, ...]:
-    """Return v * g for every field element v, g the generator polynomial of degree `length` without its first term."""
+    """Return v * g for each field element v; g is the generator polynomial of `length` without its first term."""
     generator = [0] * (length - 1) + [1]
     root = 1
     for _ in range(length):
@@ -170,14 +171,14 @@ def _multiply(a: int, b: int) -> int:
 
 
 def _place(codewords: bytes, geometry: Geometry) -> int:
-    """Return a symbol of nothing but the codeword stream."""
+    """Return a symbol of the codeword stream alone."""
     bits = f"{int.from_bytes(codewords, 'big'):0{8 * len(codewords)}b}0"
     return int("".join(_placement(geometry.version)(bits)), 2)
 
 
 @lru_cache(maxsize=8)
 def _placement(version: int) -> Callable[[str], tuple[str, ...]]:
-    """Return what picks a bit of the codeword stream for every module; the bit after its end where there is none."""
+    """Return a getter of each module's bit in the codeword stream; modules without one get the bit after its end."""
     geometry = geometry_of(version)
     source = [len(geometry.order)] * (geometry.size * geometry.stride)
     for bit, module in enumerate(geometry.order):
@@ -187,7 +188,7 @@ def _placement(version: int) -> Callable[[str], tuple[str, ...]]:
 
 @lru_cache
 def _table() -> list[tuple[int, ...]]:
-    """Return, for every half codeword of data, the symbols that its 16 values contribute."""
+    """Return, for each half codeword of data, the symbols of its 16 values."""
     geometry = geometry_of(_TABULATED_VERSION)
     data_modules, correction_modules = _modules_by_block(geometry)
     block_length = geometry.data_codewords // geometry.blocks
@@ -211,7 +212,7 @@ def _table() -> list[tuple[int, ...]]:
 
 
 def _modules_by_block(geometry: Geometry) -> tuple[list[list[int]], list[list[int]]]:
-    """Return the modules, each as a symbol, of every data codeword, and of every block's error correction."""
+    """Return the modules, each as a symbol, of each data codeword and of each block's error correction."""
     total = geometry.data_codewords + geometry.blocks * geometry.ec_codewords_per_block
     blocks = _split(range(geometry.data_codewords), geometry.blocks)
     corrections = _split(range(geometry.data_codewords, total), geometry.blocks)
@@ -227,7 +228,7 @@ def _bits(data: bytes) -> bytes:
 
 
 def _sums(units: list[int]) -> tuple[int, ...]:
-    """Return the symbols of all 16 values of four bits, given those of the single bits, the highest first."""
+    """Return the symbols of all 16 values of four bits, given those of single bits, the highest first."""
     sums = [0]
     for unit in reversed(units):
         sums += [unit ^ other for other in sums]

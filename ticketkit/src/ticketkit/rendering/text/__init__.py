@@ -1,1 +1,1 @@
-"""From Unicode text to positioned glyphs: bidi, itemising, shaping, fitting, subsetting."""
+"""Turn Unicode text into positioned glyphs: bidi, itemisation, shaping, fitting, font subsetting."""

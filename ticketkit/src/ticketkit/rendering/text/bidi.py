@@ -1,7 +1,7 @@
-"""The Unicode Bidirectional Algorithm (UAX #9, revision 46): embedding levels and visual order of one line.
+"""Implement the Unicode Bidirectional Algorithm (UAX #9, revision 46): embedding levels and visual order of a line.
 
-HarfBuzz shapes runs of one direction and leaves finding the runs to its caller; the Python bindings to other
-implementations give only a reordered string, from which no run can be cut. Rule names in comments are UAX #9's.
+HarfBuzz shapes runs of one direction, and the caller must find the runs. Other implementations with Python bindings
+return only a reordered string, without its runs. Rule names are those of UAX #9.
 """
 
 import unicodedata
@@ -14,14 +14,14 @@ from ticketkit.rendering.text.bidi_rules import resolve_sequence
 _REMOVED = EMBEDDINGS | {"PDF", "BN"}
 _IMPLICIT = ({"R": 1, "AN": 2, "EN": 2}, {"L": 1, "AN": 1, "EN": 1})  # rules I1 and I2, by the level's parity
 _RIGHT_TO_LEFT = frozenset(("R", "AL", "AN", "RLE", "RLO", "RLI"))
-# Characters not yet assigned in Python's tables: the ranges that UAX #9 reserves for right-to-left scripts.
+# Ranges that UAX #9 reserves for right-to-left scripts, for characters that Python's tables do not have.
 _DEFAULT_R = ((0x0590, 0x05FF), (0x07C0, 0x085F), (0xFB1D, 0xFB4F), (0x10800, 0x10FFF), (0x1E800, 0x1EFFF))
 _DEFAULT_AL = ((0x0600, 0x07BF), (0x0860, 0x08FF), (0xFB50, 0xFDCF), (0xFDF0, 0xFDFF), (0xFE70, 0xFEFF))
 
 
 @lru_cache(maxsize=4096)
 def bidi_class(char: str) -> str:
-    """The Bidi_Class of a character, with the defaults that UAX #9 gives to unassigned ones."""
+    """Return the Bidi_Class of a character, with the defaults of UAX #9 for unassigned ones."""
     found = unicodedata.bidirectional(char)
     if found:
         return found
@@ -32,12 +32,12 @@ def bidi_class(char: str) -> str:
 
 
 def needs_bidi(text: str) -> bool:
-    """Whether any character could make the visual order differ from the logical one."""
+    """Return whether the visual order may differ from the logical order."""
     return not text.isascii() and not _RIGHT_TO_LEFT.isdisjoint(map(bidi_class, text))
 
 
 def base_direction(text: str, default: bool) -> bool:
-    """Whether a text reads from the right, by its first strong character."""
+    """Return whether the text is right-to-left by its first strong character, or ``default`` if it has none."""
     if text.isascii() and not default:
         return False
     level = base_level([bidi_class(char) for char in text])
@@ -45,9 +45,9 @@ def base_direction(text: str, default: bool) -> bool:
 
 
 def embedding_levels(text: str, paragraph: int | None = None) -> tuple[int, list[int]]:
-    """The paragraph's level and the resolved level of each character of one line (rules P2 to L1).
+    """Return the paragraph level and the resolved level of each character of a line (rules P2 to L1).
 
-    Without ``paragraph`` (0 left to right, 1 right to left) the first strong character decides.
+    ``paragraph`` is 0 for left-to-right, 1 for right-to-left, or None to use the first strong character.
     """
     classes = [bidi_class(char) for char in text]
     if paragraph is None:
@@ -66,14 +66,14 @@ def embedding_levels(text: str, paragraph: int | None = None) -> tuple[int, list
 
 
 def visual_runs(levels: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Rule L2: ``(start, end, level)`` of each level run, in the order they stand on the page, left to right."""
+    """Return ``(start, end, level)`` of each level run in visual order, left to right (rule L2)."""
     runs: list[tuple[int, int, int]] = []
     for i, level in enumerate(levels):
         if runs and runs[-1][2] == level:
             runs[-1] = (runs[-1][0], i + 1, level)
         else:
             runs.append((i, i + 1, level))
-    # Neighbours are joined as soon as no deeper run can come between them, instead of being reversed once a level:
+    # Linear time: join neighbours as soon as no deeper run can follow, instead of reversing once per level. See
     # https://github.com/fribidi/linear-reorder
     parts: list[tuple[int, list[tuple[int, int, int]]]] = []
     for run in runs:
@@ -96,7 +96,7 @@ def _join_last_two(parts: list[tuple[int, list[tuple[int, int, int]]]]) -> None:
 
 
 def _isolating_run_sequences(classes: list[str], levels: list[int], kept: list[int]) -> list[list[int]]:
-    """Rule X10 (BD13): indices of each isolating run sequence, without the characters that rule X9 removes."""
+    """Return the indices of each isolating run sequence (X10, BD13), without characters that X9 removes."""
     runs: list[list[int]] = []
     for i in kept:
         if runs and levels[runs[-1][-1]] == levels[i]:
@@ -104,7 +104,7 @@ def _isolating_run_sequences(classes: list[str], levels: list[int], kept: list[i
         else:
             runs.append([i])
     sequences: list[list[int]] = []
-    open_isolates: list[list[int]] = []  # sequences whose last character is an isolate initiator still unmatched
+    open_isolates: list[list[int]] = []  # sequences that end in an unmatched isolate initiator
     for run in runs:
         target: list[int] | None = None
         if classes[run[0]] == "PDI":
@@ -122,7 +122,7 @@ def _isolating_run_sequences(classes: list[str], levels: list[int], kept: list[i
 
 
 def _sequence_boundaries(classes: list[str], levels: list[int], sequence: list[int], paragraph: int) -> tuple[str, str]:
-    """The directions before and after a sequence (sos and eos of rule X10)."""
+    """Return the directions before and after a sequence (sos and eos of rule X10)."""
     level = levels[sequence[0]]
     before = next((levels[i] for i in range(sequence[0] - 1, -1, -1) if classes[i] not in _REMOVED), paragraph)
     after = paragraph
@@ -133,7 +133,7 @@ def _sequence_boundaries(classes: list[str], levels: list[int], sequence: list[i
 
 
 def _reset_whitespace(classes: list[str], levels: list[int], paragraph: int) -> None:
-    """Rule L1; characters that rule X9 removed take the level of what precedes them, so they never split a run."""
+    """Apply rule L1. Characters that X9 removes take the level of the preceding one, so that they do not split runs."""
     trailing, reset = True, set()
     for i in range(len(classes) - 1, -1, -1):
         if classes[i] in ("B", "S"):

@@ -1,4 +1,4 @@
-"""Explicit levels of the Unicode Bidirectional Algorithm (UAX #9): what embeddings, overrides and isolates say."""
+"""Compute the explicit levels of the Unicode Bidirectional Algorithm (UAX #9): embeddings, overrides, isolates."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ _OVERRIDES = {"LRO": "L", "RLO": "R"}
 
 
 def base_level(classes: Sequence[str], start: int = 0) -> int | None:
-    """Rules P2 and P3 from ``start``: 0 or 1 by the first strong character outside isolates, None without one."""
+    """Return 0 or 1 by the first strong character from ``start``, outside isolates, or None (rules P2 and P3)."""
     depth = 0
     for kind in classes[start:]:
         if kind in ISOLATES:
@@ -24,7 +24,7 @@ def base_level(classes: Sequence[str], start: int = 0) -> int | None:
 
 
 class ExplicitLevels:
-    """Rules X1 to X8: ``levels`` by embeddings and isolates, ``classes`` with overrides applied."""
+    """The result of rules X1 to X8: explicit ``levels``, and ``classes`` with overrides applied."""
 
     def __init__(self, classes: Sequence[str], paragraph: int) -> None:
         self.levels = [paragraph] * len(classes)

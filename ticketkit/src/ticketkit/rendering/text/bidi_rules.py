@@ -1,4 +1,4 @@
-"""Weak and neutral types of the Unicode Bidirectional Algorithm (UAX #9): rules W1 to N2 over one run sequence."""
+"""Resolve weak and neutral types of a run sequence: rules W1 to N2 of the Unicode Bidirectional Algorithm (UAX #9)."""
 
 import unicodedata
 from functools import lru_cache
@@ -6,14 +6,14 @@ from functools import lru_cache
 from ticketkit.rendering.text.bidi_levels import ISOLATES
 
 _NEUTRAL = frozenset(("B", "S", "WS", "ON", "LRI", "RLI", "FSI", "PDI"))
-# Closing brackets that do not directly follow their opening one in Unicode.
-_IRREGULAR_PAIRS = {"]": "[", "}": "{", "］": "［", "｝": "｛", "\u298e": "\u298f", "\u2990": "\u298d"}  # noqa: RUF001
+# Closing brackets whose code point does not directly follow that of the opening bracket.
+_IRREGULAR_PAIRS = {"]": "[", "}": "{", "］": "［", "｝": "｛", "\u298e": "\u298f", "\u2990": "\u298d"}
 
 
 def resolve_sequence(
     text: str, classes: list[str], resolved: list[str], level: int, sequence: list[int], start: str, end: str
 ) -> list[str]:
-    """Rules W1 to N2 over one isolating run sequence: its classes, resolved to L, R, EN and AN."""
+    """Return the classes of an isolating run sequence, resolved to L, R, EN and AN (rules W1 to N2)."""
     kinds = [resolved[i] for i in sequence]
     _resolve_weak(kinds, start)
     original = [classes[i] for i in sequence]
@@ -23,7 +23,7 @@ def resolve_sequence(
 
 
 def _resolve_weak(kinds: list[str], start: str) -> None:
-    """Rules W1 to W7."""
+    """Apply rules W1 to W7."""
     _settle_marks(kinds, start)
     strong = start
     for i, kind in enumerate(kinds):
@@ -48,16 +48,16 @@ def _resolve_weak(kinds: list[str], start: str) -> None:
 
 
 def _settle_marks(kinds: list[str], start: str) -> None:
-    """Rule W1: a nonspacing mark is of the class of what it stands on."""
+    """Apply rule W1: a nonspacing mark takes the class of the preceding character."""
     previous = start
     for i, kind in enumerate(kinds):
         if kind == "NSM":
-            kinds[i] = kind = "ON" if previous in ISOLATES or previous == "PDI" else previous
-        previous = kind
+            kinds[i] = "ON" if previous in ISOLATES or previous == "PDI" else previous
+        previous = kinds[i]
 
 
 def _join_terminators(kinds: list[str]) -> None:
-    """Rule W5: a sequence of European terminators beside European numbers becomes part of them."""
+    """Apply rule W5: European terminators next to European numbers become European numbers."""
     i = 0
     while i < len(kinds):
         if kinds[i] != "ET":
@@ -72,7 +72,7 @@ def _join_terminators(kinds: list[str]) -> None:
 
 
 def _bracket_pairs(chars: list[str], kinds: list[str]) -> list[tuple[int, int]]:
-    """BD16: the bracket pairs of the sequence, in order of their opening brackets."""
+    """Return the bracket pairs (BD16), in the order of their opening brackets."""
     stack: list[tuple[str, int]] = []
     pairs: list[tuple[int, int]] = []
     for i, char in enumerate(chars):
@@ -95,7 +95,7 @@ def _direction(kind: str) -> str:
 
 
 def _resolve_brackets(chars: list[str], kinds: list[str], original: list[str], level: int, start: str) -> None:
-    """Rule N0."""
+    """Apply rule N0."""
     embedding = "R" if level % 2 else "L"
     for opening, closing in _bracket_pairs(chars, kinds):
         inside = {_direction(kind) for kind in kinds[opening + 1 : closing]} - {""}
@@ -115,7 +115,7 @@ def _resolve_brackets(chars: list[str], kinds: list[str], original: list[str], l
 
 
 def _resolve_neutrals(kinds: list[str], level: int, start: str, end: str) -> None:
-    """Rules N1 and N2."""
+    """Apply rules N1 and N2."""
     i = 0
     while i < len(kinds):
         if kinds[i] not in _NEUTRAL:
@@ -132,7 +132,7 @@ def _resolve_neutrals(kinds: list[str], level: int, start: str, end: str) -> Non
 
 @lru_cache(maxsize=512)
 def _bracket(char: str) -> tuple[str, str]:
-    """("o" or "c", canonical opening bracket) for a paired bracket, else ("", "")."""
+    """Return "o" (opening) or "c" (closing) and the canonical opening bracket of a paired bracket, else ("", "")."""
     category = unicodedata.category(char)
     if category not in ("Ps", "Pe") or not unicodedata.mirrored(char):
         return "", ""

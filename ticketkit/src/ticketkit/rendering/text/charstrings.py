@@ -1,6 +1,6 @@
-"""Glyphs as Type 2 charstrings (Adobe Technical Note 5177), drawn by HarfBuzz at a font's weight and remembered.
+"""Draw glyphs as Type 2 charstrings (Adobe Technical Note 5177) at a font's weight, and cache them.
 
-Subsetting a variable font for every ticket would instantiate the same glyphs again and again.
+Subsetting a variable font for every ticket would instantiate the same glyphs repeatedly.
 """
 
 from functools import lru_cache
@@ -13,18 +13,18 @@ from ticketkit.rendering.text.shaping import GlyphKey
 
 _RLINETO, _HLINETO, _VLINETO, _RRCURVETO, _ENDCHAR, _RMOVETO = 5, 6, 7, 8, 14, 21
 _MAX_OPERANDS: Final = 48
-_REMEMBERED: Final = 8192
+_CACHE_SIZE: Final = 8192
 
 Operation = tuple[int, list[int]]  # an operator and its operands
 
 
 def charstring(font: FontInstance, key: GlyphKey, width: int) -> bytes:
-    """The charstring of a glyph, or of several as one, with its advance; in 1/1000 em, for a nominal width of 0."""
+    """Return the charstring of a glyph, or of several merged into one. Lengths are in 1/1000 em; nominal width is 0."""
     return encode_integer(width) + _outline(font, key)
 
 
 def encode_integer(value: int) -> bytes:
-    """An operand from -32768 to 32767."""
+    """Return a charstring operand from -32768 to 32767."""
     if -107 <= value <= 107:
         return bytes((value + 139,))
     if 108 <= value <= 1131:
@@ -34,7 +34,7 @@ def encode_integer(value: int) -> bytes:
     return b"\x1c" + value.to_bytes(2, "big", signed=True)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHE_SIZE)
 def _outline(font: FontInstance, key: GlyphKey) -> bytes:
     pen = _Pen()
     for glyph, x, y in [(key, 0, 0)] if isinstance(key, int) else key:
@@ -45,7 +45,7 @@ def _outline(font: FontInstance, key: GlyphKey) -> bytes:
 
 
 class _Pen:
-    """Takes a glyph's path down as operations between whole numbers; errors of rounding do not add up."""
+    """Records a glyph's path as operations with integer operands, without accumulating rounding errors."""
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
@@ -63,7 +63,7 @@ class _Pen:
         if operator == _RLINETO:
             self._append(operator, [dx, dy])
         elif last in (_HLINETO, _VLINETO) and len(operands) < _MAX_OPERANDS:
-            # These alternate: after an odd number of operands the other direction is next.
+            # Operands alternate between horizontal and vertical: after an odd number, the other direction is next.
             expected = last if len(operands) % 2 == 0 else _HLINETO + _VLINETO - last
             if operator == expected:
                 operands.append(dx or dy)
@@ -73,7 +73,7 @@ class _Pen:
             self.operations.append((operator, [dx or dy]))
 
     def quadratic(self, x1: float, y1: float, x: float, y: float) -> None:
-        """The same curve as a cubic one: its control points lie two thirds of the way to the quadratic's."""
+        """Add a quadratic curve as a cubic one, whose control points are two thirds of the way to the quadratic's."""
         x0, y0 = self._exactly
         self.cubic(x0 + (x1 - x0) * 2 / 3, y0 + (y1 - y0) * 2 / 3, x + (x1 - x) * 2 / 3, y + (y1 - y) * 2 / 3, x, y)
 

@@ -1,20 +1,20 @@
-"""Assembles a CID-keyed font in the Compact Font Format (Adobe Technical Note 5176) from charstrings."""
+"""Assemble a CID-keyed font in the Compact Font Format (Adobe Technical Note 5176) from charstrings."""
 
 import struct
 from collections.abc import Sequence
 from typing import Final
 
-_NOTDEF: Final = b"\x8b\x0e"  # nothing, without an advance
+_NOTDEF: Final = b"\x8b\x0e"  # an empty glyph with advance 0
 _HEADER: Final = b"\x01\x00\x04\x04"
-# nominalWidthX 0: every charstring begins with its advance.
+# nominalWidthX is 0: every charstring begins with its advance.
 _PRIVATE: Final = b"\x8b\x15"
 _FDSELECT: Final = struct.Struct(">BHHBH")
-# ROS Adobe-Identity-0, FontBBox, CIDCount, charset, CharStrings, FDArray, FDSelect; each number in five bytes.
+# ROS Adobe-Identity-0, FontBBox, CIDCount, charset, CharStrings, FDArray, FDSelect; each offset in five bytes.
 _TOP: Final = struct.Struct(">Bh Bh B 2s Bh Bh Bh Bh B Bi 2s Bi B Bi B Bi 2s Bi 2s")
 
 
 def _index(items: Sequence[bytes]) -> bytes:
-    """An INDEX: items one after the other, behind a list of where each begins."""
+    """Return an INDEX structure: the offsets of the items, then the items."""
     offsets = [1]
     for item in items:
         offsets.append(offsets[-1] + len(item))
@@ -37,7 +37,7 @@ _CHARSET_OFFSET: Final = _FDARRAY_OFFSET + len(_FDARRAY)
 
 
 def compact_font(charstrings: Sequence[bytes]) -> bytes:
-    """A font whose glyphs are an empty ``.notdef`` and ``charstrings``; each glyph's CID is its place."""
+    """Return a font with an empty ``.notdef`` and ``charstrings`` as its glyphs; their CIDs count from 1."""
     count = len(charstrings) + 1
     charset = struct.pack(f">B{count - 1}H", 0, *range(1, count))
     fdselect_offset = _CHARSET_OFFSET + len(charset)

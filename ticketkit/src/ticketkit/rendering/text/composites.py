@@ -1,8 +1,8 @@
-"""Adds composite glyphs to a TrueType font: one glyph where shaping drew a cluster of text with several.
+"""Add composite glyphs to a TrueType font, so that each text cluster is one glyph.
 
-Arabic letters are drawn as a base and its dots, Devanagari syllables as a row of signs. With one glyph for each
-cluster, every reader of the PDF gets exactly the cluster's text; the outlines are shared, so it costs a few bytes.
-Formats: OpenType 1.9, tables glyf, loca, hmtx, hhea and maxp.
+Fonts draw Arabic letters as a base and dots, and Devanagari syllables as several signs. With one glyph per cluster,
+text extraction from the PDF gives exactly the cluster's text. Composites share the outlines, so they take only a few
+bytes. Formats: OpenType 1.9, tables glyf, loca, hmtx, hhea and maxp.
 """
 
 import struct
@@ -14,14 +14,14 @@ _ARGS_ARE_WORDS, _ARGS_ARE_XY, _MORE_COMPONENTS = 0x0001, 0x0002, 0x0020
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """Glyph ids of the font with their offsets, and the advance of the whole, all in font units."""
+    """Components as (glyph id, x, y), and the advance of the composite, in font units."""
 
     components: tuple[tuple[int, int, int], ...]
     advance: int
 
 
 def append_composites(font: bytes, composites: Sequence[Composite]) -> bytes:
-    """The font with ``composites`` as its last glyphs, in the order given."""
+    """Return the font with ``composites`` appended as its last glyphs, in this order."""
     tables = _read_tables(font)
     long_loca = struct.unpack_from(">h", tables["head"], 50)[0] == 1
     offsets = _read_loca(tables["loca"], long_loca)
@@ -99,7 +99,7 @@ def _read_loca(loca: bytes, long_offsets: bool) -> list[int]:
 
 
 def _long_metrics(hmtx: bytes, hhea: bytes, glyphs: int) -> bytearray:
-    """The horizontal metrics with an advance for every glyph."""
+    """Return the horizontal metrics with an explicit advance for every glyph."""
     (long_count,) = struct.unpack_from(">H", hhea, 34)
     metrics = bytearray(hmtx[: 4 * long_count])
     advance = hmtx[4 * long_count - 4 : 4 * long_count - 2]

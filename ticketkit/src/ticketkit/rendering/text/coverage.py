@@ -1,4 +1,4 @@
-"""Which scripts the fonts lack, for a check before tickets are made."""
+"""Find scripts that the fonts do not cover, before tickets are rendered."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -19,10 +19,10 @@ from ticketkit.rendering.text.fonts import (
     fonts_folder,
 )
 
-_Ranges = tuple[tuple[int, int], ...]  # first and last character
-_QUOTED: Final = 6  # characters
-# Of these ranges the letters and marks of Unicode 3.2 count: that has what names are written with in these scripts, and
-# does not grow with Python as `unicodedata` does, ahead of the fonts.
+_Ranges = tuple[tuple[int, int], ...]  # first and last code points
+_MAX_QUOTED_CHARACTERS: Final = 6
+# Checked are the letters and marks of Unicode 3.2 in these ranges. They suffice for names in these scripts, and unlike
+# the current Unicode version of Python's `unicodedata` they do not grow faster than the fonts.
 _LETTERS: Final[dict[str, _Ranges]] = {
     "Arab": ((0x600, 0x6FF),),
     "Armn": ((0x530, 0x58F),),
@@ -57,29 +57,29 @@ _SIGNS: Final[_Ranges] = ((0x2300, 0x2304), (0x2643, 0x2647), (0x26B2, 0x26BC))
 
 
 def uncovered_scripts() -> dict[str, str]:
-    """Return what no font draws, by the English name of its script: the missing font, or the missing characters.
+    """Return the scripts that the fonts do not cover, each with a message: the missing font, or missing characters.
 
-    Empty if all is well. The scripts are those that tickets have fonts for, and `Emoji` and `Symbols`. Tickets show a
-    placeholder for each character that no font has; without the Latin font there are no tickets at all. `use_fonts` may
-    still be called afterwards. Raises RenderingError if `TICKETKIT_FONTS` names no folder.
+    Keys are English names of scripts, and `Emoji` and `Symbols`. Empty if everything is covered. Tickets show a
+    placeholder for characters that no font has; without the Latin font no ticket can be rendered. `use_fonts` may still
+    be called afterwards. Raises FontError if `TICKETKIT_FONTS` is set, but not to a folder.
     """
     fonts_folder()
     opened = {font: _opened(font) for font in (LATIN, *SCRIPT_FONTS.values(), *CJK.values(), EMOJI, SYMBOLS)}
     typefaces = [found for found in opened.values() if isinstance(found, Typeface)]
     uncovered: dict[str, str] = {}
-    for name, font, characters in _needed():
+    for name, font, characters in _requirements():
         found = opened[font]
-        others = [] if font is LATIN else typefaces  # no other font takes its place
+        others = [] if font is LATIN else typefaces  # no other font can replace it
         if isinstance(found, Typeface):
-            if lacking := _without(characters, [found, *others]):
-                uncovered[name] = _told(lacking, font)
-        elif font_path(font) or _without(characters, others):  # a file that is there is used, or stops the ticket
+            if lacking := _missing(characters, [found, *others]):
+                uncovered[name] = _missing_message(lacking, font)
+        elif font_path(font) or _missing(characters, others):  # a broken file always fails the ticket
             uncovered[name] = str(found)
     return uncovered
 
 
-def _needed() -> Iterator[tuple[str, FontFile, list[int]]]:
-    """Yield each script with a font that draws it, and the characters that names are written with."""
+def _requirements() -> Iterator[tuple[str, FontFile, list[int]]]:
+    """Yield the name of each script, its font, and the characters that the font needs."""
     first = SCRIPT_FONTS | {"Bopo": CJK["tc"], "Hira": CJK["jp"], "Kana": CJK["jp"]}
     for script, ranges in _LETTERS.items():
         yield script_name(script), first.get(script, LATIN), _letters(ranges)
@@ -105,14 +105,14 @@ def _letters(ranges: _Ranges) -> list[int]:
     return [point for point in _all(ranges) if unicodedata.ucd_3_2_0.category(chr(point))[0] in "LM"]
 
 
-def _without(characters: list[int], typefaces: Iterable[Typeface]) -> list[int]:
-    """Return the characters that none of the typefaces has."""
+def _missing(characters: list[int], typefaces: Iterable[Typeface]) -> list[int]:
+    """Return the characters that no typeface has."""
     for typeface in typefaces:
         characters = [point for point in characters if point not in typeface.coverage]
     return characters
 
 
-def _told(lacking: list[int], font: FontFile) -> str:
-    quoted = ", ".join(f"U+{point:04X}" for point in lacking[:_QUOTED])
-    more = f" and {len(lacking) - _QUOTED} more" if len(lacking) > _QUOTED else ""
+def _missing_message(lacking: list[int], font: FontFile) -> str:
+    quoted = ", ".join(f"U+{point:04X}" for point in lacking[:_MAX_QUOTED_CHARACTERS])
+    more = f" and {len(lacking) - _MAX_QUOTED_CHARACTERS} more" if len(lacking) > _MAX_QUOTED_CHARACTERS else ""
     return f"{font.filename} lacks {quoted}{more}: take a newer version of the font"

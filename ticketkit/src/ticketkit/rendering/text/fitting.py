@@ -1,4 +1,4 @@
-"""Fits text into a box: at its full size if it can, then smaller, then on more lines, then shortened. Never outside."""
+"""Fit text into a box: at full size, else smaller, else on more lines, else shortened."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,21 +10,21 @@ from ticketkit.rendering.text.repair import drawable, placeholders
 from ticketkit.rendering.text.shaping import ShapedLine, shape_identifier, shape_line
 
 LINE_HEIGHT = 1.28
-# Points. What is too long at the smallest size of its layout goes on shrinking down to this, before it is shortened.
-LEAST_SIZE = 6.0
-_STEP = 0.94
+# Text that is too long at its style's minimum size shrinks further, down to this size, before it is shortened.
+MIN_SIZE_POINTS = 6.0
+_SIZE_STEP = 0.94
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
-_MOST_CHARACTERS_AN_EM = 10  # letters are wider in every script: what has more does not fit, without being drawn
-_MOST_CHARACTERS_A_LETTER = 20
-_SAMPLE = 100  # characters that tell about how many fit on a line
+_MAX_CHARACTERS_PER_EM = 10  # real text has fewer: longer text is known not to fit without shaping it
+_MAX_CHARACTERS_PER_LETTER = 20
+_SAMPLE_CHARACTERS = 100  # for the average width of a character
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a text is set: sizes in points, at most ``lines`` lines, ``align`` one of start, center, end.
+    """The style of a text: sizes in points, at most ``lines`` lines, ``align`` one of start, center, end.
 
-    ``shrink_first``: a long text first gets smaller and only then a second line, as suits a name; otherwise it first
-    takes its lines, as suits a paragraph. ``identifier``: the text is a code of ASCII characters, set without kerning.
+    With ``shrink_first`` long text shrinks before it is broken into lines, as for names; otherwise it is broken first,
+    as for paragraphs. ``identifier`` marks ASCII identifiers, which are set without kerning.
     """
 
     size: float
@@ -37,13 +37,16 @@ class Style:
 
     @property
     def room(self) -> float:
-        """The height that the text may take."""
+        """The maximum height of the text in points."""
         return max(self.size, self.lines * self.min_size) * LINE_HEIGHT
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Lines at one size, in points; whether the text ends in an ellipsis, and whether it is drawn as another one."""
+    """Fitted lines and their size in points.
+
+    ``is_shortened`` if the text ends in an ellipsis, ``is_repaired`` if undrawable characters were replaced.
+    """
 
     lines: list[ShapedLine]
     size: float
@@ -52,20 +55,21 @@ class Fitted:
 
     @property
     def height(self) -> float:
+        """The height of all lines in points."""
         return len(self.lines) * self.size * LINE_HEIGHT
 
     @property
     def text(self) -> str:
-        """What is drawn."""
+        """The text that is drawn."""
         return " ".join(line.text for line in self.lines)
 
 
 def fit(text: str, style: Style, width: float, height: float, language: str, right_to_left: bool) -> Fitted:
-    """``text`` within ``width`` by ``height`` points, whatever it is.
+    """Return ``text`` fitted into ``width`` by ``height`` points.
 
-    The text's first strong character gives its direction, ``right_to_left`` that of texts without one.
-    Lines are broken at the largest size at which there is room for them. What does not fit at the smallest size of the
-    style gets smaller still and takes more lines in the same room; then it ends in an ellipsis.
+    The first strong character determines the direction, ``right_to_left`` that of text without one. Lines are broken at
+    the largest size at which they fit. Text that does not fit at the style's minimum size shrinks further, on more
+    lines in the same height, and finally is shortened with an ellipsis.
     """
     box = _Box(style, width, height, language, base_direction(text, right_to_left))
     try:
@@ -73,9 +77,9 @@ def fit(text: str, style: Style, width: float, height: float, language: str, rig
     except UndrawableTextError:
         pass
     try:
-        repaired = "\n".join(drawable(line, language) for line in text[: box.most].split("\n"))
-        fitted = box.fit(repaired, is_cut=len(text) > box.most)
-    except UndrawableTextError:  # what can be drawn as a whole, but not on the lines that it is broken into
+        repaired = "\n".join(drawable(line, language) for line in text[: box.max_characters].split("\n"))
+        fitted = box.fit(repaired, is_cut=len(text) > box.max_characters)
+    except UndrawableTextError:  # drawable as a whole, but not after line breaking
         fitted = box.fit(placeholders(text))
     return replace(fitted, is_repaired=True)
 
@@ -89,17 +93,17 @@ class _Box:
     right_to_left: bool
 
     @property
-    def least(self) -> float:
-        return min(LEAST_SIZE, self.style.min_size)
+    def min_size(self) -> float:
+        return min(MIN_SIZE_POINTS, self.style.min_size)
 
     @property
-    def most(self) -> int:
-        """More characters than there is room for at the smallest size."""
-        return int(_MOST_CHARACTERS_AN_EM * self._most_lines(self.least) * self.width / self.least) + 1
+    def max_characters(self) -> int:
+        """More characters than can fit at the minimum size."""
+        return int(_MAX_CHARACTERS_PER_EM * self._max_lines(self.min_size) * self.width / self.min_size) + 1
 
     def fit(self, text: str, is_cut: bool = False) -> Fitted:
-        paragraphs = text[: self.most].split("\n")
-        if is_cut or len(text) > self.most:
+        paragraphs = text[: self.max_characters].split("\n")
+        if is_cut or len(text) > self.max_characters:
             return self._shortened(paragraphs)
         if len(paragraphs) > 1:
             whole = sum([self._shape(paragraph).width for paragraph in paragraphs])
@@ -121,27 +125,27 @@ class _Box:
         return None
 
     def _on_lines(self, paragraphs: Sequence[str], whole: int) -> Fitted | None:
-        """``whole`` is the width of all the text in one line: sizes that it rules out are not tried."""
+        """Return the text on several lines, or None. ``whole`` is its width on one line, to skip sizes early."""
         style, size = self.style, self.style.size
         while True:
-            limit = self._most_lines(size)
+            limit = self._max_lines(size)
             if size >= style.min_size:
                 limit = min(style.lines, int(self.height / (size * LINE_HEIGHT) + 0.01))
-            # Lines are as wide as the place at most, and lose a space each.
+            # A line is no wider than the box, and each line break removes a space.
             if len(paragraphs) <= limit and whole <= limit * (self._width_at(size) + 1000):
                 lines = list(islice(self._broken(paragraphs, size), limit + 1))
-                # A frame may be narrower than a single letter.
+                # The box may be narrower than a single letter.
                 if len(lines) <= limit and all(line.width <= self._width_at(size) for line in lines):
                     return Fitted(lines, size)
-            if size <= self.least:
+            if size <= self.min_size:
                 return None
-            size = max(self.least if size <= style.min_size else style.min_size, size * _STEP)
+            size = max(self.min_size if size <= style.min_size else style.min_size, size * _SIZE_STEP)
 
     def _shortened(self, paragraphs: Sequence[str]) -> Fitted:
-        """As much as there is room for at the smallest size, and an ellipsis; in the smallest places that alone."""
-        room = self._width_at(self.least)
+        """Return as much text as fits at the minimum size, with an ellipsis; in tiny boxes the ellipsis alone."""
+        room = self._width_at(self.min_size)
         lines: list[ShapedLine] = []
-        for line in islice(self._broken(paragraphs, self.least), self._most_lines(self.least)):
+        for line in islice(self._broken(paragraphs, self.min_size), self._max_lines(self.min_size)):
             lines.append(line)
             if line.width > room:
                 break
@@ -151,41 +155,42 @@ class _Box:
         def ending(count: int) -> ShapedLine:
             return self._shape("".join(characters[:count]).rstrip() + _ELLIPSIS)
 
-        last = ending(_most(len(characters), lambda count: ending(count).width <= room, guess=len(characters) - 1))
+        most = len(characters)
+        last = ending(_largest_fitting(most, lambda count: ending(count).width <= room, guess=most - 1))
         if last.width <= room:
-            return Fitted([*lines, last], self.least, is_shortened=True)
+            return Fitted([*lines, last], self.min_size, is_shortened=True)
         return Fitted([last], self.width * 1000 / last.width, is_shortened=True)
 
     def _broken(self, paragraphs: Sequence[str], size: float) -> Iterator[ShapedLine]:
-        """The lines, one by one: a text may be as long as a book."""
+        """Yield the lines lazily, because the text may be very long."""
         return chain.from_iterable(self._break(paragraph, self._width_at(size)) for paragraph in paragraphs)
 
     def _break(self, text: str, width: float) -> Iterator[ShapedLine]:
-        """Lines no wider than ``width`` (thousandths of an em), broken where the language allows, else anywhere."""
+        """Yield lines no wider than ``width`` (1/1000 em), broken where the language allows, else anywhere."""
         from icu4py.breakers import LineBreaker
 
-        longest = _MOST_CHARACTERS_A_LETTER + _MOST_CHARACTERS_AN_EM * width / 1000
+        longest = _MAX_CHARACTERS_PER_LETTER + _MAX_CHARACTERS_PER_EM * width / 1000
 
-        def most(parts: Sequence[str]) -> int:
-            """How many of the parts fit on a line."""
+        def count_fitting(parts: Sequence[str]) -> int:
+            """Return how many of the parts fit on a line."""
 
             def fits(count: int) -> bool:
                 part = "".join(parts[:count]).rstrip()
                 return len(part) <= longest and self._shape(part).width <= width
 
-            return _most(len(parts), fits, guess=_parts_of(parts, width / average))
+            return _largest_fitting(len(parts), fits, guess=_parts_of(parts, width / average))
 
         segments = list(LineBreaker(text, self.language))
-        average = self._average_width(text[:_SAMPLE])
+        average = self._average_width(text[:_SAMPLE_CHARACTERS])
         at = 0
         while at < len(segments):
-            count = most(segments[at : at + int(longest)])
+            count = count_fitting(segments[at : at + int(longest)])
             if count:
                 line = "".join(segments[at : at + count])
                 at += count
             else:
                 characters = self._characters(segments[at])
-                count = max(1, most(characters[: int(longest)]))
+                count = max(1, count_fitting(characters[: int(longest)]))
                 line, segments[at] = "".join(characters[:count]), "".join(characters[count:])
                 at += not segments[at].strip()
             yield self._shape(line.rstrip())
@@ -193,7 +198,7 @@ class _Box:
             yield self._shape("")
 
     def _average_width(self, text: str) -> float:
-        """The width of a character, in thousandths of an em."""
+        """Return the average width of a character in 1/1000 em."""
         return max(1.0, self._shape(text).width / max(1, len(text)))
 
     def _shape(self, text: str) -> ShapedLine:
@@ -207,13 +212,13 @@ class _Box:
     def _width_at(self, size: float) -> float:
         return self.width * 1000 / size
 
-    def _most_lines(self, size: float) -> int:
-        """How many lines there is room for below the style's smallest size."""
+    def _max_lines(self, size: float) -> int:
+        """Return how many lines fit below the style's minimum size."""
         return max(1, int(min(self.height, self.style.room) / (size * LINE_HEIGHT) + 0.01))
 
 
 def _parts_of(parts: Sequence[str], characters: float) -> int:
-    """How many of the parts make about so many characters."""
+    """Return how many of the parts have about ``characters`` characters together."""
     count = 0
     while count < len(parts) and characters > 0:
         characters -= len(parts[count])
@@ -221,8 +226,11 @@ def _parts_of(parts: Sequence[str], characters: float) -> int:
     return count
 
 
-def _most(count: int, fits: Callable[[int], bool], guess: int) -> int:
-    """The largest number up to ``count`` that fits, or 0. Where one fits, all smaller ones do."""
+def _largest_fitting(count: int, fits: Callable[[int], bool], guess: int) -> int:
+    """Return the largest number up to ``count`` that fits, or 0, by a binary search that starts at ``guess``.
+
+    If a number fits, all smaller ones must fit.
+    """
     good, bad, step = 0, count + 1, 1
     tried = min(max(guess, 1), count)
     while good + 1 < bad:
@@ -230,7 +238,7 @@ def _most(count: int, fits: Callable[[int], bool], guess: int) -> int:
             good = tried
         else:
             bad = tried
-        # Away from the guess in growing steps until it is between two numbers, then to their middle.
+        # Exponential steps from the guess until it is bracketed, then bisection.
         if bad > count:
             tried = min(good + step, count)
         elif not good:

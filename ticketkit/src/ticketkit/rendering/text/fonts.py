@@ -1,8 +1,8 @@
-"""Which font draws which script, and the font files as HarfBuzz objects.
+"""Choose and load the fonts of each script, as HarfBuzz objects.
 
-The fonts are Noto (SIL Open Font License), from the folder that ``use_fonts`` or ``TICKETKIT_FONTS`` names, else from
-the packages ``manimgx-fonts`` and ``manimgx-fonts-cjk``. All are variable in weight. Lengths in this package are in
-thousandths of an em, the unit of PDF's glyph widths.
+The fonts are Noto (SIL Open Font License), from the folder set by ``use_fonts`` or ``TICKETKIT_FONTS``, else from the
+packages ``manimgx-fonts`` and ``manimgx-fonts-cjk``. All have a variable weight. Lengths in this package are in
+thousandths of an em, the unit of glyph widths in PDF.
 """
 
 import os
@@ -22,9 +22,9 @@ EM = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FontFile:
-    """Where a font lies: a file of a folder or an installed package, and the face's index inside a collection.
+    """The location of a font: its file name, the package that has the file, and its index in a font collection.
 
-    There is one object for each font, so that looking something up by it is quick.
+    There is one object per font, compared by identity, so that lookups by it are fast.
     """
 
     name: str
@@ -74,32 +74,32 @@ SCRIPT_FONTS = {
 }
 CJK_SCRIPTS = frozenset(("Hani", "Hira", "Kana", "Hang", "Bopo"))
 FONTS_VARIABLE: Final = "TICKETKIT_FONTS"
-_chosen: Path | None = None  # by `use_fonts`
+_folder: Path | None = None  # set by `use_fonts`
 
 
 def use_fonts(folder: str | PathLike[str]) -> None:
-    """Take the fonts from a folder, where they have the file names that Noto gives them.
+    """Load fonts from a folder, where the files have Noto's names.
 
-    A file that is not there is taken from the installed packages. Fonts are loaded once a process, so call this before
-    the first ticket is drawn. The environment variable `TICKETKIT_FONTS` names a folder without any call; this function
-    overrides it. Raises FontError for what is no folder, and when other fonts are in use already.
+    Files that are not there are loaded from the installed packages. Fonts are loaded once per process: call this before
+    the first ticket is rendered. Overrides the environment variable `TICKETKIT_FONTS`. Raises FontError if `folder` is
+    not a folder, or if fonts of another folder are already loaded.
     """
-    global _chosen
-    path = _existing(folder, "the folder of fonts")
+    global _folder  # noqa: PLW0603 a setting of the process, like the environment variable that it overrides
+    path = _checked_folder(folder, "the folder of fonts")
     if typeface.cache_info().currsize and path != fonts_folder():
         raise FontError(f"other fonts than those in {path} are in use: choose the folder before the first ticket")
-    _chosen = path
+    _folder = path
 
 
 def fonts_folder() -> Path | None:
-    """Return the folder that fonts are looked for in first, if there is one. Raises FontError for no folder."""
-    if _chosen is not None:
-        return _chosen
+    """Return the folder that is searched for fonts first, or None. Raises FontError if it is not a folder."""
+    if _folder is not None:
+        return _folder
     named = os.environ.get(FONTS_VARIABLE)
-    return _existing(named, FONTS_VARIABLE) if named else None
+    return _checked_folder(named, FONTS_VARIABLE) if named else None
 
 
-def _existing(folder: str | PathLike[str], name: str) -> Path:
+def _checked_folder(folder: str | PathLike[str], name: str) -> Path:
     path = Path(folder).absolute()
     if not path.is_dir():
         raise FontError(f"{name}: {path} is no folder: name the one that the font files are in")
@@ -107,7 +107,7 @@ def _existing(folder: str | PathLike[str], name: str) -> Path:
 
 
 def font_path(source: FontFile) -> Path | None:
-    """Return the file of a font: in the chosen folder, else in its package, None if neither has it."""
+    """Return the file of a font, from the configured folder or its package, or None if neither has it."""
     folder = fonts_folder()
     if folder is not None and (own := folder / source.filename).is_file():
         return own
@@ -119,7 +119,7 @@ def font_path(source: FontFile) -> Path | None:
 
 
 def _open_face(source: FontFile) -> hb.Face:
-    """Return the face of a font file that varies in weight alone. Raises FontError, which says what is wrong."""
+    """Return the face of a font file. Raises FontError if it is missing, broken, or has other axes than weight."""
     path = font_path(source)
     if path is None:
         distribution, folder = source.package.replace("_", "-"), fonts_folder()
@@ -138,12 +138,12 @@ def _open_face(source: FontFile) -> hb.Face:
 
 @cache
 def _blob(path: Path) -> hb.Blob:
-    """Return the file, mapped into memory once for all its faces."""
+    """Return the file, memory-mapped once for all its faces."""
     return hb.Blob.from_file_path(str(path))
 
 
 class Typeface:
-    """A font file in memory, at any weight."""
+    """A loaded font file, in all weights."""
 
     def __init__(self, source: FontFile) -> None:
         self.source = source
@@ -154,15 +154,15 @@ class Typeface:
         self._instances: dict[int, FontInstance] = {}
 
     def instance(self, weight: int) -> "FontInstance":
-        """The face at ``weight`` (100 to 900, held within what the font offers)."""
-        held = round(min(max(weight, self._lightest), self._heaviest))
-        if held not in self._instances:
-            self._instances[held] = FontInstance(self, held)
-        return self._instances[held]
+        """Return the font at ``weight`` (100 to 900), clamped to the range that the font has."""
+        clamped = round(min(max(weight, self._lightest), self._heaviest))
+        if clamped not in self._instances:
+            self._instances[clamped] = FontInstance(self, clamped)
+        return self._instances[clamped]
 
 
 class _NominalGlyphs(dict[str, int]):
-    """The glyph of each character before any shaping, 0 if there is none."""
+    """The nominal glyph of each character, before shaping; 0 if the font has none."""
 
     def __init__(self, hb_font: hb.Font) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ class _NominalGlyphs(dict[str, int]):
 
 
 class FontInstance:
-    """A typeface at one weight: shapes text and knows its metrics."""
+    """A typeface at one weight, with its metrics."""
 
     def __init__(self, typeface: Typeface, weight: int) -> None:
         self.typeface = typeface
@@ -187,7 +187,7 @@ class FontInstance:
         self._advances: dict[int, int] = {}
 
     def advance(self, glyph: int) -> int:
-        """The nominal width of a glyph, without kerning."""
+        """Return the nominal advance of a glyph, without kerning."""
         width = self._advances.get(glyph)
         if width is None:
             width = self._advances[glyph] = self.hb_font.get_glyph_h_advance(glyph)
@@ -195,7 +195,7 @@ class FontInstance:
 
     @cached_property
     def extents(self) -> tuple[int, int]:
-        """Ascender and descender (negative) of a line."""
+        """The ascender and the (negative) descender of a line."""
         found = self.hb_font.get_font_extents("ltr")
         return round(found.ascender), round(found.descender)
 
@@ -205,18 +205,18 @@ class FontInstance:
 
 @cache
 def typeface(source: FontFile) -> Typeface:
-    """The typeface of a font file, loaded once a process."""
+    """Return the typeface of a font file, loaded once per process. Raises FontError if it is missing or broken."""
     return Typeface(source)
 
 
 @cache
 def find_typeface(source: FontFile) -> Typeface | None:
-    """Return the typeface of a font file; None if the file is missing, so that other fonts are asked."""
+    """Return the typeface of a font file, or None if the file is missing. Raises FontError if it is broken."""
     return typeface(source) if font_path(source) else None
 
 
 def cjk_region(text: str, language: str) -> str:
-    """The regional forms for Han characters: by the kana or hangul in the text, else by the language."""
+    """Return the region whose forms of Han characters to use, by kana or hangul in the text, else by the language."""
     if any("\u3040" <= char <= "\u30ff" for char in text):
         return "jp"
     if any("\uac00" <= char <= "\ud7a3" or "\u1100" <= char <= "\u11ff" for char in text):

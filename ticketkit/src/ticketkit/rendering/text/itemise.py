@@ -1,4 +1,4 @@
-"""Cuts a line into runs that one font can shape: same direction, same script, same font."""
+"""Split a line into runs of the same direction, script and font."""
 
 import re
 import unicodedata
@@ -24,9 +24,9 @@ from ticketkit.rendering.text.fonts import (
 _SHARED_SCRIPTS = frozenset(("Zyyy", "Zinh", "Zzzz"))
 _IGNORABLE = frozenset("\u00ad\u034f\u061c\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")
 _ZWJ = "\u200d"
-# The longest that people write are families of emoji with skin tones: 11. Marks without end would be drawn for ever.
-MOST_CHARACTERS_A_CLUSTER = 12
-# Latin letters with any accent, ASCII, and what else of Latin-1 the Latin font draws: most texts are nothing else.
+# The longest in real text have 11: emoji families with skin tones. Limits the work for endless combining marks.
+MAX_CLUSTER_CHARACTERS = 12
+# ASCII, Latin letters with accents, and other characters that the Latin font has: the fast path for most texts.
 _LATIN_LETTERS = re.compile("[ -~\u00a1-\u00ac\u00ae-\u024f\u1e00-\u1eff\u2010-\u2027\u20ac]*")
 
 
@@ -42,7 +42,7 @@ class TextRun:
 
 
 def is_ignorable(char: str) -> bool:
-    """Whether a character is invisible by itself (joiners, direction marks, variation selectors, tags)."""
+    """Return whether a character is invisible by itself (joiners, direction marks, variation selectors, tags)."""
     point = ord(char)
     return (
         char in _IGNORABLE
@@ -54,9 +54,9 @@ def is_ignorable(char: str) -> bool:
 
 
 def itemise(text: str, language: str, paragraph: int) -> list[TextRun]:
-    """The runs of one line in visual order; ``paragraph`` is the line's base level (0 or 1).
+    """Return the runs of a line in visual order; ``paragraph`` is the line's base level (0 or 1).
 
-    Raises UndrawableTextError for a character that no font has, and for marks without end.
+    Raises UndrawableTextError for a character that no font has, or a cluster that is too long.
     """
     if text.isascii() or (not paragraph and _LATIN_LETTERS.fullmatch(text)):
         return [TextRun(0, len(text), LATIN, "Latn", False)]
@@ -84,14 +84,14 @@ def _split(start: int, end: int, chosen: list[tuple[FontFile, str]], right_to_le
 
 
 def _fonts_by_character(text: str, language: str) -> list[tuple[FontFile, str]]:
-    """Font and script of each character: those of the whole cluster that it belongs to."""
+    """Return the font and script of each character, the same for all of a cluster."""
     cjk = CJK[cjk_region(text, language)]
     spans = clusters(text)
     scripts = [_cluster_script(text[start:end]) for start, end in spans]
     chosen: list[tuple[FontFile, str]] = []
     previous: tuple[FontFile, str] | None = None
     for number, (start, end) in enumerate(spans):
-        if end - start > MOST_CHARACTERS_A_CLUSTER:
+        if end - start > MAX_CLUSTER_CHARACTERS:
             raise UndrawableTextError
         script = scripts[number]
         cluster = text[start:end]
@@ -115,7 +115,7 @@ def _script_font(script: str, cjk: FontFile) -> FontFile:
 
 @lru_cache(maxsize=8192)
 def _font_for(cluster: str, script: str, previous: FontFile | None, cjk: FontFile) -> FontFile:
-    """The first font, of those that are there, with every visible character of the cluster."""
+    """Return the first available font that has every visible character of the cluster."""
     visible = [ord(char) for char in cluster if not is_ignorable(char) and char not in "\t\n\r"]
     first = _script_font(script, cjk)
     order = [first, *([previous] if previous else []), LATIN, SYMBOLS, EMOJI, cjk, *SCRIPT_FONTS.values()]
@@ -149,12 +149,12 @@ def _is_emoji(cluster: str) -> bool:
 
 
 def is_latin(text: str) -> bool:
-    """Whether the Latin font draws all of the text, and no other font is asked."""
+    """Return whether the text takes the fast path: all of it is drawn with the Latin font."""
     return _LATIN_LETTERS.fullmatch(text) is not None
 
 
 def clusters(text: str) -> list[tuple[int, int]]:
-    """Start and end of the grapheme clusters, as far as the choice of a font needs them."""
+    """Return start and end of the grapheme clusters, simplified to what the choice of fonts needs."""
     found: list[tuple[int, int]] = []
     start = 0
     for i in range(1, len(text)):
@@ -174,7 +174,7 @@ def clusters(text: str) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=8192)
 def _joins_what_precedes(char: str) -> bool:
-    """Marks, invisible characters, and the skin tones of emoji."""
+    """Return whether a character is a mark, invisible, or the skin tone of an emoji."""
     is_mark = unicodedata.category(char) in ("Mn", "Mc", "Me")
     return is_mark or is_ignorable(char) or 0x1F3FB <= ord(char) <= 0x1F3FF
 

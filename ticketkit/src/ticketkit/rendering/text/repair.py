@@ -1,6 +1,6 @@
-"""Makes a text that the fonts do not draw into one that they do, as like it as possible.
+"""Replace text that the fonts cannot draw by similar text that they can.
 
-Only texts that failed come here, so that nothing of this is paid for ordinary names.
+Used only after drawing has failed, so that ordinary names do not pay for it.
 """
 
 import unicodedata
@@ -8,32 +8,32 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from ticketkit.rendering.errors import UndrawableTextError
-from ticketkit.rendering.text.itemise import MOST_CHARACTERS_A_CLUSTER, clusters, is_ignorable, is_latin
+from ticketkit.rendering.text.itemise import MAX_CLUSTER_CHARACTERS, clusters, is_ignorable, is_latin
 from ticketkit.rendering.text.shaping import shape_line
 
 PLACEHOLDER = "\N{REPLACEMENT CHARACTER}"
-_WEIGHT = 400  # whether a font has a glyph does not depend on it
+_WEIGHT = 400  # arbitrary: a font has the same glyphs in all weights
 
 
 def as_drawn(text: str, language: str) -> str:
-    """``text`` itself if the fonts draw it, else what is drawn in its place."""
+    """Return ``text`` if the fonts can draw it, else its replacement."""
     if text.isascii() or is_latin(text) or all(_draws(line, language) for line in text.split("\n")):
         return text
     return "\n".join(drawable(line, language) for line in text.split("\n"))
 
 
 def drawable(line: str, language: str) -> str:
-    """``line`` with what cannot be drawn replaced.
+    """Return ``line`` with undrawable clusters replaced.
 
-    Each cluster by its compatibility form (a script letter by the letter), without the marks that are too many, and
-    if nothing of it can be drawn, by a placeholder. What only fails together is a placeholder for each character.
+    A cluster is replaced by its compatibility form (a script letter by the plain letter), with excess marks removed, or
+    by a placeholder. If the repaired clusters still fail together, every non-Latin character becomes a placeholder.
     """
     repaired = "".join(_cluster(line[start:end], language) for start, end in clusters(line))
     return repaired if _draws(repaired, language) else placeholders(line)
 
 
 def placeholders(text: str) -> str:
-    """``text`` with a placeholder for every character that is not Latin: this is drawn in any case."""
+    """Return ``text`` with a placeholder for every character that is not Latin, which can always be drawn."""
     return "".join(char if is_latin(char) or char.isspace() else PLACEHOLDER for char in text)
 
 
@@ -47,11 +47,11 @@ def _cluster(cluster: str, language: str) -> str:
 
 
 def _candidates(cluster: str) -> Iterator[str]:
-    """What may stand for a cluster, the most like it first."""
+    """Yield replacements for a cluster, the most similar first."""
     compatible = unicodedata.normalize("NFKC", cluster)
     yield from (cluster, compatible)
     for form in (cluster, compatible):
-        for length in range(min(len(form), MOST_CHARACTERS_A_CLUSTER), 0, -1):
+        for length in range(min(len(form), MAX_CLUSTER_CHARACTERS), 0, -1):
             yield form[:length]
 
 

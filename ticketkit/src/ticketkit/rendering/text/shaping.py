@@ -1,4 +1,4 @@
-"""Shapes one line of text into positioned glyphs with HarfBuzz."""
+"""Shape a line of text into positioned glyphs with HarfBuzz."""
 
 from dataclasses import dataclass
 
@@ -8,24 +8,24 @@ from ticketkit.rendering.errors import UndrawableTextError
 from ticketkit.rendering.text.fonts import LATIN, FontInstance, typeface
 from ticketkit.rendering.text.itemise import TextRun, itemise
 
-# A glyph of a font, or several at fixed places that stand for one cluster of text: (glyph, x, y), in 1/1000 em.
+# A glyph id, or several glyphs at fixed positions that represent a text cluster: (glyph, x, y), in 1/1000 em.
 Component = tuple[int, int, int]
 GlyphKey = int | tuple[Component, ...]
 
-# Latin ligatures stay off: they save nothing, and letters that are drawn apart are read back apart.
+# Latin ligatures are off, so that text extraction gives separate letters.
 _FEATURES = {"Latn": {"liga": False}}
-# How far the parts of a cluster may be from its beginning, in 1/1000 em. Two marks above a letter are within the
-# first; what goes further would be drawn over the texts around, and in the end be no number of a font's.
-_FURTHEST_UP, _FURTHEST_ASIDE = 520, 10_000
+# Maximum distance of a cluster's parts from its origin, in 1/1000 em. Two marks above a letter are within it; parts
+# further away would overlap other texts, or exceed the number range of fonts.
+_MAX_VERTICAL_OFFSET, _MAX_HORIZONTAL_OFFSET = 520, 10_000
 _MIRRORED = str.maketrans("()[]{}<>\u00ab\u00bb\u2039\u203a", ")(][}{><\u00bb\u00ab\u203a\u2039")
 
 
 @dataclass(frozen=True, slots=True)
 class GlyphRun:
-    """Glyphs of one font in visual order, left to right; lengths in thousandths of an em.
+    """Glyphs of one font in visual order, left to right; lengths in 1/1000 em.
 
-    ``texts`` holds the text that each glyph stands for, ``advances`` how far the next one is. Texts are in visual
-    order too: readers of PDFs collect characters from left to right and then turn whole words of right-to-left scripts.
+    ``texts`` holds the text that each glyph represents, ``advances`` the distance to the next glyph. Texts are in
+    visual order too, because PDF readers extract characters from left to right and then reverse right-to-left words.
     """
 
     font: FontInstance
@@ -35,13 +35,13 @@ class GlyphRun:
     width: int
 
     def uses(self) -> dict[tuple[GlyphKey, str], int]:
-        """The advance of each glyph with its text."""
+        """Return the advance of each use: a glyph with its text."""
         return dict(zip(zip(self.glyphs, self.texts, strict=True), self.advances, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class ShapedLine:
-    """A line ready to be drawn: runs in visual order."""
+    """A line with its runs in visual order, ready to be drawn."""
 
     text: str
     runs: list[GlyphRun]
@@ -49,18 +49,18 @@ class ShapedLine:
 
 
 def shape_line(text: str, weight: int, language: str, right_to_left: bool) -> ShapedLine:
-    """Shapes one line; ``right_to_left`` is its base direction.
+    """Shape a line; ``right_to_left`` is its base direction.
 
-    Raises UndrawableTextError for a text that the fonts do not draw as it is written.
+    Raises UndrawableTextError if the fonts cannot draw the text as written.
     """
     runs = [_shape_run(text, run, weight, language) for run in itemise(text, language, int(right_to_left))]
     return ShapedLine(text, runs, sum([run.width for run in runs]))
 
 
 def shape_identifier(text: str, weight: int) -> ShapedLine:
-    """Sets ASCII text as it stands, without kerning: for ids and references, which nobody reads as words.
+    """Set ASCII text without kerning, for ids and references.
 
-    Control characters were taken out of it (see ``content.clean``), so the font has all of it.
+    The text must not have control characters (see ``content.clean_text``); the font has all other ASCII characters.
     """
     font = typeface(LATIN).instance(weight)
     glyphs = [font.plain_glyphs[char] for char in text]
@@ -84,7 +84,7 @@ def _shape_run(text: str, run: TextRun, weight: int, language: str) -> GlyphRun:
     clusters = [info.cluster for info in infos]
     if 0 in glyphs:
         raise UndrawableTextError
-    positions = [place.position for place in places or ()]  # None where there is no text
+    positions = [place.position for place in places or ()]  # None for empty text
     if len(glyphs) == len(part) and not run.right_to_left and not any(x or y for x, y, _, _ in positions):
         advances = [position[2] for position in positions]
         if clusters == list(range(len(part))):
@@ -98,8 +98,8 @@ def _merge_clusters(
     placed: list[tuple[int, int, tuple[int, int, int, int]]],
     right_to_left: bool,
 ) -> GlyphRun:
-    """One glyph for each cluster, composed of several where the font draws it so (a letter and its dots)."""
-    if not placed:  # nothing but invisible characters
+    """Return a run with one glyph key per cluster, composed if the font draws the cluster with several glyphs."""
+    if not placed:  # only invisible characters
         return GlyphRun(font, [], [], [], 0)
     starts = sorted({cluster for _, cluster, _ in placed})
     ends = dict(zip(starts, [*starts[1:], len(text)], strict=True))
@@ -111,7 +111,7 @@ def _merge_clusters(
         cluster, components, x = placed[i][1], [], 0
         while i < len(placed) and placed[i][1] == cluster:
             glyph, _, (dx, dy, advance, _) = placed[i]
-            if abs(dy) > _FURTHEST_UP or abs(x + dx) > _FURTHEST_ASIDE:
+            if abs(dy) > _MAX_VERTICAL_OFFSET or abs(x + dx) > _MAX_HORIZONTAL_OFFSET:
                 raise UndrawableTextError
             components.append((glyph, x + dx, dy))
             x += advance

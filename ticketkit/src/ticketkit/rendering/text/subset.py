@@ -1,4 +1,4 @@
-"""Subsets of a font for embedding: only the glyphs in use, at one fixed weight."""
+"""Subset fonts for embedding: only the used glyphs, at a fixed weight."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _KEPT_TABLES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FontSubset:
-    """An embeddable font program. ``glyph_ids`` maps the font's own glyph ids to those of the subset."""
+    """An embeddable font program. ``glyph_ids`` maps the original glyph ids to those of the subset."""
 
     data: bytes
     glyph_ids: dict[GlyphKey, int]
@@ -24,9 +24,9 @@ class FontSubset:
 
 
 def make_subset(font: FontInstance, glyphs: Mapping[GlyphKey, int]) -> FontSubset:
-    """A subset of ``font`` with the given glyphs; their advances (1/1000 em) count for the composed ones.
+    """Return a subset of ``font`` with the keys of ``glyphs``; the values are advances of composed glyphs in 1/1000 em.
 
-    A font with CFF outlines cannot compose: there, only the parts of composed glyphs are in the subset.
+    Fonts with CFF outlines cannot compose: their subset has only the parts of composed glyphs.
     """
     plain: set[int] = set()
     composed: list[tuple[Component, ...]] = []
@@ -53,7 +53,7 @@ def make_subset(font: FontInstance, glyphs: Mapping[GlyphKey, int]) -> FontSubse
 
 
 def _subset(font: FontInstance, glyphs: Iterable[int]) -> FontSubset:
-    """The font program with ``glyphs`` and whatever glyphs they are composed of."""
+    """Return the font program with ``glyphs`` and their components."""
     face = font.typeface.face
     tags = face.table_tags
     is_cff = "CFF2" in tags or "CFF " in tags
