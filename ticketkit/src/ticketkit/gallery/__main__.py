@@ -15,10 +15,10 @@ _PAGE = Path("explanation/ticket-gallery.md")
 _PICTURES = Path("images/tickets")
 _INTRODUCTION = """# Tickets in ten languages
 
-Each is drawn from the same data that the API takes: an event, a ticket, and in some cases a few changes of the layout
-(Letter instead of A4, a phone's page, dark paper, no cover). Labels, dates and directions follow the event's language;
-names keep their own script. The last one has the [layout of its own](../reference/ticket-layout.md) that the reference
-shows. `.venv/bin/python -m ticketkit.gallery docs`, run in the repository's root folder, draws them anew.
+Each ticket is rendered from an event, a ticket, and in some cases layout changes: US Letter instead of A4, a page for
+phones, dark paper, or no cover. Labels, dates and writing direction follow the event's language; names keep their own
+script. The last one has the [layout of the reference](../reference/ticket-layout.md). To render them again, run
+`.venv/bin/python -m ticketkit.gallery docs` in the repository's root folder.
 """
 
 
