@@ -183,10 +183,10 @@ def test_text_that_does_not_fit_is_shortened_and_reported() -> None:
 def test_no_text_leaves_its_box(text: str, width: float, lines: int, size: float, share: float) -> None:
     text = " ".join(repair.placeholders(text).split()) + "x"
     style = Style(size, size * share, 650, lines)
-    fitted = fit(text, style, width, style.room, "en", False)
+    fitted = fit(text, style, width, style.max_height, "en", False)
     assert all(line.width * fitted.size / 1000 <= width + 0.01 for line in fitted.lines)
     line_height = fitted.size * LINE_HEIGHT
-    assert len(fitted.lines) * line_height <= style.room + 0.011 * line_height  # rounded to a hundredth of a line
+    assert len(fitted.lines) * line_height <= style.max_height + 0.011 * line_height  # rounded to a hundredth of a line
     shown = "".join(line.text for line in fitted.lines).replace(" ", "")
     if fitted.is_shortened:
         assert shown.endswith("…")

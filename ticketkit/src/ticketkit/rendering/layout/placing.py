@@ -187,8 +187,8 @@ class _Filler:
                 blocks.append(Block(name, False, x, top, width, fitted.height, style, fitted))
                 top += fitted.height
             else:
-                blocks.append(Block(name, False, x, top, width, style.room, style, None))
-                top += style.room
+                blocks.append(Block(name, False, x, top, width, style.max_height, style, None))
+                top += style.max_height
         return blocks, top
 
     def _scaled(self, name: str, style: Style) -> Style:
@@ -197,7 +197,7 @@ class _Filler:
 
     def _fit(self, text: str, style: Style, width: float) -> Fitted:
         # Cache key: below the minimum size of a style, the result depends on the room only, not on the initial size.
-        keys = (text, style, width), (text, replace(style, size=0.0), width, style.room)
+        keys = (text, style, width), (text, replace(style, size=0.0), width, style.max_height)
         found = self._fitted.get(keys[0]) or self._fitted.get(keys[1])
         if found is None:
             language = self.language

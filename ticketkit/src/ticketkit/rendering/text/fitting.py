@@ -36,7 +36,7 @@ class Style:
     identifier: bool = False
 
     @property
-    def room(self) -> float:
+    def max_height(self) -> float:
         """The maximum height of the text in points."""
         return max(self.size, self.lines * self.min_size) * LINE_HEIGHT
 
@@ -214,7 +214,7 @@ class _Box:
 
     def _max_lines(self, size: float) -> int:
         """Return how many lines fit below the style's minimum size."""
-        return max(1, int(min(self.height, self.style.room) / (size * LINE_HEIGHT) + 0.01))
+        return max(1, int(min(self.height, self.style.max_height) / (size * LINE_HEIGHT) + 0.01))
 
 
 def _parts_of(parts: Sequence[str], characters: float) -> int:
