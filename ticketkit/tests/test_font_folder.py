@@ -139,16 +139,8 @@ def test_a_broken_font_file_is_reported_and_not_skipped(content: bytes | str, me
 
 
 def static_font(path: Path) -> bytes:
-    """Return the font without its weight axis."""
-    import io
-
-    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
-
-    font, target = TTFont(path), io.BytesIO()
-    for table in {"fvar", "gvar", "avar", "HVAR", "MVAR", "STAT"} & set(font.keys()):
-        del font[table]
-    font.save(target)
-    return target.getvalue()
+    """Return the font without its weight axis: the table of axes has an unknown name, which keeps the tables sorted."""
+    return path.read_bytes().replace(b"fvar", b"fvaq", 1)
 
 
 def test_a_setting_that_is_no_folder_is_rejected(tmp_path: Path) -> None:
