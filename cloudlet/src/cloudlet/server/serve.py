@@ -43,6 +43,11 @@ _SWITCH_INTERVAL_SECONDS = 0.0005
 def run(app: Starlette, settings: Settings, listener: socket.socket) -> None:
     """Run the server until it is interrupted."""
     sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+    uvicorn_server(app, settings).run(sockets=[listener])
+
+
+def uvicorn_server(app: Starlette, settings: Settings) -> uvicorn.Server:
+    """Return the server for the application, not started."""
     config = uvicorn.Config(
         app,
         http=tls_sniffing_protocol(*certificate_of(settings)) if settings.tls else Protocol,
@@ -53,4 +58,4 @@ def run(app: Starlette, settings: Settings, listener: socket.socket) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
