@@ -9,6 +9,7 @@ from cloudinary.utils import cloudinary_url
 from pictures import picture
 
 TIMEOUT = 30
+AUTH_TOKEN_KEY = "00112233FF99"
 PHOTO = picture()
 
 

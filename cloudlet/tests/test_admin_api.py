@@ -7,9 +7,8 @@ import pytest
 import urllib3
 from cloudinary import api, uploader
 from cloudinary.exceptions import AlreadyExists, AuthorizationRequired, BadRequest, NotFound, RateLimited
-from test_upload import png
-
-from cloudlet.testing import running_cloudlet
+from pictures import png
+from servers import threaded_cloudlet
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -33,7 +32,7 @@ def test_calls_carry_rate_limits_and_a_request_id() -> None:
 
 
 def test_a_used_up_allowance_is_a_420() -> None:
-    with running_cloudlet(options=["--rate-limit", "2"]) as limited:
+    with threaded_cloudlet("--rate-limit", "2") as limited:
         for _ in range(2):
             api.ping(**limited.sdk_config)
         with pytest.raises(RateLimited, match="Rate Limit Exceeded"):

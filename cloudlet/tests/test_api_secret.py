@@ -1,11 +1,8 @@
 """The secret that signs calls: one for each data folder, for its owner's eyes, and nothing that a web page can know."""
 
 import io
-import os
-import re
+import socket
 import stat
-import subprocess
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -14,7 +11,11 @@ import cloudinary.uploader
 import pytest
 import requests
 from pictures import picture
+from servers import threaded_cloudlet
+from starlette.applications import Starlette
 
+from cloudlet import cli
+from cloudlet.config import Settings
 from cloudlet.server import api_secret
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 
@@ -26,17 +27,19 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.integration
 def test_each_data_folder_has_a_secret_of_its_own_which_stays(tmp_path: Path) -> None:
-    with running_cloudlet(data=tmp_path / "one") as one, running_cloudlet(data=tmp_path / "two") as two:
+    with threaded_cloudlet(data=tmp_path / "one") as one, threaded_cloudlet(data=tmp_path / "two") as two:
         first, second = one.api_secret, two.api_secret
     assert first != second
     assert len(first) >= 32
-    with running_cloudlet(data=tmp_path / "one") as again:
+    with threaded_cloudlet(data=tmp_path / "one") as again:
         assert again.api_secret == first
         made = cloudinary.uploader.upload(io.BytesIO(picture()), **again.sdk_config)
         assert made["format"] == "png"
 
 
+@pytest.mark.integration
 def test_only_the_owner_can_read_the_folder_and_what_is_in_it(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with running_cloudlet(data=folder) as server:
@@ -46,18 +49,20 @@ def test_only_the_owner_can_read_the_folder_and_what_is_in_it(tmp_path: Path) ->
     assert open_to_others == []
 
 
+@pytest.mark.integration
 def test_a_folder_from_before_gets_a_secret_and_is_closed(tmp_path: Path) -> None:
-    with running_cloudlet(data=tmp_path, api_secret="as-it-was") as server:
+    with threaded_cloudlet("--secret", "as-it-was", data=tmp_path) as server:
         made = cloudinary.uploader.upload(io.BytesIO(picture()), **server.sdk_config)
     (tmp_path / "api-secret").unlink(missing_ok=True)
     tmp_path.chmod(0o755)
-    with running_cloudlet(data=tmp_path) as server:
+    with threaded_cloudlet(data=tmp_path) as server:
         assert server.api_secret != "as-it-was"
         path = made["url"].partition("://")[2].partition("/")[2]
         assert requests.get(f"{server.url}/{path}", timeout=TIMEOUT).content == picture()
     assert mode(tmp_path) == 0o700
 
 
+@pytest.mark.integration
 def test_a_folder_with_foreign_files_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "letters.txt").touch()
     tmp_path.chmod(0o755)
@@ -69,51 +74,52 @@ def _kept(folder: str) -> str:
     return api_secret.load_or_create(Path(folder))
 
 
+@pytest.mark.integration
 def test_processes_that_start_together_agree(tmp_path: Path) -> None:
     with ProcessPoolExecutor(8) as pool:
-        for number in range(20):
+        for number in range(10):
             folder = tmp_path / str(number)
             folder.mkdir()
             assert len(set(pool.map(_kept, [str(folder)] * 8))) == 1
 
 
-def start(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The first second of a server that can't listen, or its help text."""
-    command = [sys.executable, "-m", "cloudlet", "--data", str(folder), *options]
-    return subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=30, check=False
-    )
-
-
+@pytest.mark.integration
 @pytest.mark.parametrize("by", ["option", "environment"])
-def test_a_given_secret_wins_and_is_not_printed(by: str, tmp_path: Path) -> None:
-    api_secret.load_or_create(tmp_path)
+def test_a_given_secret_wins_and_is_not_printed(
+    by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept, secrets = api_secret.load_or_create(tmp_path), []
+
+    def run(app: Starlette, settings: Settings, _listener: socket.socket) -> None:
+        secrets.append(settings.api_secret)
+        app.state.services.store.close()
+
+    monkeypatch.setenv("CLOUDLET_SECRET", "given-to-it" if by == "environment" else "")
+    monkeypatch.setattr(cli, "run", run)
     options = ["--secret", "given-to-it"] if by == "option" else []
-    environment = {**os.environ, "CLOUDLET_SECRET": "given-to-it" if by == "environment" else ""}
-    command = [sys.executable, "-m", "cloudlet", "--port", "0", "--data", str(tmp_path), *options]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert "given-to-it" not in line
-            assert ":***@" in line
-            address = re.findall(r"upload_prefix=([^&]+)", line)[0]
-            for secret, status in {"given-to-it": 200, api_secret.load_or_create(tmp_path): 401}.items():
-                ping = f"{address}/v1_1/cloudlet/ping"
-                assert requests.get(ping, auth=("111222333444555", secret), timeout=TIMEOUT).status_code == status
-        finally:
-            process.terminate()
+    assert cli.main(["--port", "0", "--data", str(tmp_path), *options]) == 0
+    printed = capsys.readouterr().out
+    assert ":***@" in printed
+    assert not [secret for secret in ("given-to-it", kept) if secret in printed]
+    assert secrets == ["given-to-it"]
 
 
-def test_help_does_not_tell_the_secret(tmp_path: Path) -> None:
-    assert "from-outside" not in start(tmp_path, "--help", CLOUDLET_SECRET="from-outside").stdout
+def test_help_does_not_tell_the_secret(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("CLOUDLET_SECRET", "from-outside")
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    printed = capsys.readouterr().out
+    assert "$CLOUDLET_SECRET" in printed
+    assert "from-outside" not in printed
 
 
-def test_a_secret_that_cannot_be_read_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_a_secret_that_cannot_be_read_is_named_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "api-secret").mkdir()
-    done = start(tmp_path, "--port", "0", CLOUDLET_SECRET="")
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+    monkeypatch.setenv("CLOUDLET_SECRET", "")
+    assert cli.main(["--port", "0", "--data", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
     assert "api-secret" in line
     assert "CLOUDLET_SECRET" in line
 
@@ -163,9 +169,10 @@ def test_a_link_on_another_page_leads_to_the_console(server: RunningCloudlet) ->
     assert requests.get(f"{server.url}/", headers=image, timeout=TIMEOUT).status_code == 403
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("headers", [{"Origin": EVIL}, {"Sec-Fetch-Site": "cross-site"}])
 def test_credentials_that_a_browser_remembers_do_not_open_the_api_to_a_foreign_page(headers: dict[str, str]) -> None:
-    with running_cloudlet(options=["--host", "0.0.0.0"]) as server:  # noqa: S104 - where the console asks for them
+    with threaded_cloudlet("--host", "0.0.0.0") as server:  # noqa: S104 - where the console asks for them
         base = f"http://127.0.0.1:{server.authority.rpartition(':')[2]}"
         auth = (server.api_key, server.api_secret)
         destroy = f"{base}/v1_1/{server.cloud_name}/image/destroy"

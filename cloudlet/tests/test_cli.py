@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_upload import png
+from pictures import png
+from servers import threaded_cloudlet
 
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
+
+pytestmark = pytest.mark.system
 
 
 def cld(server: RunningCloudlet, home: Path, *arguments: str) -> str:
@@ -40,7 +43,7 @@ def test_cld_sync_goes_both_ways(folder_mode: str, tmp_path: Path) -> None:
         path = local / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.getvalue() if content else b"some text")
-    with running_cloudlet(options=["--folder-mode", folder_mode]) as server:
+    with threaded_cloudlet("--folder-mode", folder_mode) as server:
         pushed = cld(server, tmp_path, "sync", "--push", "-F", str(local), "synced")
         assert "Synced | 4" in pushed
         assert "Skipping 4 items" in cld(server, tmp_path, "sync", "--push", "-F", str(local), "synced")

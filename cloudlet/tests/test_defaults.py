@@ -7,10 +7,8 @@ import pytest
 from cloudinary import api, uploader
 from cloudinary.exceptions import BadRequest, NotFound
 from deliveries import get, upload, url
-from pictures import decoded, picture
-from test_upload import png
-
-from cloudlet.testing import running_cloudlet
+from pictures import decoded, picture, png
+from servers import threaded_cloudlet
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -31,22 +29,22 @@ def test_the_default_preset_is_signed() -> None:
 
 
 def test_a_flag_opens_the_default_preset_as_long_as_it_is_given(tmp_path: Path) -> None:
-    with running_cloudlet(data=tmp_path, options=["--unsigned-ml-default"]) as opened:
+    with threaded_cloudlet("--unsigned-ml-default", data=tmp_path) as opened:
         cloudinary.config(**opened.sdk_config)
         assert uploader.unsigned_upload(png(), "ml_default")["format"] == "png"
         assert api.upload_preset("ml_default")["unsigned"] is True
-    with running_cloudlet(data=tmp_path) as closed:
+    with threaded_cloudlet(data=tmp_path) as closed:
         cloudinary.config(**closed.sdk_config)
         with pytest.raises(BadRequest, match="must be whitelisted"):
             uploader.unsigned_upload(png(), "ml_default")
 
 
 def test_what_was_changed_or_deleted_stays_so_after_a_restart(tmp_path: Path) -> None:
-    with running_cloudlet(data=tmp_path) as first:
+    with threaded_cloudlet(data=tmp_path) as first:
         cloudinary.config(**first.sdk_config)
         api.update_upload_preset("ml_default", folder="inbox")
         api.delete_transformation("media_lib_thumb")
-    with running_cloudlet(data=tmp_path) as second:
+    with threaded_cloudlet(data=tmp_path) as second:
         cloudinary.config(**second.sdk_config)
         assert uploader.upload(png(), upload_preset="ml_default")["folder"] == "inbox"
         with pytest.raises(NotFound):

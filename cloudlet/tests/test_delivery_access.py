@@ -5,18 +5,11 @@ import time
 import cloudinary
 import cloudinary.api
 import pytest
-from deliveries import PHOTO, get, refused, upload, url
+from deliveries import AUTH_TOKEN_KEY, PHOTO, get, refused, upload, url
 
 from cloudlet.testing import RunningCloudlet
 
-TOKEN_KEY = "00112233FF99"
-
 pytestmark = pytest.mark.usefixtures("server")
-
-
-@pytest.fixture(scope="module")
-def server_options() -> list[str]:
-    return ["--auth-token-key", TOKEN_KEY]
 
 
 @pytest.mark.parametrize(
@@ -53,18 +46,18 @@ def test_whether_a_protected_asset_exists_is_not_told() -> None:
 
 def test_auth_tokens_open_protected_assets() -> None:
     upload(PHOTO, "tokens/photo", type="authenticated")
-    token = {"key": TOKEN_KEY, "duration": 60}
+    token = {"key": AUTH_TOKEN_KEY, "duration": 60}
     good = url("tokens/photo", type="authenticated", sign_url=True, auth_token=token)
     assert get(good).content == PHOTO
     refused(get(good.replace("tokens/photo", "tokens/other")), 401, "hmac mismatch")
-    expired = {"key": TOKEN_KEY, "expiration": int(time.time()) - 5}
+    expired = {"key": AUTH_TOKEN_KEY, "expiration": int(time.time()) - 5}
     refused(get(url("tokens/photo", type="authenticated", sign_url=True, auth_token=expired)), 401, "expired")
 
 
 def test_a_cookie_with_an_acl_opens_a_whole_folder(server: RunningCloudlet) -> None:
     upload(PHOTO, "tokens/photo", type="authenticated")
     acl = f"/{server.cloud_name}/image/authenticated/v1/tokens/*"
-    name, _, token = cloudinary.utils.generate_auth_token(key=TOKEN_KEY, duration=60, acl=acl).partition("=")
+    name, _, token = cloudinary.utils.generate_auth_token(key=AUTH_TOKEN_KEY, duration=60, acl=acl).partition("=")
     cookies = {name: token}
     assert get(url("tokens/photo", type="authenticated"), cookies=cookies).content == PHOTO
     refused(get(url("other/photo", type="authenticated"), cookies=cookies), 401, "acl")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import cloudinary
 import pytest
 from cloudinary.utils import cloudinary_url
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from cloudlet.delivery.url_parsing import parse_path
@@ -37,7 +37,6 @@ def sdk() -> None:
 @example(public_id="w_200/photo", transformation="", extension="", long=True)
 @example(public_id="a.b.c", transformation="w_10", extension="jpg", long=True)
 @example(public_id="s--12345678--/x", transformation="", extension="", long=False)
-@settings(max_examples=600, deadline=None)
 def test_the_sdks_url_of_any_public_id_is_understood(
     public_id: str, transformation: str, extension: str, long: bool
 ) -> None:
@@ -68,7 +67,6 @@ def test_the_sdks_url_of_any_public_id_is_understood(
 @example(raw=b"/test/image/upload/s--")
 @example(raw=b"/test/image/upload/s--12345678--")
 @example(raw=b"/")
-@settings(max_examples=800, deadline=None)
 def test_any_path_is_read_or_refused(raw: bytes) -> None:
     with contextlib.suppress(ApiError):
         readings = list(parse_path(raw, "test").readings())

@@ -15,15 +15,11 @@ from cloudinary.utils import cloudinary_url
 from deliveries import TIMEOUT, upload
 from pictures import encoded, picture
 from PIL import Image
+from servers import threaded_cloudlet
 
 from cloudlet.testing import RunningCloudlet
 
 pytestmark = pytest.mark.usefixtures("server")
-
-
-@pytest.fixture(scope="module")
-def server_options() -> list[str]:
-    return []
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -101,12 +97,15 @@ def test_hostile_paths_get_a_clear_4xx_and_nothing_else(server: RunningCloudlet,
     assert "set-cookie" not in headers
 
 
-def test_the_index_and_the_files_have_no_address(server: RunningCloudlet) -> None:
-    names = [str(path.relative_to(server.data)) for path in server.data.rglob("*") if path.is_file()]
-    assert names
-    for name in names:
-        for path in (f"/{name}", f"/{server.cloud_name}/{name}", f"/{server.cloud_name}/raw/upload/{name}"):
-            assert bare_get(server, path)[0] in (400, 401, 404)
+def test_the_index_and_the_files_have_no_address() -> None:
+    with threaded_cloudlet() as server:
+        cloudinary.config(**server.sdk_config)
+        upload(picture(), "photo", eager=[{"width": 5}])
+        names = [str(path.relative_to(server.data)) for path in server.data.rglob("*") if path.is_file()]
+        assert len([name for name in names if name.startswith("blobs/")]) == 2
+        for name in names:
+            for path in (f"/{name}", f"/{server.cloud_name}/{name}", f"/{server.cloud_name}/raw/upload/{name}"):
+                assert bare_get(server, path)[0] in (400, 401, 404)
 
 
 @pytest.mark.parametrize(

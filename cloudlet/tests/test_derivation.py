@@ -16,6 +16,8 @@ from cloudlet.model import Asset, Derived, now_iso
 from cloudlet.store import Store, Transaction, assets
 from cloudlet.transformations import parse
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:

@@ -21,6 +21,8 @@ from cloudinary.utils import (
 )
 from pictures import decoded, picture
 
+from cloudlet.assets import archives
+
 TIMEOUT = 60
 PHOTO = picture()
 
@@ -158,12 +160,19 @@ def test_archives_need_a_signature() -> None:
     refused(get(url.replace("pack%2Fthere", "pack%2Fother")), 401, "Invalid Signature")
 
 
-def test_thousands_of_files_in_one_stream() -> None:
-    one_pixel = picture(1, 1)
+@pytest.mark.parametrize(
+    ("number_of_files", "page_size"),
+    [pytest.param(60, 25, marks=pytest.mark.system), pytest.param(2000, 500, marks=pytest.mark.soak)],
+)
+def test_more_files_than_a_page_of_the_index_in_one_stream(
+    number_of_files: int, page_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_PORTION", page_size)
+    one_pixel, prefix = picture(1, 1), f"many/{number_of_files}/"
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda number: upload(f"many/{number:04d}", one_pixel), range(2000)))
-    files = zipped(download_folder("many/", resource_type="image"))
-    assert len(files) == 2000
+        list(pool.map(lambda number: upload(f"{prefix}{number:04d}", one_pixel), range(number_of_files)))
+    files = zipped(download_folder(prefix, resource_type="image"))
+    assert len(files) == number_of_files
     assert set(files.values()) == {one_pixel}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import urllib3
 from cloudinary import api, uploader
+from servers import threaded_cloudlet
 
 from cloudlet.config import ConfigError
 from cloudlet.store import Store
@@ -19,14 +20,18 @@ from cloudlet.testing import RunningCloudlet, running_cloudlet
 WRITERS = 8
 
 
-def test_kill_9_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    """Three times: writers upload until the server is killed, then every acknowledged upload must be there, whole."""
+@pytest.mark.parametrize(
+    ("kills", "uploads"),
+    [pytest.param(2, 4, marks=pytest.mark.system), pytest.param(5, 30, marks=pytest.mark.soak)],
+)
+def test_kill_9_under_load_loses_nothing_acknowledged(kills: int, uploads: int, tmp_path: Path) -> None:
+    """Kill the server again and again while writers upload; each acknowledged upload must be there, whole."""
     acknowledged: dict[str, str] = {}
-    for round_number in range(3):
+    for round_number in range(kills):
         with running_cloudlet(data=tmp_path) as server:
-            _upload_until_killed(server, round_number, acknowledged)
-    assert len(acknowledged) > 3 * WRITERS
-    with running_cloudlet(data=tmp_path) as server:
+            _upload_until_killed(server, round_number, uploads, acknowledged)
+    assert len(acknowledged) >= kills * uploads
+    with threaded_cloudlet(data=tmp_path) as server:
         for public_id, etag in acknowledged.items():
             found = api.resource(public_id, resource_type="raw", **server.sdk_config)
             data = urllib3.request("GET", found["url"], timeout=10).data
@@ -34,7 +39,9 @@ def test_kill_9_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:
     _assert_files_match_the_index(tmp_path)
 
 
-def _upload_until_killed(server: RunningCloudlet, round_number: int, acknowledged: dict[str, str]) -> None:
+def _upload_until_killed(
+    server: RunningCloudlet, round_number: int, uploads: int, acknowledged: dict[str, str]
+) -> None:
     enough = threading.Event()
 
     def work(writer: int) -> None:
@@ -48,7 +55,7 @@ def _upload_until_killed(server: RunningCloudlet, round_number: int, acknowledge
             except Exception:  # noqa: BLE001 - the server is gone; any failure ends this writer
                 return
             acknowledged[public_id] = result["etag"]
-            if number == 15:
+            if number == uploads - 1:
                 enough.set()
 
     with ThreadPoolExecutor(WRITERS) as pool:
@@ -69,19 +76,21 @@ def _assert_files_match_the_index(data: Path) -> None:
     assert list((data / "staging").iterdir()) == []
 
 
+@pytest.mark.integration
 def test_leftovers_of_a_crash_are_swept(tmp_path: Path) -> None:
-    with running_cloudlet(data=tmp_path) as server:
+    with threaded_cloudlet(data=tmp_path) as server:
         kept = uploader.upload(b"kept", public_id="kept", resource_type="raw", filename="k", **server.sdk_config)
     orphan = next((tmp_path / "blobs").iterdir()) / ("0" * 32)
     orphan.write_bytes(b"renamed, but never committed")
     (tmp_path / "staging" / "half").write_bytes(b"half a file")
-    with running_cloudlet(data=tmp_path) as server:
+    with threaded_cloudlet(data=tmp_path) as server:
         assert api.resource("kept", resource_type="raw", **server.sdk_config)["etag"] == kept["etag"]
     _assert_files_match_the_index(tmp_path)
 
 
+@pytest.mark.integration
 def test_concurrent_overwrites_end_as_one_consistent_asset(tmp_path: Path) -> None:
-    with running_cloudlet(data=tmp_path) as server:
+    with threaded_cloudlet(data=tmp_path) as server:
 
         def overwrite(number: int) -> tuple[int, str]:
             result = uploader.upload(

@@ -7,11 +7,12 @@ import pytest
 import urllib3
 from cloudinary import api, uploader
 from cloudinary.exceptions import Error, GeneralError, RateLimited
-from test_upload import png
+from pictures import png
+from servers import threaded_cloudlet
 
 from cloudlet.config import ConfigError
 from cloudlet.faults import FaultPlan, Kind, parse_flag
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 
 HTTP = urllib3.PoolManager(retries=False)
 
@@ -38,9 +39,10 @@ def outcomes(server: RunningCloudlet, calls: int) -> list[bool]:
     return found
 
 
+@pytest.mark.integration
 def test_error_rates_repeat_by_seed() -> None:
     rule = {"call": "upload", "kind": "error", "rate": 0.5, "status": 503}
-    with running_cloudlet() as server:
+    with threaded_cloudlet() as server:
         set_faults(server, rule, seed=7)
         first = outcomes(server, 20)
         set_faults(server, rule, seed=7)
@@ -52,9 +54,10 @@ def test_error_rates_repeat_by_seed() -> None:
         assert all(outcomes(server, 5))
 
 
+@pytest.mark.integration
 def test_flags_limit_rates_and_add_latency() -> None:
     options = ["--fault", "ping:rate_limit,status=429,count=1,reset=30", "--fault", "config:latency,ms=300"]
-    with running_cloudlet(options=options) as server:
+    with threaded_cloudlet(*options) as server:
         with pytest.raises(RateLimited, match="Try again on"):
             api.ping(**server.sdk_config)
         assert api.ping(**server.sdk_config)["status"] == "ok"

@@ -13,6 +13,7 @@ import urllib3
 from cloudinary import uploader, utils
 from cloudinary.exceptions import BadRequest
 from PIL import Image
+from servers import threaded_cloudlet
 
 from cloudlet.store import Store, chunk_sessions
 from cloudlet.store.chunk_sessions import ChunkSessions
@@ -44,7 +45,7 @@ def test_the_sdk_uploads_in_chunks() -> None:
 
 def test_a_total_beyond_the_limit_is_told_with_the_first_chunk(tmp_path: Path) -> None:
     with (
-        running_cloudlet(data=tmp_path, options=["--max-upload-bytes", str(6 * MIB)]) as small,
+        threaded_cloudlet("--max-upload-bytes", str(6 * MIB), data=tmp_path) as small,
         pytest.raises(BadRequest, match=rf"^File size too large\. Got {7 * MIB}\. Maximum is {6 * MIB}\.$"),
     ):
         send("big", b"a" * 5 * MIB, 0, 7 * MIB, to=small)
@@ -76,13 +77,13 @@ def test_an_upload_goes_on_after_the_server_was_killed(tmp_path: Path) -> None:
     with running_cloudlet(data=tmp_path) as server:
         first = send(upload_id, data[: 5 * MIB], 0, total, to=server, folder="restarted")
         server.process.kill()
-    with running_cloudlet(data=tmp_path) as server:
+    with threaded_cloudlet(data=tmp_path) as server:
         second = send(upload_id, data[5 * MIB : 10 * MIB], 5 * MIB, total, to=server, folder="restarted")
         assert (second["done"], second["public_id"]) == (False, first["public_id"])
         done = send(upload_id, data[10 * MIB :], 10 * MIB, total, to=server, folder="restarted")
         assert (done["done"], done["bytes"], done["public_id"]) == (True, total, first["public_id"])
         assert urllib3.request("GET", done["url"], timeout=20).data == data
-    with running_cloudlet(data=tmp_path) as server:
+    with threaded_cloudlet(data=tmp_path) as server:
         repeated = send(upload_id, data[10 * MIB :], 10 * MIB, total, to=server)
         assert (repeated["version"], repeated["etag"]) == (done["version"], done["etag"])
     assert list((tmp_path / "parts").iterdir()) == []
@@ -92,7 +93,7 @@ def test_an_upload_whose_last_answer_was_lost_is_answered_again(tmp_path: Path) 
     """The file is still there, and complete: a part that comes again, with other bytes, must not change the asset."""
     with contextlib.closing(Store(tmp_path)) as store:
         asyncio.run(add_parts(ChunkSessions(store), {0: b"a" * 5 * MIB, 5 * MIB: b"tail"}, total=5 * MIB + 4))
-    with running_cloudlet(data=tmp_path) as server:
+    with threaded_cloudlet(data=tmp_path) as server:
         done = send("lost", b"LIAR", 5 * MIB, 5 * MIB + 4, to=server)
         assert (done["done"], done["public_id"], done["bytes"]) == (True, "found/again.bin", 5 * MIB + 4)
         assert urllib3.request("GET", done["url"], timeout=20).data == b"a" * 5 * MIB + b"tail"
@@ -178,9 +179,8 @@ def test_a_large_image_is_inspected_when_it_is_whole() -> None:
 
 def test_memory_stays_flat_while_100_mb_go_up_and_down(tmp_path: Path) -> None:
     path = tmp_path / "hundred.bin"
-    with path.open("wb") as file:
-        for _ in range(100):
-            file.write(os.urandom(MIB))
+    path.touch()
+    os.truncate(path, 100 * MIB)
     with running_cloudlet() as server:
         result = uploader.upload(
             str(path), public_id="hundred.bin", resource_type="raw", timeout=60, **server.sdk_config

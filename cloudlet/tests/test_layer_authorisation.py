@@ -10,20 +10,13 @@ import cloudinary.api
 import cloudinary.uploader
 import pytest
 import requests
-from deliveries import PHOTO, TIMEOUT, get, refused, upload, url
-from pictures import decoded, picture
-from reportlab.pdfgen.canvas import Canvas
+from deliveries import AUTH_TOKEN_KEY, PHOTO, TIMEOUT, get, refused, upload, url
+from pictures import BLUE, RED, decoded, pdf, picture
 
 from cloudlet.testing import RunningCloudlet
 
-TOKEN_KEY = "00112233FF99"
 SECRET = picture(40, 40)
 RESTRICTED = ["authenticated", "private"]
-
-
-@pytest.fixture(scope="module")
-def server_options() -> list[str]:
-    return ["--auth-token-key", TOKEN_KEY, "--remote-host", "127.0.0.1"]
 
 
 @pytest.fixture(autouse=True)
@@ -31,17 +24,7 @@ def stored(server: RunningCloudlet) -> None:
     upload(PHOTO, "open/base")
     for kind in ("upload", "authenticated", "private"):
         upload(SECRET, "vault/secret", type=kind)
-    upload(pdf(), "vault/pages", type="authenticated")
-
-
-def pdf() -> bytes:
-    buffer = io.BytesIO()
-    canvas = Canvas(buffer, pagesize=(72, 72))
-    for _ in range(2):
-        canvas.rect(10, 10, 30, 30, fill=1)
-        canvas.showPage()
-    canvas.save()
-    return buffer.getvalue()
+    upload(pdf(RED, BLUE), "vault/pages", type="authenticated")
 
 
 def chains(kind: str) -> list[str]:
@@ -175,7 +158,7 @@ def test_an_address_as_a_layer_brings_no_credentials_of_ours() -> None:
 
 
 def token_of(**options: Any) -> dict[str, str]:
-    name, _, token = cloudinary.utils.generate_auth_token(key=TOKEN_KEY, duration=60, **options).partition("=")
+    name, _, token = cloudinary.utils.generate_auth_token(key=AUTH_TOKEN_KEY, duration=60, **options).partition("=")
     return {name: token}
 
 
@@ -194,7 +177,7 @@ def test_a_token_for_a_pattern_covers_the_layers_that_the_pattern_does(acl: str,
 
 
 def test_a_token_for_one_url_covers_its_layers_and_no_other_url() -> None:
-    token = {"key": TOKEN_KEY, "expiration": int(time.time()) + 60}
+    token = {"key": AUTH_TOKEN_KEY, "expiration": int(time.time()) + 60}
     options = {"type": "authenticated", "sign_url": True, "auth_token": token}
     address = url("vault/secret", raw_transformation="l_private:vault:secret", **options)
     assert get(address).status_code == 200

@@ -5,6 +5,7 @@ import importlib
 import socket
 from typing import Any
 
+import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
@@ -16,6 +17,7 @@ def test_uvicorn_has_an_httptools_protocol_to_subclass() -> None:
     assert hasattr(module, "HttpToolsProtocol"), ADVICE
 
 
+@pytest.mark.integration
 def test_uvicorn_hands_the_app_state_of_its_protocol_to_the_application() -> None:
     arguments, scope = asyncio.run(one_request())
     assert arguments == (), f"uvicorn makes protocols by positional arguments: {ADVICE}"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from cloudinary import api, uploader
 from cloudinary.exceptions import BadRequest, NotFound
-from test_upload import png
+from pictures import png
 
 pytestmark = pytest.mark.usefixtures("server")
 

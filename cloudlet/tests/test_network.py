@@ -18,6 +18,8 @@ from cloudlet.network.http_client import HostRefusedError, open_connection
 from cloudlet.server.tls import ensure_certificate
 from cloudlet.staging import StagingWriter
 
+pytestmark = pytest.mark.integration
+
 # Loopback addresses stand for the two sides: what these tests declare public, and what must stay out of reach.
 PUBLIC, INTERNAL = "127.0.0.2", "127.0.0.1"
 NAME = "pictures.example"

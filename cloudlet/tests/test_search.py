@@ -1,7 +1,6 @@
 """The search language: what it finds, and what it refuses."""
 
 import datetime
-from collections.abc import Iterator
 
 import pytest
 import urllib3
@@ -11,29 +10,33 @@ from cloudinary.search import Search
 from cloudinary.search_folders import SearchFolders
 from hypothesis import given
 from hypothesis import strategies as st
-from test_upload import png
+from pictures import png
 
 from cloudlet.errors import ApiError
 from cloudlet.search import ASSET_FIELDS, compile_expression
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 
 NOW = datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC)
 
 
 @pytest.fixture(scope="module")
-def zoo() -> Iterator[RunningCloudlet]:
-    with running_cloudlet() as server:
-        config = server.sdk_config
-        api.add_metadata_field({"external_id": "age", "label": "age", "type": "integer"}, **config)
-        for public_id, tags, context, age, width in (
-            ("zoo/cat-one", ["cat", "small"], "legs=4", 3, 10),
-            ("zoo/cat_two", ["cat"], "legs=3", 9, 20),
-            ("zoo/birds/owl", ["bird", "small"], "legs=2", 5, 30),
-        ):
-            uploader.upload(
-                png(width), public_id=public_id, tags=tags, context=context, metadata={"age": age}, **config
-            )
-        yield server
+def server_options() -> list[str]:
+    """Return no options: the module has a server of its own, for tests that search all that is stored."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def zoo(started_server: RunningCloudlet) -> RunningCloudlet:
+    """Return the module's server, with three pictures."""
+    config = started_server.sdk_config
+    api.add_metadata_field({"external_id": "age", "label": "age", "type": "integer"}, **config)
+    for public_id, tags, context, age, width in (
+        ("zoo/cat-one", ["cat", "small"], "legs=4", 3, 10),
+        ("zoo/cat_two", ["cat"], "legs=3", 9, 20),
+        ("zoo/birds/owl", ["bird", "small"], "legs=2", 5, 30),
+    ):
+        uploader.upload(png(width), public_id=public_id, tags=tags, context=context, metadata={"age": age}, **config)
+    return started_server
 
 
 @pytest.mark.parametrize(

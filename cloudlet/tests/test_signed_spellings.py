@@ -9,12 +9,11 @@ from urllib.parse import quote, unquote
 import cloudinary
 import pytest
 from cloudinary.utils import cloudinary_url
-from deliveries import PHOTO, TIMEOUT, upload
+from deliveries import AUTH_TOKEN_KEY, PHOTO, TIMEOUT, upload
 
 from cloudlet.assets.delivery_urls import escape_source
 from cloudlet.testing import RunningCloudlet
 
-TOKEN_KEY = "00112233FF99"
 IDS = ["photo~1", "a b", "ümlaut/ß", "comma,semi;eq=at@", "(round) [square]'s", "star*bang!$", "a:b", "日本/東京~"]
 CHAINS = [
     "",
@@ -50,11 +49,6 @@ SPELLINGS: list[Callable[[str], str]] = [
 
 
 pytestmark = pytest.mark.usefixtures("server")
-
-
-@pytest.fixture(scope="module")
-def server_options() -> list[str]:
-    return ["--auth-token-key", TOKEN_KEY]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,7 +100,7 @@ def test_a_signature_is_for_no_other_id(spelling: Callable[[str], str], server: 
 
 
 def test_a_token_for_one_url_opens_every_spelling(server: RunningCloudlet) -> None:
-    token = {"key": TOKEN_KEY, "expiration": int(time.time()) + 60}
+    token = {"key": AUTH_TOKEN_KEY, "expiration": int(time.time()) + 60}
     for public_id in IDS:
         options = {"type": "authenticated", "sign_url": True, "auth_token": token}
         path, _, query = cloudinary_url(public_id, **options)[0].removeprefix(server.url).partition("?")

@@ -7,7 +7,7 @@ import pytest
 import requests
 import urllib3
 from cloudinary import uploader
-from test_upload import png
+from pictures import png
 
 from cloudlet.testing import RunningCloudlet
 

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pictures import picture
 from PIL import Image
+from profiles import examples
 
 from cloudlet.transformations import (
     Limits,
@@ -73,7 +74,6 @@ def component_at_fault(attempt: Callable[[], object]) -> str | None:
 @example(text="r_:::")
 @example(text="b_blurred:")
 @example(text="fl_attachment:" + "x" * 300)
-@settings(max_examples=1500, deadline=None)
 def test_any_text_parses_or_is_named(text: str) -> None:
     named = component_at_fault(lambda: parse(text))
     assert named is None or named.removesuffix("...") in text or named == ","
@@ -82,7 +82,7 @@ def test_any_text_parses_or_is_named(text: str) -> None:
 
 
 @given(text=chains, name=st.sampled_from(sorted(FORMATS)))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(0.5), suppress_health_check=[HealthCheck.too_slow])
 def test_any_chain_gives_a_picture_or_an_error_that_names_it(text: str, name: str) -> None:
     made = None
 
@@ -102,7 +102,6 @@ def test_any_chain_gives_a_picture_or_an_error_that_names_it(text: str, name: st
 
 
 @given(text=components, width=st.integers(1, 3000), height=st.integers(1, 3000))
-@settings(max_examples=600, deadline=None)
 def test_geometry_stays_inside_the_picture(text: str, width: int, height: int) -> None:
     try:
         nodes = parse(text).nodes
@@ -120,7 +119,6 @@ def test_geometry_stays_inside_the_picture(text: str, width: int, height: int) -
 
 
 @given(content=st.one_of(st.binary(max_size=400), st.binary(max_size=200).map(lambda junk: SMALL[:90] + junk)))
-@settings(max_examples=300, deadline=None)
 def test_any_bytes_are_a_picture_or_unreadable(content: bytes) -> None:
     try:
         render(content, parse("w_10"), "png", limits=LIMITS)

@@ -4,7 +4,7 @@ import io
 
 import pypdfium2
 import pytest
-from pictures import BLUE, RED, decoded, encoded, halves, picture
+from pictures import BLUE, RED, decoded, encoded, halves, pdf, picture
 from PIL import Image
 
 from cloudlet.transformations import (
@@ -248,31 +248,28 @@ def test_a_frame_of_an_animation() -> None:
         render(animation(), parse("pg_3"), "png")
 
 
-def document(pages: int = 2) -> bytes:
-    sheets = [Image.new("RGB", (100, 50), color) for color in (RED, BLUE)][:pages]
-    buffer = io.BytesIO()
-    sheets[0].save(buffer, "PDF", save_all=True, append_images=sheets[1:], resolution=72)
-    return buffer.getvalue()
-
-
+@pytest.mark.integration
 def test_pages_of_a_pdf() -> None:
-    first, second = (rendered(document(), f"pg_{page}", "jpg") for page in (1, 2))
+    first, second = (rendered(pdf(RED, BLUE), f"pg_{page}", "jpg") for page in (1, 2))
     assert pixel(first, 50, 30)[:3] == pytest.approx(RED, abs=8)
     assert pixel(second, 50, 30)[:3] == pytest.approx(BLUE, abs=8)
     assert first.size == (209, 105)
 
 
+@pytest.mark.integration
 def test_density_sets_the_size_of_a_page() -> None:
-    assert rendered(document(), "pg_1,dn_72", "png").size == (100, 50)
+    assert rendered(pdf(RED, BLUE), "pg_1,dn_72", "png").size == (100, 50)
 
 
+@pytest.mark.integration
 def test_a_page_that_is_not_there_is_named() -> None:
     with pytest.raises(TransformationError, match=r"pg_3: the document has 2 page"):
-        render(document(), parse("pg_3"), "jpg")
+        render(pdf(RED, BLUE), parse("pg_3"), "jpg")
 
 
+@pytest.mark.integration
 def test_one_page_as_a_pdf_stays_a_pdf_of_vectors() -> None:
-    made = render(document(), parse("pg_2"), "pdf")
+    made = render(pdf(RED, BLUE), parse("pg_2"), "pdf")
     with pypdfium2.PdfDocument(made.content) as pages:
         assert len(pages) == 1
 
@@ -356,7 +353,16 @@ def test_the_sum_of_the_work_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"%PDF-1.4\nnothing", picture()[:500], b"<svg>"]
+    "content",
+    [
+        b"",
+        b"hello",
+        b"\x89PNG\r\n\x1a\n",
+        b"GIF89a",
+        picture()[:500],
+        pytest.param(b"%PDF-1.4\nnothing", marks=pytest.mark.integration),
+        pytest.param(b"<svg>", marks=pytest.mark.integration),
+    ],
 )
 def test_what_is_not_a_picture_is_refused(content: bytes) -> None:
     with pytest.raises(UnreadableSourceError):

@@ -15,23 +15,17 @@ import pytest
 import urllib3
 from cloudinary import api, uploader, utils
 from cloudinary.exceptions import AuthorizationRequired, BadRequest, Error, NotFound
+from pictures import decoded, encoded, png
 from PIL import Image
+from servers import threaded_cloudlet
 
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 
 pytestmark = pytest.mark.usefixtures("server")
 
 
-def png(width: int = 30, height: int = 20, colour: str = "red") -> io.BytesIO:
-    buffer = io.BytesIO()
-    Image.new("RGB", (width, height), colour).save(buffer, "PNG")
-    return io.BytesIO(buffer.getvalue())
-
-
 def jpg() -> io.BytesIO:
-    buffer = io.BytesIO()
-    Image.new("RGB", (30, 20), "red").save(buffer, "JPEG")
-    return io.BytesIO(buffer.getvalue())
+    return io.BytesIO(encoded(decoded(png().getvalue()), "JPEG"))
 
 
 def test_an_upload_answers_what_clients_rely_on(server: RunningCloudlet) -> None:
@@ -369,9 +363,9 @@ def test_explode_makes_every_page(server: RunningCloudlet) -> None:
 
 
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
-    with running_cloudlet(data=tmp_path) as first:
+    with threaded_cloudlet(data=tmp_path) as first:
         before = uploader.upload(png(), public_id="kept", tags=["t"], **first.sdk_config)
-    with running_cloudlet(data=tmp_path) as second:
+    with threaded_cloudlet(data=tmp_path) as second:
         after = api.resource("kept", **second.sdk_config)
         assert (after["asset_id"], after["version"], after["tags"]) == (before["asset_id"], before["version"], ["t"])
         url = after["url"]

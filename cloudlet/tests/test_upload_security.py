@@ -12,11 +12,13 @@ from cloudinary import api, uploader
 from cloudinary.exceptions import BadRequest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_upload import png
+from pictures import png
+from profiles import examples
+from servers import threaded_cloudlet
 
 from cloudlet import ids
 from cloudlet.cli import main
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 
 pytestmark = pytest.mark.usefixtures("server")
 # The server is shared by all examples on purpose.
@@ -45,7 +47,7 @@ def test_an_accepted_public_id_is_a_safe_path(public_id: str) -> None:
     assert not set(public_id) & set("?&#\\%<>+\0")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=SHARED)
+@settings(max_examples=examples(0.2), suppress_health_check=SHARED)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
 def test_every_accepted_public_id_uploads_and_comes_back(server: RunningCloudlet, public_id: str) -> None:
     if ids.public_id_problem(public_id):
@@ -85,7 +87,7 @@ def test_damaged_and_exploding_images_are_refused(data: bytes, text: str) -> Non
 
 
 def test_oversize_files_are_refused_on_the_way(tmp_path: Path) -> None:
-    with running_cloudlet(data=tmp_path, options=["--max-upload-bytes", "400000"]) as small:
+    with threaded_cloudlet("--max-upload-bytes", "400000", data=tmp_path) as small:
         with pytest.raises(BadRequest, match=r"^File size too large\. Got 500000\. Maximum is 400000\.$"):
             uploader.upload(b"x" * 500_000, resource_type="raw", filename="f", **small.sdk_config)
         assert list((tmp_path / "staging").iterdir()) == []
@@ -132,7 +134,7 @@ def test_a_body_without_its_closing_line_break_is_whole(server: RunningCloudlet)
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=60, deadline=None, suppress_health_check=SHARED)
+@settings(max_examples=examples(0.5), suppress_health_check=SHARED)
 def test_no_multipart_body_breaks_the_server(server: RunningCloudlet, noise: bytes) -> None:
     head = "POST /v1_1/test/raw/upload HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b"
     body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + noise + b"\r\n--b--\r\n"

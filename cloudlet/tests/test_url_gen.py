@@ -1,7 +1,5 @@
 """@cloudinary/url-gen's URLs: each works or is refused by the name of what it asks for, as the README says."""
 
-from collections.abc import Iterator
-
 import cloudinary
 import pytest
 from deliveries import get, upload, url
@@ -9,17 +7,15 @@ from pictures import BLUE, RED, decoded, encoded, halves, picture
 from PIL import Image
 from url_gen_catalogue import REFUSAL, Outcome, outcomes, prepare, report, told_in_the_readme
 
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 from cloudlet.transformations import TransformationError, parse
 
 
 @pytest.fixture(scope="module")
-def found() -> Iterator[list[Outcome]]:
-    with running_cloudlet(options=["--remote-host", "127.0.0.1"]) as server:
-        cloudinary.config(**server.sdk_config)
-        prepare()
-        yield outcomes(server)
-    cloudinary.reset_config()
+def found(shared_server: RunningCloudlet) -> list[Outcome]:
+    cloudinary.config(**shared_server.sdk_config)
+    prepare()
+    return outcomes(shared_server)
 
 
 def test_the_readme_tells_what_is_refused(found: list[Outcome]) -> None:

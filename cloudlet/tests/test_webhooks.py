@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from cloudinary import api, uploader, utils
 from cloudinary.exceptions import BadRequest, NotFound
-from test_upload import png
-
-from cloudlet.testing import running_cloudlet
+from pictures import png
+from servers import threaded_cloudlet
 
 pytestmark = pytest.mark.usefixtures("server")
 Received = tuple[str, dict[str, str]]
@@ -63,10 +62,10 @@ def test_eager_work_in_the_background_is_told_when_done(receiver: tuple[str, "qu
     assert json.loads(body)["eager"][0]["width"] == 5
 
 
-def test_other_hosts_are_accepted_but_never_called(capfd: pytest.CaptureFixture[str]) -> None:
-    with running_cloudlet() as server:
+def test_other_hosts_are_accepted_but_never_called(caplog: pytest.LogCaptureFixture) -> None:
+    with threaded_cloudlet() as server:
         uploader.upload(png(), notification_url="http://cloudlet.invalid/hook", **server.sdk_config)
-    assert "start cloudlet with --webhook-host cloudlet.invalid" in capfd.readouterr().err
+    assert "start cloudlet with --webhook-host cloudlet.invalid" in caplog.text
 
 
 def test_what_is_no_url_is_refused() -> None:

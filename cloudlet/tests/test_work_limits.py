@@ -4,13 +4,16 @@ import contextlib
 import io
 import os
 import re
+import runpy
 import signal
 import struct
+import sys
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import cloudinary
 import cloudinary.api
@@ -21,18 +24,17 @@ from cloudinary.exceptions import BadRequest
 from deliveries import PHOTO, TIMEOUT, get, refused, upload, url
 from pictures import decoded, encoded
 from PIL import Image
+from servers import threaded_cloudlet
 
 from cloudlet import pictures
 from cloudlet.errors import ApiError
-from cloudlet.media.worker_pool import Reply, WorkerLostError
+from cloudlet.media.worker_pool import Reply, WorkerLostError, WorkerPool
 from cloudlet.pictures import CpuBudget
-from cloudlet.testing import RunningCloudlet, running_cloudlet
-from cloudlet.transformations import Limits, parse
+from cloudlet.testing import RunningCloudlet
+from cloudlet.transformations import Limits, TransformationError, parse, render
 
 LONG_S = 40
 SERVER_MB, WORKER_MB = 250, 1600
-
-pytestmark = pytest.mark.usefixtures("server")
 
 
 def flat_png(width: int, height: int, declared: tuple[int, int] | None = None) -> bytes:
@@ -48,9 +50,8 @@ def flat_png(width: int, height: int, declared: tuple[int, int] | None = None) -
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-@pytest.fixture(scope="module")
-def server_options() -> list[str]:
-    return []
+def noise(width: int, height: int) -> bytes:
+    return encoded(Image.effect_noise((width, height), 90).convert("RGB"), "JPEG")
 
 
 def workers_of(server: RunningCloudlet) -> list[int]:
@@ -71,10 +72,9 @@ def peak_mb(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def others_are_answered(server: RunningCloudlet) -> Iterator[list[float]]:
-    """Meanwhile, small uploads go on; what they take is measured, and so is the memory."""
+def requests_go_on(server: RunningCloudlet, after_each: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Send small requests during the block, and fail if one takes long."""
     seconds: list[float] = []
-    memory = {"server": 0.0, "worker": 0.0}
     ended = threading.Event()
 
     def ask() -> None:
@@ -82,18 +82,30 @@ def others_are_answered(server: RunningCloudlet) -> Iterator[list[float]]:
             began = time.monotonic()
             requests.get(f"{server.url}/_cloudlet/console/overview", timeout=TIMEOUT)
             seconds.append(time.monotonic() - began)
-            memory["server"] = peak_mb(server.process.pid)
-            memory["worker"] = max([memory["worker"], *map(peak_mb, workers_of(server))])
+            after_each()
 
     thread = threading.Thread(target=ask)
     thread.start()
     try:
-        yield seconds
+        yield
     finally:
         ended.set()
         thread.join()
     assert seconds
     assert max(seconds) < 5
+
+
+@contextlib.contextmanager
+def others_are_answered(server: RunningCloudlet) -> Iterator[None]:
+    """Send small requests during the block, and fail if one takes long or the processes take much memory."""
+    memory = {"server": 0.0, "worker": 0.0}
+
+    def measure() -> None:
+        memory["server"] = peak_mb(server.process.pid)
+        memory["worker"] = max([memory["worker"], *map(peak_mb, workers_of(server))])
+
+    with requests_go_on(server, measure):
+        yield
     assert memory["server"] < SERVER_MB, memory
     assert memory["worker"] < WORKER_MB, memory
 
@@ -126,30 +138,65 @@ def test_a_small_file_of_a_large_picture_stays_within_the_memory(server: Running
 
 
 def test_a_large_avif_stays_within_the_memory(server: RunningCloudlet) -> None:
-    upload(encoded(Image.new("RGB", (7000, 7000), (9, 99, 199)), "AVIF"), "limits/avif")
+    upload(encoded(Image.new("RGB", (7000, 7000), (9, 99, 199)), "AVIF", speed=10), "limits/avif")
     with others_are_answered(server):
         answer = get(url("limits/avif", raw_transformation="w_100", format="png"))
     assert answer.status_code == 200, answer.headers
 
 
-@pytest.mark.parametrize(
-    ("effect", "words"),
-    [
-        ("e_oil_paint:100", "too much"),
-        ("e_blur:2000", "too much"),
-        ("e_vignette:100", "too much"),
-        ("a_45", "at most 50 megapixels"),
-    ],
-)
-def test_an_effect_many_times_is_too_much_work(effect: str, words: str, server: RunningCloudlet) -> None:
-    upload(encoded(Image.effect_noise((4000, 3000), 90).convert("RGB"), "JPEG"), "limits/noise")
+REPEATED = [
+    ("e_oil_paint:100", "too much work"),
+    ("e_blur:2000", "too much work"),
+    ("e_vignette:100", "too much work"),
+    ("a_45", "at most 50 megapixels"),
+]
+
+
+@pytest.mark.parametrize(("effect", "words"), REPEATED)
+def test_an_effect_many_times_is_too_much_work(effect: str, words: str) -> None:
+    """The limits and the picture have a hundredth of the pixels that they have in a server."""
+    usual = Limits()
+    limits = Limits(usual.source_pixels // 100, usual.step_pixels // 100, usual.work_pixels // 100)
+    with pytest.raises(TransformationError, match=words.replace("50", "0.5")):
+        render(noise(400, 300), parse("/".join([effect] * 20)), "jpg", limits=limits)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("effect", "words"), REPEATED)
+def test_an_effect_many_times_delays_no_other_request(effect: str, words: str, server: RunningCloudlet) -> None:
+    upload(noise(4000, 3000), "limits/noise")
     began = time.monotonic()
     with others_are_answered(server):
         answer = get(url("limits/noise", raw_transformation="/".join([effect] * 20), format="jpg"))
-    refused(answer, 400, words)
+    refused(answer, 400, "too much" if "much" in words else words)
     assert time.monotonic() - began < LONG_S
 
 
+@pytest.mark.integration
+def test_a_picture_that_takes_too_much_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    with (
+        contextlib.closing(WorkerPool("impatient_picture_worker", size=2)) as workers,
+        threaded_cloudlet() as server,
+    ):
+        monkeypatch.setattr(pictures, "_workers", workers)
+        cloudinary.config(**server.sdk_config)
+        upload(noise(1600, 1200), "limits/noise")
+        with requests_go_on(server):
+            answer = get(url("limits/noise", raw_transformation="e_oil_paint:100", format="jpg"))
+        refused(answer, 400, "too much time or memory")
+        assert get(url("limits/noise", raw_transformation="c_crop,w_9", format="jpg")).status_code == 200
+
+
+def test_workers_have_the_limits_that_the_readme_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[dict[str, object]] = []
+    monkeypatch.setattr("cloudlet.media.worker_pool.serve", lambda _answer, **limits: served.append(limits))
+    monkeypatch.delitem(sys.modules, "cloudlet.pictures.worker", raising=False)
+    runpy.run_module("cloudlet.pictures.worker", run_name="__main__")
+    assert served == [{"memory_bytes": 1.5 * 1024**3, "cpu_seconds": 10}]
+
+
+@pytest.mark.integration
 def test_all_that_one_call_asks_for_has_one_budget() -> None:
     source, limits, budget = PHOTO, Limits(), CpuBudget(0.001)
     make = {"layers": {}, "limits": limits, "budget": budget}
@@ -159,6 +206,7 @@ def test_all_that_one_call_asks_for_has_one_budget() -> None:
     pictures.transform(source, parse("w_51"), "png", layers={}, limits=limits)
 
 
+@pytest.mark.integration
 def test_a_lost_worker_and_an_svg_count_in_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     drawing = b'<svg xmlns="http://www.w3.org/2000/svg" width="990" height="990"><filter id="f">'
     drawing += b'<feTurbulence baseFrequency=".05" numOctaves="6"/></filter>'
@@ -191,14 +239,18 @@ def test_a_worker_that_dies_costs_its_request_and_no_other(server: RunningCloudl
     assert get(url("limits/photo", raw_transformation="w_40")).status_code == 200
 
 
-def test_small_pictures_are_taken_without_a_worker() -> None:
-    with running_cloudlet() as server:
+@pytest.mark.integration
+def test_small_pictures_are_taken_without_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+    workers = pictures._workers
+    monkeypatch.setattr(pictures, "_workers", SimpleNamespace(ask=lambda it: asked.append(it) or workers.ask(it)))
+    with threaded_cloudlet() as server:
         cloudinary.config(**server.sdk_config)
         for number in range(3):
             upload(PHOTO, f"limits/{number}")
-        assert workers_of(server) == []
+        assert asked == []
         get(url("limits/0", raw_transformation="w_10"))
-        assert workers_of(server) != []
+        assert len(asked) == 1
 
 
 def test_a_sprite_of_many_large_pictures_is_refused(server: RunningCloudlet) -> None:

@@ -13,7 +13,7 @@ import cloudinary
 import requests
 from cloudinary import api, uploader
 from pictures import picture
-from test_video import MP4
+from videos import MP4
 
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 
