@@ -359,6 +359,7 @@ def test_the_sum_of_the_work_is_bounded() -> None:
         b"hello",
         b"\x89PNG\r\n\x1a\n",
         b"GIF89a",
+        encoded(Image.new("L", (1, 1)), "GIF")[:-1] + b",\0\0\1\0\0\0\0\0",
         picture()[:500],
         pytest.param(b"%PDF-1.4\nnothing", marks=pytest.mark.integration),
         pytest.param(b"<svg>", marks=pytest.mark.integration),

@@ -4,6 +4,7 @@ Sizes are checked before pixels are decoded.
 """
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +15,8 @@ from cloudlet.transformations.errors import TransformationError, UnreadableSourc
 
 DEFAULT_DENSITY = 150
 _READABLE = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "ICO", "PPM", "JPEG2000")
+# What Pillow's plugins raise for damaged files.
+_DAMAGED = (OSError, SyntaxError, ValueError, OverflowError, EOFError, MemoryError, LookupError, TypeError, struct.error)
 Image.MAX_IMAGE_PIXELS = None  # Pillow's limit is global; ours is checked for each call
 
 
@@ -66,7 +69,7 @@ def decode(
             return _read_image(image, limits, page, animated, upright)
     except UnidentifiedImageError as error:
         raise UnreadableSourceError("the stored file is not a readable image: its format is not read here") from error
-    except (OSError, SyntaxError, ValueError, OverflowError, EOFError, MemoryError) as error:
+    except _DAMAGED as error:
         if isinstance(error, (TransformationError, UnreadableSourceError)):
             raise
         raise UnreadableSourceError(f"the stored file is not a readable image: {error}") from error
