@@ -11,10 +11,11 @@ export UV_SYSTEM_CERTS ?= true
 export NODE_USE_SYSTEM_CA ?= 1
 # Some machines forbid it; every program that is started here would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
-FUZZ_SECONDS ?= 5
-NOT_SOAK := not soak
+FUZZ_SECONDS ?= 120
+TESTS := not soak
 MARKERS ?= unit
-BACKEND_PYTEST := $(BIN)/python -m pytest -c ../pyproject.toml --rootdir .. -q --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -q
+BACKEND_PYTEST = $(PYTEST) -c ../pyproject.toml --rootdir .. --dist loadgroup --no-loadscope-reorder
 COVERAGE := HYPOTHESIS_PROFILE=fast $(BIN)/coverage run --rcfile=$(CURDIR)/pyproject.toml -m pytest -q -n 2
 # One version of each package for all Pythons and systems, so that all of them test the same.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header
@@ -48,27 +49,29 @@ backend/.env:
 demo: $(VENV)/installed backend/.env ## A running system with an event and tickets, on this machine
 	@$(BIN)/python scripts/demo.py
 
-test-fast: setup ## Unit tests only: no servers, no browser
-	cd ticketkit && HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -q -n 2 -m unit
+test-fast: setup ## Unit tests: no process, no network; under a minute
+	@mkdir -p -m 700 var
+	cd ticketkit && HYPOTHESIS_PROFILE=fast $(PYTEST) -n 2 -m unit
 	cd backend && HYPOTHESIS_PROFILE=fast $(BACKEND_PYTEST) -n 2 -m unit .
-	cd cloudlet && HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -q -n 2 -m unit
+	cd cloudlet && HYPOTHESIS_PROFILE=fast $(PYTEST) -n 2 -m unit
 
 test: setup ## All tests but the soak: ticketkit, backend on SQLite, what races on PostgreSQL too, cloudlet
 	@scripts/need-debian chromium pdftoppm:poppler-utils qpdf openssl redis-server rabbitmq-server
 	@mkdir -p -m 700 var
-	cd ticketkit && $(BIN)/python -m pytest -q -n 2 --durations=20 -m "$(NOT_SOAK)"
-	cd backend && $(BACKEND_PYTEST) -n 3 --durations=20 -m "$(NOT_SOAK)" .
-	cd backend && TEST_DATABASE=postgres $(BACKEND_PYTEST) -n 3 --durations=20 -m "databases$(if $(NOT_SOAK), and $(NOT_SOAK))" .
-	@scripts/fuzz $(BIN)/python $(FUZZ_SECONDS)
-	cd cloudlet && $(BIN)/python -m pytest -q -n 2 --durations=20 -m "$(NOT_SOAK)"
+	cd ticketkit && $(PYTEST) -n 2 --durations=20 -m "$(TESTS)"
+	cd backend && $(BACKEND_PYTEST) -n 3 --durations=20 -m "$(TESTS)" .
+	cd backend && TEST_DATABASE=postgres $(BACKEND_PYTEST) -n 3 --durations=20 -m "databases and ($(TESTS))" .
+	cd cloudlet && $(PYTEST) -n 2 --durations=20 -m "$(TESTS)"
 
 test-integration: setup ## The backend's integration tests, on SQLite, or with TEST_DATABASE=postgres
 	@scripts/need-debian pdftoppm:poppler-utils qpdf openssl redis-server rabbitmq-server
 	@mkdir -p -m 700 var
 	cd backend && $(BACKEND_PYTEST) -n 2 -m integration .
 
-soak: ## All tests, the soak among them, long property tests and ten minutes of fuzzing; takes hours
-	HYPOTHESIS_PROFILE=soak $(MAKE) test NOT_SOAK= FUZZ_SECONDS=600
+soak: setup ## All tests with many more examples, the long ones too, and fuzzers for FUZZ_SECONDS each; takes hours
+	@mkdir -p -m 700 var
+	@scripts/fuzz $(BIN)/python $(FUZZ_SECONDS)
+	HYPOTHESIS_PROFILE=soak $(MAKE) test TESTS="soak or not soak" PYTEST="$(PYTEST) --timeout 3600"
 
 coverage: export COVERAGE_FILE = $(CURDIR)/var/coverage/data
 coverage: setup ## Lines and branches that the unit tests run; MARKERS="unit or integration" for more
