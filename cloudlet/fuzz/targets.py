@@ -1,6 +1,6 @@
-"""What is fuzzed: the parsers that read untrusted input, each with a budget of CPU time and memory for an input.
+"""Fuzzing targets: parsers of untrusted input, with a budget of CPU time and memory for each input.
 
-`fuzz.py` runs them under atheris; `tests/test_fuzz_corpus.py` gives them the inputs that `corpus/` keeps.
+`fuzz.py` runs them under atheris, and `tests/test_fuzz_corpus.py` replays the inputs in `corpus/`.
 """
 
 import ast
@@ -39,7 +39,7 @@ Target = Callable[[bytes], None]
 
 
 def read_corpus(name: str) -> list[bytes]:
-    """Return the inputs that are kept for a target: one bytes literal a line."""
+    """Return the inputs that are kept for a target. The file has one bytes literal per line."""
     return [ast.literal_eval(line) for line in (CORPUS / f"{name}.txt").read_text().splitlines()]
 
 

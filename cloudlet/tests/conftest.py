@@ -1,11 +1,12 @@
-"""Markers, and the servers that tests use.
+"""Markers of tests, and servers for them.
 
-Each test has exactly one of four markers. ``soak`` is written at the test, and deselected by default: ``pytest -m
-soak``. The other three follow from the fixtures that a test uses, unless one is written at the test or its module:
+Each test has exactly one of four markers. Unless one is written at the test or its module, the fixtures of the test
+decide between the first three:
 
-- ``unit``: starts no process and uses no network. A unit test that does fails.
+- ``unit``: starts no process and uses no network. A unit test that does so fails.
 - ``integration``: uses a server or other processes.
 - ``system``: uses a browser or the programs of SDK makers, or puts load on a server.
+- ``soak``: takes long. These tests are deselected unless ``-m soak`` is given.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ MARKERS = ("unit", "integration", "system", "soak")
 INTEGRATION_FIXTURES = frozenset({"server", "started_server", "shared_server"})
 SYSTEM_FIXTURES = frozenset({"page"})
 
-# Some machines forbid bytecode files, but then every server that a test starts compiles everything again.
+# Where bytecode files are turned off, every process that a test starts would compile all modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
@@ -75,7 +76,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[RunningCloudlet]:
-    """A server process for all tests that need no options of their own."""
+    """Start a server process for all tests that need no other options."""
     with running_cloudlet(options=["--remote-host", "127.0.0.1", "--auth-token-key", AUTH_TOKEN_KEY]) as server:
         yield server
 
@@ -88,7 +89,7 @@ def server_options() -> Sequence[str] | None:
 
 @pytest.fixture(scope="module")
 def started_server(request: pytest.FixtureRequest, server_options: Sequence[str] | None) -> Iterator[RunningCloudlet]:
-    """The module's server, before the SDK is configured for it."""
+    """Start the module's server, or take the shared one, without configuring the SDK."""
     if server_options is None:
         yield request.getfixturevalue("shared_server")
         return
@@ -98,7 +99,7 @@ def started_server(request: pytest.FixtureRequest, server_options: Sequence[str]
 
 @pytest.fixture
 def server(started_server: RunningCloudlet) -> Iterator[RunningCloudlet]:
-    """The module's server, with the SDK configured for it."""
+    """Return the module's server after configuring the SDK for it."""
     cloudinary.reset_config()
     cloudinary.config(**started_server.sdk_config)
     yield started_server

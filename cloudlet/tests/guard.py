@@ -1,7 +1,4 @@
-"""Keeps unit tests to what they are: they start no process and use no network.
-
-conftest.py uses it. A socket pair, as the event loops of asyncio have one, is not the network.
-"""
+"""Forbid processes and the network in unit tests. Socket pairs, which event loops need, are allowed."""
 
 import contextlib
 import sys
@@ -17,7 +14,7 @@ FORBIDDEN_EVENTS = frozenset(
 )  # fmt: skip
 
 _blocks: list[list[str]] = []
-"""The violations in each block that is being guarded; blocks may nest, and the last one counts."""
+"""The violations in each guarded block. Blocks may be nested; violations belong to the innermost."""
 
 
 class UnitTestViolation(Exception):  # noqa: N818 - a violation is an error
@@ -26,7 +23,7 @@ class UnitTestViolation(Exception):  # noqa: N818 - a violation is an error
 
 @contextlib.contextmanager
 def no_process_no_network() -> Iterator[None]:
-    """Raise UnitTestViolation at each forbidden event in the block, and at its end if the code swallowed that."""
+    """Raise UnitTestViolation at a forbidden event in the block, and again at its end if the code caught that."""
     violations: list[str] = []
     _blocks.append(violations)
     try:

@@ -1,4 +1,4 @@
-"""The process that pictures are made in, with less CPU time: a test of that limit need not wait 10 seconds."""
+"""The worker process for pictures with less CPU time, so that a test of the limit need not wait 10 seconds."""
 
 from cloudlet.media.worker_pool import serve
 from cloudlet.pictures.worker import MEMORY_BYTES, answer

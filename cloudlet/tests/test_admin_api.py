@@ -22,7 +22,7 @@ def ids(answer: dict[str, Any]) -> list[str]:
     return [resource["public_id"] for resource in answer["resources"]]
 
 
-def test_calls_carry_rate_limits_and_a_request_id() -> None:
+def test_responses_have_rate_limits_and_a_request_id() -> None:
     answer = api.ping()
     assert answer == {"status": "ok"}
     assert answer.rate_limit_allowed == 5000
@@ -31,7 +31,7 @@ def test_calls_carry_rate_limits_and_a_request_id() -> None:
     assert len(answer.request_id) == 32
 
 
-def test_a_used_up_allowance_is_a_420() -> None:
+def test_calls_beyond_the_rate_limit_get_420() -> None:
     with threaded_cloudlet("--rate-limit", "2") as limited:
         for _ in range(2):
             api.ping(**limited.sdk_config)
@@ -48,7 +48,7 @@ def test_wrong_credentials_are_refused() -> None:
         api.ping(cloud_name="other")
 
 
-def test_listings_page_through_everything_once() -> None:
+def test_paging_lists_each_asset_once() -> None:
     wanted = {f"paged/{number}" for number in range(7)}
     for public_id in wanted:
         upload(public_id)
@@ -65,7 +65,7 @@ def test_listings_page_through_everything_once() -> None:
         api.resources(next_cursor="rubbish")
 
 
-def test_assets_are_found_by_what_they_have() -> None:
+def test_assets_are_listed_by_tag_context_moderation_id_and_folder() -> None:
     one = upload("find/one", tags=["find", "x"], context={"colour": "red"}, moderation="manual")
     two = upload("find/two", tags=["find"], context={"colour": "blue"})
     assert ids(api.resources_by_tag("x")) == ["find/one"]
@@ -84,22 +84,22 @@ def test_assets_are_found_by_what_they_have() -> None:
     assert "find" in api.tags(max_results=500)["tags"]
 
 
-def test_a_listing_by_prefix_tells_tags_and_context_when_it_is_asked_to() -> None:
-    upload("told/tagged", tags=["mine"], context={"k": "v"}, type="authenticated")
-    upload("told/plain", type="authenticated")
+def test_listing_by_prefix_includes_tags_and_context_on_request() -> None:
+    upload("listed/tagged", tags=["mine"], context={"k": "v"}, type="authenticated")
+    upload("listed/plain", type="authenticated")
 
     def listed(**options: Any) -> dict[str, Any]:
-        answer = api.resources(type="authenticated", prefix="told/", **options)
+        answer = api.resources(type="authenticated", prefix="listed/", **options)
         return {found["public_id"]: (found.get("tags"), found.get("context")) for found in answer["resources"]}
 
-    assert listed() == {"told/tagged": (None, None), "told/plain": (None, None)}
-    assert listed(tags=True) == {"told/tagged": (["mine"], None), "told/plain": ([], None)}
-    assert listed(context=True)["told/tagged"] == (None, {"custom": {"k": "v"}})
-    upload("told/tagged", tags="theirs", type="authenticated")
-    assert listed(tags=True)["told/tagged"] == (["theirs"], None), "an upload takes the place of all tags"
+    assert listed() == {"listed/tagged": (None, None), "listed/plain": (None, None)}
+    assert listed(tags=True) == {"listed/tagged": (["mine"], None), "listed/plain": ([], None)}
+    assert listed(context=True)["listed/tagged"] == (None, {"custom": {"k": "v"}})
+    upload("listed/tagged", tags="theirs", type="authenticated")
+    assert listed(tags=True)["listed/tagged"] == (["theirs"], None), "an upload replaces all tags"
 
 
-def test_update_changes_what_it_names() -> None:
+def test_update_changes_tags_context_and_moderation() -> None:
     upload("update/me", tags=["old"], moderation="manual")
     answer = api.update("update/me", tags="new,newer", context={"k": "v"}, moderation_status="approved")
     assert (answer["tags"], answer["context"]) == (["new", "newer"], {"custom": {"k": "v"}})
@@ -141,7 +141,7 @@ def test_backups_restore_deleted_and_earlier_versions() -> None:
     assert urllib3.request("GET", earlier["url"], timeout=10).data == png().getvalue()
 
 
-def test_deleting_backups_spares_the_asset_and_frees_what_was_kept() -> None:
+def test_deleting_backups_keeps_the_asset() -> None:
     made = [uploader.upload(png(width), public_id="spared", backup=True) for width in (11, 12, 13)]
     asset_id, ids_ = made[0]["asset_id"], [version["version_id"] for version in made]
     assert api.restore(["spared"], versions=[ids_[2]])["spared"]["version"] == made[2]["version"]
@@ -191,7 +191,7 @@ def test_upload_presets_and_mappings() -> None:
         api.upload_mapping("wiki")
 
 
-def test_named_transformations_deliver_and_follow_their_redefinition(server: Any) -> None:
+def test_named_transformation_is_delivered_and_follows_updates(server: Any) -> None:
     upload("named")
     api.create_transformation("tiny", {"width": 10, "crop": "scale"})
     with pytest.raises(AlreadyExists):
@@ -211,7 +211,7 @@ def test_named_transformations_deliver_and_follow_their_redefinition(server: Any
         api.create_transformation("bad", "c_nonsense")
 
 
-def test_relations_hold_both_ways() -> None:
+def test_related_assets_are_related_in_both_directions() -> None:
     one, two = upload("rel/one"), upload("rel/two")
     answer = api.add_related_assets("rel/one", ["image/upload/rel/two", "image/upload/rel/none"])
     assert [entry["asset"] for entry in answer["success"]] == ["image/upload/rel/two"]
@@ -221,7 +221,7 @@ def test_relations_hold_both_ways() -> None:
     assert api.resource("rel/one", related=True)["related_assets"] == []
 
 
-def test_usage_counts_what_is_there() -> None:
+def test_usage_counts_assets_and_bytes() -> None:
     before = api.usage()["resources"]
     upload("counted")
     after = api.usage()
@@ -230,7 +230,7 @@ def test_usage_counts_what_is_there() -> None:
     assert "limit" not in api.usage(date="2026-01-02")["storage"]
 
 
-def test_analyses_are_made_when_asked_for() -> None:
+def test_analyses_are_made_on_request() -> None:
     upload("analysed")
     shown = api.resource("analysed", colors=True, phash=True, quality_analysis=True, image_metadata=True)
     assert shown["colors"][0] == ["#FF0000", 100.0]

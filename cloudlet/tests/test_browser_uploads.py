@@ -1,4 +1,4 @@
-"""Uploads by a page of another origin, as Chromium sends them: signed by its backend, unsigned, in chunks."""
+"""Uploads that Chromium sends for a page of another origin: signed by the page's backend, unsigned, and in chunks."""
 
 import functools
 import json
@@ -7,17 +7,19 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import pytest
 import requests
 from cloudinary import api, utils
-from deliveries import TIMEOUT
+from deliveries import TIMEOUT_SECONDS
 from pictures import picture
-from playwright.sync_api import Page, sync_playwright
 
 from cloudlet.testing import RunningCloudlet
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 HTML = Path(__file__).parent / "browser" / "page.html"
 ACTIONS = (
@@ -27,7 +29,7 @@ ACTIONS = (
 
 
 class Backend(BaseHTTPRequestHandler):
-    """The page's own backend: serves it, and signs with the SDK what it wants to upload."""
+    """The backend of the page: serves it, and signs its uploads with the SDK."""
 
     def __init__(self, *args: Any, server: RunningCloudlet) -> None:
         self.cloudlet = server
@@ -53,8 +55,10 @@ class Backend(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def page(shared_server: RunningCloudlet) -> Iterator[Page]:
-    """A page of an origin that is not the server's."""
+def page(shared_server: RunningCloudlet) -> "Iterator[Page]":
+    """Open a page whose origin is not the server's."""
+    from playwright.sync_api import sync_playwright  # imported here because it is slow
+
     program = shutil.which("chromium")
     assert program, "Chromium is missing. Install it: apt-get install chromium"
     handler = functools.partial(Backend, server=shared_server)
@@ -69,7 +73,7 @@ def page(shared_server: RunningCloudlet) -> Iterator[Page]:
         site.shutdown()
 
 
-def test_a_small_file_signed_by_the_pages_backend(page: Page, server: RunningCloudlet) -> None:
+def test_upload_of_a_small_file_signed_by_the_backend_of_the_page(page: "Page", server: RunningCloudlet) -> None:
     content = picture()
     fields = page.evaluate("signed", {"public_id": "browser/signed", "tags": "page"})
     answer = page.evaluate("small", [f"{server.url}/v1_1/test/auto/upload", fields, list(content)])
@@ -78,14 +82,14 @@ def test_a_small_file_signed_by_the_pages_backend(page: Page, server: RunningClo
     assert bytes(page.evaluate("read", answer["body"]["secure_url"])) == content
 
 
-def test_a_small_file_unsigned_by_preset(page: Page, server: RunningCloudlet) -> None:
+def test_unsigned_upload_of_a_small_file_with_a_preset(page: "Page", server: RunningCloudlet) -> None:
     api.create_upload_preset(name="browser", unsigned=True, folder="inbox")
     fields = {"upload_preset": "browser", "unsigned": "true"}
     answer = page.evaluate("small", [f"{server.url}/v1_1/test/image/upload", fields, list(picture())])
     assert (answer["status"], answer["body"]["folder"]) == (200, "inbox")
 
 
-def test_a_large_file_in_chunks_signed_and_unsigned(page: Page, server: RunningCloudlet) -> None:
+def test_upload_of_a_large_file_in_chunks_signed_and_unsigned(page: "Page", server: RunningCloudlet) -> None:
     api.create_upload_preset(name="chunks", unsigned=True, folder="large")
     part = 5 * 1024 * 1024
     size = 2 * part + 99
@@ -93,11 +97,11 @@ def test_a_large_file_in_chunks_signed_and_unsigned(page: Page, server: RunningC
     for fields in (signed, {"upload_preset": "chunks"}):
         answer = page.evaluate("chunked", [f"{server.url}/v1_1/test/raw/upload", fields, size, part])
         assert (answer["status"], answer["body"]["done"], answer["body"]["bytes"]) == (200, True, size)
-        delivered = requests.get(answer["body"]["url"], timeout=TIMEOUT).content
+        delivered = requests.get(answer["body"]["url"], timeout=TIMEOUT_SECONDS).content
         assert delivered == bytes(index % 251 for index in range(size))
 
 
-def test_a_refusal_can_be_read_by_the_page(page: Page, server: RunningCloudlet) -> None:
+def test_page_can_read_the_error_of_a_refused_upload(page: "Page", server: RunningCloudlet) -> None:
     fields = {**page.evaluate("signed", {"public_id": "browser/wrong"}), "public_id": "browser/other"}
     answer = page.evaluate("small", [f"{server.url}/v1_1/test/image/upload", fields, list(picture())])
     assert (answer["status"], answer["body"]["error"]["message"][:17]) == (401, "Invalid Signature")
@@ -105,7 +109,7 @@ def test_a_refusal_can_be_read_by_the_page(page: Page, server: RunningCloudlet) 
     assert (answer["status"], answer["body"]["error"]["message"]) == (401, "Invalid cloud_name other")
 
 
-def test_credentials_admin_api_and_console_are_closed_to_pages(page: Page, server: RunningCloudlet) -> None:
+def test_cors_blocks_credentials_the_admin_api_and_the_console(page: "Page", server: RunningCloudlet) -> None:
     upload = f"{server.url}/v1_1/test/image/upload"
     for address, options in (
         (upload, {"method": "POST", "headers": {"Authorization": "Basic eDp5"}}),
@@ -122,37 +126,37 @@ def test_credentials_admin_api_and_console_are_closed_to_pages(page: Page, serve
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_every_call_of_the_upload_api_is_open_to_pages(action: str, server: RunningCloudlet) -> None:
+def test_cors_allows_every_call_of_the_upload_api(action: str, server: RunningCloudlet) -> None:
     for prefix in ("", "image/", "auto/"):
         address = f"{server.url}/v1_1/test/{prefix}{action}"
-        preflight = requests.options(address, headers={"Origin": "http://page.example"}, timeout=TIMEOUT)
+        preflight = requests.options(address, headers={"Origin": "http://page.example"}, timeout=TIMEOUT_SECONDS)
         assert (preflight.status_code, preflight.headers["Access-Control-Allow-Origin"]) == (200, "*")
         assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
         allowed = {name.strip().lower() for name in preflight.headers["Access-Control-Allow-Headers"].split(",")}
         assert {"x-requested-with", "content-type", "content-range", "x-unique-upload-id", "cache-control"} <= allowed
         assert not {"authorization", "*"} & allowed
         for answer in (
-            requests.post(address, timeout=TIMEOUT),
-            requests.post(address, data=b"\0", headers={"Content-Type": "application/json"}, timeout=TIMEOUT),
-            requests.put(address, timeout=TIMEOUT),
+            requests.post(address, timeout=TIMEOUT_SECONDS),
+            requests.post(address, data=b"\0", headers={"Content-Type": "application/json"}, timeout=TIMEOUT_SECONDS),
+            requests.put(address, timeout=TIMEOUT_SECONDS),
         ):
             assert answer.status_code in (400, 401, 405)
             assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_passwords_that_a_browser_remembers_do_not_sign_a_pages_calls(server: RunningCloudlet) -> None:
-    """Beyond loopback the console asks for key and secret; a browser then adds them to every request of any page."""
+def test_password_that_a_browser_adds_does_not_authenticate_uploads_of_other_origins(server: RunningCloudlet) -> None:
+    """Beyond loopback the console asks for key and secret, which a browser then adds to the requests of every page."""
     address = f"{server.url}/v1_1/test/raw/upload"
     password = (server.api_key, server.api_secret)
     forged = requests.post(
-        address, files={"file": b"x"}, auth=password, headers={"Origin": "http://evil.example"}, timeout=TIMEOUT
+        address, files={"file": b"x"}, auth=password, headers={"Origin": "http://evil.example"}, timeout=TIMEOUT_SECONDS
     )
     assert forged.status_code == 400
-    assert requests.post(address, files={"file": b"x"}, auth=password, timeout=TIMEOUT).status_code == 200
+    assert requests.post(address, files={"file": b"x"}, auth=password, timeout=TIMEOUT_SECONDS).status_code == 200
 
 
-def test_delivery_is_open_to_pages_in_all_answers(server: RunningCloudlet) -> None:
+def test_cors_allows_delivery_including_errors(server: RunningCloudlet) -> None:
     for path in ("test/image/upload/none.png", "other/image/upload/x.png", "test/image/sprite/none.css", "x", "v1_1"):
-        answer = requests.get(f"{server.url}/{path}", timeout=TIMEOUT)
+        answer = requests.get(f"{server.url}/{path}", timeout=TIMEOUT_SECONDS)
         assert answer.status_code in (401, 404)
         assert answer.headers["Access-Control-Allow-Origin"] == "*"

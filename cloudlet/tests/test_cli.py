@@ -1,4 +1,4 @@
-"""``cloudinary-cli`` from its registry: ``cld uploader`` and ``cld sync`` both ways."""
+"""``cloudinary-cli``, unmodified: ``cld uploader``, ``cld admin``, ``cld search`` and ``cld sync``."""
 
 import json
 import os
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.system
 
 
 def cld(server: RunningCloudlet, home: Path, *arguments: str) -> str:
-    """Output of one ``cld`` command that must succeed: its result, or else its log."""
+    """Run a ``cld`` command, which must succeed. Return its result, or its log if it has none."""
     command = [str(Path(sys.executable).with_name("cld")), *arguments]
     environment = {**os.environ, "CLOUDINARY_URL": server.cloudinary_url, "HOME": str(home)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -36,7 +36,7 @@ def test_cld_uploader_and_admin(server: RunningCloudlet, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("folder_mode", ["fixed", "dynamic"])
-def test_cld_sync_goes_both_ways(folder_mode: str, tmp_path: Path) -> None:
+def test_cld_sync_pushes_pulls_and_deletes(folder_mode: str, tmp_path: Path) -> None:
     local, copy = tmp_path / "local", tmp_path / "copy"
     files = {"a b.png": png(11), "deep/er/photo.png": png(12), "notes.txt": None, "ümlaut.png": png(13)}
     for name, content in files.items():

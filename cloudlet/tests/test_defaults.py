@@ -1,4 +1,4 @@
-"""What every account has from the start: the preset ``ml_default`` and the transformation ``media_lib_thumb``."""
+"""The preset ``ml_default`` and the transformation ``media_lib_thumb``, which every account has from the start."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from servers import threaded_cloudlet
 pytestmark = pytest.mark.usefixtures("server")
 
 
-def test_thumbnail_of_the_media_library() -> None:
+def test_media_lib_thumb_makes_thumbnails() -> None:
     upload(picture(600, 600), "defaults/large")
     upload(picture(30, 20), "defaults/small")
     assert decoded(get(url("defaults/large.png", transformation="media_lib_thumb")).content).size == (200, 200)
@@ -21,14 +21,14 @@ def test_thumbnail_of_the_media_library() -> None:
     assert api.transformation("t_media_lib_thumb")["named"] is True
 
 
-def test_the_default_preset_is_signed() -> None:
+def test_default_preset_is_signed() -> None:
     assert api.upload_preset("ml_default")["unsigned"] is False
     assert uploader.upload(png(), upload_preset="ml_default")["format"] == "png"
     with pytest.raises(BadRequest, match="must be whitelisted for unsigned uploads"):
         uploader.unsigned_upload(png(), "ml_default")
 
 
-def test_a_flag_opens_the_default_preset_as_long_as_it_is_given(tmp_path: Path) -> None:
+def test_default_preset_is_unsigned_while_the_option_is_given(tmp_path: Path) -> None:
     with threaded_cloudlet("--unsigned-ml-default", data=tmp_path) as opened:
         cloudinary.config(**opened.sdk_config)
         assert uploader.unsigned_upload(png(), "ml_default")["format"] == "png"
@@ -39,7 +39,7 @@ def test_a_flag_opens_the_default_preset_as_long_as_it_is_given(tmp_path: Path) 
             uploader.unsigned_upload(png(), "ml_default")
 
 
-def test_what_was_changed_or_deleted_stays_so_after_a_restart(tmp_path: Path) -> None:
+def test_changed_and_deleted_defaults_stay_so_after_a_restart(tmp_path: Path) -> None:
     with threaded_cloudlet(data=tmp_path) as first:
         cloudinary.config(**first.sdk_config)
         api.update_upload_preset("ml_default", folder="inbox")
@@ -51,6 +51,6 @@ def test_what_was_changed_or_deleted_stays_so_after_a_restart(tmp_path: Path) ->
             api.transformation("media_lib_thumb")
 
 
-def test_a_thumbnail_needs_no_gravity() -> None:
+def test_crop_thumb_needs_no_gravity() -> None:
     upload(picture(400, 300), "defaults/photo")
     assert decoded(get(url("defaults/photo.png", width=50, height=50, crop="thumb")).content).size == (50, 50)

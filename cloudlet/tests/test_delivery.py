@@ -1,4 +1,4 @@
-"""Delivery through the official SDK's URLs: what is served, from which bytes, under which headers."""
+"""Delivery at the URLs of the official SDK: status, bytes and headers."""
 
 import io
 import zipfile
@@ -10,7 +10,7 @@ import cloudinary.api
 import cloudinary.uploader
 import pytest
 import requests
-from deliveries import PHOTO, TIMEOUT, get, refused, upload, url
+from deliveries import PHOTO, TIMEOUT_SECONDS, get, refused, upload, url
 from pictures import BLUE, RED, decoded, encoded, halves
 from PIL import Image
 
@@ -40,7 +40,7 @@ def test_originals_are_byte_exact(kind: str, long_signature: bool) -> None:
 DOCUMENT = encoded(Image.new("RGB", (100, 50), RED), "PDF")
 
 
-def test_a_pdf_is_delivered_as_it_is_and_as_a_picture_of_its_page() -> None:
+def test_pdf_is_delivered_unchanged_and_as_an_image_of_a_page() -> None:
     upload(DOCUMENT, "exact/ticket")
     assert get(url("exact/ticket", format="pdf")).content == DOCUMENT
     page = get(url("exact/ticket", format="jpg", page=1))
@@ -49,19 +49,19 @@ def test_a_pdf_is_delivered_as_it_is_and_as_a_picture_of_its_page() -> None:
     refused(get(url("exact/ticket", format="jpg", page=7)), 400, "pg_7")
 
 
-def test_the_thumbnail_of_the_tickets() -> None:
+def test_ticket_thumbnail_is_filled_to_200_by_200() -> None:
     upload(PHOTO, "tickets/qr")
     response = get(url("tickets/qr", raw_transformation="w_200,h_200,c_fill"))
     assert decoded(response.content).size == (200, 200)
 
 
-def test_versions_are_not_signed_and_any_version_gives_the_current_bytes() -> None:
+def test_any_version_in_a_signed_url_delivers_the_current_bytes() -> None:
     made = upload(PHOTO, "versions/photo")
     for version in (1, made["version"], 99999):
         assert get(url("versions/photo", sign_url=True, version=version)).content == PHOTO
 
 
-def test_only_the_url_of_the_current_version_may_be_cached_for_long() -> None:
+def test_only_urls_of_the_current_version_are_immutable() -> None:
     made = upload(PHOTO, "versions/cache")
     current = get(url("versions/cache", version=made["version"])).headers["Cache-Control"]
     other = get(url("versions/cache")).headers["Cache-Control"]
@@ -69,7 +69,7 @@ def test_only_the_url_of_the_current_version_may_be_cached_for_long() -> None:
     assert "must-revalidate" in other
 
 
-def test_an_overwrite_replaces_derived_files_at_once() -> None:
+def test_overwrite_replaces_derived_files_at_once() -> None:
     upload(halves(), "fresh/photo")
     address = url("fresh/photo", raw_transformation="c_crop,g_west,w_10,h_10", format="png")
     first = get(address)
@@ -80,7 +80,7 @@ def test_an_overwrite_replaces_derived_files_at_once() -> None:
     assert first.headers["ETag"] != second.headers["ETag"]
 
 
-def test_an_overlay_that_changed_is_drawn_anew() -> None:
+def test_changed_overlay_is_rendered_again() -> None:
     upload(PHOTO, "layers/base")
     address = url("layers/base", raw_transformation="l_layers:logo,w_400,h_300", format="png")
     colors = []
@@ -91,7 +91,7 @@ def test_an_overlay_that_changed_is_drawn_anew() -> None:
 
 
 @pytest.mark.parametrize("transformation", ["", "w_20,h_20,c_fill"])
-def test_reading_while_it_is_overwritten_never_fails_nor_tears(transformation: str) -> None:
+def test_concurrent_overwrites_never_fail_or_tear_a_read(transformation: str) -> None:
     versions = [encoded(Image.new("RGB", (60, 60), color)) for color in (RED, BLUE)]
     upload(versions[0], "busy/photo")
     address = url("busy/photo", raw_transformation=transformation, format="png")
@@ -109,7 +109,7 @@ def test_reading_while_it_is_overwritten_never_fails_nor_tears(transformation: s
     assert pixels <= {RED, BLUE}
 
 
-def test_last_modified_grows_with_every_overwrite() -> None:
+def test_last_modified_increases_with_every_overwrite() -> None:
     dates = []
     for _ in range(2):
         upload(PHOTO, "dated/photo")
@@ -117,19 +117,19 @@ def test_last_modified_grows_with_every_overwrite() -> None:
     assert parsedate_to_datetime(dates[0]) < parsedate_to_datetime(dates[1])
 
 
-def test_named_transformations_follow_their_definition() -> None:
+def test_named_transformation_follows_its_definition() -> None:
     upload(PHOTO, "named/photo")
-    cloudinary.api.create_transformation("narrow", "w_10,c_scale/jpg", timeout=TIMEOUT)
+    cloudinary.api.create_transformation("narrow", "w_10,c_scale/jpg", timeout=TIMEOUT_SECONDS)
     address = url("named/photo", transformation="narrow")
     first = decoded(get(address).content)
     assert (first.size, first.format) == ((10, 8), "JPEG")
-    cloudinary.api.update_transformation("narrow", unsafe_update="w_20,c_scale", timeout=TIMEOUT)
+    cloudinary.api.update_transformation("narrow", unsafe_update="w_20,c_scale", timeout=TIMEOUT_SECONDS)
     second = decoded(get(address).content)
     assert (second.size, second.format) == ((20, 15), "PNG")
     refused(get(url("named/photo", transformation="unheard_of")), 400, "t_unheard_of")
 
 
-def test_lists_of_a_tag() -> None:
+def test_list_of_a_tag_has_only_public_assets() -> None:
     upload(PHOTO, "tagged/open", tags=["gallery"])
     upload(PHOTO, "tagged/closed", tags=["gallery"], type="authenticated")
     listed = get(url("gallery.json", type="list")).json()["resources"]
@@ -137,16 +137,16 @@ def test_lists_of_a_tag() -> None:
     refused(get(url("nothing.json", type="list")), 404, "nothing")
 
 
-def test_fl_getinfo_tells_the_sizes() -> None:
+def test_fl_getinfo_returns_the_sizes() -> None:
     upload(PHOTO, "info/photo")
     info = get(url("info/photo", raw_transformation="w_40,h_40,c_fill,fl_getinfo")).json()
     assert (info["input"]["width"], info["output"]["width"], info["output"]["height"]) == (400, 40, 40)
 
 
-def test_breakpoints_instead_of_the_picture() -> None:
-    """What `use_cache` of the SDK asks for: widths from the widest down, each worth a step in bytes."""
+def test_breakpoints_are_returned_as_json() -> None:
+    """`use_cache` of the SDK asks for widths in descending order, each a step in bytes smaller."""
     upload(encoded(Image.effect_noise((400, 300), 90), "PNG"), "wide/photo")
-    size = cloudinary.api.resource("wide/photo", timeout=TIMEOUT)["bytes"]
+    size = cloudinary.api.resource("wide/photo", timeout=TIMEOUT_SECONDS)["bytes"]
     answer = get(url("wide/photo", width="auto:breakpoints:json", crop="scale"))
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json() == {"breakpoints": Breakpoints().widths(400, size)}
@@ -160,7 +160,7 @@ def test_breakpoints_instead_of_the_picture() -> None:
     refused(get(url("wide/photo", raw_transformation="w_auto:breakpoints_5:json")), 400, "breakpoints_5")
 
 
-def test_conditions_and_variables_of_the_sdk() -> None:
+def test_conditions_and_variables_of_the_sdk_are_evaluated() -> None:
     upload(PHOTO, "ask/photo", tags=["big"], context={"wide": "120"})
     steps = [
         {"variables": [["$wide", "ctx:!wide!_to_i"]]},
@@ -169,13 +169,13 @@ def test_conditions_and_variables_of_the_sdk() -> None:
     ]
     address = url("ask/photo", transformation=steps, format="png")
     assert decoded(get(address).content).size == (60, 45)
-    cloudinary.uploader.remove_tag("big", ["ask/photo"], timeout=TIMEOUT)
+    cloudinary.uploader.remove_tag("big", ["ask/photo"], timeout=TIMEOUT_SECONDS)
     assert decoded(get(address).content).size == (10, 8)
     refused(get(url("ask/photo", raw_transformation="w_$gone,c_scale")), 400, "$gone has no value")
     refused(get(url("ask/photo", raw_transformation="if_du_gt_3,w_10")), 400, "if_du_gt_3")
 
 
-def test_derived_files_are_made_once() -> None:
+def test_derived_file_is_rendered_once() -> None:
     upload(PHOTO, "once/photo")
     address = url("once/photo", raw_transformation="w_300,e_blur:1000", format="png")
     first, second = get(address), get(address)
@@ -206,7 +206,7 @@ def test_f_auto_follows_the_accept_header(accept: str, content_type: str) -> Non
         ("fl_attachment:w_10", "w_10.png"),
     ],
 )
-def test_attachments(transformation: str, filename: str) -> None:
+def test_attachment_has_a_file_name(transformation: str, filename: str) -> None:
     upload(PHOTO, "attached/photo")
     response = get(url("attached/photo", raw_transformation=transformation, format="png"))
     assert response.content == PHOTO
@@ -247,24 +247,24 @@ def test_ranges(asked: str, status: int, expected: bytes) -> None:
 def test_head_has_the_headers_of_get() -> None:
     upload(PHOTO, "head/photo")
     address = url("head/photo", raw_transformation="w_20")
-    head, full = requests.head(address, timeout=TIMEOUT), get(address)
+    head, full = requests.head(address, timeout=TIMEOUT_SECONDS), get(address)
     assert head.content == b""
     for name in ("Content-Length", "Content-Type", "ETag", "Cache-Control"):
         assert head.headers[name] == full.headers[name]
 
 
-def test_preflight() -> None:
-    response = requests.options(url("head/photo"), timeout=TIMEOUT)
+def test_preflight_is_allowed() -> None:
+    response = requests.options(url("head/photo"), timeout=TIMEOUT_SECONDS)
     assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_large_files_are_streamed_whole(server: RunningCloudlet) -> None:
+def test_large_file_is_streamed_completely(server: RunningCloudlet) -> None:
     content = bytes(range(256)) * 20_000
     upload(content, "large/file.bin", resource_type="raw")
     assert get(url("large/file.bin", resource_type="raw")).content == content
 
 
-def test_raw_files_are_exact_and_cannot_be_transformed() -> None:
+def test_raw_file_is_delivered_unchanged_and_cannot_be_transformed() -> None:
     upload(b"a;b\n", "data/list.csv", resource_type="raw")
     response = get(url("data/list.csv", resource_type="raw"))
     assert response.content == b"a;b\n"
@@ -272,20 +272,20 @@ def test_raw_files_are_exact_and_cannot_be_transformed() -> None:
     refused(get(url("data/list.csv", resource_type="raw", raw_transformation="w_10")), 400, "w_10")
 
 
-def test_an_extension_converts() -> None:
+def test_extension_converts_the_format() -> None:
     upload(PHOTO, "convert/photo")
     assert decoded(get(url("convert/photo", format="webp")).content).format == "WEBP"
     refused(get(url("convert/photo", format="exe")), 400, "exe")
 
 
-def test_a_public_id_with_dots_and_other_letters() -> None:
+def test_public_id_may_have_dots_and_any_letters() -> None:
     for public_id in ("dots/a.b.c", "dots/żółw 東京", "dots/it's (1)"):
         upload(PHOTO, public_id)
         assert get(url(public_id, sign_url=True, type="upload")).content == PHOTO
         assert get(url(public_id, sign_url=True, format="png")).content == PHOTO
 
 
-def test_a_folder_that_looks_like_a_transformation_is_found_all_the_same() -> None:
+def test_folder_named_like_a_transformation_is_found() -> None:
     upload(PHOTO, "e_tickets/photo")
     assert get(url("e_tickets/photo", force_version=False)).content == PHOTO
     upload(PHOTO, "v2/photo")
@@ -293,17 +293,17 @@ def test_a_folder_that_looks_like_a_transformation_is_found_all_the_same() -> No
 
 
 @pytest.mark.parametrize("missing", ["nowhere/photo", "nowhere"])
-def test_what_is_missing_is_named(missing: str) -> None:
+def test_error_names_the_missing_asset(missing: str) -> None:
     refused(get(url(missing, format="png")), 404, f"Resource not found - {missing}")
 
 
 @pytest.mark.parametrize("transformation", ["zz_3", "w_200,zz_3", "w_10/zz_3"])
-def test_an_unknown_transformation_is_named_and_never_the_original(transformation: str) -> None:
+def test_unknown_transformation_is_refused_by_name(transformation: str) -> None:
     upload(PHOTO, "unknown/photo")
     refused(get(url("unknown/photo", raw_transformation=transformation)), 400, "zz_3")
 
 
-def test_a_missing_overlay_is_named() -> None:
+def test_error_names_the_missing_overlay() -> None:
     upload(PHOTO, "layers/alone")
     refused(
         get(url("layers/alone", raw_transformation="l_nowhere:logo")),
@@ -312,7 +312,7 @@ def test_a_missing_overlay_is_named() -> None:
     )
 
 
-def test_a_default_image_stands_in_and_says_so() -> None:
+def test_default_image_replaces_a_missing_asset() -> None:
     upload(halves(), "avatar")
     for missing, shown in (
         ("people/nobody", "people/nobody"),
@@ -324,7 +324,7 @@ def test_a_default_image_stands_in_and_says_so() -> None:
         assert response.headers["X-Cld-Error"] == f"Resource not found - {shown}"
 
 
-def test_addresses_for_search_engines() -> None:
+def test_seo_urls_are_delivered() -> None:
     upload(PHOTO, "seo/photo")
     address = url("seo/photo", url_suffix="summer-night", format="png", private_cdn=True, sign_url=True)
     assert "/images/" in address
@@ -333,7 +333,7 @@ def test_addresses_for_search_engines() -> None:
     assert get(url("seo/photo", shorten=True)).content == PHOTO
 
 
-def test_the_zip_module_sees_a_raw_zip_unchanged() -> None:
+def test_raw_zip_is_delivered_unchanged() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a.txt", "a")
@@ -341,6 +341,6 @@ def test_the_zip_module_sees_a_raw_zip_unchanged() -> None:
     assert get(url("archives/a.zip", resource_type="raw")).content == buffer.getvalue()
 
 
-def test_reasons_in_other_letters_reach_the_header_escaped() -> None:
+def test_error_header_escapes_non_ascii_letters() -> None:
     refused(get(url("nowhere/東京")), 404, r"nowhere/\u6771\u4eac")
     refused(get(url("nowhere/x", raw_transformation="w_東")), 400, r"w_\u6771")

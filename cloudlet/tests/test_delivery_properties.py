@@ -1,4 +1,4 @@
-"""Every public id that can be stored can be reached by the SDK's URLs; every path is read or refused."""
+"""Property tests of URL parsing: the SDK's URL of any public id is understood, and any path is parsed or refused."""
 
 import contextlib
 import re
@@ -26,7 +26,7 @@ extensions = st.sampled_from(["", "png", "jpg", "pdf", "PNG"])
 
 
 @pytest.fixture(autouse=True, scope="module")
-def sdk() -> None:
+def configured_sdk() -> None:
     cloudinary.reset_config()
     cloudinary.config(cloud_name="test", api_key="1", api_secret=SECRET, cname="localhost:9000", secure=False)
 
@@ -37,9 +37,7 @@ def sdk() -> None:
 @example(public_id="w_200/photo", transformation="", extension="", long=True)
 @example(public_id="a.b.c", transformation="w_10", extension="jpg", long=True)
 @example(public_id="s--12345678--/x", transformation="", extension="", long=False)
-def test_the_sdks_url_of_any_public_id_is_understood(
-    public_id: str, transformation: str, extension: str, long: bool
-) -> None:
+def test_sdk_url_of_any_public_id_is_parsed(public_id: str, transformation: str, extension: str, long: bool) -> None:
     assume(not public_id_problem(public_id))
     assume(not re.match(r"https?:", public_id))
     options = {"sign_url": True, "long_url_signature": long, "raw_transformation": transformation, "version": 7}
@@ -67,7 +65,7 @@ def test_the_sdks_url_of_any_public_id_is_understood(
 @example(raw=b"/test/image/upload/s--")
 @example(raw=b"/test/image/upload/s--12345678--")
 @example(raw=b"/")
-def test_any_path_is_read_or_refused(raw: bytes) -> None:
+def test_any_path_is_parsed_or_refused(raw: bytes) -> None:
     with contextlib.suppress(ApiError):
         readings = list(parse_path(raw, "test").readings())
         assert readings

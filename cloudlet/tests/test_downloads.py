@@ -1,4 +1,4 @@
-"""Download URLs as the official SDK makes them: private downloads, archives, backups."""
+"""Download URLs of the official SDK: private downloads, archives and backups."""
 
 import io
 import time
@@ -23,7 +23,7 @@ from pictures import decoded, picture
 
 from cloudlet.assets import archives
 
-TIMEOUT = 60
+TIMEOUT_SECONDS = 60
 PHOTO = picture()
 
 pytestmark = pytest.mark.usefixtures("server")
@@ -36,13 +36,13 @@ def server_options() -> list[str]:
 
 def upload(public_id: str, content: bytes = PHOTO, **options: Any) -> dict[str, Any]:
     result: dict[str, Any] = cloudinary.uploader.upload(
-        io.BytesIO(content), public_id=public_id, overwrite=True, timeout=TIMEOUT, **options
+        io.BytesIO(content), public_id=public_id, overwrite=True, timeout=TIMEOUT_SECONDS, **options
     )
     return result
 
 
 def get(url: str) -> requests.Response:
-    return requests.get(url, timeout=TIMEOUT)
+    return requests.get(url, timeout=TIMEOUT_SECONDS)
 
 
 def zipped(url: str) -> dict[str, bytes]:
@@ -59,7 +59,7 @@ def refused(response: requests.Response, status: int, words: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["upload", "private", "authenticated"])
-def test_a_private_download(kind: str) -> None:
+def test_private_download_needs_a_valid_signature(kind: str) -> None:
     upload("downloads/photo", type=kind)
     url = private_download_url("downloads/photo", "png", type=kind)
     assert get(url).content == PHOTO
@@ -67,12 +67,12 @@ def test_a_private_download(kind: str) -> None:
     refused(get(private_download_url("downloads/none", "png", type=kind)), 404, "downloads/none")
 
 
-def test_a_download_in_another_format() -> None:
+def test_download_converts_the_format() -> None:
     upload("downloads/convert", type="private")
     assert decoded(get(private_download_url("downloads/convert", "jpg", type="private")).content).format == "JPEG"
 
 
-def test_a_download_as_an_attachment() -> None:
+def test_download_as_an_attachment() -> None:
     upload("downloads/attached", type="private")
     response = get(private_download_url("downloads/attached", "png", type="private", attachment=True))
     assert 'filename="attached.png"' in response.headers["Content-Disposition"]
@@ -96,12 +96,12 @@ def test_links_expire() -> None:
 
 @pytest.mark.parametrize("link", [lambda **options: download_zip_url(public_ids=["dated/photo"], **options),
                                   lambda **options: download_folder("dated/", **options)])  # fmt: skip
-def test_an_archive_link_lives_as_long_as_it_says(link: Callable[..., str]) -> None:
-    """`expires_at` replaces the hour that a signature is good for without it, in both directions."""
+def test_archive_link_is_valid_until_expires_at(link: Callable[..., str]) -> None:
+    """`expires_at` replaces the hour for which a signature is valid without it; it may be longer or shorter."""
     upload("dated/photo")
     now = int(time.time())
-    in_javascript = now + 60.125
-    for signed, expires in ((now, now + 86_400), (now - 7200, now + 86_400), (now - 7200, in_javascript)):
+    fractional = now + 60.125  # as JavaScript clients send it
+    for signed, expires in ((now, now + 86_400), (now - 7200, now + 86_400), (now - 7200, fractional)):
         assert set(zipped(link(timestamp=signed, expires_at=expires))) == {"dated/photo.png"}
     refused(get(link(timestamp=now - 7200)), 400, "Stale request")
     refused(get(link(timestamp=now, expires_at=now - 1)), 401, "expired")
@@ -125,14 +125,14 @@ def test_archives_by_id_tag_and_prefix() -> None:
     assert set(zipped(zip_download_url("packed"))) == {f"pack/photo{number}.png" for number in range(3)}
 
 
-def test_flattened_names_stay_apart() -> None:
+def test_flattened_names_stay_unique() -> None:
     upload("one/twin")
     upload("two/twin")
     names = set(zipped(download_zip_url(public_ids=["one/twin", "two/twin"], flatten_folders=True)))
     assert names == {"one_twin.png", "two_twin.png"}
 
 
-def test_original_names_cannot_leave_the_archive() -> None:
+def test_original_file_names_stay_inside_the_folder() -> None:
     upload("named/a", filename_override="../../evil.png")
     (name,) = zipped(download_zip_url(public_ids=["named/a"], use_original_filename=True))
     assert name == "named/evil.png"
@@ -146,7 +146,7 @@ def test_archives_of_transformed_files() -> None:
     assert decoded(content).size == (40, 30)
 
 
-def test_what_is_missing_from_an_archive_is_named() -> None:
+def test_error_names_the_asset_that_an_archive_lacks() -> None:
     upload("pack/there")
     options = {"public_ids": ["pack/there", "pack/gone"]}
     refused(get(download_zip_url(**options)), 404, "pack/gone")
@@ -164,7 +164,7 @@ def test_archives_need_a_signature() -> None:
     ("number_of_files", "page_size"),
     [pytest.param(60, 25, marks=pytest.mark.system), pytest.param(2000, 500, marks=pytest.mark.soak)],
 )
-def test_more_files_than_a_page_of_the_index_in_one_stream(
+def test_archive_has_more_files_than_a_page_of_the_index(
     number_of_files: int, page_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archives, "_PORTION", page_size)
@@ -176,7 +176,7 @@ def test_more_files_than_a_page_of_the_index_in_one_stream(
     assert set(files.values()) == {one_pixel}
 
 
-def test_earlier_versions() -> None:
+def test_download_of_earlier_versions() -> None:
     made = upload("kept/photo", picture(10, 10), backup=True)
     later = upload("kept/photo", picture(20, 20), backup=True)
     versions = cloudinary.api.resource("kept/photo", versions=True)["versions"]
@@ -205,23 +205,23 @@ def test_earlier_versions() -> None:
     ],
 )
 def test_no_name_leads_out_of_the_archive(public_id: str, filename: str) -> None:
-    """Whatever the uploader calls the file, it is unpacked inside the folder it is unpacked to, on every system."""
+    """Names of the uploader cannot cause a zip slip on any operating system."""
     try:
         upload(public_id, tags=["climb"], filename_override=filename or "photo.png")
-    except cloudinary.exceptions.Error:  # what is refused is in no archive
+    except cloudinary.exceptions.Error:  # a refused file is in no archive
         return
     for options in ({}, {"use_original_filename": True}, {"flatten_folders": True}):
         url = download_zip_url(tags=["climb"], **options)
         content = get(url).content
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for info in archive.infolist():
-                name = info.orig_filename  # as it stands in the file; zipfile's own reading is careful
+                name = info.orig_filename  # the bytes in the file; `filename` is already sanitised by zipfile
                 assert not any(part.strip(". ") == "" for part in name.split("/")), name
                 assert not set(name) & {"\\", *map(chr, range(32)), "\x7f"}, name
                 assert name[1:2] != ":", name
 
 
-def test_the_name_of_an_archive_ends_no_header() -> None:
+def test_archive_name_cannot_break_out_of_the_header() -> None:
     upload("header/a")
     name = 'x"; filename="evil.html\r\nSet-Cookie: a=b'
     answer = get(download_zip_url(public_ids=["header/a"], target_public_id=name))

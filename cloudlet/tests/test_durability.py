@@ -1,4 +1,4 @@
-"""What was acknowledged stays, whatever happens to the process; what was not leaves nothing behind."""
+"""Durability: acknowledged uploads survive a crash, and unacknowledged ones leave no files."""
 
 import hashlib
 import os
@@ -24,8 +24,8 @@ WRITERS = 8
     ("kills", "uploads"),
     [pytest.param(2, 4, marks=pytest.mark.system), pytest.param(5, 30, marks=pytest.mark.soak)],
 )
-def test_kill_9_under_load_loses_nothing_acknowledged(kills: int, uploads: int, tmp_path: Path) -> None:
-    """Kill the server again and again while writers upload; each acknowledged upload must be there, whole."""
+def test_kill_under_load_loses_no_acknowledged_upload(kills: int, uploads: int, tmp_path: Path) -> None:
+    """Kill the server repeatedly during uploads. Each acknowledged upload must then be there and complete."""
     acknowledged: dict[str, str] = {}
     for round_number in range(kills):
         with running_cloudlet(data=tmp_path) as server:
@@ -52,7 +52,7 @@ def _upload_until_killed(
                 result = uploader.upload(
                     data, public_id=public_id, resource_type="raw", filename="f.bin", timeout=10, **server.sdk_config
                 )
-            except Exception:  # noqa: BLE001 - the server is gone; any failure ends this writer
+            except Exception:  # noqa: BLE001 - the server was killed; any failure ends this writer
                 return
             acknowledged[public_id] = result["etag"]
             if number == uploads - 1:
@@ -67,7 +67,7 @@ def _upload_until_killed(
 
 
 def _assert_files_match_the_index(data: Path) -> None:
-    """No file without a row and no row without its file, of the recorded size."""
+    """Assert that each row has its file, of the recorded size, and that there are no other files."""
     index = sqlite3.connect(data / "index.sqlite3")
     rows = dict(index.execute("SELECT blob, bytes FROM assets WHERE blob != ''").fetchall())
     index.close()
@@ -77,7 +77,7 @@ def _assert_files_match_the_index(data: Path) -> None:
 
 
 @pytest.mark.integration
-def test_leftovers_of_a_crash_are_swept(tmp_path: Path) -> None:
+def test_files_left_by_a_crash_are_deleted_at_start(tmp_path: Path) -> None:
     with threaded_cloudlet(data=tmp_path) as server:
         kept = uploader.upload(b"kept", public_id="kept", resource_type="raw", filename="k", **server.sdk_config)
     orphan = next((tmp_path / "blobs").iterdir()) / ("0" * 32)
@@ -89,7 +89,7 @@ def test_leftovers_of_a_crash_are_swept(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-def test_concurrent_overwrites_end_as_one_consistent_asset(tmp_path: Path) -> None:
+def test_concurrent_overwrites_end_in_one_consistent_asset(tmp_path: Path) -> None:
     with threaded_cloudlet(data=tmp_path) as server:
 
         def overwrite(number: int) -> tuple[int, str]:
@@ -110,7 +110,7 @@ def test_concurrent_overwrites_end_as_one_consistent_asset(tmp_path: Path) -> No
     _assert_files_match_the_index(tmp_path)
 
 
-def test_two_servers_never_share_a_folder(tmp_path: Path) -> None:
+def test_two_servers_cannot_share_a_data_folder(tmp_path: Path) -> None:
     store = Store(tmp_path)
     try:
         with pytest.raises(ConfigError, match="is in use by another cloudlet"):
@@ -120,7 +120,7 @@ def test_two_servers_never_share_a_folder(tmp_path: Path) -> None:
     Store(tmp_path).close()
 
 
-def test_a_failing_job_leaves_no_blob_and_spares_its_neighbours(tmp_path: Path) -> None:
+def test_failing_job_leaves_no_blob_and_does_not_stop_the_writer(tmp_path: Path) -> None:
     store = Store(tmp_path)
     try:
         with pytest.raises(ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""Faults on demand: each kind, by flag and by endpoint, the same for the same seed."""
+"""Fault injection: each kind, by option and by endpoint, reproducible by its seed."""
 
 import time
 from typing import Any
@@ -28,7 +28,7 @@ def set_faults(server: RunningCloudlet, *rules: dict[str, Any], seed: int = 0) -
 
 
 def outcomes(server: RunningCloudlet, calls: int) -> list[bool]:
-    """Which of some uploads succeed."""
+    """Upload so many times. Return which uploads succeeded."""
     found = []
     for _ in range(calls):
         try:
@@ -70,7 +70,7 @@ def test_connections_drop_before_and_after_the_write(server: RunningCloudlet) ->
     try:
         for kind, is_stored in (("drop_before", False), ("drop_after", True)):
             set_faults(server, {"call": "upload", "kind": kind})
-            with pytest.raises(Error, match="Connection|Remote"):
+            with pytest.raises(Error, match=r"Connection|Remote"):
                 uploader.upload(png(), public_id=f"dropped_{kind}")
             set_faults(server)
             assert bool(api.resources_by_ids([f"dropped_{kind}"])["resources"]) is is_stored
@@ -78,7 +78,7 @@ def test_connections_drop_before_and_after_the_write(server: RunningCloudlet) ->
         set_faults(server)
 
 
-def test_bodies_trickle_and_pdf_is_blocked(server: RunningCloudlet) -> None:
+def test_bodies_can_be_slow_and_pdfs_blocked(server: RunningCloudlet) -> None:
     url = uploader.upload(b"x" * 2000, public_id="slow.bin", resource_type="raw", filename="f")["url"]
     pdf = uploader.upload(b"%PDF", public_id="blocked.pdf", resource_type="raw", filename="f")["url"]
     try:
@@ -97,14 +97,14 @@ def test_bodies_trickle_and_pdf_is_blocked(server: RunningCloudlet) -> None:
         set_faults(server)
 
 
-def test_percentiles_are_met() -> None:
+def test_latency_meets_its_percentiles() -> None:
     plan = FaultPlan([parse_flag("*:latency,p50=20,p99=200")], seed=3)
     delays = sorted(plan.draw(["upload"])[0][1] * 1000 for _ in range(4000))
     assert delays[2000] == pytest.approx(20, rel=0.1)
     assert delays[3960] == pytest.approx(200, rel=0.25)
 
 
-def test_rules_start_late_and_end() -> None:
+def test_rules_start_after_some_calls_and_end() -> None:
     plan = FaultPlan([parse_flag("upload:error,after=2,count=3")])
     assert [bool(plan.draw(["upload"])) for _ in range(7)] == [False, False, True, True, True, False, False]
     assert plan.draw(["destroy"]) == []
@@ -113,12 +113,12 @@ def test_rules_start_late_and_end() -> None:
 @pytest.mark.parametrize(
     "flag", ["upload", "upload:nothing", "upload:error,rate=2", "*:latency", "*:slow,bytes_per_second=0", "*:error,x=1"]
 )
-def test_senseless_rules_are_refused(flag: str) -> None:
+def test_invalid_rules_are_refused(flag: str) -> None:
     with pytest.raises(ConfigError):
         parse_flag(flag)
 
 
-def test_the_endpoint_needs_credentials_and_sense(server: RunningCloudlet) -> None:
+def test_endpoint_needs_credentials_and_valid_rules(server: RunningCloudlet) -> None:
     assert HTTP.request("PUT", f"{server.url}/_cloudlet/faults", json={}, timeout=10).status == 401
     headers = urllib3.make_headers(basic_auth=f"{server.api_key}:{server.api_secret}")
     answer = HTTP.request(

@@ -1,4 +1,4 @@
-"""What a file is, by its bytes. Ordinary PNGs are read without Pillow, which is the measure of what comes out."""
+"""Detection of file types. Plain PNGs are read without Pillow, and the result must be the same as Pillow's."""
 
 import io
 import struct
@@ -33,14 +33,14 @@ def by_pillow(data: bytes) -> MediaInfo | None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-def test_ordinary_pngs_need_no_pillow(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_png_is_read_without_pillow(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = png(mode, dpi=(300, 300))
     assert _plain_png(data) == by_pillow(data) == MediaInfo("image", "png", 30, 20)
     monkeypatch.setattr(file_info, "_raster", None)
     assert file_info.inspect(StagedBlob(len(data), "", data), "image", 1000) == MediaInfo("image", "png", 30, 20)
 
 
-def test_animations_texts_and_profiles_are_left_to_pillow() -> None:
+def test_png_with_animation_or_text_is_left_to_pillow() -> None:
     moving = io.BytesIO()
     frames = [Image.new("L", (5, 5), shade) for shade in (0, 99, 200)]
     frames[0].save(moving, "PNG", save_all=True, append_images=frames[1:])
@@ -56,14 +56,14 @@ _KINDS = st.sampled_from([b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"pHYs", b"gAMA", 
 
 
 @given(st.integers(0, len(_SAMPLE)), st.integers(0, 10), st.binary(max_size=10))
-def test_no_damaged_png_is_taken_for_a_good_one(position: int, removed: int, inserted: bytes) -> None:
+def test_damaged_png_is_never_accepted_as_plain(position: int, removed: int, inserted: bytes) -> None:
     damaged = _SAMPLE[:position] + inserted + _SAMPLE[position + removed :]
     found = _plain_png(damaged)
     assert found in (None, by_pillow(damaged))
 
 
 @given(st.lists(st.tuples(_KINDS, st.binary(max_size=20)), max_size=6), st.binary(min_size=13, max_size=13))
-def test_no_odd_png_with_right_checksums_is_taken_for_a_good_one(
+def test_unusual_png_with_valid_checksums_is_read_as_pillow_does(
     chunks: list[tuple[bytes, bytes]], header: bytes
 ) -> None:
     for head in (_SAMPLE[16:29], header):

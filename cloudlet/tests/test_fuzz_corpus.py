@@ -1,7 +1,4 @@
-"""The fuzzers' targets, with the inputs that their corpus keeps and variations of these.
-
-`make soak` fuzzes them under atheris, which finds new inputs.
-"""
+"""Replay the corpus of the fuzzers, and variations of it. `make soak` fuzzes at length."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Unit tests can't start a process or use the network, which the markers promise."""
+"""Unit tests cannot start a process or use the network."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ import pytest
 from guard import UnitTestViolation, no_process_no_network
 
 
-def swallowed_connection() -> None:
+def caught_error() -> None:
     with contextlib.suppress(UnitTestViolation):
         socket.create_connection(("127.0.0.1", 9))
 
@@ -26,7 +26,7 @@ FORBIDDEN: dict[str, Callable[[], object]] = {
     "process": lambda: subprocess.run([sys.executable, "--version"], check=False),
     "fork": os.fork,
     "connection": lambda: socket.create_connection(("127.0.0.1", 9)),
-    "swallowed connection": swallowed_connection,
+    "connection whose error is caught": caught_error,
     "listening socket": bound_socket,
     "lookup of a name": lambda: socket.getaddrinfo("localhost", 80),
 }

@@ -1,4 +1,4 @@
-"""``upload_large``: chunks in order, out of order, repeated, and of unknown total."""
+"""Chunked uploads: chunks in order, out of order, sent again, and of an unknown total."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ MIB = 1024 * 1024
 def send(
     upload_id: str, data: bytes, start: int, total: int, *, to: RunningCloudlet | None = None, **options: Any
 ) -> dict[str, Any]:
-    """One chunk, as the SDK sends it, to the shared server or another."""
+    """Send a chunk as the SDK does, to the shared server or another."""
     headers = {"Content-Range": f"bytes {start}-{start + len(data) - 1}/{total}", "X-Unique-Upload-Id": upload_id}
     params = {"timestamp": utils.now(), **options}
     result: dict[str, Any] = uploader.call_api(
@@ -43,7 +43,7 @@ def test_the_sdk_uploads_in_chunks() -> None:
     assert urllib3.request("GET", result["url"], timeout=20).data == data
 
 
-def test_a_total_beyond_the_limit_is_told_with_the_first_chunk(tmp_path: Path) -> None:
+def test_total_beyond_the_limit_is_refused_at_the_first_chunk(tmp_path: Path) -> None:
     with (
         threaded_cloudlet("--max-upload-bytes", str(6 * MIB), data=tmp_path) as small,
         pytest.raises(BadRequest, match=rf"^File size too large\. Got {7 * MIB}\. Maximum is {6 * MIB}\.$"),
@@ -72,7 +72,7 @@ def test_the_total_may_be_known_only_at_the_end() -> None:
     assert (done["bytes"], done["public_id"]) == (5 * MIB + 5, first["public_id"])
 
 
-def test_an_upload_goes_on_after_the_server_was_killed(tmp_path: Path) -> None:
+def test_upload_continues_after_the_server_was_killed(tmp_path: Path) -> None:
     upload_id, data, total = secrets.token_hex(8), os.urandom(10 * MIB + 100), 10 * MIB + 100
     with running_cloudlet(data=tmp_path) as server:
         first = send(upload_id, data[: 5 * MIB], 0, total, to=server, folder="restarted")
@@ -89,8 +89,8 @@ def test_an_upload_goes_on_after_the_server_was_killed(tmp_path: Path) -> None:
     assert list((tmp_path / "parts").iterdir()) == []
 
 
-def test_an_upload_whose_last_answer_was_lost_is_answered_again(tmp_path: Path) -> None:
-    """The file is still there, and complete: a part that comes again, with other bytes, must not change the asset."""
+def test_last_chunk_sent_again_gets_the_same_response(tmp_path: Path) -> None:
+    """All chunks were stored before a crash. A chunk sent again with other bytes must not change the asset."""
     with contextlib.closing(Store(tmp_path)) as store:
         asyncio.run(add_parts(ChunkSessions(store), {0: b"a" * 5 * MIB, 5 * MIB: b"tail"}, total=5 * MIB + 4))
     with threaded_cloudlet(data=tmp_path) as server:
@@ -125,7 +125,7 @@ def test_abandoned_uploads_are_cleaned_up(tmp_path: Path, monkeypatch: pytest.Mo
         assert list(parts.iterdir()) == []
 
 
-def test_a_session_without_its_file_begins_anew(tmp_path: Path) -> None:
+def test_session_without_its_file_starts_again(tmp_path: Path) -> None:
     with contextlib.closing(Store(tmp_path)) as store:
         asyncio.run(add_parts(ChunkSessions(store), {0: b"a" * 10}, total=20))
         (part,) = (tmp_path / "parts").iterdir()
@@ -133,7 +133,7 @@ def test_a_session_without_its_file_begins_anew(tmp_path: Path) -> None:
         assert ChunkSessions(store).find("lost") is None
 
 
-def test_where_there_are_no_hard_links_the_file_is_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_is_moved_where_hard_links_are_not_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError
 
@@ -170,14 +170,14 @@ def test_damaged_chunks_are_refused() -> None:
         )
 
 
-def test_a_large_image_is_inspected_when_it_is_whole() -> None:
+def test_large_image_is_inspected_when_complete() -> None:
     buffer = io.BytesIO()
     Image.effect_noise((1500, 1500), 90).convert("RGB").save(buffer, "BMP")
     result = uploader.upload_large(io.BytesIO(buffer.getvalue()), chunk_size=5 * MIB, resource_type="image")
     assert (result["width"], result["height"], result["format"]) == (1500, 1500, "bmp")
 
 
-def test_memory_stays_flat_while_100_mb_go_up_and_down(tmp_path: Path) -> None:
+def test_memory_stays_flat_during_up_and_download_of_100_mb(tmp_path: Path) -> None:
     path = tmp_path / "hundred.bin"
     path.touch()
     os.truncate(path, 100 * MIB)

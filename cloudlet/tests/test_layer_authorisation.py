@@ -1,4 +1,4 @@
-"""What a transformation reads is authorised as if it were requested by itself."""
+"""Layers: every asset that a transformation reads is authorised as if it were requested directly."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ import cloudinary.api
 import cloudinary.uploader
 import pytest
 import requests
-from deliveries import AUTH_TOKEN_KEY, PHOTO, TIMEOUT, get, refused, upload, url
+from deliveries import AUTH_TOKEN_KEY, PHOTO, TIMEOUT_SECONDS, get, refused, upload, url
 from pictures import BLUE, RED, decoded, pdf, picture
 
 from cloudlet.testing import RunningCloudlet
@@ -53,40 +53,40 @@ CASES += [
 
 @pytest.mark.parametrize(("kind", "chain"), CASES)
 def test_an_unsigned_url_reads_no_protected_layer_and_a_signed_one_does(kind: str, chain: str) -> None:
-    for _ in range(2):  # the second time, the file that the signature had made is in the cache
+    for _ in range(2):  # the second time, the file of the signed request is in the cache
         refused(get(url("open/base", raw_transformation=chain, format="png")), 401, "layer")
         answer = get(url("open/base", raw_transformation=chain, format="png", sign_url=True))
         assert answer.status_code == 200, answer.headers
         assert "public" not in answer.headers.get("Cache-Control", "")
 
 
-def test_whether_a_protected_layer_exists_is_not_told() -> None:
-    said = {
+def test_error_does_not_reveal_whether_a_protected_layer_exists() -> None:
+    reasons = {
         get(url("open/base", raw_transformation=f"l_authenticated:vault:{name}"))
         .headers["X-Cld-Error"]
         .replace(name, "")
         for name in ("secret", "nothing")
     }
-    assert len(said) == 1
+    assert len(reasons) == 1
 
 
 @pytest.mark.parametrize("restriction", ["access_mode", "access_control"])
 @pytest.mark.parametrize("chain", ["l_vault:restricted", "u_upload:vault:restricted", "t_marked"])
-def test_a_restricted_asset_is_no_open_layer(restriction: str, chain: str, server: RunningCloudlet) -> None:
+def test_restricted_asset_as_a_layer_needs_a_signature(restriction: str, chain: str, server: RunningCloudlet) -> None:
     restricted(server, "vault/restricted", restriction)
     define("marked", "l_vault:restricted")
     refused(get(url("open/base", raw_transformation=chain)), 401, "restricted")
     assert get(url("open/base", raw_transformation=chain, sign_url=True)).status_code == 200
 
 
-def test_a_layer_that_moderation_withholds_is_not_there_even_with_a_signature() -> None:
+def test_layer_pending_moderation_is_missing_even_with_a_signature() -> None:
     upload(SECRET, "vault/pending", moderation="manual")
     for signed in (False, True):
         refused(get(url("open/base", raw_transformation="l_vault:pending", sign_url=signed)), 404, "vault/pending")
 
 
 def restricted(server: RunningCloudlet, public_id: str, restriction: str, **options: Any) -> None:
-    """A picture of type `upload` that needs a token; the SDK knows no call that sets the access mode."""
+    """Upload a picture of type `upload` that needs a token. The SDK has no call that sets the access mode."""
     if restriction == "access_control":
         options |= {"access_control": [{"access_type": "token"}]}
     upload(SECRET, public_id, **options)
@@ -95,27 +95,27 @@ def restricted(server: RunningCloudlet, public_id: str, restriction: str, **opti
             f"{server.url}/v1_1/{server.cloud_name}/resources/image/upload/update_access_mode",
             json={"public_ids": [public_id], "access_mode": "authenticated"},
             auth=(server.api_key, server.api_secret),
-            timeout=TIMEOUT,
+            timeout=TIMEOUT_SECONDS,
         )
         assert answer.status_code == 200, answer.text
 
 
 def define(name: str, definition: str) -> None:
     try:
-        cloudinary.api.create_transformation(name, definition, timeout=TIMEOUT)
+        cloudinary.api.create_transformation(name, definition, timeout=TIMEOUT_SECONDS)
     except cloudinary.exceptions.AlreadyExists:
-        cloudinary.api.update_transformation(name, unsafe_update=definition, timeout=TIMEOUT)
+        cloudinary.api.update_transformation(name, unsafe_update=definition, timeout=TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("kind", RESTRICTED)
-def test_a_named_transformation_opens_nothing_by_its_name(kind: str) -> None:
+def test_protected_layer_in_a_named_transformation_needs_a_signature(kind: str) -> None:
     define("stamped", f"l_{kind}:vault:secret,w_20")
     for chain in ("t_stamped", "w_30/t_stamped"):
         refused(get(url("open/base", raw_transformation=chain)), 401, "layer")
         assert get(url("open/base", raw_transformation=chain, sign_url=True)).status_code == 200
 
 
-def test_what_an_eager_transformation_made_is_no_way_round() -> None:
+def test_eager_transformation_does_not_open_its_protected_layer() -> None:
     made = upload(PHOTO, "open/eager", eager=[{"raw_transformation": "l_authenticated:vault:secret"}])
     assert made["eager"][0]["width"]
     refused(get(url("open/eager", raw_transformation="l_authenticated:vault:secret", format="png")), 401, "layer")
@@ -129,35 +129,32 @@ def test_signed_calls_may_use_protected_layers() -> None:
     assert explicit["eager"][0]["width"]
 
 
-def test_an_unsigned_upload_uses_the_layers_of_its_preset_and_no_others() -> None:
+def test_unsigned_upload_may_use_the_layers_of_its_preset_only() -> None:
     chain = "l_authenticated:vault:secret/fl_layer_apply"
     preset = cloudinary.api.create_upload_preset(unsigned=True, transformation=[{"raw_transformation": chain}])["name"]
-    assert cloudinary.uploader.unsigned_upload(io.BytesIO(PHOTO), preset, timeout=TIMEOUT)["width"]
+    assert cloudinary.uploader.unsigned_upload(io.BytesIO(PHOTO), preset, timeout=TIMEOUT_SECONDS)["width"]
     with pytest.raises(cloudinary.exceptions.Error, match="not allowed"):
-        cloudinary.uploader.unsigned_upload(io.BytesIO(PHOTO), preset, eager=chain, timeout=TIMEOUT)
+        cloudinary.uploader.unsigned_upload(io.BytesIO(PHOTO), preset, eager=chain, timeout=TIMEOUT_SECONDS)
 
 
-def test_a_sprite_holds_only_what_is_public(server: RunningCloudlet) -> None:
+def test_sprite_has_only_public_assets(server: RunningCloudlet) -> None:
     upload(PHOTO, "sprites/open", tags="mixed")
     upload(SECRET, "sprites/closed", tags="mixed", type="authenticated")
     for restriction in ("access_mode", "access_control"):
         restricted(server, f"sprites/{restriction}", restriction, tags="mixed")
-    made = cloudinary.uploader.generate_sprite("mixed", timeout=TIMEOUT)
+    made = cloudinary.uploader.generate_sprite("mixed", timeout=TIMEOUT_SECONDS)
     assert list(made["image_infos"]) == ["sprites/open"]
-    frames = cloudinary.uploader.multi("mixed", timeout=TIMEOUT)
+    frames = cloudinary.uploader.multi("mixed", timeout=TIMEOUT_SECONDS)
     assert getattr(decoded(get(frames["url"]).content), "n_frames", 1) == 1
 
 
-def test_an_address_as_a_layer_brings_no_credentials_of_ours() -> None:
+def test_fetched_layer_gets_no_access_to_protected_assets() -> None:
     address = url("vault/secret", type="authenticated", format="png")
     encoded = base64.urlsafe_b64encode(address.encode()).decode()
     assert get(url("open/base", raw_transformation=f"l_fetch:{encoded}")).status_code in (400, 401, 404)
 
 
-# ------------------------------------------------------------------------------------------------ tokens
-
-
-def token_of(**options: Any) -> dict[str, str]:
+def token_cookie(**options: Any) -> dict[str, str]:
     name, _, token = cloudinary.utils.generate_auth_token(key=AUTH_TOKEN_KEY, duration=60, **options).partition("=")
     return {name: token}
 
@@ -171,12 +168,12 @@ def token_of(**options: Any) -> dict[str, str]:
         ("/test/image/upload/*!/test/image/authenticated/other/*", 401),
     ],
 )
-def test_a_token_for_a_pattern_covers_the_layers_that_the_pattern_does(acl: str, status: int) -> None:
+def test_token_with_an_acl_covers_the_layers_that_the_acl_covers(acl: str, status: int) -> None:
     address = url("open/base", raw_transformation="l_authenticated:vault:secret")
-    assert get(address, cookies=token_of(acl=acl)).status_code == status
+    assert get(address, cookies=token_cookie(acl=acl)).status_code == status
 
 
-def test_a_token_for_one_url_covers_its_layers_and_no_other_url() -> None:
+def test_token_for_one_url_covers_its_layers_and_no_other_url() -> None:
     token = {"key": AUTH_TOKEN_KEY, "expiration": int(time.time()) + 60}
     options = {"type": "authenticated", "sign_url": True, "auth_token": token}
     address = url("vault/secret", raw_transformation="l_private:vault:secret", **options)

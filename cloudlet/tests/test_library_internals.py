@@ -1,4 +1,4 @@
-"""What cloudlet uses of other libraries beyond their documentation: one test each, and a version bound."""
+"""Undocumented parts of other libraries that cloudlet uses: each has a test here and a version bound."""
 
 import asyncio
 import importlib
@@ -18,7 +18,7 @@ def test_uvicorn_has_an_httptools_protocol_to_subclass() -> None:
 
 
 @pytest.mark.integration
-def test_uvicorn_hands_the_app_state_of_its_protocol_to_the_application() -> None:
+def test_uvicorn_passes_the_app_state_of_its_protocol_to_the_application() -> None:
     arguments, scope = asyncio.run(one_request())
     assert arguments == (), f"uvicorn makes protocols by positional arguments: {ADVICE}"
     assert isinstance(scope.get("state", {}).get("cloudlet_transport"), asyncio.BaseTransport), (
@@ -27,7 +27,7 @@ def test_uvicorn_hands_the_app_state_of_its_protocol_to_the_application() -> Non
 
 
 async def one_request() -> tuple[tuple[object, ...], Scope]:
-    """Return the positional arguments of the protocol, and what the application is told of a request."""
+    """Send a request. Return the positional arguments of the protocol, and the scope that the application gets."""
     from cloudlet.server.http_protocol import Protocol  # fails where the first test does
 
     positional: list[tuple[object, ...]] = []

@@ -16,7 +16,7 @@ def add(external_id: str, type_: str, **options: Any) -> dict[str, Any]:
     return result
 
 
-def test_values_are_checked_by_their_field() -> None:
+def test_values_are_validated_by_their_field() -> None:
     add("m_text", "string", validation={"type": "strlen", "max": 5})
     add("m_number", "integer", validation={"type": "greater_than", "value": 10, "equals": True})
     add("m_date", "date")
@@ -43,7 +43,7 @@ def test_values_are_checked_by_their_field() -> None:
     assert "m_text" not in api.resource("meta")["metadata"]
 
 
-def test_datasources_shrink_grow_and_come_back() -> None:
+def test_datasource_entries_are_deleted_restored_and_ordered() -> None:
     add(
         "d_enum",
         "enum",
@@ -59,7 +59,7 @@ def test_datasources_shrink_grow_and_come_back() -> None:
     assert [v["value"] for v in updated["values"]] == ["a", "b", "c"]
 
 
-def test_defaults_and_rules_shape_uploads() -> None:
+def test_defaults_and_rules_apply_to_uploads() -> None:
     add("r_level", "integer", default_value=1)
     add("r_label", "string")
     rule = api.add_metadata_rule(
@@ -79,7 +79,7 @@ def test_defaults_and_rules_shape_uploads() -> None:
         assert api.delete_metadata_field(field)["message"] == "ok"
 
 
-def test_a_deleted_field_is_gone_but_its_external_id_stays_taken() -> None:
+def test_external_id_of_a_deleted_field_stays_taken() -> None:
     add("gone", "string")
     api.delete_metadata_field("gone")
     assert "gone" not in [field["external_id"] for field in api.list_metadata_fields()["metadata_fields"]]

@@ -1,4 +1,4 @@
-"""Small multipart bodies are split at once; the general parser is the measure of what comes out."""
+"""Small multipart bodies are split without the parser, and the result must be the same as the parser's."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ Outcome = tuple[object, ...]
 
 
 def outcome(body: bytes, *, at_once: bool, limit: int = 10_000) -> Outcome:
-    """All that a reader tells of a body, or how it refuses it."""
+    """Return everything that a reader reads from a body, or its error."""
     reader = MultipartReader(BOUNDARY, lambda: StagingWriter(Path("unused")), limit)
     try:
         reader.read(body) if at_once else reader.feed(body)
@@ -30,7 +30,7 @@ def outcome(body: bytes, *, at_once: bool, limit: int = 10_000) -> Outcome:
     return reader.pairs, file, reader.filename, reader.ended
 
 
-def test_what_the_sdk_sends_is_split_at_once() -> None:
+def test_body_of_the_sdk_is_split_without_the_parser() -> None:
     fields: list[tuple[str, str | tuple[str, bytes]]] = [("public_ids[]", "ä/b"), ("tags", ""), ("tags", "x\r\n--y")]
     body, _ = encode_multipart_formdata([*fields, ("file", ("k.png", b"\0\r\n--lim"))], boundary="limit")
     assert split_simple_body(body, BOUNDARY) is not None
@@ -55,7 +55,7 @@ def test_what_the_sdk_sends_is_split_at_once() -> None:
         (b"\r\n\r\n", b"\r\nX-More: 1\r\n\r\n"),
     ],
 )
-def test_anything_else_is_left_to_the_general_parser(change: tuple[bytes, bytes]) -> None:
+def test_unusual_body_is_left_to_the_parser(change: tuple[bytes, bytes]) -> None:
     body = b'--limit\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--limit--\r\n'
     assert split_simple_body(body, BOUNDARY) is not None
     changed = body.replace(*change)
@@ -72,7 +72,7 @@ def test_anything_else_is_left_to_the_general_parser(change: tuple[bytes, bytes]
         ([b'name="a"'] * 2, b"1" * 26, (413, "Request parameters too large. Maximum is 50 bytes")),
     ],
 )
-def test_what_is_too_much_is_refused_both_ways(
+def test_limits_are_the_same_with_and_without_the_parser(
     heads: list[bytes], content: bytes, expected: tuple[int, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(multipart_body, "MAX_FIELDS", 3)
@@ -95,7 +95,7 @@ _PART = st.tuples(
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """Bodies that are well formed or nearly so."""
+    """Draw a body that is well formed, or nearly so."""
     text = b""
     for name, filename, extra, content in draw(st.lists(_PART, max_size=4)):
         text += b'--limit\r\nContent-Disposition: form-data; name="' + name + b'"'
@@ -109,5 +109,5 @@ def bodies(draw: st.DrawFn) -> bytes:
 @given(
     st.one_of(bodies(), st.lists(st.sampled_from(_TOKENS), max_size=30).map(b"".join)), st.sampled_from([10, 10_000])
 )
-def test_both_ways_read_every_body_alike(body: bytes, limit: int) -> None:
+def test_any_body_is_read_the_same_with_and_without_the_parser(body: bytes, limit: int) -> None:
     assert outcome(body, at_once=True, limit=limit) == outcome(body, at_once=False, limit=limit)

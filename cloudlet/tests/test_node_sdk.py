@@ -1,4 +1,4 @@
-"""The official Node SDK, as `make setup` installs it, over ``--tls`` with the certificate that cloudlet made."""
+"""The official Node SDK, which `make setup` installs, over ``--tls`` with the certificate that cloudlet made."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.system
 HERE = Path(__file__).parent / "node"
 
 
-def test_a_session_of_the_node_sdk() -> None:
+def test_node_sdk_uploads_lists_updates_searches_and_deletes() -> None:
     with threaded_cloudlet("--tls") as server:
         picture = base64.b64encode(png().getvalue()).decode()
         environment = {

@@ -1,4 +1,4 @@
-"""A server that is made to ask itself reads delivered files, and nothing that is open to this machine only."""
+"""Requests of the server to itself (SSRF) can read delivered files, but not the console, the APIs or fault control."""
 
 import base64
 import contextlib
@@ -16,22 +16,22 @@ import pytest
 import requests
 from cloudinary.exceptions import BadRequest
 from cloudinary.utils import cloudinary_url
-from deliveries import PHOTO, TIMEOUT, get, upload
+from deliveries import PHOTO, TIMEOUT_SECONDS, get, upload
 from servers import threaded_cloudlet
 
 from cloudlet.testing import RunningCloudlet
 
-# Every way to write this machine that its resolver understands; the operator of these tests allows them all.
+# All spellings of this machine's address that resolvers understand; the server of these tests allows them all.
 SPELLINGS = ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "0x7f000001", "127.1", "0177.0.0.1"]  # noqa: S104
 SPELLINGS += ["[::ffff:127.0.0.1]", "127.9.9.9", socket.gethostname()]
-INSIDE = ["/_cloudlet/console/overview", "/_cloudlet/console/calls", "/%5Fcloudlet/console/overview", "/",
+INTERNAL_PATHS = ["/_cloudlet/console/overview", "/_cloudlet/console/calls", "/%5Fcloudlet/console/overview", "/",
           "/_cloudlet/faults", "/v1_1/test/ping", "/v1_1/test/resources/image"]  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("server")
 
 
 class Redirect(http.server.BaseHTTPRequestHandler):
-    """Leads to whatever its path names."""
+    """Redirect to the URL that the path encodes."""
 
     def do_GET(self) -> None:
         self.send_response(302)
@@ -39,7 +39,7 @@ class Redirect(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +61,9 @@ def port_of(server: RunningCloudlet) -> str:
 
 
 def refusal(address: str) -> str:
-    """What an upload from this address is told."""
+    """Upload from an address, which must be refused. Return the error message."""
     with pytest.raises(BadRequest) as caught:
-        cloudinary.uploader.upload(address, resource_type="raw", timeout=TIMEOUT)
+        cloudinary.uploader.upload(address, resource_type="raw", timeout=TIMEOUT_SECONDS)
     return str(caught.value)
 
 
@@ -74,48 +74,48 @@ def is_reachable(host: str, port: str) -> bool:
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_no_spelling_of_this_machine_opens_what_is_inside(spelling: str, server: RunningCloudlet) -> None:
+def test_upload_from_own_address_cannot_read_the_console_or_the_apis(spelling: str, server: RunningCloudlet) -> None:
     base = f"http://{spelling}:{port_of(server)}"
-    for path in INSIDE:
-        said = refusal(base + path)
-        assert server.api_secret not in said
+    for path in INTERNAL_PATHS:
+        message = refusal(base + path)
+        assert server.api_secret not in message
         if is_reachable(spelling, port_of(server)):
-            assert "403" in said, (path, said)
+            assert "403" in message, (path, message)
 
 
 @pytest.mark.parametrize("spelling", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
-def test_delivered_files_are_read(spelling: str, server: RunningCloudlet) -> None:
+def test_upload_from_own_address_can_read_delivered_files(spelling: str, server: RunningCloudlet) -> None:
     upload(PHOTO, "own/photo")
     address = f"http://{spelling}:{port_of(server)}/test/image/upload/own/photo.png"
-    made = cloudinary.uploader.upload(address, timeout=TIMEOUT)
+    made = cloudinary.uploader.upload(address, timeout=TIMEOUT_SECONDS)
     assert made["bytes"] == len(PHOTO)
 
 
-def test_the_inside_is_open_to_whoever_asks_from_this_machine() -> None:
-    """The negative control: it is not the path that is closed."""
+def test_control_the_console_is_open_to_this_machine() -> None:
+    """Negative control: the same path is open to other clients on this machine."""
     with threaded_cloudlet() as server:
-        overview = requests.get(f"{server.url}/_cloudlet/console/overview", timeout=TIMEOUT)
+        overview = requests.get(f"{server.url}/_cloudlet/console/overview", timeout=TIMEOUT_SECONDS)
         assert server.api_secret in overview.text
         preset = cloudinary.api.create_upload_preset(unsigned=True, **server.sdk_config)["name"]
         answer = requests.post(
             f"{server.url}/v1_1/test/raw/upload",
             data={"upload_preset": preset, "file": f"{server.url}/_cloudlet/console/overview"},
-            timeout=TIMEOUT,
+            timeout=TIMEOUT_SECONDS,
         )
         assert answer.status_code == 400
         assert "403" in answer.text
 
 
-def test_a_redirect_leads_no_further(redirect: str, server: RunningCloudlet) -> None:
+def test_redirect_to_own_address_cannot_read_the_console(redirect: str, server: RunningCloudlet) -> None:
     target = f"http://127.0.0.1:{port_of(server)}/_cloudlet/console/overview"
     assert "403" in refusal(redirect + base64.urlsafe_b64encode(target.encode()).decode())
 
 
-def test_fetched_deliveries_layers_and_mappings_lead_no_further(redirect: str, server: RunningCloudlet) -> None:
+def test_fetch_layers_and_mappings_cannot_read_the_console(redirect: str, server: RunningCloudlet) -> None:
     upload(PHOTO, "own/photo")
     inside = f"http://127.0.0.1:{port_of(server)}/_cloudlet/console/static/icon.svg"
     by_redirect = redirect + base64.urlsafe_b64encode(inside.encode()).decode()
-    cloudinary.api.create_upload_mapping("inside", template=inside.removesuffix("icon.svg"), timeout=TIMEOUT)
+    cloudinary.api.create_upload_mapping("inside", template=inside.removesuffix("icon.svg"), timeout=TIMEOUT_SECONDS)
     for address in (inside, by_redirect):
         assert get(cloudinary_url(address, type="fetch")[0]).status_code == 404
         layer = f"l_fetch:{base64.urlsafe_b64encode(address.encode()).decode()}"
@@ -123,15 +123,17 @@ def test_fetched_deliveries_layers_and_mappings_lead_no_further(redirect: str, s
     assert get(cloudinary_url("inside/icon.svg", resource_type="raw")[0]).status_code == 404
 
 
-def test_a_notification_calls_no_api_of_our_own(server: RunningCloudlet) -> None:
+def test_notification_cannot_call_own_apis(server: RunningCloudlet) -> None:
     upload(PHOTO, "own/kept")
     base = f"http://127.0.0.1:{port_of(server)}"
     for path in ("/v1_1/test/image/upload?upload_preset=x", "/_cloudlet/console/assets"):
-        cloudinary.uploader.upload(io.BytesIO(PHOTO), notification_url=base + path, timeout=TIMEOUT)
+        cloudinary.uploader.upload(io.BytesIO(PHOTO), notification_url=base + path, timeout=TIMEOUT_SECONDS)
     auth = (server.api_key, server.api_secret)
-    deadline, met = time.monotonic() + TIMEOUT, []
-    while len(met) < 2 and time.monotonic() < deadline:
-        log = requests.get(f"{base}/_cloudlet/console/calls?since=0", auth=auth, timeout=TIMEOUT).json()["calls"]
-        met = [call for call in log if call["status"] == 403 and call["method"] == "POST"]
+    deadline, refused = time.monotonic() + TIMEOUT_SECONDS, []
+    while len(refused) < 2 and time.monotonic() < deadline:
+        log = requests.get(f"{base}/_cloudlet/console/calls?since=0", auth=auth, timeout=TIMEOUT_SECONDS).json()[
+            "calls"
+        ]
+        refused = [call for call in log if call["status"] == 403 and call["method"] == "POST"]
         time.sleep(0.1)
-    assert met
+    assert len(refused) >= 2

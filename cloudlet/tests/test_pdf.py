@@ -1,4 +1,4 @@
-"""PDF pages, and what a bad PDF costs: one worker process, never the server."""
+"""PDF pages. A bad PDF may end its worker process, but never the server."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 DESCRIBE = b'{"operation": "describe", "path": null}\n' + pictures.pdf(RED)
 
 
-def test_describe(tmp_path: Path) -> None:
+def test_describe_returns_pages_and_size(tmp_path: Path) -> None:
     path = tmp_path / "a.pdf"
     path.write_bytes(pictures.pdf(RED, BLUE))
     for source in (path, path.read_bytes()):
@@ -28,33 +28,33 @@ def test_describe(tmp_path: Path) -> None:
         assert (found.pages, found.width, found.height) == (2, 100, 50)
 
 
-def test_render_is_right_way_round_in_colour() -> None:
+def test_page_is_rendered_in_rgb() -> None:
     page = pdf.render_page(pictures.pdf(RED, BLUE), 2, 72, 1_000_000)
     assert page.size == (100, 50)
     assert page.getpixel((50, 25)) == pytest.approx(BLUE, abs=8)
 
 
-def test_extract() -> None:
+def test_extracted_page_is_a_pdf() -> None:
     assert pdf.describe(pdf.extract_page(pictures.pdf(RED, BLUE), 2)).pages == 1
 
 
-def test_a_missing_page() -> None:
+def test_missing_page_is_an_error() -> None:
     with pytest.raises(pdf.PageMissingError, match=r"has 2 page"):
         pdf.render_page(pictures.pdf(RED, BLUE), 3, 72, 1_000_000)
 
 
-def test_a_page_too_large() -> None:
-    with pytest.raises(pdf.PdfError, match="0.0001 megapixels"):
+def test_page_beyond_the_limit_is_an_error() -> None:
+    with pytest.raises(pdf.PdfError, match=r"0\.0001 megapixels"):
         pdf.render_page(pictures.pdf(RED), 1, 72, 100)
 
 
 @pytest.mark.parametrize("content", [b"", b"%PDF-1.7", b"%PDF-1.4\n" + b"\xff" * 5000, pictures.pdf(RED)[:300]])
-def test_what_is_not_a_pdf(content: bytes) -> None:
+def test_unreadable_pdf_is_an_error(content: bytes) -> None:
     with pytest.raises(pdf.PdfError, match="not a readable PDF"):
         pdf.describe(content)
 
 
-def test_many_threads_at_once() -> None:
+def test_many_threads_render_at_the_same_time() -> None:
     content = pictures.pdf(RED, BLUE)
     with ThreadPoolExecutor(16) as pool:
         pages = list(pool.map(lambda number: pdf.render_page(content, 1 + number % 2, 72, 10_000), range(64)))
@@ -66,7 +66,7 @@ def children(workers: WorkerPool) -> list[Any]:
     return [worker for worker in workers._slots.queue if worker is not None]
 
 
-def test_a_worker_that_dies_is_replaced() -> None:
+def test_dead_worker_is_replaced() -> None:
     workers = WorkerPool("cloudlet.media.pdf.worker", size=1)
     workers.ask(DESCRIBE)
     children(workers)[0]._process.kill()
@@ -77,8 +77,8 @@ def test_a_worker_that_dies_is_replaced() -> None:
     workers.close()
 
 
-def test_a_worker_whose_answer_makes_no_sense_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kept, it would give the rest of that answer to the next request."""
+def test_worker_with_an_invalid_response_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it were kept, the next request would get the rest of that response."""
     workers = WorkerPool("cloudlet.media.pdf.worker", size=1)
     with monkeypatch.context() as patched:
         patched.setattr("cloudlet.media.worker_pool.json.loads", lambda text: [])
@@ -89,7 +89,7 @@ def test_a_worker_whose_answer_makes_no_sense_is_given_up(monkeypatch: pytest.Mo
     workers.close()
 
 
-def test_a_worker_that_does_not_answer_is_given_up() -> None:
+def test_worker_that_does_not_respond_is_killed() -> None:
     workers = WorkerPool("cloudlet.media.pdf.worker", size=1, timeout=60)
     workers.ask(DESCRIBE)
     (worker,) = children(workers)

@@ -1,4 +1,4 @@
-"""The search language: what it finds, and what it refuses."""
+"""The search language: expressions, sorting, paging, aggregation and errors."""
 
 import datetime
 
@@ -21,7 +21,7 @@ NOW = datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC)
 
 @pytest.fixture(scope="module")
 def server_options() -> list[str]:
-    """Return no options: the module has a server of its own, for tests that search all that is stored."""
+    """Give the module its own server, because its tests search everything that is stored."""
     return []
 
 
@@ -70,7 +70,7 @@ def zoo(started_server: RunningCloudlet) -> RunningCloudlet:
         ('"cat one"', ["cat-one"]),
     ],
 )
-def test_expressions_find_what_they_say(zoo: RunningCloudlet, expression: str, found: list[str]) -> None:
+def test_expression_finds_the_matching_assets(zoo: RunningCloudlet, expression: str, found: list[str]) -> None:
     search = Search().max_results(50)
     result = (search.expression(expression) if expression else search).execute(**zoo.sdk_config)
     assert sorted(resource["public_id"].removeprefix("zoo/") for resource in result["resources"]) == found
@@ -89,7 +89,7 @@ def test_expressions_find_what_they_say(zoo: RunningCloudlet, expression: str, f
         ("tags=cat)", "near"),
     ],
 )
-def test_nonsense_is_refused_by_name(zoo: RunningCloudlet, expression: str, text: str) -> None:
+def test_invalid_expression_is_refused_with_a_reason(zoo: RunningCloudlet, expression: str, text: str) -> None:
     with pytest.raises(BadRequest, match=text):
         Search().expression(expression).execute(**zoo.sdk_config)
 
@@ -106,7 +106,7 @@ def test_sorting_paging_fields_and_aggregation(zoo: RunningCloudlet) -> None:
     assert "next_cursor" not in second
 
 
-def test_fields_leave_what_identifies_an_asset_and_what_was_asked_for(zoo: RunningCloudlet) -> None:
+def test_fields_limit_the_response_to_identity_and_the_given_fields(zoo: RunningCloudlet) -> None:
     (found, *_) = Search().expression("zoo/*").fields("context").execute(**zoo.sdk_config)["resources"]
     identity = {"asset_id", "public_id", "resource_type", "type", "created_at", "status", "folder"}
     assert found.keys() == {*identity, "context"}

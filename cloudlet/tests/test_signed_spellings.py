@@ -1,4 +1,4 @@
-"""A signed URL stays valid however a client or proxy on the way spells its path."""
+"""A signed URL stays valid in every spelling that clients and proxies may give its path."""
 
 import contextlib
 import http.client
@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 import cloudinary
 import pytest
 from cloudinary.utils import cloudinary_url
-from deliveries import AUTH_TOKEN_KEY, PHOTO, TIMEOUT, upload
+from deliveries import AUTH_TOKEN_KEY, PHOTO, TIMEOUT_SECONDS, upload
 
 from cloudlet.assets.delivery_urls import escape_source
 from cloudlet.testing import RunningCloudlet
@@ -25,7 +25,7 @@ CHAINS = [
 
 
 def only_unreserved_decoded(path: str) -> str:
-    """As RFC 3986 normalises: what urllib3, browsers and many proxies do."""
+    """Decode unreserved characters, as RFC 3986 normalises. So do urllib3, browsers and many proxies."""
     return path.replace("%7E", "~").replace("%7e", "~")
 
 
@@ -34,17 +34,17 @@ def with_lower_case_escapes(path: str) -> str:
 
 
 def fully_escaped(path: str) -> str:
-    """Every segment decoded once and escaped anew, `~` too."""
+    """Escape every reserved character of every segment, and `~` too."""
     return "/".join(quote(unquote(part), safe="").replace("~", "%7E") for part in path.split("/"))
 
 
-def hardly_escaped(path: str) -> str:
-    """Every segment decoded once, and only what a path can't hold escaped anew."""
+def minimally_escaped(path: str) -> str:
+    """Escape only the characters that a path cannot have."""
     return "/".join(quote(unquote(part), safe="!$&'()*+,;=:@~") for part in path.split("/"))
 
 
 SPELLINGS: list[Callable[[str], str]] = [
-    str, only_unreserved_decoded, with_lower_case_escapes, fully_escaped, hardly_escaped
+    str, only_unreserved_decoded, with_lower_case_escapes, fully_escaped, minimally_escaped
 ]  # fmt: skip
 
 
@@ -60,9 +60,9 @@ def stored(started_server: RunningCloudlet) -> None:
 
 
 def status(server: RunningCloudlet, path: str) -> tuple[int, str]:
-    """Of the path exactly as it is given; others would normalise it."""
+    """Request a path exactly as it is, which other clients would normalise. Return the status and the error."""
     host, _, port = server.authority.partition(":")
-    with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=TIMEOUT)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_SECONDS)) as connection:
         connection.request("GET", path)
         answer = connection.getresponse()
         answer.read()
@@ -71,7 +71,7 @@ def status(server: RunningCloudlet, path: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda spelling: spelling.__name__)
 @pytest.mark.parametrize("chain", CHAINS)
-def test_every_spelling_of_a_signed_url_opens(
+def test_signed_url_is_valid_in_every_spelling(
     chain: str, spelling: Callable[[str], str], server: RunningCloudlet
 ) -> None:
     for long in (False, True):
@@ -82,7 +82,7 @@ def test_every_spelling_of_a_signed_url_opens(
             assert status(server, spelling(path)) == (200, ""), spelling(path)
 
 
-def test_the_urls_of_answers_open_too(server: RunningCloudlet) -> None:
+def test_url_of_an_upload_response_is_valid_in_every_spelling(server: RunningCloudlet) -> None:
     for public_id in IDS:
         made = upload(PHOTO, public_id, type="authenticated")
         for spelling in SPELLINGS:
@@ -90,7 +90,7 @@ def test_the_urls_of_answers_open_too(server: RunningCloudlet) -> None:
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda spelling: spelling.__name__)
-def test_a_signature_is_for_no_other_id(spelling: Callable[[str], str], server: RunningCloudlet) -> None:
+def test_signature_is_invalid_for_another_public_id(spelling: Callable[[str], str], server: RunningCloudlet) -> None:
     address = cloudinary_url("photo~1", type="authenticated", sign_url=True, format="png")[0]
     path = spelling(address.removeprefix(server.url))
     for other in ("a b", "a:b", "photo%7E1", "photo%257E1"):
@@ -99,7 +99,7 @@ def test_a_signature_is_for_no_other_id(spelling: Callable[[str], str], server: 
         assert changed == path or status(server, changed)[0] in (400, 401, 404)
 
 
-def test_a_token_for_one_url_opens_every_spelling(server: RunningCloudlet) -> None:
+def test_token_for_a_url_is_valid_in_every_spelling(server: RunningCloudlet) -> None:
     token = {"key": AUTH_TOKEN_KEY, "expiration": int(time.time()) + 60}
     for public_id in IDS:
         options = {"type": "authenticated", "sign_url": True, "auth_token": token}

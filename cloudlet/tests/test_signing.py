@@ -1,4 +1,4 @@
-"""Our signatures against the SDK's."""
+"""Signatures: the same as the SDK's."""
 
 import time
 
@@ -22,7 +22,7 @@ def test_api_signatures_equal_the_sdks(params: dict[str, str], version: int) -> 
     assert not signing.params_signature_is_valid({**params, "extra": "1"}, theirs, SECRET)
 
 
-def test_version_2_cannot_be_smuggled_into() -> None:
+def test_version_2_signature_separates_parameters() -> None:
     signature = signing.sign_params({"a": "1&b=2"}, SECRET, version=2)
     assert not signing.params_signature_is_valid({"a": "1", "b": "2"}, signature, SECRET)
 
@@ -55,6 +55,6 @@ KEY = "00112233FF99"
         ({"acl": "/*", "duration": 60, "ip": "1.2.3.4"}, "/a", "auth token is bound to another ip"),
     ],
 )
-def test_auth_tokens_open_what_they_say(options: dict[str, object], path: str, problem: str) -> None:
+def test_auth_token_covers_its_acl_url_time_and_ip(options: dict[str, object], path: str, problem: str) -> None:
     token = auth_token.generate(key=KEY, **options).partition("=")[2]
     assert signing.auth_token_problem(token, path, KEY, ip="127.0.0.1") == problem

@@ -1,4 +1,4 @@
-"""SVG: delivered as it is, drawn for any transformation, and never a way to read anything else."""
+"""SVG: delivered unchanged, rendered for transformations, and unable to read other files."""
 
 import base64
 import re
@@ -19,14 +19,14 @@ XMLNS = b'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999
 LOGO = (
     b'<?xml version="1.0"?><svg %s width="200" height="100"><rect width="100" height="100" fill="red"/></svg>' % XMLNS
 )
-LIMIT = 1_000_000
+MAX_PIXELS = 1_000_000
 
 
 def drawn(content: bytes, density: int | None = None) -> Image.Image:
-    return decoded(svg.rasterize(content, density, LIMIT)).convert("RGBA")
+    return decoded(svg.rasterize(content, density, MAX_PIXELS)).convert("RGBA")
 
 
-def test_it_is_delivered_as_it_is_and_drawn_for_a_transformation() -> None:
+def test_svg_is_delivered_unchanged_and_rendered_for_a_transformation() -> None:
     upload(LOGO, "svg/logo")
     assert get(url("svg/logo.svg")).content == LOGO
     for options, size, kind in (
@@ -45,7 +45,7 @@ def test_it_is_delivered_as_it_is_and_drawn_for_a_transformation() -> None:
     assert decoded(get(url("svg/logo.png")).content).convert("RGBA").getpixel((150, 50))[3] == 0
 
 
-def test_what_is_left_to_the_server_stays_a_vector() -> None:
+def test_automatic_format_and_quality_keep_the_vector() -> None:
     upload(LOGO, "svg/auto")
     for options in ({"fetch_format": "auto"}, {"fetch_format": "auto", "quality": "auto"}, {"quality": "auto"}):
         answer = get(url("svg/auto.svg", **options), headers={"Accept": "image/avif,image/webp"})
@@ -54,7 +54,7 @@ def test_what_is_left_to_the_server_stays_a_vector() -> None:
     assert decoded(drawn.content).format == "WEBP"
 
 
-def test_uploads_may_ask_for_it_drawn() -> None:
+def test_upload_may_ask_for_a_rendered_svg() -> None:
     made = upload(LOGO, "svg/eager", eager=[{"width": 20, "crop": "scale"}])["eager"][0]
     assert (made["format"], made["width"], made["height"]) == ("png", 20, 10)
     assert decoded(get(made["secure_url"]).content).size == (20, 10)
@@ -62,7 +62,7 @@ def test_uploads_may_ask_for_it_drawn() -> None:
     assert upload(LOGO, "svg/converted", format="webp")["format"] == "webp"
 
 
-def test_it_can_be_a_layer() -> None:
+def test_svg_can_be_a_layer() -> None:
     upload(picture(400, 300), "svg/base")
     upload(LOGO, "svg/layer")
     marked = decoded(get(url("svg/base.png", overlay="svg:layer", gravity="north_west")).content).convert("RGB")
@@ -80,12 +80,12 @@ def test_it_can_be_a_layer() -> None:
         (b"", (100, 100)),
     ],
 )
-def test_sizes(attributes: bytes, size: tuple[int, int]) -> None:
+def test_size_is_taken_from_width_height_and_viewbox(attributes: bytes, size: tuple[int, int]) -> None:
     assert drawn(b'<svg %s %s><rect width="100" height="100"/></svg>' % (XMLNS, attributes)).size == size
 
 
 def test_nothing_outside_of_the_file_is_read(tmp_path: Path) -> None:
-    """Checked by a picture of another colour, which would show."""
+    """Each reference leads to a blue picture, which would be visible."""
     (tmp_path / "blue.png").write_bytes(halves(20, 20))
     path = str(tmp_path / "blue.png").encode()
     nested = base64.b64encode(
@@ -109,10 +109,10 @@ def test_nothing_outside_of_the_file_is_read(tmp_path: Path) -> None:
         assert drawn(content).getextrema()[3] == (0, 0), reference
     external = b'<!DOCTYPE svg [<!ENTITY f SYSTEM "file://%s">]><svg %s><text>&f;</text></svg>' % (path, XMLNS)
     with pytest.raises(svg.SvgError, match="not a readable SVG: undefined entity"):
-        svg.rasterize(external, None, LIMIT)
+        svg.rasterize(external, None, MAX_PIXELS)
 
 
-def test_embedded_pictures_and_links_inside_are_kept() -> None:
+def test_embedded_pictures_and_internal_references_are_rendered() -> None:
     blue = base64.b64encode(picture(10, 10))
     embedded = b'<image width="90" height="90" xlink:href="data:image/png;base64,%s"/>' % blue
     assert drawn(b'<svg %s width="90" height="90">%s</svg>' % (XMLNS, embedded)).getextrema()[3] == (255, 255)
@@ -137,13 +137,13 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_cannot_be_drawn_is_an_error(name: str) -> None:
-    """Bounded by the process's limits on memory and time, which end no other."""
-    with pytest.raises(svg.SvgError, match="SVG|megapixels"):
+def test_svg_that_cannot_be_rendered_is_an_error(name: str) -> None:
+    """Memory and time are limited for the worker process, so the server is not affected."""
+    with pytest.raises(svg.SvgError, match=r"SVG|megapixels"):
         svg.rasterize(HOSTILE[name], None, 50_000_000)
 
 
-def test_a_bad_file_is_named_by_every_way_to_it() -> None:
+def test_every_use_of_a_broken_svg_is_an_error() -> None:
     upload(HOSTILE["huge"].replace(b"100000", b"10001"), "svg/huge", resource_type="raw")
     upload(LOGO.replace(b"</svg>", b"</gvs>"), "svg/broken")
     upload(picture(), "svg/plain")
@@ -154,12 +154,12 @@ def test_a_bad_file_is_named_by_every_way_to_it() -> None:
 
 
 def psd() -> bytes:
-    """A header and empty sections: known by its first bytes, and not read."""
+    """Return a PSD with empty sections. Its first bytes are recognised, but the format is not supported."""
     return b"8BPS\0\1" + b"\0" * 6 + b"\0\3\0\0\0\x0a\0\0\0\x0a\0\x08\0\3" + b"\0" * 12 + b"\0\0" + b"\0" * 300
 
 
-def test_no_message_shows_an_object() -> None:
-    """Texts of libraries' exceptions name the objects that they were given, with their addresses."""
+def test_error_messages_show_no_object_addresses() -> None:
+    """Exceptions of libraries contain the `repr` of objects, with their addresses in memory."""
     upload(psd(), "svg/layers")
     upload(picture(), "svg/plain")
     texts = [get(url("svg/layers.png")).headers["X-Cld-Error"]]

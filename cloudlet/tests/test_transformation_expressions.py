@@ -1,4 +1,4 @@
-"""Variables, arithmetic and conditions: what they compute, where they may stand, and how they are refused."""
+"""Variables, arithmetic and conditions: values, where they are allowed, and errors."""
 
 import contextlib
 
@@ -39,7 +39,7 @@ def value_of(text: str) -> Value:
         ("md:!size!_to_i_add_1", 13.0),
     ],
 )
-def test_values(text: str, value: Value) -> None:
+def test_value_is_computed(text: str, value: Value) -> None:
     assert value_of(text) == pytest.approx(value) if isinstance(value, float) else value_of(text) == value
 
 
@@ -63,7 +63,7 @@ def test_values(text: str, value: Value) -> None:
         ("pc_lte_2", False),
     ],
 )
-def test_conditions(text: str, holds: bool) -> None:
+def test_condition_is_evaluated(text: str, holds: bool) -> None:
     assert bool(value_of(text)) is holds
 
 
@@ -91,7 +91,7 @@ def test_conditions(text: str, holds: bool) -> None:
         ("1_add_" * 40 + "1", "at most 64 parts"),
     ],
 )
-def test_what_makes_no_sense(text: str, reason: str) -> None:
+def test_invalid_expression_is_refused_with_a_reason(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         value_of(text)
 
@@ -145,12 +145,12 @@ def size(chain: str, facts: AssetFacts | None = None) -> tuple[int, int]:
         ("if_fc_gt_1_and_pc_eq_1_and_md:!kind!_eq_!x!,w_44,c_scale", (44, 33)),
     ],
 )
-def test_chains(chain: str, expected: tuple[int, int]) -> None:
+def test_chain_with_variables_and_conditions_has_the_size(chain: str, expected: tuple[int, int]) -> None:
     facts = AssetFacts(faces=2, tags=("small",), context={"width": "30"}, metadata={"kind": "x"})
     assert size(chain, facts) == expected
 
 
-def test_the_sdk_s_own_examples_are_understood() -> None:
+def test_examples_of_the_sdk_are_parsed() -> None:
     for chain in (
         "$aheight_300,$mywidth_100/h_3_mul_ih_add_$aheight,w_3_add_$mywidth_mul_3_add_4_div_2_mul_iw_mul_$mywidth",
         "if_fc_gt_2,$z_5,$foo_$z_mul_2,c_scale,w_$foo_mul_200",
@@ -184,7 +184,7 @@ def test_layers_take_variables() -> None:
     assert computed == render(PHOTO, parse("l_logo,w_40,x_20,g_west"), "png", **logo)
 
 
-def test_quality_and_flags_come_from_the_branch_that_was_taken() -> None:
+def test_quality_and_flags_come_from_the_branch_taken() -> None:
     small = render(PHOTO, parse("if_w_gt_300,q_10/if_else,q_90"), "jpg").content
     assert small == render(PHOTO, parse("q_10"), "jpg").content
     assert len(small) < len(render(PHOTO, parse("if_w_lt_300,q_10/if_else,q_90"), "jpg").content)
@@ -204,20 +204,20 @@ def test_quality_and_flags_come_from_the_branch_that_was_taken() -> None:
         ("$m_!pad!/c_$m", "c_$m", "needs w_, h_ or ar_"),
     ],
 )
-def test_errors_name_the_component(chain: str, named: str, reason: str) -> None:
+def test_error_names_the_component(chain: str, named: str, reason: str) -> None:
     with pytest.raises(TransformationError, match=reason) as caught:
         render(PHOTO, parse(chain), "png")
     assert caught.value.component == named
 
 
-def test_conditions_that_lie_too_deep_are_refused() -> None:
+def test_conditions_nested_too_deeply_are_refused() -> None:
     parse("if_w_gt_1/" * 8 + "w_5")
     with pytest.raises(TransformationError, match="8 deep"):
         parse("if_w_gt_1/" * 9 + "w_5")
 
 
 def flat(nodes: tuple[Node, ...]) -> list[str]:
-    """The texts of all nodes on all branches, in order."""
+    """Return the texts of all nodes on all branches, in order."""
     texts = []
     for node in nodes:
         if isinstance(node, Condition):
@@ -231,26 +231,26 @@ def flat(nodes: tuple[Node, ...]) -> list[str]:
     st.lists(st.sampled_from(["if_w_gt_1", "if_h_lt_2,w_2", "if_else", "if_else,w_3", "if_end", "w_4"]), max_size=14)
 )
 def test_no_component_is_lost_or_moved(components: list[str]) -> None:
-    """Whatever belongs to which condition, everything stands once, in order."""
+    """Whichever conditions they belong to, all components are there once, in order."""
     try:
         nodes = parse("/".join(components) or "w_1").nodes
     except TransformationError:
         return
     expected = []
     for component in components or ["w_1"]:
-        head, comma, rest = component.partition(",")
+        head, comma, _ = component.partition(",")
         if head not in ("if_else", "if_end"):
             expected.append(head)
         expected += [component] if comma else []
     assert flat(nodes) == expected
 
 
-def test_what_depends_on_the_asset_is_known() -> None:
+def test_asks_the_asset_is_set_where_the_result_depends_on_it() -> None:
     for chain in ("if_!a!_in_tags,w_5", "$x_ctx:!a!", "w_5/if_w_gt_1/if_fc_gt_1,w_2/if_end", "l_a/w_md:!a!_to_i"):
         assert parse(chain).depends_on_asset
     for chain in ("w_5", "if_w_gt_1,w_2", "$x_!tags!", "l_text:Sans_20:tags"):
         assert not parse(chain).depends_on_asset
 
 
-def test_a_lookup_is_by_name_and_kind() -> None:
+def test_lookup_has_a_name_and_a_kind() -> None:
     assert parse_expression("ctx:!a_b!") == Name("a_b", "ctx")

@@ -1,4 +1,4 @@
-"""The numbers of every resize mode."""
+"""Sizes and boxes of every resize mode."""
 
 import pytest
 
@@ -74,7 +74,7 @@ def test_size_of_a_400_by_300_picture(text: str, size: tuple[int, int]) -> None:
         ("c_crop,w_100,h_100,g_face", (150, 100, 250, 200)),
     ],
 )
-def test_what_a_crop_keeps(text: str, box: tuple[int, int, int, int]) -> None:
+def test_crop_keeps_the_box(text: str, box: tuple[int, int, int, int]) -> None:
     assert plan_resize((400, 300), step(text)).box == box
 
 
@@ -84,7 +84,7 @@ def test_thumb_zooms_in() -> None:
     assert near.size == (100, 100)
 
 
-def test_padding_goes_where_gravity_is_not() -> None:
+def test_padding_is_opposite_to_gravity() -> None:
     assert plan_resize((400, 300), step("c_pad,w_400,h_400,g_north")).offset == (0, 0)
     assert plan_resize((400, 300), step("c_pad,w_400,h_400,g_south")).offset == (0, 100)
     assert plan_resize((400, 300), step("c_pad,w_400,h_400")).offset == (0, 50)

@@ -1,4 +1,4 @@
-"""Transformation text becomes typed steps; what is wrong is named."""
+"""Parsing of transformations into typed steps, with errors that name the component."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def only_layer(text: str) -> LayerStep:
     return node
 
 
-def test_the_transformation_of_the_tickets() -> None:
+def test_ticket_transformation_is_parsed() -> None:
     step = only_step("w_200,h_200,c_fill")
     assert (step.width, step.height, step.crop) == (Length(200), Length(200), "fill")
 
@@ -79,7 +79,7 @@ def test_the_transformation_of_the_tickets() -> None:
         ("d_avatars:none.png", "default_image", "avatars/none.png"),
     ],
 )
-def test_values(text: str, field: str, value: object) -> None:
+def test_value_is_parsed(text: str, field: str, value: object) -> None:
     assert getattr(only_step(text), field) == value
 
 
@@ -141,14 +141,14 @@ def test_values(text: str, field: str, value: object) -> None:
         ("pg_0", "pg_0"),
     ],
 )
-def test_errors_name_the_component(text: str, named: str) -> None:
+def test_error_names_the_component(text: str, named: str) -> None:
     with pytest.raises(TransformationError) as caught:
         parse(text)
     assert caught.value.component == named
     assert str(caught.value).startswith(f"Invalid transformation component - {named}: ")
 
 
-def test_g_auto_with_a_mode_that_does_not_crop_has_cloudinarys_words() -> None:
+def test_g_auto_without_cropping_has_the_error_message_of_cloudinary() -> None:
     with pytest.raises(TransformationError, match="Use auto gravity only with crop, fill, lfill, fill_pad or thumb"):
         parse("c_fit,g_auto,w_10")
 
@@ -159,7 +159,7 @@ def test_named_transformations_expand_in_place() -> None:
     assert [step.text for step in expanded.nodes if isinstance(step, Step)] == ["a_90", "w_50,c_scale", "e_grayscale"]
 
 
-def test_named_transformations_that_go_in_circles_are_refused() -> None:
+def test_recursive_named_transformations_are_refused() -> None:
     with pytest.raises(TransformationError, match="too deeply"):
         parse("t_a", {"a": "t_b", "b": "t_a"}.get)
 
@@ -186,7 +186,7 @@ def test_layers_nest() -> None:
     assert any(isinstance(step, LayerStep) and step.source == ImageLayer("b") for step in outer.steps)
 
 
-def test_texts_are_unescaped_a_second_time() -> None:
+def test_text_is_unescaped_twice() -> None:
     layer = only_layer("l_text:Noto Sans_40_bold_italic:Caf%C3%A9%2C 20%25%2F2,co_red")
     assert isinstance(layer.source, TextLayer)
     assert layer.source.text == "Café, 20%/2"
@@ -195,7 +195,7 @@ def test_texts_are_unescaped_a_second_time() -> None:
 
 
 @pytest.mark.parametrize("text", ["w_10/" * 65 + "w_10", "w_" + "1" * 9000])
-def test_size_of_the_text_is_bounded(text: str) -> None:
+def test_length_and_number_of_components_are_limited(text: str) -> None:
     with pytest.raises(TransformationError, match="at most"):
         parse(text)
 
@@ -216,5 +216,5 @@ def test_size_of_the_text_is_bounded(text: str) -> None:
         ("", False),
     ],
 )
-def test_which_segments_of_a_url_read_as_transformations(segment: str, expected: bool) -> None:
+def test_url_segment_is_recognised_as_a_transformation(segment: str, expected: bool) -> None:
     assert looks_like_transformation(segment) is expected

@@ -1,4 +1,4 @@
-"""Whatever the text: a picture within the limits, or an error that names a part of it. Nothing else."""
+"""Property tests of transformations: any text gives a picture within the limits, or an error that names a component."""
 
 import io
 from collections.abc import Callable
@@ -52,10 +52,10 @@ parts = st.one_of(
 )
 components = st.lists(parts, min_size=1, max_size=5).map(",".join)
 chains = st.lists(components, min_size=1, max_size=4).map("/".join)
-scraps = st.sampled_from(
+fragments = st.sampled_from(
     [*(f"{key}_" for key in READERS), "l_text:", "u_", "t_", "$", "if_", ",", "/", ":", ".", "-", "0"]
 )
-garbage = st.lists(st.one_of(scraps, st.text(max_size=6), st.integers().map(str)), max_size=20).map("".join)
+garbage = st.lists(st.one_of(fragments, st.text(max_size=6), st.integers().map(str)), max_size=20).map("".join)
 
 
 def component_at_fault(attempt: Callable[[], object]) -> str | None:
@@ -74,7 +74,7 @@ def component_at_fault(attempt: Callable[[], object]) -> str | None:
 @example(text="r_:::")
 @example(text="b_blurred:")
 @example(text="fl_attachment:" + "x" * 300)
-def test_any_text_parses_or_is_named(text: str) -> None:
+def test_any_text_is_parsed_or_the_error_names_a_component(text: str) -> None:
     named = component_at_fault(lambda: parse(text))
     assert named is None or named.removesuffix("...") in text or named == ","
     for segment in text.split("/"):
@@ -83,7 +83,7 @@ def test_any_text_parses_or_is_named(text: str) -> None:
 
 @given(text=chains, name=st.sampled_from(sorted(FORMATS)))
 @settings(max_examples=examples(0.5), suppress_health_check=[HealthCheck.too_slow])
-def test_any_chain_gives_a_picture_or_an_error_that_names_it(text: str, name: str) -> None:
+def test_any_chain_renders_or_the_error_names_a_component(text: str, name: str) -> None:
     made = None
 
     def attempt() -> None:
@@ -119,7 +119,7 @@ def test_geometry_stays_inside_the_picture(text: str, width: int, height: int) -
 
 
 @given(content=st.one_of(st.binary(max_size=400), st.binary(max_size=200).map(lambda junk: SMALL[:90] + junk)))
-def test_any_bytes_are_a_picture_or_unreadable(content: bytes) -> None:
+def test_any_bytes_render_or_are_unreadable(content: bytes) -> None:
     try:
         render(content, parse("w_10"), "png", limits=LIMITS)
     except (UnreadableSourceError, TransformationError):

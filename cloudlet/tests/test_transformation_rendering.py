@@ -1,4 +1,4 @@
-"""Bytes in, bytes out: what a reader of the picture sees."""
+"""Rendering of transformations: sizes, pixels and formats."""
 
 import io
 
@@ -30,14 +30,14 @@ def pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize(("gravity", "color"), [("west", RED), ("east", BLUE)])
-def test_fill_keeps_the_side_that_gravity_names(gravity: str, color: tuple[int, int, int]) -> None:
+def test_fill_keeps_the_side_of_the_gravity(gravity: str, color: tuple[int, int, int]) -> None:
     image = rendered(halves(), f"c_fill,w_50,h_50,g_{gravity}")
     assert image.size == (50, 50)
     assert all(pixel(image, x, 25)[:3] == pytest.approx(color, abs=1) for x in (2, 25, 47))
 
 
 def busy_at(x: int, y: int) -> bytes:
-    """A plain picture of 400 x 300 with a chequered patch at one place."""
+    """Return a plain picture of 400 x 300 with a chequered patch at that position."""
     image = Image.new("RGB", (400, 300), "lightgray")
     for column in range(6):
         for row in range(6):
@@ -50,13 +50,13 @@ def busy_at(x: int, y: int) -> bytes:
 
 @pytest.mark.parametrize(("x", "y"), [(20, 20), (320, 20), (20, 220), (320, 220), (170, 120)])
 @pytest.mark.parametrize("text", ["c_crop,g_auto,w_100,h_100", "c_crop,g_auto:subject,w_0.25,ar_1:1"])
-def test_g_auto_keeps_what_is_busy(x: int, y: int, text: str) -> None:
+def test_g_auto_keeps_the_busiest_part(x: int, y: int, text: str) -> None:
     colors = rendered(busy_at(x, y), text).convert("L").histogram()
     assert colors[0] > 1500
     assert colors[255] > 1500
 
 
-def test_g_auto_of_a_plain_picture_is_its_middle() -> None:
+def test_g_auto_accepts_a_plain_picture() -> None:
     plain = encoded(Image.new("RGB", (300, 100), "gray"))
     assert rendered(plain, "c_fill,g_auto,w_50,h_50").size == (50, 50)
 
@@ -88,7 +88,7 @@ def test_turning_by_any_angle_grows_the_canvas_and_leaves_the_corners_clear() ->
     assert pixel(image, 0, 0)[3] == 0
 
 
-def test_flips() -> None:
+def test_flips_mirror_the_picture() -> None:
     assert pixel(rendered(halves(), "a_hflip"), 10, 10)[:3] == BLUE
     assert pixel(rendered(halves(), "a_vflip"), 10, 10)[:3] == RED
 
@@ -106,7 +106,7 @@ def test_border_is_drawn_around() -> None:
     assert pixel(image, 2, 50) == (0, 0, 0, 255)
 
 
-def test_opacity() -> None:
+def test_opacity_sets_the_alpha_channel() -> None:
     assert pixel(rendered(halves(), "o_50"), 10, 10)[3] == pytest.approx(127, abs=1)
 
 
@@ -146,7 +146,7 @@ def test_trim_cuts_the_plain_border_away() -> None:
     assert rendered(encoded(framed), "e_trim").size == (20, 10)
 
 
-def test_shadow_makes_room_for_itself() -> None:
+def test_shadow_enlarges_the_canvas() -> None:
     image = rendered(halves(), "e_shadow,x_10,y_10")
     assert image.width > 200
     assert image.height > 100
@@ -166,13 +166,13 @@ def test_shadow_makes_room_for_itself() -> None:
         ("ico", b"\x00\x00\x01\x00"),
     ],
 )
-def test_formats(name: str, signature: bytes) -> None:
+def test_format_is_encoded(name: str, signature: bytes) -> None:
     made = render(picture(), parse("w_64"), name)
     assert made.content.startswith(signature)
     assert (made.format, made.width, made.height) == (name, 64, 48)
 
 
-def test_an_unknown_format_is_named() -> None:
+def test_unknown_format_is_refused_by_name() -> None:
     with pytest.raises(TransformationError, match="exe"):
         render(picture(), parse("w_64"), "exe")
 
@@ -184,12 +184,12 @@ def test_lower_quality_means_fewer_bytes() -> None:
     assert sizes == sorted(sizes)
 
 
-def test_progressive_jpegs() -> None:
+def test_jpeg_is_progressive_on_request() -> None:
     assert rendered(picture(), "fl_progressive", "jpg").info.get("progressive")
     assert not rendered(picture(), "q_80", "jpg").info.get("progressive")
 
 
-def test_png8() -> None:
+def test_png8_has_a_palette() -> None:
     assert rendered(picture(), "fl_png8").mode == "P"
 
 
@@ -211,7 +211,7 @@ def test_photographs_are_turned_upright() -> None:
 
 
 @pytest.mark.parametrize(("angle", "top"), [("auto_right", RED), ("auto_left", BLUE)])
-def test_auto_turns_stand_a_picture_up_before_it_is_cropped(angle: str, top: tuple[int, int, int]) -> None:
+def test_automatic_angle_is_applied_before_the_crop(angle: str, top: tuple[int, int, int]) -> None:
     image = rendered(halves(), f"a_{angle},c_fill,w_50,h_100")
     assert image.size == (50, 100)
     assert pixel(image, 25, 5)[:3] == top
@@ -242,14 +242,14 @@ def test_animations_stay_animations(text: str, name: str) -> None:
     assert (image.size, getattr(image, "n_frames", 1)) == ((10, 5), 2)
 
 
-def test_a_frame_of_an_animation() -> None:
+def test_page_selects_a_frame_of_an_animation() -> None:
     assert pixel(rendered(animation(), "pg_2"), 5, 5)[:3] == BLUE
     with pytest.raises(TransformationError, match="pg_3"):
         render(animation(), parse("pg_3"), "png")
 
 
 @pytest.mark.integration
-def test_pages_of_a_pdf() -> None:
+def test_page_selects_a_page_of_a_pdf() -> None:
     first, second = (rendered(pdf(RED, BLUE), f"pg_{page}", "jpg") for page in (1, 2))
     assert pixel(first, 50, 30)[:3] == pytest.approx(RED, abs=8)
     assert pixel(second, 50, 30)[:3] == pytest.approx(BLUE, abs=8)
@@ -262,19 +262,19 @@ def test_density_sets_the_size_of_a_page() -> None:
 
 
 @pytest.mark.integration
-def test_a_page_that_is_not_there_is_named() -> None:
+def test_missing_page_is_an_error() -> None:
     with pytest.raises(TransformationError, match=r"pg_3: the document has 2 page"):
         render(pdf(RED, BLUE), parse("pg_3"), "jpg")
 
 
 @pytest.mark.integration
-def test_one_page_as_a_pdf_stays_a_pdf_of_vectors() -> None:
+def test_page_as_a_pdf_is_extracted_and_not_rasterised() -> None:
     made = render(pdf(RED, BLUE), parse("pg_2"), "pdf")
     with pypdfium2.PdfDocument(made.content) as pages:
         assert len(pages) == 1
 
 
-def test_text_is_drawn_where_it_is_placed() -> None:
+def test_text_is_drawn_at_its_gravity() -> None:
     white = encoded(Image.new("RGB", (300, 100), "white"))
     image = rendered(white, "l_text:Sans_30:Hello,co_rgb:ff0000,g_south_east").convert("RGB")
     assert image.size == (300, 100)
@@ -314,7 +314,7 @@ def test_images_are_overlaid() -> None:
     assert pixel(image, 26, 26)[:3] == RED
 
 
-def test_overlays_relative_to_the_base() -> None:
+def test_relative_overlay_is_sized_by_the_base() -> None:
     image = decoded(with_logo("l_logo/c_scale,w_0.5,fl_relative/fl_layer_apply,g_west").content)
     assert pixel(image, 98, 50) == (0, 255, 0, 255)
 
@@ -324,7 +324,7 @@ def test_underlays_lie_below() -> None:
     assert pixel(image, 100, 50) == (0, 255, 0, 255)
 
 
-def test_a_layer_that_is_missing_says_which() -> None:
+def test_error_names_the_missing_layer() -> None:
     def missing(layer: ImageLayer) -> bytes:
         raise MissingLayerError(layer.public_id, layer.delivery_type)
 
@@ -332,7 +332,7 @@ def test_a_layer_that_is_missing_says_which() -> None:
         render(halves(), parse("l_private:clubs:logo"), "png", load_layer=missing)
 
 
-def test_a_picture_larger_than_the_limit_is_not_decoded() -> None:
+def test_picture_beyond_the_limit_is_not_decoded() -> None:
     bomb = encoded(Image.new("1", (20_000, 6_000)))
     assert len(bomb) < 30_000
     with pytest.raises(UnreadableSourceError, match="20000x6000"):
@@ -342,12 +342,12 @@ def test_a_picture_larger_than_the_limit_is_not_decoded() -> None:
 @pytest.mark.parametrize(
     "text", ["w_30000,h_30000", "c_pad,w_30000,h_30000", "w_29999/w_29999", "bo_1000px_solid_red/w_20000"]
 )
-def test_huge_results_are_refused_before_they_are_made(text: str) -> None:
+def test_huge_result_is_refused_before_it_is_made(text: str) -> None:
     with pytest.raises(TransformationError, match="megapixels"):
         render(picture(), parse(text), "png")
 
 
-def test_the_sum_of_the_work_is_bounded() -> None:
+def test_sum_of_the_work_is_limited() -> None:
     with pytest.raises(TransformationError, match="too much work"):
         render(picture(), parse("w_1000/h_1000/" * 20 + "e_blur"), "png", limits=Limits(work_pixels=10_000_000))
 
@@ -365,6 +365,6 @@ def test_the_sum_of_the_work_is_bounded() -> None:
         pytest.param(b"<svg>", marks=pytest.mark.integration),
     ],
 )
-def test_what_is_not_a_picture_is_refused(content: bytes) -> None:
+def test_unreadable_picture_is_refused(content: bytes) -> None:
     with pytest.raises(UnreadableSourceError):
         render(content, parse("w_10"), "png")

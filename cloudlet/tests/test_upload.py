@@ -1,4 +1,4 @@
-"""``upload`` and ``destroy`` as the SDK's users see them."""
+"""The Upload API through the official SDK."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ def jpg() -> io.BytesIO:
     return io.BytesIO(encoded(decoded(png().getvalue()), "JPEG"))
 
 
-def test_an_upload_answers_what_clients_rely_on(server: RunningCloudlet) -> None:
+def test_upload_response_has_the_fields_that_clients_use(server: RunningCloudlet) -> None:
     picture = png()
     result = uploader.upload(picture, public_id="fields/one", tags=["b", "a"], context={"alt": "x|y=z"})
     assert result["public_id"] == "fields/one"
@@ -53,7 +53,7 @@ def test_an_overwrite_keeps_the_asset_id_and_raises_the_version() -> None:
     assert (kept["width"], kept["version"]) == (40, second["version"])
 
 
-def test_a_version_never_comes_back_even_after_destroy() -> None:
+def test_version_increases_even_after_destroy() -> None:
     first = uploader.upload(png(), public_id="again")
     assert uploader.destroy("again")["result"] == "ok"
     second = uploader.upload(png(), public_id="again")
@@ -61,14 +61,14 @@ def test_a_version_never_comes_back_even_after_destroy() -> None:
     assert second["asset_id"] != first["asset_id"]
 
 
-def test_destroy_says_what_happened() -> None:
+def test_destroy_reports_ok_or_not_found() -> None:
     uploader.upload(png(), public_id="doomed", type="authenticated")
     assert uploader.destroy("doomed")["result"] == "not found"
     assert uploader.destroy("doomed", type="authenticated", invalidate=True)["result"] == "ok"
     assert uploader.destroy("doomed", type="authenticated")["result"] == "not found"
 
 
-def test_authenticated_uploads_answer_the_signed_url_that_the_sdk_builds() -> None:
+def test_authenticated_upload_returns_the_signed_url_of_the_sdk() -> None:
     result = uploader.upload(png(), public_id="ü/ä b~c", type="authenticated")
     built, _ = utils.cloudinary_url(
         "ü/ä b~c", type="authenticated", format="png", sign_url=True, version=result["version"]
@@ -95,7 +95,7 @@ def test_wrong_credentials_are_refused(options: dict[str, str], error: type[Erro
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
-def test_every_signature_that_sdks_make_is_accepted(algorithm: str, version: int) -> None:
+def test_signatures_of_every_version_and_algorithm_are_accepted(algorithm: str, version: int) -> None:
     result = uploader.upload(
         png(), public_id=f"signed_{algorithm}_{version}", context={"a": "b&c=d"},
         signature_algorithm=algorithm, signature_version=version,
@@ -103,14 +103,14 @@ def test_every_signature_that_sdks_make_is_accepted(algorithm: str, version: int
     assert result["context"]["custom"] == {"a": "b&c=d"}
 
 
-def test_a_stale_timestamp_is_refused() -> None:
+def test_stale_timestamp_is_refused() -> None:
     params = {"timestamp": 1, "public_id": "stale"}
     with pytest.raises(BadRequest, match=r"Stale request - reported time is 1970-01-01 00:00:01 \+0000"):
         uploader.call_api("destroy", params)
 
 
 def test_timestamps_may_be_in_milliseconds_or_fractions() -> None:
-    """JavaScript's clock, as Directus sends it. An old one is stale in either unit."""
+    """Directus, for example, sends milliseconds. Old timestamps are stale in either unit."""
     now = time.time()
     for moment in (str(round(now)), str(round(now * 1000)), f"{now:.3f}"):
         answer = uploader.call_api("upload", {"timestamp": moment, "public_id": "moment"}, file=png())
@@ -156,7 +156,7 @@ def test_remote_urls_only_from_allowed_hosts(tmp_path: Path) -> None:
         uploader.upload("http://169.254.169.254/latest/meta-data")
 
 
-def test_names_come_from_the_file_when_asked_for() -> None:
+def test_use_filename_takes_the_public_id_from_the_file_name() -> None:
     assert (
         uploader.upload(png(), filename="My File.png", use_filename=True, unique_filename=False)["public_id"]
         == "My_File"
@@ -177,38 +177,38 @@ def test_formats_may_be_restricted_and_converted() -> None:
     assert (small["width"], small["height"]) == (50, 25)
 
 
-def test_what_is_no_picture_is_named_where_formats_are_restricted() -> None:
+def test_error_names_the_format_that_is_not_allowed() -> None:
     for content, text in (
         (b"nonsense", "An unknown file format not allowed"),
         (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "Image file format mov not allowed"),
     ):
         with pytest.raises(BadRequest, match=f"^{text}$"):
             uploader.upload(io.BytesIO(content), allowed_formats=["jpg", "png"], filename="x.png")
-    with pytest.raises(BadRequest, match="^Invalid image file$"):
+    with pytest.raises(BadRequest, match=r"^Invalid image file$"):
         uploader.upload(io.BytesIO(b"nonsense"), filename="x.png")
-    with pytest.raises(BadRequest, match="^An unknown file format not allowed$"):
+    with pytest.raises(BadRequest, match=r"^An unknown file format not allowed$"):
         uploader.upload(io.BytesIO(b"x"), resource_type="raw", allowed_formats=["pdf"], filename="noextension")
 
 
 @pytest.mark.parametrize("text", ["3", base64.b64encode(png(90, 90).getvalue() * 40).decode(), "logo.png", "ftp://x/y"])
-def test_a_file_field_that_holds_no_address_is_named(text: str) -> None:
+def test_text_in_the_file_field_must_be_a_supported_url(text: str) -> None:
     answer = send_field(text)
     assert (answer.status, answer.json()["error"]["message"]) == (400, f"Unsupported source URL: {text[:200]}")
     assert answer.headers["X-Cld-Error"] == f"Unsupported source URL: {text[:200]}"
 
 
-def test_bytes_without_a_file_name_are_a_picture() -> None:
+def test_bytes_without_a_file_name_are_accepted() -> None:
     assert send_field(png().getvalue()).json()["format"] == "png"
 
 
 def send_field(file: str | bytes) -> Any:
-    """The answer to a form whose ``file`` is a field like any other, without a file name."""
+    """Send a form whose ``file`` is an ordinary field, without a file name. Return the response."""
     params = {"timestamp": utils.now()}
     signed = utils.sign_request(params, {**vars(cloudinary.config())})
     return urllib3.request("POST", utils.cloudinary_api_url("upload"), fields={**signed, "file": file}, timeout=10)
 
 
-def test_an_upload_can_be_marked_with_what_is_stored() -> None:
+def test_incoming_transformation_may_overlay_a_stored_asset() -> None:
     uploader.upload(png(10, 10, "blue"), public_id="marks/logo")
     overlay = {"overlay": "marks:logo", "gravity": "north_west"}
     marked = uploader.upload(png(40, 40, "red"), transformation=[overlay])
@@ -228,7 +228,7 @@ def test_eager_transformations_are_made_and_listed() -> None:
         uploader.upload(png(), eager="c_nonsense,w_1")
 
 
-def test_responsive_breakpoints_are_answered_and_can_be_cached() -> None:
+def test_responsive_breakpoints_are_returned() -> None:
     wanted = [{"create_derived": False, "max_width": 90, "min_width": 30, "max_images": 3, "bytes_step": 1}]
     (answer,) = uploader.upload(png(120, 80), responsive_breakpoints=wanted)["responsive_breakpoints"]
     widest, middle, narrowest = (entry["width"] for entry in answer["breakpoints"])
@@ -258,7 +258,7 @@ def test_explicit_rename_tags_and_context() -> None:
     assert (shown["tags"], shown["context"]) == (["y"], {"custom": {"a": "1"}})
 
 
-def test_versions_grow_under_every_name() -> None:
+def test_versions_increase_under_every_public_id() -> None:
     low = uploader.upload(png(), public_id="low")
     for _ in range(5):
         high = uploader.upload(png(), public_id="high")
@@ -268,7 +268,7 @@ def test_versions_grow_under_every_name() -> None:
 
 
 def test_a_path_without_a_resource_type_means_image() -> None:
-    """``POST /v1_1/{cloud}/upload``, as many clients that are no SDK write it."""
+    """Many clients other than the SDKs send ``POST /v1_1/{cloud}/upload``."""
     api.create_upload_preset(name="typeless", unsigned=True)
     unsigned = uploader.call_api("../upload", {"upload_preset": "typeless"}, file=png(), unsigned=True)
     assert (unsigned["resource_type"], unsigned["format"]) == ("image", "png")
@@ -296,13 +296,13 @@ def test_unsigned_uploads_need_a_preset_that_allows_them() -> None:
     assert result["tags"] == ["preset"]
     with pytest.raises(BadRequest, match="Backup parameter is not allowed when using unsigned upload"):
         uploader.unsigned_upload(png(), "open", backup=True)
-    with pytest.raises(BadRequest, match="Return delete token parameter is not allowed when .* Only upload_preset,ca"):
+    with pytest.raises(BadRequest, match=r"Return delete token parameter is not allowed when .* Only upload_preset,ca"):
         uploader.unsigned_upload(png(), "open", return_delete_token=True)
     assert uploader.upload(png(), upload_preset="signed_only", tags=["mine"])["tags"] == ["mine"]
 
 
-def test_what_clients_add_to_unsigned_uploads_does_no_harm() -> None:
-    """React Native's SDK sends ``unsigned``; uploaders of pages send the name, type and number of the file."""
+def test_unsigned_upload_ignores_additional_fields_of_clients() -> None:
+    """The React Native SDK sends ``unsigned``; upload widgets send the name, type and number of the file."""
     api.create_upload_preset(name="added", unsigned=True)
     added = {
         "unsigned": "true", "api_key": "1234567890", "timestamp": utils.now(), "name": "photo.png", "utf8": "yes",
@@ -313,13 +313,13 @@ def test_what_clients_add_to_unsigned_uploads_does_no_harm() -> None:
     assert (result["public_id"], result["tags"]) == ("added", ["t"])
 
 
-def test_an_unsigned_upload_without_a_preset_is_told_so() -> None:
+def test_unsigned_upload_without_a_preset_is_refused() -> None:
     for params in ({}, {"api_key": "1234567890", "timestamp": utils.now()}, {"public_id": "x", "unsigned": "true"}):
-        with pytest.raises(BadRequest, match="^Upload preset must be specified when using unsigned upload$"):
+        with pytest.raises(BadRequest, match=r"^Upload preset must be specified when using unsigned upload$"):
             uploader.call_api("upload", params, file=png(), unsigned=True)
 
 
-def test_a_delete_token_takes_back_its_own_upload_only() -> None:
+def test_delete_token_deletes_only_its_own_upload() -> None:
     first = uploader.upload(png(), public_id="token", return_delete_token=True)["delete_token"]
     second = uploader.upload(png(50), public_id="token", return_delete_token=True)["delete_token"]
 
@@ -333,7 +333,7 @@ def test_a_delete_token_takes_back_its_own_upload_only() -> None:
     assert take_back(second)["result"] == "ok"
 
 
-def test_an_archive_holds_what_its_tag_selects() -> None:
+def test_archive_has_the_assets_of_its_tag() -> None:
     for number in range(3):
         uploader.upload(png(10 + number), public_id=f"zip/{number}", tags=["zipped"])
     result = uploader.create_zip(tags=["zipped"], target_public_id="made/all")
@@ -350,7 +350,7 @@ def names_in(url: str) -> list[str]:
     return zipfile.ZipFile(io.BytesIO(response.data)).namelist()
 
 
-def test_explode_makes_every_page(server: RunningCloudlet) -> None:
+def test_explode_accepts_a_pdf_with_all_pages(server: RunningCloudlet) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (60, 40), "white").save(
         buffer, "PDF", save_all=True, append_images=[Image.new("RGB", (60, 40), "black")]

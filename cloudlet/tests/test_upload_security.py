@@ -1,4 +1,4 @@
-"""Hostile uploads: each a clear 4xx, nothing half-written, and the server goes on."""
+"""Hostile uploads get a 4xx, leave no partial files, and do not affect the server."""
 
 import io
 import socket
@@ -31,13 +31,13 @@ SHARED = [HealthCheck.function_scoped_fixture]
      "<x>", "a+b", "line\nbreak", "x" * 256, ".", "a/./b"],
 )  # fmt: skip
 def test_hostile_public_ids_are_refused(public_id: str) -> None:
-    with pytest.raises(BadRequest, match="public_id|Missing"):
+    with pytest.raises(BadRequest, match=r"public_id|Missing"):
         uploader.upload(png(), public_id=public_id)
 
 
 @settings(suppress_health_check=SHARED)
 @given(st.text(max_size=300))
-def test_an_accepted_public_id_is_a_safe_path(public_id: str) -> None:
+def test_accepted_public_id_is_a_safe_path(public_id: str) -> None:
     if ids.public_id_problem(public_id):
         return
     assert 0 < len(public_id) <= 255
@@ -49,7 +49,7 @@ def test_an_accepted_public_id_is_a_safe_path(public_id: str) -> None:
 
 @settings(max_examples=examples(0.2), suppress_health_check=SHARED)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
-def test_every_accepted_public_id_uploads_and_comes_back(server: RunningCloudlet, public_id: str) -> None:
+def test_accepted_public_id_can_be_uploaded_and_delivered(server: RunningCloudlet, public_id: str) -> None:
     if ids.public_id_problem(public_id):
         return
     result = uploader.upload(b"data", public_id=public_id, resource_type="raw", filename="f")
@@ -59,7 +59,7 @@ def test_every_accepted_public_id_uploads_and_comes_back(server: RunningCloudlet
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A PNG of a few bytes that claims to be huge."""
+    """Return a small PNG whose header declares this size."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -80,13 +80,13 @@ def bomb(width: int, height: int) -> bytes:
         (b"%PDF-1.7 broken", "Invalid image file"),
     ],
 )
-def test_damaged_and_exploding_images_are_refused(data: bytes, text: str) -> None:
+def test_damaged_images_and_decompression_bombs_are_refused(data: bytes, text: str) -> None:
     with pytest.raises(BadRequest, match=text):
         uploader.upload(io.BytesIO(data), public_id="never")
     assert api.resources_by_ids(["never"])["resources"] == []
 
 
-def test_oversize_files_are_refused_on_the_way(tmp_path: Path) -> None:
+def test_oversize_file_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     with threaded_cloudlet("--max-upload-bytes", "400000", data=tmp_path) as small:
         with pytest.raises(BadRequest, match=r"^File size too large\. Got 500000\. Maximum is 400000\.$"):
             uploader.upload(b"x" * 500_000, resource_type="raw", filename="f", **small.sdk_config)
@@ -95,7 +95,7 @@ def test_oversize_files_are_refused_on_the_way(tmp_path: Path) -> None:
 
 
 def request(server: RunningCloudlet, head: str, body: bytes, *, half_close: bool = True) -> str:
-    """The status line for a raw request."""
+    """Send a request over a plain socket. Return the status line."""
     host, _, port = server.authority.partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(f"{head}\r\nHost: {server.authority}\r\nConnection: close\r\n".encode())
@@ -121,12 +121,12 @@ def request(server: RunningCloudlet, head: str, body: bytes, *, half_close: bool
         ("application/x-www-form-urlencoded", b"a=%ff"),
     ],
 )
-def test_malformed_bodies_are_a_400_or_401(server: RunningCloudlet, content_type: str, body: bytes) -> None:
+def test_malformed_body_is_a_400_or_401(server: RunningCloudlet, content_type: str, body: bytes) -> None:
     head = f"POST /v1_1/test/image/upload HTTP/1.1\r\nContent-Type: {content_type}"
     assert request(server, head, body).split()[1] in ("400", "401")
 
 
-def test_a_body_without_its_closing_line_break_is_whole(server: RunningCloudlet) -> None:
+def test_body_without_the_final_line_break_is_accepted(server: RunningCloudlet) -> None:
     """The Node SDK ends its bodies right after the last boundary."""
     head = "POST /v1_1/test/image/upload HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=x"
     body = b'--x\r\nContent-Disposition: form-data; name="upload_preset"\r\n\r\nnone\r\n--x--'
@@ -135,20 +135,20 @@ def test_a_body_without_its_closing_line_break_is_whole(server: RunningCloudlet)
 
 @given(st.binary(max_size=200))
 @settings(max_examples=examples(0.5), suppress_health_check=SHARED)
-def test_no_multipart_body_breaks_the_server(server: RunningCloudlet, noise: bytes) -> None:
+def test_any_multipart_body_is_refused_without_a_signature(server: RunningCloudlet, noise: bytes) -> None:
     head = "POST /v1_1/test/raw/upload HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b"
     body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + noise + b"\r\n--b--\r\n"
     assert request(server, head, body).split()[1] in ("400", "401")
 
 
-def test_a_taken_port_is_said_plainly(
+def test_error_for_a_port_in_use_names_the_cure(
     server: RunningCloudlet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--port", server.authority.partition(":")[2], "--data", str(tmp_path)]) == 2
     assert "choose another --port" in capsys.readouterr().err
 
 
-def test_svg_and_icons_are_images() -> None:
+def test_svg_is_an_image() -> None:
     svg = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 30"/>'
     result = uploader.upload(io.BytesIO(svg))
     assert (result["format"], result["width"], result["height"]) == ("svg", 40, 30)

@@ -1,4 +1,4 @@
-"""Videos: kept and delivered byte for byte; of what is inside only the container's headers are read."""
+"""Videos: stored and delivered unchanged. Only the headers of the container are read."""
 
 import contextlib
 import io
@@ -26,7 +26,7 @@ def upload(public_id: str, content: bytes = MP4, **options: Any) -> dict[str, An
     return result
 
 
-def test_an_upload_tells_what_the_container_says() -> None:
+def test_upload_returns_size_and_duration_of_the_container() -> None:
     result = upload("clips/one", tags=["clip"])
     assert (result["resource_type"], result["format"], result["bytes"]) == ("video", "mp4", len(MP4))
     assert (result["width"], result["height"], result["duration"]) == (640, 360, 12.5)
@@ -43,7 +43,7 @@ def test_an_upload_tells_what_the_container_says() -> None:
     refused(get(result["url"]), 404, "clips/one")
 
 
-def test_the_kind_is_recognised_by_the_bytes() -> None:
+def test_video_is_recognised_by_its_bytes() -> None:
     assert upload("clips/auto", resource_type="auto", filename="clip.txt")["resource_type"] == "video"
     with pytest.raises(BadRequest, match="Unsupported video format or file"):
         upload("clips/text", b"no video")
@@ -51,7 +51,7 @@ def test_the_kind_is_recognised_by_the_bytes() -> None:
         upload("clips/image", resource_type="image")
 
 
-def test_players_get_the_ranges_that_they_ask_for() -> None:
+def test_range_requests_of_players_are_answered() -> None:
     url = upload("clips/ranges")["url"]
     whole = get(url)
     assert (whole.content, whole.headers["Content-Type"], whole.headers["Accept-Ranges"]) == (MP4, "video/mp4", "bytes")
@@ -67,7 +67,7 @@ def test_players_get_the_ranges_that_they_ask_for() -> None:
     assert (changed.status_code, changed.content) == (200, MP4)
 
 
-def test_what_is_not_supported_is_named() -> None:
+def test_unsupported_transformation_is_refused_by_name() -> None:
     upload("clips/same")
     for options in ({"width": 100, "crop": "scale"}, {"start_offset": "1.5"}, {"format": "webm"}, {"format": "jpg"},
                     {"quality": 50}, {"video_codec": "h264"}, {"fetch_format": "webm"}, {"quality": "auto", "width": 9},
@@ -82,7 +82,7 @@ def test_what_is_not_supported_is_named() -> None:
     "chain",
     ["f_auto", "f_auto:video", "q_auto", "q_auto:eco", "vc_auto", "f_auto:video,q_auto", "f_auto/q_auto", "f_mp4"],
 )
-def test_what_is_left_to_the_server_is_the_original(chain: str) -> None:
+def test_automatic_format_and_quality_deliver_the_original(chain: str) -> None:
     upload("clips/auto")
     for extension in ("", ".mp4"):
         address = cloudinary_url(f"clips/auto{extension}", resource_type="video", raw_transformation=chain)[0]
@@ -96,7 +96,7 @@ def test_what_is_left_to_the_server_is_the_original(chain: str) -> None:
 @pytest.mark.parametrize(
     "eager", ["ac_none", "so_0", "sp_hd/m3u8", "c_scale,w_100", "w_300,h_200/jpg", "e_accelerate:50", "vc_h265/webm"]
 )
-def test_eager_files_that_cannot_be_made_do_not_cost_the_upload(eager: str) -> None:
+def test_upload_succeeds_when_an_eager_file_cannot_be_made(eager: str) -> None:
     (failed,) = upload("clips/eager", eager=eager)["eager"]
     assert (failed["status"], failed["transformation"]) == ("failed", eager.partition("/")[0])
     assert "cloudlet" in failed["reason"]
@@ -107,7 +107,7 @@ def test_eager_files_that_cannot_be_made_do_not_cost_the_upload(eager: str) -> N
     assert failed["status"] == "failed"
 
 
-def test_eager_files_that_are_the_original() -> None:
+def test_eager_file_may_be_the_original() -> None:
     (made,) = upload("clips/eager", eager="q_auto/mp4")["eager"]
     assert (made["bytes"], made["format"], made["width"], "status" in made) == (len(MP4), "mp4", 640, False)
     assert get(made["secure_url"]).content == MP4
@@ -121,7 +121,7 @@ def test_eager_files_that_are_the_original() -> None:
         ({"raw_transformation": "c_scale,w_100"}, "c_scale,w_100: cloudlet doesn't transform video"),
     ],
 )
-def test_an_incoming_change_of_a_video_is_refused_by_name(options: dict[str, str], text: str) -> None:
+def test_incoming_transformation_of_a_video_is_refused_by_name(options: dict[str, str], text: str) -> None:
     with pytest.raises(BadRequest, match=text):
         upload("clips/never", **options)
     with pytest.raises(NotFound):
@@ -133,7 +133,7 @@ def info(content: bytes, format_: str = "mp4") -> VideoInfo | None:
     return describe(io.BytesIO(content), len(content), format_)
 
 
-def test_sizes_are_as_shown_after_a_turn() -> None:
+def test_size_takes_the_rotation_into_account() -> None:
     turns = {0: IDENTITY, 90: (0, 1, 0, -1, 0, 0, 0, 0, 0x4000), 180: (-1, 0, 0, 0, -1, 0, 0, 0, 0x4000),
              270: (0, -1, 0, 1, 0, 0, 0, 0, 0x4000)}  # fmt: skip
     for degrees, matrix in turns.items():
@@ -141,7 +141,7 @@ def test_sizes_are_as_shown_after_a_turn() -> None:
         assert info(FTYP + moov(track(matrix=matrix)) + MDAT) == VideoInfo(*size, 12.5, degrees)
 
 
-def test_other_spellings_of_the_same_movie() -> None:
+def test_variants_of_the_container_are_read() -> None:
     expected = VideoInfo(640, 360, 12.5)
     sound = track(b"soun")
     fragmented = moov(track(), box(b"mvex", box(b"mehd", b"\0" * 4 + struct.pack(">I", 12_500))), units=0)
@@ -160,7 +160,7 @@ def test_other_spellings_of_the_same_movie() -> None:
     assert info(FTYP + moov(track(), units=0xFFFFFFFF) + MDAT) == VideoInfo(640, 360)
 
 
-def test_a_movie_of_any_number_of_fragments_is_read() -> None:
+def test_movie_with_many_fragments_is_read() -> None:
     assert info(FTYP + moov(track()) + box(b"moof", b"") * MAX_BOXES) == VideoInfo(640, 360, 12.5)
 
 
@@ -176,15 +176,15 @@ def test_a_movie_of_any_number_of_fragments_is_read() -> None:
         FTYP + long_box(b"mdat", b"")[:-4] + b"\xff" * 4 + moov(track()),
     ],
 )
-def test_a_file_cut_short_is_refused(content: bytes) -> None:
+def test_truncated_file_is_refused(content: bytes) -> None:
     for resource_type in ("video", "auto"):
-        with pytest.raises(BadRequest, match="^Unsupported video format or file$"):
+        with pytest.raises(BadRequest, match=r"^Unsupported video format or file$"):
             upload("clips/cut", content, resource_type=resource_type)
 
 
 def written(folder: Path, name: str, codec: str) -> bytes:
-    """25 frames at 10 a second, as FFmpeg's muxers write them."""
-    import cv2  # imported here because it and numpy take a second, which other runs should not pay
+    """Return a video of 25 frames at 10 per second, written by a muxer of FFmpeg."""
+    import cv2  # imported here because it is slow
     import numpy as np
 
     path = folder / name
@@ -199,7 +199,7 @@ def written(folder: Path, name: str, codec: str) -> bytes:
 @pytest.mark.parametrize(
     ("name", "codec"), [("a.mp4", "mp4v"), ("a.mov", "mp4v"), ("a.webm", "VP80"), ("a.mkv", "VP80")]
 )
-def test_real_files(tmp_path: Path, name: str, codec: str) -> None:
+def test_files_of_ffmpeg_are_read(tmp_path: Path, name: str, codec: str) -> None:
     content = written(tmp_path, name, codec)
     result = upload("clips/real", content, filename=name)
     assert (result["format"], result["width"], result["height"], result["duration"]) == (name[2:], 320, 180, 2.5)
@@ -208,7 +208,7 @@ def test_real_files(tmp_path: Path, name: str, codec: str) -> None:
 
 
 @given(st.sampled_from(["mp4", "webm"]), st.integers(0, 400), st.binary(max_size=12), st.integers(0, 12))
-def test_no_damage_breaks_the_reader(format_: str, position: int, inserted: bytes, removed: int) -> None:
+def test_damaged_file_is_read_or_refused(format_: str, position: int, inserted: bytes, removed: int) -> None:
     sample = {"mp4": MP4[:2000], "webm": WEBM}[format_]
     with contextlib.suppress(BrokenVideoError):
         info(sample[:position] + inserted + sample[position + removed :], format_)

@@ -1,4 +1,4 @@
-"""Notifications: signed, retried, and only to hosts that may be called."""
+"""Notifications: signed, retried, and sent to allowed hosts only."""
 
 import json
 import queue
@@ -19,7 +19,7 @@ Received = tuple[str, dict[str, str]]
 
 @pytest.fixture
 def receiver() -> Iterator[tuple[str, "queue.Queue[Received]"]]:
-    """A URL, and what is posted to it; the first post is answered with 500."""
+    """Return a URL and a queue of the requests to it. The first request gets a 500."""
     received: queue.Queue[Received] = queue.Queue()
     answers = iter([500])
 
@@ -39,22 +39,22 @@ def receiver() -> Iterator[tuple[str, "queue.Queue[Received]"]]:
         listening.shutdown()
 
 
-def test_an_upload_is_told_signed_and_again_after_a_failure(
+def test_notification_of_an_upload_is_signed_and_retried(
     receiver: tuple[str, "queue.Queue[Received]"],
 ) -> None:
     url, received = receiver
-    uploader.upload(png(), public_id="told", notification_url=url)
+    uploader.upload(png(), public_id="notified", notification_url=url)
     received.get(timeout=10)
     body, headers = received.get(timeout=10)
-    told = json.loads(body)
-    assert (told["notification_type"], told["public_id"]) == ("upload", "told")
+    notification = json.loads(body)
+    assert (notification["notification_type"], notification["public_id"]) == ("upload", "notified")
     assert utils.verify_notification_signature(body, int(headers["X-Cld-Timestamp"]), headers["X-Cld-Signature"])
-    uploader.destroy("told", notification_url=url)
+    uploader.destroy("notified", notification_url=url)
     body, _ = received.get(timeout=10)
-    assert json.loads(body)["resources"][0]["public_id"] == "told"
+    assert json.loads(body)["resources"][0]["public_id"] == "notified"
 
 
-def test_eager_work_in_the_background_is_told_when_done(receiver: tuple[str, "queue.Queue[Received]"]) -> None:
+def test_asynchronous_eager_transformation_is_notified_when_done(receiver: tuple[str, "queue.Queue[Received]"]) -> None:
     url, received = receiver
     answer = uploader.upload(png(), eager=[{"width": 5, "crop": "scale"}], eager_async=True, eager_notification_url=url)
     assert answer["eager"][0]["status"] == "processing"
@@ -62,18 +62,18 @@ def test_eager_work_in_the_background_is_told_when_done(receiver: tuple[str, "qu
     assert json.loads(body)["eager"][0]["width"] == 5
 
 
-def test_other_hosts_are_accepted_but_never_called(caplog: pytest.LogCaptureFixture) -> None:
+def test_hosts_that_are_not_allowed_are_accepted_but_never_called(caplog: pytest.LogCaptureFixture) -> None:
     with threaded_cloudlet() as server:
         uploader.upload(png(), notification_url="http://cloudlet.invalid/hook", **server.sdk_config)
     assert "start cloudlet with --webhook-host cloudlet.invalid" in caplog.text
 
 
-def test_what_is_no_url_is_refused() -> None:
+def test_invalid_notification_url_is_refused() -> None:
     with pytest.raises(BadRequest, match="Invalid notification_url"):
         uploader.upload(png(), notification_url="nonsense")
 
 
-def test_triggers_and_polled_messages() -> None:
+def test_triggered_messages_can_be_polled_and_acknowledged() -> None:
     trigger = api.create_trigger("poll://inbox", "upload", uri_type="poll")
     uploader.upload(png(), public_id="polled", batch_id="b1", notification_url="poll://*")
     uploader.destroy("polled")

@@ -1,4 +1,4 @@
-"""What cloudlet makes of everything that @cloudinary/url-gen can write into a URL; `main` writes it into the README."""
+"""Request every transformation that @cloudinary/url-gen can write; `main` writes the result into the README."""
 
 import base64
 import collections
@@ -17,7 +17,7 @@ from videos import MP4
 
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 
-TIMEOUT = 30
+TIMEOUT_SECONDS = 30
 CATALOGUE = Path(__file__).with_suffix(".txt")
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- url-gen: begin -->\n", "<!-- url-gen: end -->\n"
@@ -27,7 +27,7 @@ _NAME = re.compile(r"(?P<key>\$|[a-z]+)_?(?P<name>(?:auto:[a-z_]+|name|embedded|
 
 @dataclass(frozen=True)
 class Outcome:
-    """A transformation, and how it was answered. `reason` is empty for one that works."""
+    """A transformation and the response to it. `reason` is empty for one that works."""
 
     resource_type: str
     text: str
@@ -40,7 +40,7 @@ class Outcome:
 
     @property
     def refused(self) -> str:
-        """The parameter that is refused, without its values: `e_blur_faces`."""
+        """The unsupported parameter without its values, such as `e_blur_faces`."""
         part = (REFUSAL.match(self.reason) or {"part": None})["part"] or self.text
         if part.startswith("$"):
             return "$ref"
@@ -50,7 +50,7 @@ class Outcome:
 
 
 def entries() -> Iterator[tuple[str, str]]:
-    """Resource type and transformation of every line."""
+    """Yield the resource type and the transformation of every line."""
     for line in CATALOGUE.read_text().splitlines():
         if not line.startswith("#"):
             resource_type, _, text = line.partition(" ")
@@ -58,9 +58,9 @@ def entries() -> Iterator[tuple[str, str]]:
 
 
 def prepare() -> None:
-    """Upload what the transformations refer to."""
+    """Upload the assets that the transformations refer to."""
     api.add_metadata_field({"external_id": "sample", "label": "Sample", "type": "string"})
-    options = {"timeout": TIMEOUT, "overwrite": True}
+    options = {"timeout": TIMEOUT_SECONDS, "overwrite": True}
     for public_id in ("photo", "logo"):
         uploader.upload(
             io.BytesIO(picture(120, 90)),
@@ -73,22 +73,22 @@ def prepare() -> None:
 
 
 def outcomes(server: RunningCloudlet) -> list[Outcome]:
-    """Ask for every transformation of the catalogue."""
+    """Request every transformation of the catalogue."""
     found = []
     logo = f"{server.url}/{server.cloud_name}/image/upload/logo.png"
     with requests.Session() as session:
-        for resource_type, text in entries():
+        for resource_type, entry in entries():
             name = "clip.mp4" if resource_type == "video" else "photo"
-            text = text.replace("ADDRESS", base64.b64encode(logo.encode()).decode())
+            text = entry.replace("ADDRESS", base64.b64encode(logo.encode()).decode())
             escaped = quote(text, safe="/,:;$!()=%-._~")
             address = f"{server.url}/{server.cloud_name}/{resource_type}/upload/{escaped}/{name}"
-            answer = session.get(address, timeout=TIMEOUT)
+            answer = session.get(address, timeout=TIMEOUT_SECONDS)
             found.append(Outcome(resource_type, text, answer.status_code, answer.headers.get("X-Cld-Error", "")))
     return found
 
 
 def report(found: list[Outcome]) -> str:
-    """Return the part of the README."""
+    """Return the text for the README."""
     working = sum(outcome.works for outcome in found)
     lines = [
         f"Of the {len(found)} URLs that the public actions and qualifiers of `@cloudinary/url-gen` 1.22.0 write",
@@ -101,17 +101,17 @@ def report(found: list[Outcome]) -> str:
         names = collections.Counter(
             outcome.refused for outcome in found if outcome.resource_type == resource_type and not outcome.works
         )
-        told = (f"`{name}`" + (f" ({count})" if count > 1 else "") for name, count in sorted(names.items()))
-        lines.append(f"| {resource_type}s | {', '.join(told)} |")
+        refused = (f"`{name}`" + (f" ({count})" if count > 1 else "") for name, count in sorted(names.items()))
+        lines.append(f"| {resource_type}s | {', '.join(refused)} |")
     return "\n".join(lines) + "\n"
 
 
-def told_in_the_readme() -> str:
+def readme_section() -> str:
     return README.read_text().partition(BEGIN)[2].partition(END)[0]
 
 
 def main() -> None:
-    """Write the README's part anew."""
+    """Update the README."""
     with running_cloudlet(options=["--remote-host", "127.0.0.1"]) as server:
         cloudinary.config(**server.sdk_config)
         prepare()

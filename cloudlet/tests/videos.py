@@ -13,7 +13,7 @@ FTYP, MDAT = box(b"ftyp", b"isom\0\0\2\0isomiso2mp41"), box(b"mdat", os.urandom(
 
 
 def track(handler: bytes = b"vide", matrix: tuple[int, ...] = IDENTITY, *, long: bool = False) -> bytes:
-    """A track of 640 x 360 pixels before its turn."""
+    """Return a track of 640 x 360 pixels before its rotation by the matrix."""
     times = b"\1\0\0\0" + b"\0" * 32 if long else b"\0" * 24
     turn = struct.pack(">9i", *(number << 16 for number in matrix))
     header = box(b"tkhd", times + b"\0" * 16 + turn + struct.pack(">II", 640 << 16, 360 << 16))
@@ -21,7 +21,7 @@ def track(handler: bytes = b"vide", matrix: tuple[int, ...] = IDENTITY, *, long:
 
 
 def moov(*parts: bytes, units: int = 12_500, long: bool = False) -> bytes:
-    """A movie of 12.5 seconds."""
+    """Return a movie of 12.5 seconds."""
     if long:
         header = b"\1\0\0\0" + b"\0" * 16 + struct.pack(">IQ", 1000, units)
     else:

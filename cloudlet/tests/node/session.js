@@ -1,4 +1,4 @@
-// A session of the official Node SDK over https: prints one JSON object of what it saw.
+// A session of the official Node SDK over https, which prints its results as one JSON object.
 const { Readable } = require("stream");
 const cloudinary = require("cloudinary").v2;
 
