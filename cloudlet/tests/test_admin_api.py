@@ -13,6 +13,12 @@ from servers import threaded_cloudlet
 pytestmark = pytest.mark.usefixtures("server")
 
 
+@pytest.fixture(scope="module")
+def server_options() -> list[str]:
+    """Give the module its own server, because its tests list everything that is stored."""
+    return []
+
+
 def upload(public_id: str, **options: Any) -> dict[str, Any]:
     result: dict[str, Any] = uploader.upload(png(), public_id=public_id, **options)
     return result
