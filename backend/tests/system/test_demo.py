@@ -185,7 +185,7 @@ def test_it_starts_shows_the_way_and_stops_completely(demo: Demo) -> None:
 
     form = json.dumps({"email": "new@example.org", "password": "a long enough passphrase"}).encode()
     sign_up = f"http://localhost:{demo.port}/_allauth/app/v1/auth/signup"
-    request = urllib.request.Request(sign_up, form, {"Content-Type": "application/json"})  # noqa: S310
+    request = urllib.request.Request(sign_up, form, {"Content-Type": "application/json"})
     with pytest.raises(urllib.error.HTTPError) as answer:
         urllib.request.urlopen(request, timeout=10)  # noqa: S310
     answer.value.close()
@@ -296,9 +296,8 @@ def test_when_one_process_dies_it_says_so_and_stops_the_others(tmp_path: Path) -
 
 def test_when_the_reader_of_its_output_goes_away_it_stops(tmp_path: Path) -> None:
     reader, writer = os.pipe()
-    with open(reader, "rb") as output:
-        with open(writer, "wb") as end, supervised(tmp_path, stdout=end) as demo:
-            output.readline()
-            output.close()
-            demo.process.wait(timeout=60)
-            demo.wait_until_all_are_gone()
+    with open(reader, "rb") as output, open(writer, "wb") as end, supervised(tmp_path, stdout=end) as demo:
+        output.readline()
+        output.close()
+        demo.process.wait(timeout=60)
+        demo.wait_until_all_are_gone()

@@ -16,7 +16,17 @@ from cloudlet.transformations.errors import TransformationError, UnreadableSourc
 DEFAULT_DENSITY = 150
 _READABLE = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "ICO", "PPM", "JPEG2000")
 # What Pillow's plugins raise for damaged files.
-_DAMAGED = (OSError, SyntaxError, ValueError, OverflowError, EOFError, MemoryError, LookupError, TypeError, struct.error)
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    OverflowError,
+    EOFError,
+    MemoryError,
+    LookupError,
+    TypeError,
+    struct.error,
+)
 Image.MAX_IMAGE_PIXELS = None  # Pillow's limit is global; ours is checked for each call
 
 
