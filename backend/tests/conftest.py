@@ -17,8 +17,8 @@ from apps.core.jobs import dispatch
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 
-from .database import name_of, test_database
 from . import kinds
+from .database import name_of, test_database
 from .environment import VAR_DIR
 from .network_guard import network_guard
 

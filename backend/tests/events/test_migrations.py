@@ -28,7 +28,7 @@ from tests.local_tickets import json_code, old_qr_png, write_local
 from tests.pictures import codes_in_pdf, codes_in_png
 from tests.workers import publish
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases, pytest.mark.integration]
 
 MIGRATIONS = Path(issuing.__file__).with_name("migrations")
 BEFORE = [("events", "0002_eventticket_qr_code")]

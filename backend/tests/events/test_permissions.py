@@ -29,7 +29,7 @@ from tests.factories import make_event, make_organiser, make_picture, make_ticke
 from tests.project.test_every_route import ROUTES as ROUTES_OF_OTHERS
 from tests.wallet_credentials import Authority
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
 LOGIN = "login"
 ROLES = (

@@ -25,6 +25,8 @@ from ticketkit import EventDetails
 from ticketkit.rendering.pictures import prepare_cover
 from ticketkit.wallet.artwork import pass_pictures
 
+pytestmark = pytest.mark.integration
+
 COVER, LOGO = EventImage.Kind.COVER, EventImage.Kind.LOGO
 SIZE = (64, 64)
 WHITE, BLACK, GREEN = (255, 255, 255), (0, 0, 0), (60, 180, 90)

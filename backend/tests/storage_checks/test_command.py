@@ -30,7 +30,7 @@ from tests.faults import faults
 from tests.workers import publish
 from ticketkit import render_qr_png
 
-pytestmark = pytest.mark.django_db()
+pytestmark = [pytest.mark.django_db(), pytest.mark.integration]
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from tests.wallet_credentials import Authority
 from tests.webhooks.receiver import Reply
 from tests.workers import publish
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
 Sent = list[tuple[str, list[Any], str]]
 
