@@ -25,6 +25,8 @@ from tests.factories import make_user
 
 from .test_app_sign_in import App
 
+pytestmark = pytest.mark.integration
+
 ORGANISER = MANAGER[0]
 DEMO_EMAILS = {ORGANISER, DOOR[0], *(email for email, *_ in HOLDERS)}
 

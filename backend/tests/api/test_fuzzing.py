@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from apps.events.models import EventTicket
 from tests.factories import make_event, make_organiser, make_ticket, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
 EXAMPLES = max(settings().max_examples // 4, 1)  # each is a whole request
 DOCUMENT = json.loads((Path(__file__).parents[3] / "docs/reference/openapi.json").read_text())

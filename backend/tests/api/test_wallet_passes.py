@@ -24,7 +24,7 @@ from apps.events.models import Event, EventImage, EventTicket
 from tests.factories import make_event, make_organiser, make_picture, make_ticket, make_ticket_type, make_user
 from tests.wallet_credentials import Authority
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
 
 @pytest.fixture(scope="module")

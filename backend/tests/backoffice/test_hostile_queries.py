@@ -12,7 +12,7 @@ from django.urls import reverse
 from tests.project.test_every_route import World, client_of, world
 
 __all__ = ["world"]  # a fixture
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases, pytest.mark.integration]
 # A year out of range; more than 64 bits; more digits than int() parses; NUL; an invalid date.
 VALUES = ("99999999999", "9223372036854775808", "1" * 5000, "a\x00b", "2024-02-30")
 KEYS = ("q", "p", "_to_field")

@@ -23,7 +23,7 @@ from tests.pictures import codes_in_pdf, codes_in_png, png_of_code
 
 from .forms import url, what_a_browser_sends
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
 
 def save(back_office: Client, event: Event, **changes: Any) -> Any:

@@ -11,6 +11,8 @@ import pytest
 
 from apps.core import packages
 
+pytestmark = pytest.mark.integration
+
 BACKEND = Path(__file__).resolve().parents[2]
 REPOSITORY = BACKEND.parent
 MISTAKES = {

@@ -19,6 +19,8 @@ from config.cloudinary_settings import CloudinaryAccount, read_cloudinary
 from tests.environment import free_port
 from tests.workers import BACKEND
 
+pytestmark = pytest.mark.integration
+
 
 def account(folder: Path) -> CloudinaryAccount:
     return read_cloudinary(Env(), cloudlet_port=9000, cloudlet_data=folder)

@@ -13,6 +13,8 @@ from tests.workers import BACKEND
 
 PROGRAM = """
 from config.priority import AUTOGROUP, apply_niceness_to_session
+
+pytestmark = pytest.mark.integration
 apply_niceness_to_session()
 print(AUTOGROUP.read_text() if AUTOGROUP.exists() else "no groups nice 0")
 """

@@ -17,6 +17,8 @@ from cloudlet.testing import RunningCloudlet
 from tests.environment import free_port
 from tests.workers import BACKEND, QUIETLY, start_python, stop, wait_until
 
+pytestmark = pytest.mark.integration
+
 FOLDER, FILE = 0o700, 0o600
 
 

@@ -21,6 +21,8 @@ from apps.core.telemetry.redaction import HIDDEN
 from tests.environment import free_port
 from tests.workers import BACKEND, start_python, stop, wait_until
 
+pytestmark = pytest.mark.integration
+
 FORGED = "2026-01-01 00:00:00 INFO    root: forged"
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+ +\S+: ")
 # C0, C1 and DEL, line separators, invisible and bidirectional characters, a tag, lone surrogates.

@@ -23,7 +23,7 @@ from tests.races import at_once
 
 from .server import MailServer, mail_server
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases, pytest.mark.integration]
 
 
 @pytest.fixture(autouse=True)

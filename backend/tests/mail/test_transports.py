@@ -23,7 +23,7 @@ from apps.mail.models import OutgoingMail
 from config.email_settings import OUTBOX, read_email
 from tests.pictures import EMPTY_PAGE
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.integration]
 
 POSTMARK = "anymail.backends.postmark.EmailBackend"
 

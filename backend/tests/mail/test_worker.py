@@ -15,6 +15,8 @@ from tests.workers import wait_until, working
 
 from .server import mail_server
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.django_db(transaction=True)
 def test_worker_of_the_interactive_queue_sends_mail(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ from cloudlet.testing import RunningCloudlet
 from tests.factories import make_event, make_organiser, make_ticket, make_user
 from tests.workers import BACKEND, environment, faults, publish
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
 TOKEN = {"Authorization": "Bearer only-for-monitors"}
 

@@ -22,7 +22,7 @@ from apps.publishing.models import StoredFileDeletion
 from apps.webhooks.models import WebhookMessage
 from tests.factories import make_endpoint, make_event, make_organiser, make_ticket, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
 LOGIN = "login"  # a redirect to a sign-in page
 INDEX = "index"  # a redirect to the first page of the back office, Django's response for a missing object

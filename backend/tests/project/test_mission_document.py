@@ -26,6 +26,8 @@ from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet
 from tests.pictures import codes_in_pdf, codes_in_png
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parents[3]
 BACKEND = ROOT / "backend"
 DOCUMENT = (ROOT / "docs/reference/ticket-system.md").read_text()

@@ -14,6 +14,8 @@ from apps.publishing import checks
 from tests.workers import BACKEND, environment
 from ticketkit import RenderingError
 
+pytestmark = pytest.mark.integration
+
 THAI, CJK = "NotoSansThai[wght].ttf", "NotoSansCJK-VF.otf.ttc"
 
 

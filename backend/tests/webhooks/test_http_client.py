@@ -24,6 +24,8 @@ from ticketkit.testing import name, pem
 
 from .receiver import Receiver, Reply, receiving
 
+pytestmark = pytest.mark.integration
+
 REFUSED = "The host resolves to an address that is not public, so nothing is sent there."
 
 

@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.databases,
     pytest.mark.usefixtures("private", "no_broker"),
+    pytest.mark.integration,
 ]
 
 

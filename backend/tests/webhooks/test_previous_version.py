@@ -23,7 +23,12 @@ from apps.webhooks.models import EventType, WebhookEndpoint, WebhookMessage, Web
 
 from .helpers import end_all_waits, enqueue, issue_tickets
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases, pytest.mark.usefixtures("no_broker")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.databases,
+    pytest.mark.usefixtures("no_broker"),
+    pytest.mark.integration,
+]
 
 COPY_SQL_OF_PREVIOUS_VERSION = """
 INSERT INTO webhooks_webhookmessage (message_id, endpoint_id, event_type, ticket_id, data, created_at, state, attempts,
