@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -213,5 +214,8 @@ def _status(port: int, host: str) -> int:
     try:
         with urlopen(Request(f"http://127.0.0.1:{port}/healthz", headers={"Host": host}), timeout=5) as answer:
             return int(answer.status)
-    except OSError as error:
-        return int(getattr(error, "code", 0))
+    except HTTPError as error:
+        with error:  # Python 3.14 warns of one that is left open
+            return error.code
+    except OSError:
+        return 0
