@@ -1,11 +1,11 @@
-"""Colour profiles (ICC, version 2), made here from the published numbers of each colour space."""
+"""Make colour profiles (ICC, version 2) from the published values of each colour space."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
 
-# X, Y and Z of the red, green and blue primary, adapted to D50; and the gamma.
+# X, Y and Z of the red, green and blue primaries, adapted to D50; and the gamma.
 PROPHOTO = ([(0.7977, 0.2880, 0.0), (0.1352, 0.7119, 0.0), (0.0313, 0.0001, 0.8249)], 1.8)
 ADOBE_RGB = ([(0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)], 563 / 256)
 DISPLAY_P3 = ([(0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407)], 2.2)
@@ -53,7 +53,7 @@ def grey(gamma: float) -> bytes:
 
 
 def cmyk(lab_of_full_cyan: tuple[int, int, int]) -> bytes:
-    """A press whose full cyan has this L, a and b, and all of whose other inks are black."""
+    """Return the profile of a press whose full cyan has this L, a and b, and whose other inks are black."""
     identity = bytes(range(256))
     lightness, a, b = lab_of_full_cyan
     cyan = bytes((round(lightness * 255 / 100), a + 128, b + 128))

@@ -1,4 +1,4 @@
-"""Plain functions that make what a test needs. Every one takes overrides and fills in the rest."""
+"""Factory functions for tests. Each takes overrides and has defaults for the rest."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def make_ticket(**overrides: Any) -> EventTicket:
 
 
 def make_picture(width: int = 640, height: int = 320, image_format: str = "JPEG") -> bytes:
-    """A small poster-like picture."""
+    """Return a small picture with some structure, like a poster."""
     picture = Image.new("RGB", (width, height), "#123456")
     draw = ImageDraw.Draw(picture)
     for step in range(0, width, 16):

@@ -1,4 +1,4 @@
-"""Makes a running cloudlet misbehave for as long as a test wants it to."""
+"""Inject faults into a running cloudlet for the duration of a test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cloudlet.testing import RunningCloudlet
 
 @contextmanager
 def faults(server: RunningCloudlet, *rules: dict[str, Any], seed: int = 1) -> Iterator[None]:
-    """Faults as cloudlet's README describes them, such as `{"call": "upload", "kind": "error", "rate": 0.1}`."""
+    """Inject faults as cloudlet's README describes them, such as `{"call": "upload", "kind": "error", "rate": 0.1}`."""
     url = f"{server.url}/_cloudlet/faults"
     headers = urllib3.make_headers(basic_auth=f"{server.api_key}:{server.api_secret}")
     headers["Content-Type"] = "application/json"

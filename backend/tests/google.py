@@ -1,4 +1,4 @@
-"""Google, as far as wallets need it: exchanges a service account's signed grant for a token, and keeps classes."""
+"""A fake of Google's API for wallets: exchanges a service account's signed grant for a token, and stores classes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCOPE = "https://www.googleapis.com/auth/wallet_object.issuer"
 
 
 class Google:
-    """`classes` are those that exist, by their ids. `answers` replace what a path answers."""
+    """The fake. `classes` are the stored classes by id. `answers` override the reply of a path."""
 
     def __init__(self, receiver: Receiver, public_key: RSAPublicKey, issuer_id: str) -> None:
         parts = urlsplit(receiver.url)
@@ -33,7 +33,7 @@ class Google:
 
     @property
     def paths(self) -> list[str]:
-        """The paths that were asked for, in order."""
+        """Return the requested paths, in order."""
         return [received.path for received in self.receiver.received]
 
     def _answer(self, received: Received) -> Reply:

@@ -1,4 +1,4 @@
-"""Several workers at the same moment, each with a database connection of its own."""
+"""Run functions concurrently, each with its own database connection."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TypeVar
 
 from django.db import connection
 
-Outcome = TypeVar("Outcome")
+T = TypeVar("T")
 
 
-def at_once(works: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
-    """What each of them answers, in their order; they start together, and what one of them raises is raised here."""
-    start = threading.Barrier(len(works), timeout=20)
+def at_once(functions: Sequence[Callable[[], T]]) -> list[T]:
+    """Start the functions at the same moment, in threads. Return their results in order, or raise their error."""
+    start = threading.Barrier(len(functions), timeout=20)
 
-    def run(work: Callable[[], Outcome]) -> Outcome:
+    def run(function: Callable[[], T]) -> T:
         start.wait()
         try:
-            return work()
+            return function()
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(run, works))
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return list(pool.map(run, functions))

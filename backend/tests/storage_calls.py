@@ -1,4 +1,4 @@
-"""What cloudlet saw: every call that it answered, or cut off, counted while a test or a benchmark goes on."""
+"""Count the calls that cloudlet received during a test or a benchmark."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import urllib3
 
 from cloudlet.testing import RunningCloudlet
 
-CUT = 0  # the status of a call whose connection was cut before anything was answered
-EVERY = 0.25  # seconds; cloudlet remembers its last 500 calls
+CUT_STATUS = 0  # of a call whose connection was cut before a response
+POLL_SECONDS = 0.25  # cloudlet keeps its last 500 calls
 
 
 class StorageCalls:
-    """`counts` has the number of calls by (name, status); the names are `upload`, `destroy`, ..., else `delivery`."""
+    """Numbers of calls, in `counts` by (name, status). The names are `upload`, `destroy`, ..., else `delivery`."""
 
     def __init__(self, server: RunningCloudlet) -> None:
         self._url = f"{server.url}/_cloudlet/console/calls"
@@ -24,12 +24,12 @@ class StorageCalls:
         self.missed = 0
         self._last = 0
         self._over = threading.Event()
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[StorageCalls]:
         self.fetch()
-        self.counts.clear()  # what was before
+        self.counts.clear()  # calls before the test
         self.missed = 0
         thread = threading.Thread(target=self._watch)
         thread.start()
@@ -40,27 +40,27 @@ class StorageCalls:
             thread.join()
 
     def outcomes(self, name: str) -> Counter[str]:
-        """How many calls of that name were attempted, and how many of them failed, or were cut off."""
+        """Return the numbers of calls of that name: `attempted`, `refused` and `cut off`."""
         self.fetch()
         totals: Counter[str] = Counter()
         for (called, status), number in list(self.counts.items()):
             if called == name:
                 totals["attempted"] += number
-                totals["cut off"] += number * (status == CUT)
+                totals["cut off"] += number * (status == CUT_STATUS)
                 totals["refused"] += number * (status >= 400)
         return totals
 
     def total(self, name: str) -> int:
-        """How many calls of that name there were."""
+        """Return the number of calls of that name."""
         return sum(number for (called, _), number in self.counts.items() if called == name)
 
     def _watch(self) -> None:
-        while not self._over.wait(EVERY):
+        while not self._over.wait(POLL_SECONDS):
             self.fetch()
 
     def fetch(self) -> None:
-        """Count what cloudlet has answered by now."""
-        with self._one_at_a_time:
+        """Count the calls since the last fetch."""
+        with self._lock:
             self._count_new()
 
     def _count_new(self) -> None:

@@ -1,4 +1,4 @@
-"""Credentials for both wallets as the settings name them, made by `ticketkit.testing`."""
+"""Make the credentials of both wallets, and the settings that name them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ticketkit.testing import pem
 
 
 class Authority(testing.Authority):
-    """An authority that writes what it issues where the settings look for it."""
+    """An authority that writes its certificates and keys to files."""
 
     def settings(self, folder: Path, password: bytes | None = None) -> dict[str, str]:
-        """Both wallets' settings by name, with their files written into the folder."""
+        """Write the files to the folder. Return the settings of both wallets by name."""
         contents = {
             "APPLE_WALLET_CERTIFICATE": self.member(),
             "APPLE_WALLET_KEY": pem(self.member_key, password),

@@ -1,6 +1,6 @@
-"""An upgrade over the move of five models finds what the release before left, and can be rolled back.
+"""Test the upgrade from the previous release, whose models moved to other apps, and its rollback.
 
-Rows, grants, history, the addresses of the back office, messages in the queue, and the processes of that release.
+The tests cover rows, permissions, history, URLs of the back office, queued messages, and running processes.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ from tests.wallet_credentials import Authority
 from tests.webhooks.receiver import Receiver, receiving
 from tests.workers import BACKEND, environment, url_of, wait_until, working
 
-from . import release_before
-from .release_before import GRANTED, MOVED, NOTE, PERMISSIONS, Left
+from . import previous_release
+from .previous_release import GRANTED, MOVED, NOTE, PERMISSIONS, Left
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -84,7 +84,7 @@ def upgrade(django_db_setup: None, django_db_blocker: Any) -> Iterator[Upgrade]:
 
 @pytest.fixture
 def left(upgrade: Upgrade) -> Iterator[Left]:
-    """Return what the release before left, in a database that is not migrated yet."""
+    """Return what the previous release left, in a database that is not migrated yet."""
     upgrade.before.restore()
     yield upgrade.left
     restore_migrated()
@@ -92,20 +92,20 @@ def left(upgrade: Upgrade) -> Iterator[Left]:
 
 @pytest.fixture
 def upgraded(upgrade: Upgrade) -> Iterator[Left]:
-    """Return what the release before left, in a database that has been migrated."""
+    """Return what the previous release left, in a database that has been migrated."""
     upgrade.after.restore()
     yield upgrade.left
     restore_migrated()
 
 
 def migrate(*target: str) -> None:
-    """Run the command that operators run; the next process that they start knows nothing of this one's caches."""
+    """Run `migrate` and clear the cache of content types, as a new process has none."""
     call_command("migrate", *target, verbosity=0, interactive=False)
     ContentType.objects.clear_cache()
 
 
 def labels() -> list[tuple[str, str]]:
-    """Return the models that moved, with the apps that their content types name."""
+    """Return the moved models, with the app labels of their content types."""
     found = ContentType.objects.filter(model__in=MOVED).order_by("model", "app_label")
     return list(found.values_list("model", "app_label"))
 
@@ -119,7 +119,7 @@ def signed_in(left: Left, name: str) -> Client:
 # -- Rows --------------------------------------------------------------------------------------------------------
 
 
-def test_every_row_is_found_by_the_models_of_today(upgrade: Upgrade, upgraded: Left) -> None:
+def test_current_models_find_every_row(upgrade: Upgrade, upgraded: Left) -> None:
     before = upgrade.rows
     assert all(before[f"events_{model}"] for model in MOVED)
 
@@ -129,27 +129,27 @@ def test_every_row_is_found_by_the_models_of_today(upgrade: Upgrade, upgraded: L
         assert len(after) == len(rows), table
         for row, found in zip(rows, after, strict=True):
             names = {field.column: field.attname for field in models[table]._meta.concrete_fields}
-            # `seen_at`: the column is left to processes of the release before
+            # `seen_at`: the column is left to processes of the previous release
             kept = {names.get(name, name): value for name, value in row.items() if name != "seen_at"}
             assert kept.items() <= found.items(), table
     assert Examination.objects.get(is_open=True).asked_by == User.objects.get(pk=left.keys["granted"])
-    assert deployment_tag() == f"{TAG_PREFIX}{release_before.DEPLOYMENT.hex}"
+    assert deployment_tag() == f"{TAG_PREFIX}{previous_release.DEPLOYMENT.hex}"
     assert Deployment.objects.count() == 1
-    assert GoogleWalletClass.objects.get().class_id == release_before.GOOGLE_CLASS
+    assert GoogleWalletClass.objects.get().class_id == previous_release.GOOGLE_CLASS
 
 
-def test_the_codes_that_were_printed_open_the_door(upgraded: Left) -> None:
+def test_printed_codes_are_valid(upgraded: Left) -> None:
     staff = User.objects.create(email="root@example.org", is_superuser=True, is_staff=True)
     tickets = {name: EventTicket.objects.get(pk=upgraded.keys[name]) for name in ("ready", "used")}
     assert check(code_of(tickets["ready"]), staff).verdict is Verdict.VALID
     assert check(code_of(tickets["used"]), staff).verdict is Verdict.USED
-    assert check(release_before.PRINTED_TEXT, staff).verdict is Verdict.VALID
+    assert check(previous_release.PRINTED_TEXT, staff).verdict is Verdict.VALID
 
 
-# -- Grants, addresses, history ----------------------------------------------------------------------------------
+# -- Permissions, URLs, history ----------------------------------------------------------------------------------
 
 
-def test_the_release_before_had_the_permissions_under_its_own_label(left: Left) -> None:
+def test_previous_release_had_the_permissions_in_events(left: Left) -> None:
     assert labels() == [(model, "events") for model in MOVED]
     ours = Permission.objects.filter(content_type__model__in=MOVED)
     assert dict(ours.values_list("codename", "name")) == PERMISSIONS
@@ -158,7 +158,7 @@ def test_the_release_before_had_the_permissions_under_its_own_label(left: Left) 
 
 
 def assert_granted(left: Left, name: str) -> None:
-    """The person has the permissions of then, and no others, and the pages that they open at their new addresses."""
+    """Assert that the user has exactly the former permissions, and can open the pages at their new URLs."""
     user = User.objects.get(pk=left.keys[name])
     assert user.get_all_permissions() == {f"{MOVED[codename.partition('_')[2]]}.{codename}" for codename in GRANTED}
     client = signed_in(left, name)
@@ -177,7 +177,7 @@ def assert_history(left: Left) -> None:
 
 
 @pytest.mark.parametrize("name", ["granted", "member"])
-def test_grants_to_a_person_and_to_a_group_open_the_pages(upgraded: Left, name: str) -> None:
+def test_permissions_of_users_and_groups_are_kept(upgraded: Left, name: str) -> None:
     assert_granted(upgraded, name)
     page = signed_in(upgraded, name).get(f"/admin/{CHECKS}?check={upgraded.keys['done check']}").content.decode()
     assert "the PDF of ticket 4711" in page
@@ -186,13 +186,13 @@ def test_grants_to_a_person_and_to_a_group_open_the_pages(upgraded: Left, name: 
     assert f"/admin/{DELETIONS}" in index
 
 
-def test_a_person_without_grants_gets_none(upgraded: Left) -> None:
+def test_user_without_permissions_gets_none(upgraded: Left) -> None:
     assert User.objects.get(pk=upgraded.keys["clerk"]).get_all_permissions() == set()
     for page in (CHECKS, DELETIONS):
         assert signed_in(upgraded, "clerk").get(f"/admin/{page}").status_code == 403
 
 
-def test_old_addresses_lead_to_the_pages(upgraded: Left) -> None:
+def test_old_urls_redirect_to_the_pages(upgraded: Left) -> None:
     client, row = signed_in(upgraded, "granted"), upgraded.keys["qr_code"]
     for old, new in {
         f"examination/?check={upgraded.keys['done check']}": f"{CHECKS}?check={upgraded.keys['done check']}",
@@ -205,7 +205,7 @@ def test_old_addresses_lead_to_the_pages(upgraded: Left) -> None:
         assert answer.status_code == 200
 
 
-def test_a_form_that_was_open_during_the_upgrade_starts_a_check(upgraded: Left) -> None:
+def test_form_that_was_open_during_the_upgrade_works(upgraded: Left) -> None:
     Examination.objects.filter(is_open=True).update(is_open=None, state="done")
     client = Client(enforce_csrf_checks=True)
     client.force_login(User.objects.get(pk=upgraded.keys["member"]))
@@ -220,7 +220,7 @@ def test_history_is_shown_with_its_objects(upgraded: Left) -> None:
     assert_history(upgraded)
 
 
-def test_migrating_again_doubles_nothing(left: Left) -> None:
+def test_migrating_twice_creates_no_duplicates(left: Left) -> None:
     for _ in range(2):
         migrate()
         assert labels() == list(MOVED.items())
@@ -231,7 +231,7 @@ def test_migrating_again_doubles_nothing(left: Left) -> None:
     assert User.objects.get(pk=left.keys["granted"]).user_permissions.count() == len(GRANTED)
 
 
-def test_without_the_move_of_content_types_grants_and_history_are_lost(
+def test_permissions_and_history_are_lost_without_moving_content_types(
     left: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative control of the tests above."""
@@ -248,8 +248,8 @@ def test_without_the_move_of_content_types_grants_and_history_are_lost(
         assert_history(left)
 
 
-def test_a_grant_under_the_new_label_from_before_the_upgrade_is_kept(left: Left) -> None:
-    """`migrate storage_checks` alone makes the new content type, and an administrator may use it before the rest."""
+def test_permission_granted_during_the_upgrade_is_kept(left: Left) -> None:
+    """`migrate storage_checks` alone creates the new content type, which an administrator may use before the rest."""
     migrate("storage_checks")
     assert ("examination", "storage_checks") in labels()
     user = User.objects.get(pk=left.keys["clerk"])
@@ -265,7 +265,7 @@ def test_a_grant_under_the_new_label_from_before_the_upgrade_is_kept(left: Left)
     assert_history(left)
 
 
-# -- Back, and forward again -------------------------------------------------------------------------------------
+# -- Rollback, and upgrade again ---------------------------------------------------------------------------------
 
 APPS = sorted(set(MOVED.values()))
 
@@ -279,14 +279,12 @@ APPS = sorted(set(MOVED.values()))
     ],
     ids=["events", "events first", "apps first"],
 )
-def test_a_rollback_keeps_rows_and_grants_and_so_does_the_next_upgrade(
-    left: Left, commands: list[tuple[str, str]]
-) -> None:
+def test_rollback_and_second_upgrade_keep_rows_and_permissions(left: Left, commands: list[tuple[str, str]]) -> None:
     before = left.snapshot()
     grants = set(left.rows_of("accounts.User").values_list("pk", "user_permissions", "groups__permissions"))
     history = list(left.rows_of("admin.LogEntry").order_by("pk").values())
     migrate()
-    # A process of the release before that is still running shows a page of the back office.
+    # A process of the previous release, still running, serves a page of the back office.
     content_types = left.apps.get_model("contenttypes", "ContentType").objects
     content_types.clear_cache()
     content_types.get_for_model(left.apps.get_model("events", "StoredFileDeletion"))
@@ -294,7 +292,7 @@ def test_a_rollback_keeps_rows_and_grants_and_so_does_the_next_upgrade(
 
     for command in commands:
         migrate(*command)
-    release_before.make_content_types(left.apps)  # its own `migrate`
+    previous_release.make_content_types(left.apps)  # as its `migrate` does
 
     assert left.snapshot() == before
     assert {model for model, app in labels() if app == "events"} == set(MOVED)
@@ -316,8 +314,8 @@ def test_a_rollback_keeps_rows_and_grants_and_so_does_the_next_upgrade(
     assert_history(left)
 
 
-def test_a_process_of_the_release_before_works_beside_the_new_ones(left: Left) -> None:
-    """The database is migrated first; the move is one of models, and of no table."""
+def test_processes_of_both_releases_share_the_database(left: Left) -> None:
+    """The database is migrated first. Models moved, but no table did."""
     before = left.snapshot()
     migrate()
     assert left.snapshot() == before
@@ -352,7 +350,7 @@ def test_a_process_of_the_release_before_works_beside_the_new_ones(left: Left) -
 
 @pytest.fixture
 def fresh_database(tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """The settings of a database without any table."""
+    """Create a database without tables. Yield its settings."""
     if connection.vendor == "sqlite":
         yield {**connection.settings_dict, "NAME": str(tmp_path / "fresh.sqlite3")}
         return
@@ -366,7 +364,7 @@ def fresh_database(tmp_path: Path) -> Iterator[dict[str, Any]]:
             cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def test_a_fresh_database_has_the_new_labels_only(fresh_database: dict[str, Any]) -> None:
+def test_new_database_has_the_new_labels_only(fresh_database: dict[str, Any]) -> None:
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity=0"],
         cwd=BACKEND,
@@ -389,7 +387,7 @@ def test_a_fresh_database_has_the_new_labels_only(fresh_database: dict[str, Any]
 
 @pytest.fixture
 def account(settings: Any, tmp_path: Path) -> Iterator[RunningCloudlet]:
-    """A cloudlet that holds the files of this test alone, for this process and for workers."""
+    """Run a cloudlet without files for this test, which this process and workers use."""
     own = settings.CLOUDINARY_ACCOUNT
     names = {"cloud_name": own.cloud_name, "api_key": own.api_key, "api_secret": own.api_secret}
     with running_cloudlet(**names) as server:
@@ -401,7 +399,7 @@ def account(settings: Any, tmp_path: Path) -> Iterator[RunningCloudlet]:
 
 @pytest.fixture
 def receiver(left: Left, settings: Any) -> Iterator[Receiver]:
-    """The integrator's server that the endpoint names."""
+    """Run the integrator's server of the webhook endpoint."""
     settings.WEBHOOK_ALLOW_PRIVATE = True
     with receiving() as receiver:
         left.rows_of("webhooks.WebhookEndpoint").update(url=receiver.url)
@@ -427,8 +425,8 @@ def google(settings: Any, tmp_path: Path) -> Iterator[Google]:
         yield running
 
 
-def carry_out_queue() -> list[str]:
-    """Do what a worker does with the messages of all queues, until there are none. Return the names of the tasks."""
+def run_queued_tasks() -> list[str]:
+    """Run the tasks of all queues as a worker does, until there are none. Return their names."""
     current_app.loader.import_default_modules()
     done: list[str] = []
     with current_app.connection_for_read() as broker:
@@ -443,7 +441,7 @@ def carry_out_queue() -> list[str]:
 
 
 def assert_files(left: Left, contents: dict[str, bytes], made: set[str], kept: set[str]) -> None:
-    """The tickets have files: new ones with their codes, or the ones that the release before had stored."""
+    """Assert that tickets of `made` have new files with their codes, and those of `kept` the former files."""
     tickets = {name: EventTicket.objects.get(pk=left.keys[name]) for name in made | kept}
     assert {ticket.state for ticket in tickets.values()} == {EventTicket.State.READY}
     for name in made:
@@ -462,17 +460,17 @@ def is_stored(kind: gateway.FileKind, public_id: str) -> bool:
     return True
 
 
-def test_a_worker_of_today_carries_out_every_message_of_the_release_before(
+def test_worker_runs_every_task_of_the_previous_release(
     left: Left, account: RunningCloudlet, receiver: Receiver, mails: MailServer, google: Google, settings: Any
 ) -> None:
-    contents = release_before.store_files(left)
+    contents = previous_release.store_files(left)
     folder = Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"])
-    messages = release_before.sent_by_processes(left) + release_before.sent_by_beat()
-    release_before.put_into_queue(folder, messages)
+    messages = previous_release.sent_by_processes(left) + previous_release.sent_by_beat()
+    previous_release.put_into_queue(folder, messages)
     deletions = list(left.rows_of("events.StoredFileDeletion").values_list("kind", "name"))
     migrate()
 
-    done = carry_out_queue()
+    done = run_queued_tasks()
 
     assert sorted({task for task, _, _ in messages}) == sorted(set(done))
     assert all(done.count(task) >= number for task, number in _counted(messages).items())
@@ -485,7 +483,9 @@ def test_a_worker_of_today_carries_out_every_message_of_the_release_before(
     assert EventTicket.objects.get(pk=left.keys["used"]).used_at is not None
     assert EventTicket.objects.get(pk=left.keys["given up"]).reason == "503 Service Unavailable"
     event = Event.objects.get(pk=left.keys["event"])
-    assert event.fingerprint or ChangedEvent.objects.filter(event=event), "noticed, because it had no fingerprint"
+    assert event.fingerprint or ChangedEvent.objects.filter(event=event), (
+        "the event without a fingerprint was not noticed"
+    )
     assert Event.objects.get(pk=left.keys["changed event"]).republish_after is None
     assert not ChangedEvent.objects.filter(event=left.keys["changed event"])
 
@@ -493,15 +493,15 @@ def test_a_worker_of_today_carries_out_every_message_of_the_release_before(
     kinds = {kind.name: kind for kind in gateway.KINDS}
     assert not any(is_stored(kinds[kind], name) for kind, name in deletions if kind in kinds)
     assert [path for path in (settings.MEDIA_ROOT).rglob("*") if path.is_file()] == []
-    examination = Examination.objects.get(pk=left.keys["open check"])
-    assert (examination.state, examination.is_open) == ("done", None)
-    assert examination.finished_at is not None
+    storage_check = Examination.objects.get(pk=left.keys["open check"])
+    assert (storage_check.state, storage_check.is_open) == ("done", None)
+    assert storage_check.finished_at is not None
     assert UsageSample.objects.count() == 3
     assert set(google.paths) == {TOKEN, CLASSES}
     assert GoogleWalletClass.objects.filter(class_id__in=google.classes).exists()
 
     sent = {received.message_id: received for received in receiver.received}
-    assert sent["msg_pending"].verified_with(release_before.SECRET)["type"] == "ticket.ready"
+    assert sent["msg_pending"].verified_with(previous_release.SECRET)["type"] == "ticket.ready"
     assert WebhookMessage.objects.get(message_id="msg_pending").state == "delivered"
     assert not WebhookMessage.objects.filter(message_id="msg_delivered").exists()
     assert [mail["To"] for mail in mails.received] == ["ann@example.org"]
@@ -509,24 +509,24 @@ def test_a_worker_of_today_carries_out_every_message_of_the_release_before(
     assert not Session.objects.filter(session_key=32 * "s").exists()
     assert not IssuedList.objects.exists()
 
-    release_before.put_into_queue(folder, release_before.sent_by_beat())  # a quarter of a minute later
-    carry_out_queue()
+    previous_release.put_into_queue(folder, previous_release.sent_by_beat())  # the next round of beat
+    run_queued_tasks()
     assert_files(left, contents, made={"changed"}, kept=set())
 
 
-def _counted(messages: list[release_before.Message]) -> dict[str, int]:
+def _counted(messages: list[previous_release.Message]) -> dict[str, int]:
     tasks = [task for task, _, _ in messages]
     return {task: tasks.count(task) for task in tasks}
 
 
-def test_a_worker_process_of_today_works_off_what_processes_of_the_release_before_sent(
+def test_worker_process_runs_the_tasks_of_the_previous_release(
     left: Left, account: RunningCloudlet, receiver: Receiver, mails: MailServer, monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    contents = release_before.store_files(left)
+    contents = previous_release.store_files(left)
     folder = tmp_path / "worker" / "broker" / "messages"
     folder.mkdir(parents=True, mode=0o700)
-    release_before.put_into_queue(folder, release_before.sent_by_processes(left))
+    previous_release.put_into_queue(folder, previous_release.sent_by_processes(left))
     migrate()
     monkeypatch.setenv("ADMIT_VAR_DIR", str(tmp_path / "worker"))
     monkeypatch.setenv("MEDIA_ROOT", str(tmp_path / "media"))
@@ -538,7 +538,7 @@ def test_a_worker_process_of_today_works_off_what_processes_of_the_release_befor
 
     with working("filesystem://", ",".join(QUEUES), "--pool", "solo"):
         for what, is_done in {
-            "the tickets' files made": lambda: is_made.count() == len(made),
+            "the tickets published": lambda: is_made.count() == len(made),
             "the outbox of deletions emptied": lambda: not StoredFileDeletion.objects.exists(),
             "the storage check finished": lambda: not Examination.objects.filter(is_open=True).exists(),
             "the mail sent": lambda: not OutgoingMail.objects.exists(),

@@ -1,6 +1,7 @@
-"""A database and a queue as they were left by the release in which five models that moved were still in `apps.events`.
+"""Recreate the database and the queue of the release in which five models, moved since, were still in `apps.events`.
 
-Its rows are written by its own models, as its migrations describe them. Permissions and messages were recorded from it.
+The rows are written with the models of that release, by the state of its migrations. Permissions and messages were
+recorded from it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ MIGRATIONS = {
     "mail": "0001_initial",
     "webhooks": "0001_initial",
 }
-MOVED = {  # in name order
+MOVED = {  # sorted by name
     "deployment": "storage",
     "examination": "storage_checks",
     "googlewalletclass": "wallets",
@@ -62,7 +63,7 @@ FILES = {"qr_code": ("tickets/qr_codes", "png"), "pdf_ticket": ("tickets/pdf", "
 
 @dataclass(frozen=True)
 class Left:
-    """What the release left: its models, and the keys and ids of its rows by the names that `fill` gives them."""
+    """What the release left: its models, and the keys and ids of its rows, by the names that `fill` uses."""
 
     apps: Any
     keys: dict[str, int] = field(default_factory=dict)
@@ -73,13 +74,13 @@ class Left:
         return self.apps.get_model(label)._base_manager
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
-        """Return every row of the release's own tables, read by its models."""
+        """Return all rows of the release's tables, read with its models."""
         models = [model for model in self.apps.get_models() if model._meta.app_label in MIGRATIONS]
         return {model._meta.db_table: list(model._base_manager.order_by("pk").values()) for model in models}
 
 
 def go_back() -> Left:
-    """Bring the database to the release's migrations, with the content types that its `migrate` makes."""
+    """Migrate the database back to the release, with the content types that its `migrate` creates."""
     leaves = MigrationExecutor(connection).loader.graph.leaf_nodes()
     ours = {config.label for config in apps_of_today.get_app_configs() if config.name.startswith("apps.")}
     targets = [(app, MIGRATIONS.get(app) if app in ours else name) for app, name in leaves]
@@ -91,7 +92,7 @@ def go_back() -> Left:
 
 
 def make_content_types(apps: Any) -> None:
-    """Make the content types and permissions of these models, as `migrate` does at its end."""
+    """Create the content types and permissions of these models, as `migrate` does at its end."""
     emit_post_migrate_signal(verbosity=0, interactive=False, db="default", apps=apps, plan=[])
     ContentType.objects.clear_cache()
 
@@ -100,7 +101,7 @@ def make_content_types(apps: Any) -> None:
 
 
 def fill(left: Left) -> Left:
-    """Write rows into every table that moved, and into those that the work of the queued messages is about."""
+    """Write rows to the tables of the moved models, and to those that the queued tasks use."""
     _fill_people(left)
     _fill_events(left)
     _fill_tickets(left)
@@ -117,7 +118,7 @@ def fill(left: Left) -> Left:
 
 
 def _fill_people(left: Left) -> None:
-    """Write staff: two with grants, of their own and by their group, and one without."""
+    """Write staff users: one with permissions, one with permissions by a group, and one without."""
     users = {name: left.rows_of("accounts.User").create(email=f"{name}@example.org", is_staff=True)
              for name in ("granted", "member", "clerk")}  # fmt: skip
     for user in users.values():
@@ -234,7 +235,7 @@ def _fill_history(left: Left) -> None:
 
 
 def store_files(left: Left) -> dict[str, bytes]:
-    """Put files where the rows say that they lie. Return the contents by the kind of file."""
+    """Store the files that the rows name. Return the contents by kind of file."""
     pdf = io.BytesIO()
     with pikepdf.new() as document:
         document.add_blank_page()
@@ -261,7 +262,7 @@ Message = tuple[str, list[Any], str]  # task, arguments, queue
 
 
 def sent_by_processes(left: Left) -> list[Message]:
-    """Return what web processes and workers of the release had sent."""
+    """Return the messages that web processes and workers of the release had sent."""
     bulk = [left.keys["in bulk"], left.keys["reissued"]]
     return [
         ("apps.events.tasks.publish", [[left.keys["new"]]], "interactive"),
@@ -275,7 +276,7 @@ def sent_by_processes(left: Left) -> list[Message]:
 
 
 def sent_by_beat() -> list[Message]:
-    """Return what beat of the release had sent, each entry of its schedule once."""
+    """Return the messages that beat of the release had sent, one for each entry of its schedule."""
     return [
         ("apps.events.tasks.publish_due", [], "interactive"),
         ("apps.events.tasks.republish_changed", [], "bulk"),
@@ -291,7 +292,7 @@ def sent_by_beat() -> list[Message]:
 
 
 def put_into_queue(folder: Path, messages: Sequence[Message]) -> None:
-    """Write the messages into the folder of a filesystem broker, field by field as the release did."""
+    """Write the messages to the folder of a filesystem broker, with the same fields as the release."""
     for task, arguments, queue in messages:
         task_id = str(uuid.uuid4())
         body = [arguments, {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
