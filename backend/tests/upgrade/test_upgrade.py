@@ -55,7 +55,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.databases,
     pytest.mark.integration,
-    pytest.mark.xdist_group("upgrade"),  # the database of the release before is made once
+    pytest.mark.xdist_group("upgrade"),  # the database of the previous release is made once
 ]
 
 QUEUES = ("interactive", "bulk", "webhooks")
@@ -64,7 +64,7 @@ DELETIONS = "publishing/storedfiledeletion/"
 
 
 class Upgrade(NamedTuple):
-    """The database that the release before left, before and after `migrate`."""
+    """The database that the previous release left, before and after `migrate`."""
 
     left: Left
     rows: dict[str, list[dict[str, Any]]]
@@ -76,8 +76,8 @@ class Upgrade(NamedTuple):
 def upgrade(django_db_setup: None, django_db_blocker: Any) -> Iterator[Upgrade]:
     """Go back and forward once; every test then starts with a copy."""
     with django_db_blocker.unblock():
-        left = release_before.fill(release_before.go_back())
-        rows, before = left.snapshot(), Snapshot.take("release_before")
+        left = previous_release.fill(previous_release.go_back())
+        rows, before = left.snapshot(), Snapshot.take("previous_release")
         migrate()
         yield Upgrade(left, rows, before, Snapshot.take("upgraded"))
 
