@@ -60,7 +60,7 @@ def main() -> int:
             log=log,
             tell=lambda line: say(f"{time.monotonic() - began:6.1f} s  {line}"),
         )
-        findings = chaos.run(patience=90 if broken else 1800)
+        findings = chaos.run(timeout_seconds=90 if broken else 1800)
     figures = {
         "seed": options.seed,
         "broker": options.broker,

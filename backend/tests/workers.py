@@ -1,4 +1,4 @@
-"""Real worker processes for the tests, on the database and the cloudlet of the test that starts them."""
+"""Run worker processes on the database, the broker and the cloudlet of a test."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ BACKEND = Path(__file__).resolve().parent.parent
 
 
 def database_url() -> str:
-    """The URL by which another process reaches the database of this test."""
+    """Return the URL with which another process can connect to the database of this test."""
     return url_of(connection.settings_dict)
 
 
 def url_of(database: Mapping[str, Any]) -> str:
-    """The URL of an entry of DATABASES. A PostgreSQL server's host may be the folder of its socket."""
+    """Return the URL of an entry of DATABASES. The host of PostgreSQL may be the folder of its socket."""
     name = quote(str(database["NAME"]))
     if database["ENGINE"] == "django.db.backends.sqlite3":
         return f"sqlite:///{name}"
@@ -48,7 +48,7 @@ def url_of(database: Mapping[str, Any]) -> str:
 
 
 def environment(broker_url: str) -> dict[str, str]:
-    """What a process needs to work on the same database, storage and broker as the test."""
+    """Return the environment of a process that uses the database, storage and broker of the test."""
     return os.environ | {
         "DATABASE_URL": database_url(),
         "CELERY_BROKER_URL": broker_url,
@@ -60,7 +60,7 @@ def environment(broker_url: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def working(broker_url: str, queues: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A Celery worker, as docs/how-to/from-one-machine-to-many.md says to start it."""
+    """Run a Celery worker as docs/how-to/from-one-machine-to-many.md describes it."""
     process = start_worker(broker_url, queues, *options)
     try:
         yield process
@@ -71,7 +71,7 @@ def working(broker_url: str, queues: str, *options: str) -> Iterator[subprocess.
 def start_worker(
     broker_url: str, queues: str, *options: str, log: IO[bytes] | None = None, **variables: str
 ) -> subprocess.Popen[bytes]:
-    """`log` takes what the worker says, `variables` are added to its environment."""
+    """Start a worker. `log` receives its output, `variables` are added to its environment."""
     arguments = ["-A", "config", "--quiet", *worker_arguments(queues), *options]
     return start_python(broker_url, "celery", *arguments, stdout=log, stderr=log, variables=variables)
 
@@ -84,14 +84,14 @@ def worker_arguments(queues: str, pool: str = "prefork") -> list[str]:
 def start_python(
     broker_url: str, module: str, *arguments: str, variables: Mapping[str, str] | None = None, **options: Any
 ) -> subprocess.Popen[bytes]:
-    """A Python program on the database, the storage and the broker of this test; stop() ends it."""
+    """Start a Python program on the database, storage and broker of this test. End it with `stop()`."""
     env = {**environment(broker_url), **(variables or {})}
     command = python_command(module, *arguments)
     return subprocess.Popen(command, cwd=BACKEND, env=env, start_new_session=True, **options)
 
 
 def stop(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
-    """Ask the process and its children to end; insist after 20 s."""
+    """Send the signal to the process and its children, and kill them after 20 seconds."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, how)
     try:
@@ -107,10 +107,8 @@ def python_command(module: str, *arguments: str) -> list[str]:
 
 @contextlib.contextmanager
 def sending_to(broker_url: str) -> Iterator[None]:
-    """Have this process send its tasks to the broker."""
-    with mock.patch.dict(
-        os.environ, {"CELERY_BROKER_URL": broker_url}
-    ):  # Celery prefers the variable to what it is told
+    """Make this process send its tasks to the broker."""
+    with mock.patch.dict(os.environ, {"CELERY_BROKER_URL": broker_url}):  # Celery prefers the variable to its options
         app = Celery("tests", set_as_current=False)
         with mock.patch.object(dispatch, "current_app", app):
             yield
@@ -118,13 +116,13 @@ def sending_to(broker_url: str) -> Iterator[None]:
 
 
 def publish(pk: int) -> EventTicket.State | None:
-    """Do what a worker does for one ticket. Return the state afterwards, or None when there was nothing to do."""
+    """Publish one ticket as a worker does. Return its state, or None if it could not be claimed."""
     attempt = pipeline.publish_many([pk]).get(pk)
     return None if attempt is None else attempt.state
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Raises AssertionError, which says `what` did not happen, after so many seconds."""
+    """Wait for the condition. Raise AssertionError with `what` after so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what} not within {seconds} s"
@@ -133,7 +131,7 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None
 
 @contextlib.contextmanager
 def faults(server: RunningCloudlet, rules: Sequence[dict[str, object]], seed: int = 1) -> Iterator[None]:
-    """Have cloudlet answer badly, as the rules say, for a while."""
+    """Inject faults into cloudlet by these rules."""
     set_faults(server, rules, seed)
     try:
         yield

@@ -1,4 +1,4 @@
-"""compose.yaml and the Dockerfile say what is so: files are there, settings are read, commands start."""
+"""Test compose.yaml and the Dockerfile: files exist, settings are documented, commands start."""
 
 from __future__ import annotations
 
@@ -45,25 +45,25 @@ def seconds(duration: str) -> int:
     return sum(int(n) * {"m": 60, "s": 1}[unit] for n, unit in re.findall(r"(\d+)([ms])", duration))
 
 
-# -- What they name is there ---------------------------------------------------------------------------------------
+# -- Files and settings --------------------------------------------------------------------------------------------
 
 
-def test_everything_that_is_copied_is_in_the_build_context() -> None:
+def test_copied_files_are_in_the_build_context() -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
-    let_through = {line[1:] for line in ignored if line.startswith("!")}
+    included = {line[1:] for line in ignored if line.startswith("!")}
     copied = {source for line in instructions("COPY") if "--from" not in line for source in line.split()[:-1]}
-    assert copied == let_through
+    assert copied == included
     assert all((ROOT / source).exists() for source in copied)
     assert {"*", "backend/.env", "backend/.env.*", "backend/tests"} <= set(ignored)
 
 
-def test_every_setting_that_is_given_is_documented() -> None:
+def test_every_setting_is_documented() -> None:
     documented = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/reference/settings.md").read_text()))
     assert set(SERVICES["web"]["environment"]) <= documented
     assert set(image_environment()) <= documented | {"PATH", "PYTHONUNBUFFERED"}
 
 
-def test_every_variable_of_compose_is_explained() -> None:
+def test_every_variable_of_compose_is_documented() -> None:
     guide = (ROOT / "docs/how-to/deploy-with-containers.md").read_text()
     required = set(re.findall(r"\$\{(\w+):\?", COMPOSE))
     assert {name for name in required if f"\n   {name}=" not in guide} == set()
@@ -87,7 +87,7 @@ def test_ci_uses_the_postgresql_of_the_containers() -> None:
     assert workflow["jobs"]["postgresql"]["services"]["postgres"]["image"] == SERVICES["postgres"]["image"]
 
 
-# -- Nothing is open that needn't be -------------------------------------------------------------------------------
+# -- Security ------------------------------------------------------------------------------------------------------
 
 
 def test_no_secret_has_a_default() -> None:
@@ -99,23 +99,23 @@ def test_no_secret_has_a_default() -> None:
                 assert all(kind == ":?" or text == "" for kind, text in given), f"{name}: {variable}"
 
 
-def test_only_this_machine_is_listened_to() -> None:
+def test_ports_are_published_on_localhost_only() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(published) == 2
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_the_image_runs_as_nobody_in_particular() -> None:
+def test_image_runs_without_privileges() -> None:
     assert instructions("USER") == ["admit"]
     for service in OURS.values():
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
         assert "user" not in service
 
 
-# -- Ports, patience, order ----------------------------------------------------------------------------------------
+# -- Ports, timeouts, order ----------------------------------------------------------------------------------------
 
 
-def test_the_ports_are_the_same_everywhere() -> None:
+def test_ports_are_consistent() -> None:
     web, cloudlet = OURS["web"], OURS["cloudlet"]
     assert "--port 8000" in web["command"]
     assert instructions("EXPOSE") == ["8000"]
@@ -125,19 +125,19 @@ def test_the_ports_are_the_same_everywhere() -> None:
     assert cloudlet["ports"][0].endswith(":9000")
 
 
-def test_the_image_starts_the_web_server_by_itself() -> None:
+def test_image_starts_the_web_server_by_default() -> None:
     assert yaml.safe_load(instructions("CMD")[0]) == shlex.split(OURS["web"]["command"])
 
 
-def test_a_worker_may_end_its_task_before_it_is_killed() -> None:
+def test_stop_grace_period_is_longer_than_a_task() -> None:
     for name in ("interactive", "bulk"):
-        most = (
+        longest_seconds = (
             pipeline.TASK_SECONDS + retry.MAX_ELAPSED_SECONDS + gateway.ACQUIRE_TIMEOUT_SECONDS + 35
-        )  # a last upload's time-outs
-        assert seconds(OURS[name]["stop_grace_period"]) > most
+        )  # the timeouts of a last upload
+        assert seconds(OURS[name]["stop_grace_period"]) > longest_seconds
 
 
-def test_nobody_starts_before_what_he_needs() -> None:
+def test_services_wait_for_their_dependencies() -> None:
     for name, service in OURS.items():
         for other, how in service["depends_on"].items():
             if how["condition"] == "service_healthy":
@@ -146,13 +146,13 @@ def test_nobody_starts_before_what_he_needs() -> None:
                 assert (how["condition"], SERVICES[other]["restart"]) == ("service_completed_successfully", "no")
 
 
-def test_the_commands_are_those_of_the_guide() -> None:
+def test_commands_match_the_guide() -> None:
     guide = (ROOT / "docs/how-to/from-one-machine-to-many.md").read_text()
     for name in ("web", "interactive", "bulk", "webhooks", "beat"):
         assert f"`{OURS[name]['command'].removesuffix(' --pidfile=')}`" in guide.replace("nice -n 19 ", ""), name
 
 
-# -- The commands start --------------------------------------------------------------------------------------------
+# -- Commands ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -163,15 +163,18 @@ def broker(tmp_path: Path) -> Iterator[str]:
 
 @contextmanager
 def started(
-    command: str, broker: str, tmp_path: Path, patience: float = 30, **variables: str
+    command: str, broker: str, tmp_path: Path, timeout_seconds: float = 30, **variables: str
 ) -> Iterator[Callable[[], str]]:
-    """The command, on a database and folders of this test; gives what it has said so far. It ends within `patience`."""
-    # as on the image's PATH: the programs of the environment that the tests run in
+    """Run the command with a database and folders of this test. Yield a function that returns its output so far.
+
+    Terminate it afterwards, and assert that it ends within the timeout.
+    """
+    # as in the image, PATH begins with the programs of the environment
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     variables |= {"PATH": path, "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
     variables |= {"ADMIT_VAR_DIR": str(tmp_path), "CLOUDLET_SECRET": "secret"}
-    words = tmp_path / "words"
-    with words.open("wb") as log:
+    output = tmp_path / "output"
+    with output.open("wb") as log:
         process = subprocess.Popen(
             shlex.split(command),
             cwd=BACKEND,
@@ -181,19 +184,19 @@ def started(
             start_new_session=True,
         )
     try:
-        yield words.read_text
-        os.kill(process.pid, signal.SIGTERM)  # what `docker stop` sends, to the first process alone
-        process.wait(patience)
+        yield output.read_text
+        os.kill(process.pid, signal.SIGTERM)  # as `docker stop` does, to the first process only
+        process.wait(timeout_seconds)
     finally:
         stop(process, signal.SIGKILL if process.poll() is None else signal.SIGTERM)
-    assert process.returncode in (0, -signal.SIGTERM), words.read_text()
+    assert process.returncode in (0, -signal.SIGTERM), output.read_text()
 
 
 @pytest.mark.parametrize(
     ("name", "sign"),
     [("interactive", r"interactive@.* ready\."), ("bulk", r"bulk@.* ready\."), ("beat", "beat: Ticking")],
 )
-def test_celery_starts_is_healthy_and_ends_when_told(name: str, sign: str, broker: str, tmp_path: Path) -> None:
+def test_celery_starts_becomes_healthy_and_terminates(name: str, sign: str, broker: str, tmp_path: Path) -> None:
     file = tmp_path / "heartbeat"
     kind, check = OURS[name]["healthcheck"]["test"]
     check = check.replace("$$", "$").replace(image_environment()["HEARTBEAT_FILE"], str(file))
@@ -211,14 +214,14 @@ def test_celery_starts_is_healthy_and_ends_when_told(name: str, sign: str, broke
 
 
 @pytest.mark.parametrize(("name", "port", "path"), [("web", 8000, "healthz"), ("cloudlet", 9000, "")])
-def test_servers_start_and_end_when_told(name: str, port: int, path: str, broker: str, tmp_path: Path) -> None:
+def test_servers_start_and_terminate(name: str, port: int, path: str, broker: str, tmp_path: Path) -> None:
     free = free_port()
     command = OURS[name]["command"].replace(str(port), str(free)).replace("/var/lib/cloudlet", str(tmp_path / "files"))
     with started(command, broker, tmp_path):
         wait_until(lambda: _answers(f"http://localhost:{free}/{path}"), 90, f"{name} answers")
 
 
-def test_a_server_that_is_still_starting_ends_when_told(broker: str, tmp_path: Path) -> None:
+def test_starting_server_terminates(broker: str, tmp_path: Path) -> None:
     importing = tmp_path / "importing"
     lines = ("import pathlib, time", f"pathlib.Path({str(importing)!r}).touch()", "time.sleep(600)")
     (tmp_path / "slow.py").write_text("\n".join(lines))
@@ -227,11 +230,13 @@ def test_a_server_that_is_still_starting_ends_when_told(broker: str, tmp_path: P
 
     def end(command: str) -> None:
         importing.unlink(missing_ok=True)
-        with started(command, broker, tmp_path, patience=8, PYTHONPATH=str(tmp_path)):
+        with started(command, broker, tmp_path, timeout_seconds=8, PYTHONPATH=str(tmp_path)):
             wait_until(importing.exists, 60, "a worker imports the application")
 
     end(command.replace("--workers-kill-timeout 10 ", "--workers-kill-timeout 1 "))
-    with pytest.raises(subprocess.TimeoutExpired):  # the control: granian's workers ignore signals until they serve
+    with pytest.raises(
+        subprocess.TimeoutExpired
+    ):  # the negative control: granian's workers ignore signals until they serve
         end(command.replace("--workers-kill-timeout 10 ", ""))
 
 
@@ -242,6 +247,6 @@ def _answers(url: str) -> bool:
         return False
 
 
-def test_the_database_is_prepared_by_the_one_that_goes_first(broker: str, tmp_path: Path) -> None:
+def test_migrate_service_prepares_the_database(broker: str, tmp_path: Path) -> None:
     with started(OURS["migrate"]["command"], broker, tmp_path) as words:
         wait_until(lambda: "Applying events." in words(), 120, "migrations applied")

@@ -1,4 +1,4 @@
-"""The demo: what it makes, and that its launcher starts everything, says where it is, and stops all of it."""
+"""Test the demo data, and that the launcher starts and stops all processes of the demo."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from apps.events.models import Event, EventImage, EventTicket
 from tests.environment import free_port
 
 LAUNCHER = Path(__file__).resolve().parents[3] / "scripts" / "demo.py"
-START_TIMEOUT_S = 120
+START_TIMEOUT_SECONDS = 120
 
 
 def _imported() -> Any:
@@ -50,11 +50,11 @@ def _imported() -> Any:
 demo_script = _imported()
 
 
-# -- What it makes -----------------------------------------------------------------------------------------------
+# -- Demo data ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
-def test_making_it_twice_makes_it_once() -> None:
+def test_make_demo_is_idempotent() -> None:
     first, again = make_demo(), make_demo()
 
     assert [ticket.pk for ticket in first.tickets] == [ticket.pk for ticket in again.tickets]
@@ -66,7 +66,7 @@ def test_making_it_twice_makes_it_once() -> None:
 
 
 @pytest.mark.django_db
-def test_everybody_can_sign_in_and_sees_what_is_theirs() -> None:
+def test_demo_users_can_sign_in_and_see_their_tickets() -> None:
     for sign_in in make_demo().sign_ins:
         client = Client()
         form = {"login": sign_in.email, "password": sign_in.password}
@@ -78,7 +78,7 @@ def test_everybody_can_sign_in_and_sees_what_is_theirs() -> None:
 
 
 @pytest.mark.django_db
-def test_where_others_can_reach_it_passwords_are_random_and_shown_once(settings: Any) -> None:
+def test_passwords_of_a_public_demo_are_random_and_shown_once(settings: Any) -> None:
     settings.PUBLIC_URL = "https://tickets.example.org"
     first, again = make_demo(), make_demo()
 
@@ -90,7 +90,7 @@ def test_where_others_can_reach_it_passwords_are_random_and_shown_once(settings:
 
 
 @pytest.mark.django_db
-def test_the_command_prints_the_sign_ins_and_the_tickets() -> None:
+def test_command_prints_the_sign_ins_and_the_tickets() -> None:
     output = StringIO()
     call_command("make_demo", stdout=output)
 
@@ -103,7 +103,7 @@ def test_the_command_prints_the_sign_ins_and_the_tickets() -> None:
 
 
 class Demo:
-    """A launcher in a process of its own, with ports and a folder of its own."""
+    """A launcher process with its own ports and folder."""
 
     def __init__(
         self, folder: Path, stdout: IO[bytes] | None = None, command: Sequence[str] = (), **environment: str
@@ -129,7 +129,7 @@ class Demo:
         return self.log.read_text()
 
     def wait_for(self, words: str) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while words not in self.output:
             assert self.process.poll() is None, self.output
             assert time.monotonic() < deadline, self.output
@@ -139,13 +139,13 @@ class Demo:
         return self.process.wait(timeout=30)
 
     def processes(self) -> dict[int, str]:
-        """Everything that runs for this demo, the launcher included: process id -> command line."""
+        """Return all processes of this demo, including the launcher: command lines by process id."""
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 if self.marker.encode() in (folder / "environ").read_bytes().split(b"\0"):
                     found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:  # it ended meanwhile
+            except OSError:  # the process ended
                 continue
         return {pid: command for pid, command in found.items() if command}
 
@@ -168,7 +168,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     demo.clean_up()
 
 
-def test_it_starts_shows_the_way_and_stops_completely(demo: Demo) -> None:
+def test_launcher_starts_shows_urls_and_stops_completely(demo: Demo) -> None:
     demo.wait_for("Ctrl-C stops everything.")
     assert "tickets ready: 5 of 5" in demo.output
     addresses = re.findall(r"http://localhost:\d+/\S*", demo.output)
@@ -187,9 +187,9 @@ def test_it_starts_shows_the_way_and_stops_completely(demo: Demo) -> None:
     sign_up = f"http://localhost:{demo.port}/_allauth/app/v1/auth/signup"
     request = urllib.request.Request(sign_up, form, {"Content-Type": "application/json"})
     with pytest.raises(urllib.error.HTTPError) as answer:
-        urllib.request.urlopen(request, timeout=10)  # noqa: S310
+        urllib.request.urlopen(request, timeout=10)  # noqa: S310 # http, this machine
     answer.value.close()
-    assert answer.value.code == 401, "the address has to be confirmed"
+    assert answer.value.code == 401, "the address was not to be confirmed"
     demo.wait_for("To: new@example.org")
 
     demo.process.send_signal(signal.SIGINT)
@@ -198,11 +198,11 @@ def test_it_starts_shows_the_way_and_stops_completely(demo: Demo) -> None:
     demo.wait_until_all_are_gone()
 
 
-# -- What it refuses, before anything starts -----------------------------------------------------------------------
+# -- Refusals, before anything starts ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("port", ["99999", "abc"])
-def test_what_is_no_port_is_refused_in_one_line(port: str, tmp_path: Path) -> None:
+def test_invalid_port_is_refused_in_one_line(port: str, tmp_path: Path) -> None:
     demo = Demo(tmp_path, PORT=port)
     assert demo.end() == 1
     (line,) = demo.output.splitlines()
@@ -210,7 +210,7 @@ def test_what_is_no_port_is_refused_in_one_line(port: str, tmp_path: Path) -> No
     assert "PORT" in line
 
 
-def test_a_port_in_use_is_named_with_the_way_out(settings: Any) -> None:
+def test_port_in_use_is_reported(settings: Any) -> None:
     settings.PORT = free_port()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         settings.CLOUDLET_PORT = port = listener.getsockname()[1]
@@ -220,7 +220,7 @@ def test_a_port_in_use_is_named_with_the_way_out(settings: Any) -> None:
         )
 
 
-def test_one_port_for_both_servers_is_refused(settings: Any) -> None:
+def test_same_port_for_both_servers_is_refused(settings: Any) -> None:
     settings.PORT = settings.CLOUDLET_PORT = 8311
     assert demo_script.port_problem() == (
         "PORT and CLOUDLET_PORT are both 8311, but each server needs its own. "
@@ -228,7 +228,7 @@ def test_one_port_for_both_servers_is_refused(settings: Any) -> None:
     )
 
 
-def test_another_web_server_is_not_taken_for_one_of_ours(settings: Any, tmp_path: Path) -> None:
+def test_other_web_server_on_the_port_is_reported(settings: Any, tmp_path: Path) -> None:
     (tmp_path / "cloudlet").mkdir()  # the listing contains the name
     listing = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
     settings.PORT = free_port()
@@ -243,7 +243,7 @@ def test_another_web_server_is_not_taken_for_one_of_ours(settings: Any, tmp_path
             thread.join()
 
 
-def test_with_an_account_no_cloudlet_is_started_and_its_port_does_not_matter(settings: Any) -> None:
+def test_cloudlet_is_not_started_with_an_account(settings: Any) -> None:
     assert list(demo_script.commands()) == ["cloudlet", "web", "worker"]
     settings.CLOUDINARY_ACCOUNT = replace(settings.CLOUDINARY_ACCOUNT, is_cloudlet=False)
     settings.PORT = free_port()
@@ -253,7 +253,7 @@ def test_with_an_account_no_cloudlet_is_started_and_its_port_does_not_matter(set
     assert list(demo_script.commands()) == ["web", "worker"]
 
 
-# -- Its supervisor, with small programs instead of servers ----------------------------------------------------------
+# -- The supervisor, with small programs instead of servers ------------------------------------------------------
 
 SUPERVISED = """
 import sys, threading

@@ -1,4 +1,4 @@
-"""The same code on every engine: SQLite and a folder, PostgreSQL and RabbitMQ, PostgreSQL and Redis, by two URLs."""
+"""Test the supported engines: SQLite with a folder as broker, PostgreSQL with RabbitMQ, PostgreSQL with Redis."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ State = EventTicket.State
 IS_SQLITE = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
 
 
-# The tests of one broker run in one process, so that it is started once.
+# Run the tests of a broker in one process, so that it is started once.
 BROKERS = [
     pytest.param(name, marks=pytest.mark.xdist_group(name))
     for name in (["filesystem"] if IS_SQLITE else ["rabbitmq", "redis"])
@@ -46,7 +46,7 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         case _:
             messages = Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"])
             for message in messages.iterdir():
-                message.unlink()  # what earlier tests sent
+                message.unlink()  # messages of earlier tests
             yield "filesystem://"
             return
     with server as url, sending_to(url):
@@ -57,8 +57,8 @@ def ready() -> int:
     return EventTicket.objects.filter(state=State.READY).count()
 
 
-def test_tickets_that_are_issued_become_ready(cloudlet: RunningCloudlet, broker: str) -> None:
-    """Two workers, as on many machines; 160 tickets for a crowd, one for a buyer who waits for it."""
+def test_issued_tickets_become_ready(cloudlet: RunningCloudlet, broker: str) -> None:
+    """Two workers publish 160 tickets of a mass issue, and one of a buyer who waits."""
     latency = {"call": "upload", "kind": "latency", "ms": 250}
     with faults(cloudlet, [latency]), working(broker, "interactive"), working(broker, "bulk"):
         first = make_ticket()
@@ -67,18 +67,18 @@ def test_tickets_that_are_issued_become_ready(cloudlet: RunningCloudlet, broker:
         issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(160)])
         single = make_ticket()
         wait_until(lambda: EventTicket.objects.get(pk=single.pk).state == State.READY, 90, "the buyer's ticket ready")
-        assert ready() < 162, "the buyer did not wait for the crowd"
-        wait_until(lambda: ready() == 162, 120, "the crowd's tickets ready")
+        assert ready() < 162, "the buyer waited for the mass issue"
+        wait_until(lambda: ready() == 162, 120, "all tickets ready")
     first.refresh_from_db()
     assert codes_in_png(gateway.fetch(gateway.QR_CODE, first.qr_code_cloudinary_id, first.qr_code_version))
 
 
-if not IS_SQLITE:  # the filesystem broker keeps no order
+if not IS_SQLITE:  # the filesystem broker does not preserve the order
 
-    def test_in_one_queue_with_the_crowd_a_buyer_waits_for_all_of_it(
+    def test_buyer_waits_for_a_mass_issue_in_the_same_queue(
         cloudlet: RunningCloudlet, broker: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The negative control of the lanes: as many workers, and one queue."""
+        """The negative control: one queue for all tickets."""
         monkeypatch.setattr(dispatch, "INTERACTIVE", dispatch.BULK)
         crowd = [
             ticket.pk for ticket in issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(120)])
@@ -92,22 +92,22 @@ if not IS_SQLITE:  # the filesystem broker keeps no order
         assert EventTicket.objects.filter(pk__in=crowd, state=State.READY).count() == 120
 
 
-def test_the_length_of_a_queue_is_told(broker: str) -> None:
-    before = queues.queue_length(bulk=True)  # what the workers of an earlier test left
+def test_queue_length_is_known(broker: str) -> None:
+    before = queues.queue_length(bulk=True)  # tasks left by earlier tests
     issuing.issue_many(make_event(), [Holder(name=f"Guest {n}") for n in range(220)])
     wait_until(lambda: queues.queue_length(bulk=True) == before + 3, 5, "three tasks in the queue")
     sweep.requeue_due(timezone.now())
     assert queues.queue_length(bulk=True) == before + 3
 
 
-def test_a_webhook_arrives_from_a_worker_of_its_queue(
+def test_worker_of_the_webhooks_queue_delivers(
     cloudlet: RunningCloudlet, broker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WEBHOOK_ALLOW_PRIVATE", "True")
     with receiving() as receiver, working(broker, "interactive"), working(broker, "webhooks"):
         endpoint = make_endpoint(make_organiser(), receiver.url)
         ticket = make_ticket(event=make_event(organiser=endpoint.organiser))
-        wait_until(lambda: len(receiver.received) == 1, 60, "the message at its endpoint")
+        wait_until(lambda: len(receiver.received) == 1, 60, "the message received")
         assert receiver.received[0].verified_with(endpoint.secret)["data"]["ticket_id"] == str(ticket.ticket_id)
         delivered = WebhookMessage.objects.filter(state=WebhookMessage.State.DELIVERED)
-        wait_until(delivered.exists, 30, "the delivery written down")
+        wait_until(delivered.exists, 30, "the delivery recorded")

@@ -1,7 +1,9 @@
-"""Everything goes wrong at once: storage, the mail server and the receiver of webhooks err, drop answers, are away;
-workers are killed, and so is the broker; people change their minds. Jobs of every kind are under way.
+"""Chaos tests: many failures at once, while jobs of every kind run.
 
-`run.py` lets it happen, `people.py` are the people, `outside.py` the servers of mail and webhooks, `verdict.py` says
-afterwards what is wrong. The short form is test_chaos.py, the long form benchmarks/chaos.py. The same seed gives the
-same faults, kills and changes of mind, though not the same interleaving.
+Storage, the mail server and the webhook receiver fail, drop connections and go down; workers and the broker are killed;
+people edit, re-issue and delete tickets.
+
+`run.py` runs the scenario, `people.py` makes the edits, `outside.py` has the servers of mail and webhooks, `verdict.py`
+looks for errors afterwards. test_chaos.py is the short version, benchmarks/chaos.py the long one. The same seed gives
+the same faults, kills and edits, but not the same interleaving.
 """

@@ -1,9 +1,9 @@
-"""Celery with short leases and retries, so that a run sees in seconds what takes minutes otherwise.
+"""Run Celery with short leases and retries, so that a test takes seconds instead of minutes.
 
 python -m tests.system.chaos.haste worker --queues bulk ...
 python -m tests.system.chaos.haste beat ...
 
-`CHAOS_LEASE` is how long a lease lasts, in seconds.
+`CHAOS_LEASE` is the length of a lease in seconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ QUIET = timedelta(seconds=1)
 
 
 def make_haste() -> None:
-    """Shorten leases, before anything copies these values."""
+    """Shorten leases. Call it before other modules import these values."""
     from apps.core.jobs import timing
 
     timing.LEASE = lease()
@@ -32,12 +32,12 @@ def lease() -> timedelta:
 
 
 def grace(lease: timedelta) -> timedelta:
-    """Return how long a task has before the sweep takes an interest: a third of the lease, as otherwise."""
+    """Return the time before the sweep sends a task again: a third of the lease, at most 10 seconds."""
     return min(lease / 3, timedelta(seconds=10))
 
 
 def hurry() -> None:
-    """Shorten what is read from its place each time, once Django is set up."""
+    """Shorten retries, the schedule and the debounce of changed events. Call it after `django.setup()`."""
     from django.conf import settings
 
     from apps.core.jobs import kinds
@@ -52,7 +52,7 @@ def hurry() -> None:
 
 
 def slow() -> list[str]:
-    """Return the modules that copied a lease before it was shortened, and the kinds that are retried late."""
+    """Return the modules that imported a lease before it was shortened, and the kinds of jobs with long retries."""
     from apps.core.jobs import kinds, timing
 
     names = {"LEASE": timing.LEASE, "DISPATCH_TIMEOUT": timing.DISPATCH_TIMEOUT}
@@ -73,7 +73,7 @@ if __name__ == "__main__":
     django.setup()
     hurry()
     if found := slow():
-        sys.exit(f"These take their time: {', '.join(found)}")
+        sys.exit(f"These timings are not shortened: {', '.join(found)}")
     from celery.__main__ import main
 
     sys.argv = ["celery", "-A", "config", *sys.argv[1:]]

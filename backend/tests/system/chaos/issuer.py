@@ -1,5 +1,6 @@
-"""One of several processes that sell tickets at once, and mail each buyer. Writes the id of every ticket that it has
-issued, and written a mail for, for certain.
+"""Sell tickets and mail each buyer, as one of several processes.
+
+Print the id of each ticket, once it is committed and its mail is in the outbox.
 
 python -m tests.system.chaos.issuer EVENT_PK TICKETS SECONDS SEED
 """
@@ -10,12 +11,12 @@ import random
 import sys
 import time
 
-SALES = (1, 1, 1, 5, 20, 50)  # tickets at once
+SALES = (1, 1, 1, 5, 20, 50)  # tickets of one sale
 MEAN_SALE = sum(SALES) / len(SALES)
 
 
 def sell(event_pk: int, number: int, seconds: float, seed: str) -> None:
-    """Sell so many tickets, in sales of different sizes, over about so many seconds."""
+    """Sell the number of tickets, in sales of different sizes, over about the number of seconds."""
     from django.core.mail import EmailMessage, get_connection
 
     from apps.events import issuing

@@ -1,4 +1,4 @@
-"""The servers that mail and webhooks go to. They are slow, refuse, drop connections, and are away for a while."""
+"""Servers of mail and webhooks that are slow, refuse, drop connections, and are down for a while."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.environment import free_port
 from tests.mail.server import MailServer, mail_server
 from tests.webhooks.receiver import Received, Receiver, Reply, receiving
 
-REFUSED = 0.10  # of mails and webhook requests
-CUT_OFF = 0.10  # of webhook requests before they are taken, and as many after that
-SLOW = 0.10  # of both
+REFUSED = 0.10  # share of mails and webhook requests
+CUT_OFF = 0.10  # share of webhook requests before they are accepted, and again after that
+SLOW = 0.10  # share of both
 SLOW_SECONDS = 0.2  # much less than a lease
 
 
 class Mailbox:
-    """A mail server whose port is closed while it is away; connections from before end then without an answer."""
+    """A mail server that can be stopped: its port is closed, and open connections end without a reply."""
 
     def __init__(self, chance: random.Random) -> None:
         self.port = free_port()
@@ -30,7 +30,7 @@ class Mailbox:
 
     @property
     def subjects(self) -> list[str]:
-        """Those of the mails that were taken."""
+        """Return the subjects of the accepted mails."""
         return [str(mail["Subject"]) for server in self._servers for mail in server.received]
 
     def start(self) -> None:
@@ -44,7 +44,7 @@ class Mailbox:
 
 
 class _Answers(dict[str, str]):
-    """Refuses some messages for now, and takes its time with others."""
+    """Refuse some messages temporarily, and delay others."""
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def _take_time(chance: random.Random) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A step of one webhook request: it arrived, or it was taken."""
+    """A step of a webhook request: it arrived, or (`is_taken`) it was accepted."""
 
     ticket: str
     sequence: int
@@ -73,7 +73,7 @@ class Heard:
 
 
 class Listener:
-    """An integrator's server. `heard` are the steps of all requests in the order in which they happened."""
+    """An integrator's server. `heard` has the steps of all requests in order."""
 
     def __init__(self, receiver: Receiver, chance: random.Random) -> None:
         self.url = receiver.url

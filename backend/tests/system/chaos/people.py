@@ -1,4 +1,4 @@
-"""People who change their minds: tickets are deleted, re-issued, made anew, renamed, and their event changes."""
+"""Simulate people who delete, re-issue, re-render and rename tickets, and edit their event."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from apps.publishing import requests
 
 
 class People:
-    """`counts` says what they did; `deleted` are the ids of the tickets that must be gone, `reissued` of the others."""
+    """The people. `counts` has the numbers of their actions; `deleted` and `reissued` have the ids of tickets."""
 
     def __init__(self, event: Event, chance: random.Random, some: int) -> None:
         self._event = event
@@ -26,12 +26,12 @@ class People:
         self.reissued: Counter[UUID] = Counter()
 
     def change_minds(self) -> None:
-        """Some tickets are deleted, as many re-issued, made anew and renamed."""
+        """Delete, re-issue, re-render and rename some tickets."""
         for deed in (self._delete, self._delete_at_once, self._reissue, self._rerender, self._rename):
             deed(self._tickets())
 
     def edit_event(self) -> None:
-        """By the ways that there are: a save, an UPDATE that no signal tells of, and twice in a moment."""
+        """Edit the event in one of three ways: a save, an UPDATE without signals, or two saves at once."""
         edit = self._chance.choice((self._save, self._update, self._twice))
         edit()
         self.counts["edits"] += 1

@@ -1,4 +1,4 @@
-"""The negative controls of the chaos test: what it promises of each kind fails when its protection is taken away."""
+"""Negative controls of the chaos test: without a protection, jobs are left over, and the errors are found."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ READY, REISSUED, DELETED = EventType.READY.value, EventType.REISSUED.value, Even
 
 @dataclass
 class World:
-    """An event with an endpoint, and the tasks that were sent to no broker."""
+    """An event with an endpoint, and the tasks that were sent, without a broker."""
 
     event: Event
     mailbox: Mailbox
@@ -45,13 +45,13 @@ class World:
     sent: deque[tuple[str, list[Any]]]
 
     def work(self) -> None:
-        """Do the work of all tasks that were sent, and of those that are sent meanwhile."""
+        """Run all tasks that were sent, and those that they send."""
         while self.sent:
             task, arguments = self.sent.popleft()
             current_app.tasks[task](*arguments)
 
     def sweep(self, settings: Any) -> None:
-        """Send what beat sends all the time."""
+        """Send the tasks that beat sends at short intervals."""
         for entry in settings.CELERY_BEAT_SCHEDULE.values():
             if isinstance(entry["schedule"], float):
                 self.sent.append((entry["task"], []))
@@ -82,7 +82,7 @@ def world(
 
 
 class Steady(random.Random):
-    """Nothing goes wrong by chance."""
+    """A random generator with which nothing fails by chance."""
 
     def random(self) -> float:
         return 0.5
@@ -106,7 +106,7 @@ JOBS: dict[str, Callable[[World], object]] = {
 @pytest.mark.databases
 @pytest.mark.parametrize("kind", JOBS)
 @pytest.mark.parametrize("protection", ["all", "no lease ends", "no sweep"])
-def test_the_job_of_a_worker_that_died_is_left_over_without_leases_that_end_or_without_the_sweep(
+def test_job_of_a_dead_worker_is_left_over_without_lease_end_or_sweep(
     world: World, kind: str, protection: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = {each.name: each for each in kinds.registered()}[kind]
@@ -114,7 +114,7 @@ def test_the_job_of_a_worker_that_died_is_left_over_without_leases_that_end_or_w
     with monkeypatch.context() as patch:
         patch.setattr(kinds, "LEASE", timedelta(seconds=NEVER) if protection == "no lease ends" else timedelta(0))
         assert engine.claim_these(list(engine.jobs.values_list("pk", flat=True)))
-    world.sent.clear()  # the messages died with the worker
+    world.sent.clear()  # the tasks are lost with the worker
     if protection != "no sweep":
         world.sweep(settings)
         world.work()
@@ -123,23 +123,23 @@ def test_the_job_of_a_worker_that_died_is_left_over_without_leases_that_end_or_w
     assert any(finding.startswith(kind) for finding in verdict.of_jobs()) is (protection != "all")
 
 
-def test_the_verdict_counts_every_kind() -> None:
+def test_verdict_covers_every_kind() -> None:
     assert set(verdict.unfinished()) == set(JOBS) == {kind.name for kind in kinds.registered()}
 
 
-# -- Hand-made wrong states --------------------------------------------------------------------------------------
+# -- Errors made by hand -----------------------------------------------------------------------------------------
 
 
-def test_mail_that_was_lost_or_never_written_is_found() -> None:
+def test_lost_and_unexpected_mail_is_found() -> None:
     ann, ben = uuid4(), uuid4()
     truth = Truth({ann, ben})
-    assert list(verdict.of_mail(truth, [str(ann), str(ben), str(ann)])) == [], "twice is allowed"
+    assert list(verdict.of_mail(truth, [str(ann), str(ben), str(ann)])) == [], "at least once is allowed"
     assert list(verdict.of_mail(truth, [str(ann)])) == [f"the mail for {ben} was lost"]
     assert len(list(verdict.of_mail(truth, [str(ann), str(ben), "another"]))) == 1
 
 
 def steps(*messages: tuple[int, str, str]) -> list[Heard]:
-    """Return the steps of requests with these sequences and types, of which `arrives` or `taken` became."""
+    """Return the steps of requests, from their sequences, types, and ends: `taken` or `refused`."""
     return [
         Heard("t", sequence, event_type, is_taken)
         for sequence, event_type, end in messages
@@ -159,7 +159,7 @@ def steps(*messages: tuple[int, str, str]) -> list[Heard]:
     ],
     ids=["refused and repeated", "late repetition", "overtaken", "swapped", "last one lost", "first one lost"],
 )
-def test_webhooks_that_were_lost_or_out_of_order_are_found(heard: list[Heard], found: int) -> None:
+def test_lost_and_misordered_webhooks_are_found(heard: list[Heard], found: int) -> None:
     assert len(list(verdict.out_of_order(heard, [("t", 1), ("t", 2)]))) == found
 
 
@@ -167,9 +167,7 @@ def test_webhooks_that_were_lost_or_out_of_order_are_found(heard: list[Heard], f
     ("types", "found"),
     [([READY, REISSUED, READY], 0), ([READY, REISSUED], 1), ([READY], 1), ([], 2), ([READY, REISSUED, DELETED], 1)],
 )
-def test_what_the_endpoint_was_never_told_is_found_although_no_message_was_recorded(
-    types: list[str], found: int
-) -> None:
+def test_missing_messages_are_found_even_if_never_enqueued(types: list[str], found: int) -> None:
     ticket_id = uuid4()
     heard = [Heard(str(ticket_id), sequence, event_type, True) for sequence, event_type in enumerate(types)]
     truth = Truth({ticket_id}, reissued=Counter({ticket_id: 1}))
@@ -177,14 +175,16 @@ def test_what_the_endpoint_was_never_told_is_found_although_no_message_was_recor
 
 
 @pytest.mark.databases
-def test_tickets_that_are_lost_or_show_an_event_as_it_was_are_found(world: World) -> None:
+def test_lost_and_outdated_tickets_are_found(world: World) -> None:
     ticket = world.ready_ticket()
     truth = Truth({ticket.ticket_id})
     assert list(verdict.of_tickets(world.event, truth)) == []
     Event.objects.filter(pk=world.event.pk).update(title="Another concert")
-    assert list(verdict.of_tickets(world.event, truth)) == [f"{ticket.ticket_id} shows what was"]
+    assert list(verdict.of_tickets(world.event, truth)) == [f"{ticket.ticket_id} shows outdated values"]
     lost = uuid4()
-    assert f"{lost} was issued, and is gone" in list(verdict.of_tickets(world.event, Truth({ticket.ticket_id, lost})))
+    assert f"{lost} was issued, but is missing" in list(
+        verdict.of_tickets(world.event, Truth({ticket.ticket_id, lost}))
+    )
 
 
 @pytest.mark.databases
@@ -200,8 +200,8 @@ def test_files_of_deleted_tickets_are_found(world: World, tmp_path: Path) -> Non
 # -- Short leases ------------------------------------------------------------------------------------------------
 
 
-def test_processes_that_are_in_haste_too_late_say_what_is_slow() -> None:
-    """The negative control. In time, as in every other test here, nothing is: else no worker starts."""
+def test_timings_shortened_too_late_are_reported() -> None:
+    """The negative control. If leases are shortened in time, nothing is reported, or workers would not start."""
     late = (
         "import django; django.setup(); from tests.system.chaos import haste; haste.make_haste(); print(haste.slow())"
     )

@@ -1,4 +1,4 @@
-"""What is wrong when everything has calmed down: by rows, files, mail, webhooks and the storage check."""
+"""Find errors after a run: in rows, files, mail and webhooks, and by a storage check."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.pictures import codes_in_png
 from .outside import Heard
 
 State = EventTicket.State
-CHUNK = 500
+BATCH_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What was done to tickets, by those who did it. A mail whose subject is its id was written for each."""
+    """What was done to tickets. For each, a mail was written whose subject is the ticket's id."""
 
     issued: Set[UUID]
     deleted: Set[UUID] = frozenset()
@@ -39,7 +39,7 @@ class Truth:
 
 
 def unfinished() -> dict[str, QuerySet[Job]]:
-    """Return the jobs that are left to do or were given up, by the names of their kinds."""
+    """Return the jobs that are pending or were given up, by kind."""
     return {
         "changed_event": ChangedEvent.objects.all(),
         "file_deletion": StoredFileDeletion.objects.all(),
@@ -50,12 +50,12 @@ def unfinished() -> dict[str, QuerySet[Job]]:
 
 
 def is_busy() -> bool:
-    """Return whether anything is left to do."""
+    """Return whether jobs or changed events are pending."""
     return any(jobs.exists() for jobs in unfinished().values()) or bool(invalidation.notice_changes())
 
 
 def listed(path: Path) -> set[str]:
-    """Return the public ids of everything below `tickets/`."""
+    """Return the public ids of all files below `tickets/`."""
     with Inventory(path) as inventory:
         inventory.list_remaining()
         return {file.public_id for file in inventory.in_place()}
@@ -64,7 +64,7 @@ def listed(path: Path) -> set[str]:
 def findings(
     event: Event, truth: Truth, subjects: Sequence[str], heard: Sequence[Heard], strangers: Set[str], path: Path
 ) -> Iterator[str]:
-    """Yield what is wrong. `subjects` are those of the mails that arrived, `strangers` the files of other tests."""
+    """Yield all errors. `subjects` are those of the mails that arrived, `strangers` the files of other tests."""
     yield from of_jobs()
     yield from of_tickets(event, truth)
     yield from of_mail(truth, subjects)
@@ -82,35 +82,35 @@ def of_jobs() -> Iterator[str]:
 
 
 def of_tickets(event: Event, truth: Truth) -> Iterator[str]:
-    """Yield the tickets that are lost or show something else than they should."""
+    """Yield the tickets that are lost, or whose files show outdated values."""
     expected = truth.issued - truth.deleted
     there = set(EventTicket.objects.filter(event=event).values_list("ticket_id", flat=True))
-    yield from (f"{ticket_id} was issued, and is gone" for ticket_id in expected - there)
+    yield from (f"{ticket_id} was issued, but is missing" for ticket_id in expected - there)
     yield from (f"{ticket_id} was deleted, or never issued" for ticket_id in there - expected)
     rows = EventTicket.objects.filter(event=event, state=State.READY).select_related("event").order_by("pk")
-    faces_now = fingerprints.event_fingerprints_by_type(
+    fingerprints_now = fingerprints.event_fingerprints_by_type(
         fingerprints.with_printed_relations(Event.objects.all()).get(pk=event.pk)
     )
-    for start in range(0, rows.count(), CHUNK):
-        yield from _by_the_files(rows[start : start + CHUNK], faces_now)
+    for start in range(0, rows.count(), BATCH_SIZE):
+        yield from _by_the_files(rows[start : start + BATCH_SIZE], fingerprints_now)
 
 
 def of_mail(truth: Truth, subjects: Iterable[str]) -> Iterator[str]:
-    """Yield the mails that were lost, and those that were never written."""
+    """Yield mails that were lost, and mails that arrived but were never written."""
     written, arrived = set(map(str, truth.issued)), set(subjects)
     yield from (f"the mail for {subject} was lost" for subject in written - arrived)
     yield from (f"a mail arrived that was never written: {subject}" for subject in arrived - written)
 
 
 def of_webhooks(truth: Truth, heard: Sequence[Heard]) -> Iterator[str]:
-    """Yield the messages that were lost or out of order, and the tickets of which none was even recorded."""
+    """Yield messages that were lost or out of order, and tickets whose messages were never enqueued."""
     yield from not_told(truth, heard)
     rows = WebhookMessage.objects.order_by("pk").values_list("ticket_id", "pk")
     yield from out_of_order(heard, [(str(ticket_id), pk) for ticket_id, pk in rows])
 
 
 def not_told(truth: Truth, heard: Iterable[Heard]) -> Iterator[str]:
-    """Yield the tickets of which the endpoint took too few messages."""
+    """Yield the tickets of which the endpoint accepted too few messages."""
     taken: defaultdict[str, dict[int, str]] = defaultdict(dict)  # the types, by sequence
     for step in heard:
         if step.is_taken:
@@ -119,13 +119,13 @@ def not_told(truth: Truth, heard: Iterable[Heard]) -> Iterator[str]:
         types = [event_type for _, event_type in sorted(taken[str(ticket_id)].items())]
         last = EventType.DELETED if ticket_id in truth.deleted else EventType.READY
         if types[-1:] != [last]:
-            yield f"of {ticket_id} the endpoint heard last: {types[-1:]}"
+            yield f"the last message about {ticket_id} was {types[-1:]}"
         if types.count(EventType.REISSUED) != truth.reissued[ticket_id]:
-            yield f"{ticket_id} was re-issued {truth.reissued[ticket_id]} times; the endpoint heard {types}"
+            yield f"{ticket_id} was re-issued {truth.reissued[ticket_id]} times; its messages are {types}"
 
 
 def out_of_order(heard: Iterable[Heard], recorded: Iterable[tuple[str, int]]) -> Iterator[str]:
-    """Yield the messages that were lost, and those that arrived before an earlier one of their ticket was taken."""
+    """Yield messages that were lost, or arrived before an earlier one of their ticket was accepted."""
     missing: defaultdict[str, set[int]] = defaultdict(set)
     for ticket, sequence in recorded:
         missing[ticket].add(sequence)
@@ -133,7 +133,7 @@ def out_of_order(heard: Iterable[Heard], recorded: Iterable[tuple[str, int]]) ->
         if step.is_taken:
             missing[step.ticket].discard(step.sequence)
         elif earlier := [sequence for sequence in missing[step.ticket] if sequence < step.sequence]:
-            yield f"message {step.sequence} of {step.ticket} arrived before {earlier} was taken"
+            yield f"message {step.sequence} of {step.ticket} arrived before {earlier} was accepted"
     for ticket, sequences in missing.items():
         yield from (f"message {sequence} of {ticket} was lost" for sequence in sequences)
 
@@ -146,7 +146,7 @@ def of_files(truth: Truth, public_ids: Iterable[str]) -> Iterator[str]:
             yield f"{public_id} is the file of a deleted ticket"
 
 
-def _by_the_files(rows: Iterable[EventTicket], faces_now: Mapping[int | None, str]) -> Iterator[str]:
+def _by_the_files(rows: Iterable[EventTicket], fingerprints_now: Mapping[int | None, str]) -> Iterator[str]:
     rows = list(rows)
     pictures, pages = (gateway.executor().map(lambda row, kind=kind: _fetch(kind, row), rows) for kind in gateway.KINDS)
     for row, png, pdf in zip(rows, pictures, pages, strict=True):
@@ -155,8 +155,8 @@ def _by_the_files(rows: Iterable[EventTicket], faces_now: Mapping[int | None, st
                 yield f"{kind.label} of {row.ticket_id} is not what its row says"
         if png and codes_in_png(png) != [codes.code_of(row)]:
             yield f"{row.ticket_id} has another code in its picture"
-        if not shows(row, faces_now):
-            yield f"{row.ticket_id} shows what was"
+        if not shows(row, fingerprints_now):
+            yield f"{row.ticket_id} shows outdated values"
 
 
 def _fetch(kind: gateway.FileKind, row: EventTicket) -> bytes:
@@ -177,8 +177,8 @@ def _by_the_storage_check(inventory: Inventory, strangers: Set[str]) -> Iterator
             yield f"the storage check: {finding.problem.value} {finding}"
 
 
-def shows(ticket: EventTicket, faces_now: Mapping[int | None, str]) -> bool:
-    """Return whether the files of a ticket show its event and its own values as they are now."""
-    return ticket.published_fingerprint.startswith(faces_now[ticket.ticket_type_id]) and fingerprints.shows_its_values(
-        ticket
-    )
+def shows(ticket: EventTicket, fingerprints_now: Mapping[int | None, str]) -> bool:
+    """Return whether the files of a ticket show the current values of the ticket and its event."""
+    return ticket.published_fingerprint.startswith(
+        fingerprints_now[ticket.ticket_type_id]
+    ) and fingerprints.shows_its_values(ticket)
