@@ -52,7 +52,7 @@ def check_everything(say: Say) -> int:
     try:
         check_configuration(say)
         store_and_read_back(str(uuid.uuid4()), say)
-    except (MediaError, RenderingError, Problem) as error:
+    except (MediaError, RenderingError, SelfTestError) as error:
         say(str(error))
         say("Nothing else was tried. docs/reference/ticket-system.md has a section “Troubleshooting”.")
         return 1
@@ -60,8 +60,8 @@ def check_everything(say: Say) -> int:
     return 0
 
 
-class Problem(Exception):
-    """A step gave something else than it should; the text says what and what to do."""
+class SelfTestError(Exception):
+    """A step failed. The text says which, why, and what to do."""
 
 
 def check_configuration(say: Say) -> None:
@@ -70,7 +70,7 @@ def check_configuration(say: Say) -> None:
 
     for message in checks.run_checks(include_deployment_checks=False):
         if message.level >= checks.ERROR:
-            raise Problem(f"❌ Error in the configuration: {message.msg} {message.hint or ''}")
+            raise SelfTestError(f"❌ Error in the configuration: {message.msg} {message.hint or ''}")
     account = settings.CLOUDINARY_ACCOUNT
     place = account.upload_prefix or "api.cloudinary.com"
     say(f"✅ Configuration: cloud “{account.cloud_name}” at {place}, {settings.CLOUDINARY_DELIVERY_TYPE} delivery")
@@ -108,7 +108,9 @@ def store_and_read_back(ticket_id: str, say: Say) -> None:
     finally:
         gone = [ticket_service.delete_ticket_from_cloudinary(public_id) for public_id in stored]
     if not all(gone):
-        raise Problem("❌ Error deleting the files from Cloudinary: they were gone already. Is somebody else at it?")
+        raise SelfTestError(
+            "❌ Error deleting the files from Cloudinary: they were gone already. Is somebody else at it?"
+        )
     say("✅ Both files deleted")
 
 
@@ -118,9 +120,11 @@ def read_back(kind: FileKind, public_id: str, version: int, content: bytes, code
 
     delivered = verification.fetch(kind, public_id, version)
     if read_codes(delivered) != [code]:
-        raise Problem(f"❌ Error scanning the {kind.label}: what Cloudinary delivers doesn't show the ticket's code.")
+        raise SelfTestError(
+            f"❌ Error scanning the {kind.label}: what Cloudinary delivers doesn't show the ticket's code."
+        )
     if not content:
-        raise Problem(f"❌ Error reading the {kind.label} again after its upload: the buffer is empty.")
+        raise SelfTestError(f"❌ Error reading the {kind.label} again after its upload: the buffer is empty.")
 
 
 def test_ticket_service() -> None:

@@ -20,7 +20,7 @@ USES_THE_NETWORK = {"socket.bind", "socket.connect", "socket.sendto"}
 _unit_test: str | None = None
 
 
-class NoUnitTest(AssertionError):
+class NotAUnitTestError(AssertionError):
     """A test without a marker started a process or used the network."""
 
 
@@ -49,7 +49,7 @@ def kept_apart(item: pytest.Item) -> Iterator[None]:
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if _unit_test is not None and (event in STARTS_A_PROCESS or event in USES_THE_NETWORK):
-        raise NoUnitTest(f"{_unit_test} raised {event}{arguments!r:.200}: mark it pytest.mark.integration")
+        raise NotAUnitTestError(f"{_unit_test} raised {event}{arguments!r:.200}: mark it pytest.mark.integration")
 
 
 sys.addaudithook(_audit)

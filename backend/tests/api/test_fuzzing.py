@@ -1,4 +1,4 @@
-"""The running API against its own OpenAPI document: made-up requests by the hundred, right ones and wrong ones."""
+"""Fuzz the API with valid and invalid requests that are generated from its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -33,18 +33,13 @@ CASES = [
 
 
 @cache
-def _application() -> Any:
-    return get_wsgi_application()
-
-
-@cache
 def _operations() -> dict[str, Any]:
-    """Return the operations by method and path. Schemathesis takes a second to import, so only who needs it does."""
+    """Return the operations by method and path. Schemathesis takes a second to import, so it is imported late."""
     import schemathesis
     from schemathesis.core.result import Ok
 
     schema = schemathesis.openapi.from_dict(DOCUMENT)
-    schema.app = lambda environ, start_response: _application()(environ, start_response)
+    schema.app = get_wsgi_application()
     found = [operation.ok() for operation in cast("list[Ok[Any]]", list(schema.get_all_operations()))]
     return {operation.label: operation for operation in found}
 
@@ -61,7 +56,7 @@ def _one_connection_for_test_and_application() -> Iterator[None]:
 
 @pytest.fixture
 def token(settings: Any) -> str:
-    """The session token of somebody who may do everything, and no limits to doing it."""
+    """Return the session token of a superuser, and lift the rate limits."""
     settings.API_REQUESTS_A_MINUTE = {"regenerate": 10**6, "door": 10**6}
     root = make_user("root@example.org", is_superuser=True)
     event = make_event(organiser=make_organiser(manager=root))
