@@ -89,8 +89,9 @@ admit_webhooks_pending:gauge
 """
 COMMANDS = "make_demo migrate_tickets_to_cloudinary publish_tickets replay_webhooks serve_metrics ticket_doctor"
 CHECKS = """
-accounts.W001 accounts.W002 accounts.W003 admit.W001 admit.W002 admit.W003 admit.W004 events.E001 events.E002 events.E003 events.E004 events.E005
-events.E006 events.W001 events.W002 events.W003 events.W004 events.W005 events.W006 events.W010 events.W011
+accounts.W001 accounts.W002 accounts.W003 admit.W001 admit.W002 admit.W003 admit.W004
+events.E001 events.E002 events.E003 events.E004 events.E005 events.E006
+events.W001 events.W002 events.W003 events.W004 events.W005 events.W006 events.W010 events.W011
 webhooks.W001
 """
 ROUTES = {
