@@ -135,6 +135,7 @@ def test_sign_up_mail_uses_the_public_url(settings: Settings, known: bool) -> No
     assert "6666" not in str(message.body) + message.subject
 
 
+@pytest.mark.integration
 def test_urls_of_the_api_use_the_public_url(settings: Settings) -> None:
     settings.PUBLIC_URL = "https://tickets.example.org/"
     nina = make_user()

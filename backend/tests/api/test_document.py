@@ -74,6 +74,7 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
+@pytest.mark.integration
 @pytest.mark.django_db(transaction=True)
 def test_the_documentation_page_needs_no_other_host(live_server: LiveServer, page: Page) -> None:
     errors: list[str] = []

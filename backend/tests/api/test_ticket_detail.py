@@ -149,6 +149,7 @@ def test_only_organisers_see_the_reason_of_a_failure(client: Client, hanna: User
     assert to_max["reason"] == "Invalid cloud_name"
 
 
+@pytest.mark.integration
 def test_the_cover_needs_no_sign_in_and_is_cached(client: Client, hanna: User, ticket: EventTicket) -> None:
     image = save_event_image(ticket.event, EventImage.Kind.COVER, make_picture())
     client.force_login(hanna)

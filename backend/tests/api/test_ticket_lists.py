@@ -82,6 +82,7 @@ def test_a_full_last_page_has_no_next_cursor(client: Client, hanna: User) -> Non
     assert pages(client, OWN, limit=2) == [ids(tickets[:1:-1]), ids(tickets[1::-1])]
 
 
+@pytest.mark.integration
 def test_the_number_of_queries_does_not_grow_with_the_page(client: Client, hanna: User) -> None:
     def queries_for(url: str) -> int:
         with CaptureQueriesContext(connection) as queries:
@@ -101,6 +102,7 @@ def test_the_number_of_queries_does_not_grow_with_the_page(client: Client, hanna
     assert max(small) <= 6
 
 
+@pytest.mark.integration
 def test_lists_do_not_read_the_content_of_pictures(client: Client, hanna: User) -> None:
     event = make_event()
     save_event_image(event, EventImage.Kind.COVER, make_picture())

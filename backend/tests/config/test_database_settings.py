@@ -55,6 +55,7 @@ def test_database_url_is_read_alike_by_django_and_postgresql(host: str, user: st
     assert psycopg.conninfo.conninfo_to_dict(url) == {names[key]: str(value) for key, value in parts.items() if value}
 
 
+@pytest.mark.integration
 def test_other_process_can_connect_by_socket() -> None:
     database = dj_database_url.parse(own_postgres_url())
     assert not database["HOST"]

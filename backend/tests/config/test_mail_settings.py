@@ -50,6 +50,7 @@ def test_unknown_scheme_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) ->
     assert "password" not in str(error.value)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("url", ["", "console://"])
 def test_mail_is_logged_without_a_mail_server(url: str) -> None:
     variables = environment("filesystem://") | {"EMAIL_URL": url}

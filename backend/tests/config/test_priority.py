@@ -11,10 +11,11 @@ import pytest
 from config import priority
 from tests.workers import BACKEND
 
+pytestmark = pytest.mark.integration
+
 PROGRAM = """
 from config.priority import AUTOGROUP, apply_niceness_to_session
 
-pytestmark = pytest.mark.integration
 apply_niceness_to_session()
 print(AUTOGROUP.read_text() if AUTOGROUP.exists() else "no groups nice 0")
 """

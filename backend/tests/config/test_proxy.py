@@ -23,6 +23,7 @@ TRUSTED = [True, ["HTTP_X_FORWARDED_PROTO", "https"], 1]
 NOT_TRUSTED = [False, None, 0]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [

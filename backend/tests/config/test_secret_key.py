@@ -22,12 +22,13 @@ from config.secret_file import read_or_create_secret
 from tests.project.test_mission_document import blocks, section
 from tests.races import at_once
 
+pytestmark = pytest.mark.integration
+
 BACKEND = Path(__file__).resolve().parents[2]
 READ_SECRET = """
 import pathlib, sys
 from config.secret_file import read_or_create_secret
 
-pytestmark = pytest.mark.integration
 input()
 print(read_or_create_secret(pathlib.Path(sys.argv[1]), hint=""))
 """

@@ -180,6 +180,7 @@ def ods(*rows: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.integration
 def test_a_workbook_is_read_as_excel_shows_it() -> None:
     """The workbook has a hidden first sheet, a whole number, a date, an empty row, formulas, and a sheet of notes."""
     file = read_list_file((WORKBOOKS / "guests.xlsx").read_bytes())
@@ -196,6 +197,7 @@ def test_a_workbook_is_read_as_excel_shows_it() -> None:
     assert file.note == "Only the sheet “Gäste” was read. Other sheets with values: 1."
 
 
+@pytest.mark.integration
 def test_xls_and_ods_workbooks_are_read() -> None:
     old = read_list_file((WORKBOOKS / "guests.xls").read_bytes())
     free = read_list_file(ods(["Name", "Vorname", "E-Mail"], ["Lee", "Ann", "ann@example.org"]))
@@ -204,6 +206,7 @@ def test_xls_and_ods_workbooks_are_read() -> None:
     assert [line.name for line in read_attendee_list(free.text)] == ["Ann Lee"]
 
 
+@pytest.mark.integration
 def test_commas_and_line_breaks_in_a_cell_are_part_of_its_value() -> None:
     heading = f"<row>{cell('A1', 'Name, as printed, please (name)')}{cell('B1', 'E-Mail')}</row>"
     row = f"<row>{cell('A2', 'Lee, Ann&#10;Mei')}{cell('B2', 'ann@example.org')}</row>"
@@ -222,6 +225,7 @@ def bomb() -> Iterator[str]:
         yield f"<row>{''.join(cell(f'{column}{number}', 'x' * 3000) for column in 'ABCDEFGHIJKLMNOPQRSTUVWXYZ')}</row>"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("rows", [far_corner, bomb])
 def test_a_workbook_that_needs_too_much_memory_is_refused(rows: Callable[[], Iterator[str]]) -> None:
     content = xlsx(rows())
@@ -233,6 +237,7 @@ def test_a_workbook_that_needs_too_much_memory_is_refused(rows: Callable[[], Ite
     assert grown_kilobytes < 100 * 1024, "the memory is used in the sandbox, not in this process"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("content", "message"),
     [

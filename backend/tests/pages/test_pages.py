@@ -206,6 +206,7 @@ def test_a_ticket_is_cached_and_revalidated(browser: Client) -> None:
     assert browser.get(ticket.get_absolute_url(), headers={"If-None-Match": first["ETag"]}).status_code == 200
 
 
+@pytest.mark.integration
 def test_pictures_are_immutable_and_a_new_one_has_a_new_url() -> None:
     event = make_event()
     image = save_event_image(event, EventImage.Kind.COVER, make_picture())
@@ -269,6 +270,7 @@ def test_tickets_for_an_unconfirmed_address_are_not_listed(amelie: User, browser
     assert "No tickets yet." in browser.get("/").content.decode()
 
 
+@pytest.mark.integration
 def test_the_number_of_queries_does_not_grow_with_the_list(browser: Client) -> None:
     def queries() -> int:
         for _ in range(3):

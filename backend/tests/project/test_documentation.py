@@ -66,6 +66,7 @@ def test_readme_index_and_site_link_to_every_guide() -> None:
     assert [page for page in shown if not (ROOT / "docs" / page).exists()] == []
 
 
+@pytest.mark.integration
 def test_site_builds_without_warnings(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)

@@ -43,6 +43,7 @@ def silent_storage(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[s
         yield host
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 def test_calls_time_out_if_storage_does_not_respond(silent_storage: str, call: Callable[[], object]) -> None:
     began = time.monotonic()

@@ -108,6 +108,7 @@ def test_commands_report_unreachable_storage_in_one_line_within_seconds(
         assert [found["problem"] for found in Examination.objects.get().findings] == ["unreachable"]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("command", [["migrate_tickets_to_cloudinary"], ["publish_tickets"]])
 def test_commands_without_work_need_no_storage(command: list[str], settings: Any) -> None:
     settings.CLOUDINARY_ACCOUNT = dataclasses.replace(

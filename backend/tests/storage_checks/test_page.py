@@ -123,6 +123,7 @@ def test_checks_cannot_be_added_changed_or_deleted_by_form() -> None:
 # -- From the request to the findings -----------------------------------------------------------------------------
 
 
+@pytest.mark.integration
 def test_check_runs_in_the_background_and_its_findings_are_shown(
     empty: RunningCloudlet, operator: Client, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -161,6 +162,7 @@ def test_page_does_not_call_storage(operator: Client, network_out_of_place: list
     assert network_out_of_place == []
 
 
+@pytest.mark.integration
 def test_checks_of_the_command_are_shown(empty: RunningCloudlet, operator: Client) -> None:
     ticket = make_ticket()
     publish(ticket.pk)
@@ -182,6 +184,7 @@ def test_invalid_query_is_no_server_error(operator: Client, query: str) -> None:
     assert operator.get(PAGE + query).status_code in (200, 404)
 
 
+@pytest.mark.integration
 def test_wrong_credentials_are_a_finding(empty: RunningCloudlet, operator: Client, settings: Any) -> None:
     settings.CLOUDINARY_ACCOUNT = dataclasses.replace(settings.CLOUDINARY_ACCOUNT, api_secret="wrong-secret")
     tasks.run_storage_check(runs.start(make_user()).pk)
@@ -190,6 +193,7 @@ def test_wrong_credentials_are_a_finding(empty: RunningCloudlet, operator: Clien
     assert "wrong-secret" not in page
 
 
+@pytest.mark.integration
 def test_check_without_quota_is_stopped_and_resumed_by_the_next(empty: RunningCloudlet, operator: Client) -> None:
     limited = gateway.MediaError("listing files on Cloudinary", "tickets/", 420, "Rate Limit Exceeded", retry_after=60)
     with mock.patch.object(gateway, "list_files", side_effect=limited):
@@ -202,6 +206,7 @@ def test_check_without_quota_is_stopped_and_resumed_by_the_next(empty: RunningCl
     assert "Database and storage agree" in body(operator)
 
 
+@pytest.mark.integration
 def test_program_error_is_shown(empty: RunningCloudlet, operator: Client) -> None:
     check = runs.start(make_user())
     with (
@@ -227,6 +232,7 @@ def test_second_check_is_refused(operator: Client) -> None:
     assert Examination.objects.count() == 1
 
 
+@pytest.mark.integration
 def test_check_without_heartbeat_is_superseded_and_cannot_write(empty: RunningCloudlet, operator: Client) -> None:
     silent = runs.start()
     Examination.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
@@ -242,6 +248,7 @@ def test_check_without_heartbeat_is_superseded_and_cannot_write(empty: RunningCl
     assert following.is_open
 
 
+@pytest.mark.integration
 def test_duplicate_task_runs_once(empty: RunningCloudlet) -> None:
     check = runs.start(make_user())
     tasks.run_storage_check(check.pk)
@@ -249,6 +256,7 @@ def test_duplicate_task_runs_once(empty: RunningCloudlet) -> None:
         tasks.run_storage_check(check.pk)
 
 
+@pytest.mark.integration
 def test_long_listing_continues_in_another_task(
     empty: RunningCloudlet, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -290,6 +298,7 @@ USAGE_RESPONSE = {  # as the Admin API's documentation shows it, shortened
 }
 
 
+@pytest.mark.integration
 def test_usage_is_sampled_with_one_call(empty: RunningCloudlet) -> None:
     publish(make_ticket().pk)
     with mock.patch.object(gateway, "_call", wraps=gateway._call) as call:
@@ -322,6 +331,7 @@ def test_missing_or_invalid_usage_is_none(storage: Any) -> None:
     assert sample["storage"] is None
 
 
+@pytest.mark.integration
 def test_samples_are_thinned_out_and_deleted(empty: RunningCloudlet) -> None:
     now = timezone.now().replace(hour=12)
     for hours in (400 * 24, 20 * 24, 20 * 24 + 1, 20 * 24 + 2, 3, 2, 1):

@@ -113,6 +113,7 @@ def in_node(secret: str, headers: dict[str, str], body: bytes) -> Any:
     return node(["-e", program], return_completed_process=True, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.integration
 def test_node_example_verifies_and_refuses() -> None:
     old, new = new_secret(), new_secret()
     for secret in (old, new):

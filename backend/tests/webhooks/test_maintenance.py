@@ -25,6 +25,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.integration
 def test_sweep_sends_a_task_only_if_messages_are_due(ticket: EventTicket, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
     waiting = 0
@@ -45,6 +46,7 @@ def test_sweep_sends_a_task_only_if_messages_are_due(ticket: EventTicket, monkey
     assert len(sent) == 1, "a worker has leased the message"
 
 
+@pytest.mark.integration
 def test_old_messages_are_deleted_unless_pending(receiver: Receiver, endpoint: WebhookEndpoint, settings: Any) -> None:
     settings.WEBHOOK_KEEP_DAYS = 30
     enqueue(EventType.READY, *issue_tickets(endpoint, 4))
@@ -58,6 +60,7 @@ def test_old_messages_are_deleted_unless_pending(receiver: Receiver, endpoint: W
     assert list(WebhookMessage.objects.order_by("pk").values_list("pk", flat=True)) == pks[2:]
 
 
+@pytest.mark.integration
 def test_backlog_ignores_messages_of_troubled_endpoints(endpoint: WebhookEndpoint) -> None:
     assert WEBHOOKS.backlog() == Backlog(waiting=0, retrying=0, given_up=0, leased=0, overdue=0.0, oldest=0.0)
     late, lost = issue_tickets(endpoint, 2)
