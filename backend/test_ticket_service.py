@@ -1,9 +1,9 @@
-"""Is everything set up? Makes one ticket's files, stores them, reads them back and deletes them, a line a step.
+"""Check the set-up: make one ticket's files, upload them, read them back and delete them.
 
     python test_ticket_service.py
 
-ends with 0 when all is well, and with 1 and the cause and the cure when it is not. It needs no database. Under pytest
-the same steps are a test, against a cloudlet of its own. Importing this file does nothing.
+prints a line for each step and exits with 0. If a step fails, it prints the cause and what to do, and exits with 1. It
+needs no database. Under pytest the same steps are a test, against a cloudlet. Importing this file does nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Say = Callable[[str], object]
 
 
 def main(say: Say) -> int:
-    """Set Django up and go through the steps. Answers the exit code."""
+    """Set up Django, run the steps, and return the exit code."""
     from apps.core.packages import missing_optional_packages, missing_packages
 
     if missing := missing_packages():
@@ -45,7 +45,7 @@ def main(say: Say) -> int:
 
 
 def check_everything(say: Say) -> int:
-    """Go through the steps with the settings as they are. Answers 0, or 1 after the first step that failed."""
+    """Run the steps. Return 0, or 1 after the first step that fails."""
     from apps.storage.gateway import MediaError
     from ticketkit import RenderingError
 
@@ -77,7 +77,7 @@ def check_configuration(say: Say) -> None:
 
 
 def store_and_read_back(ticket_id: str, say: Say) -> None:
-    """Make both files of a ticket, upload, fetch and scan them. Whatever was uploaded is deleted in the end."""
+    """Make both files of a ticket, upload, fetch and scan them. Delete what was uploaded, also after an error."""
     from apps.events.ticket_service import ticket_service
     from apps.storage import gateway
 
@@ -109,7 +109,7 @@ def store_and_read_back(ticket_id: str, say: Say) -> None:
         gone = [ticket_service.delete_ticket_from_cloudinary(public_id) for public_id in stored]
     if not all(gone):
         raise SelfTestError(
-            "❌ Error deleting the files from Cloudinary: they were gone already. Is somebody else at it?"
+            "❌ Error deleting the files from Cloudinary: they had been deleted already. Does another process delete them?"
         )
     say("✅ Both files deleted")
 

@@ -62,7 +62,7 @@ class User(CheckedText, AbstractUser):
         "demo account",
         default=False,
         db_default=False,
-        help_text="Has the demo’s public password: cannot sign in, unless the site is for this machine only.",
+        help_text="Has the demo’s public password: can sign in only while the site is on localhost.",
     )
 
     USERNAME_FIELD = "email"

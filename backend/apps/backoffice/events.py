@@ -202,13 +202,13 @@ class EventAdmin(TeamScopedAdmin):
         return format_html('<a href="{}">{}</a>', _tickets_url(event), event.ticket_count)  # type: ignore[attr-defined]
 
     @display(  # type: ignore[untyped-decorator]
-        description="Files", label={"all ready": "success", "on their way": "info", "some failed": "danger"}
+        description="Files", label={"all ready": "success", "waiting": "info", "some failed": "danger"}
     )
     def files(self, event: Event) -> str:
         if event.failed_count:  # type: ignore[attr-defined]
             return "some failed"
         if event.pending_count:  # type: ignore[attr-defined]
-            return "on their way"
+            return "waiting"
         return "all ready" if event.ticket_count else "–"  # type: ignore[attr-defined]
 
     @display(description="Files of the tickets")  # type: ignore[untyped-decorator]

@@ -71,7 +71,7 @@ class Event(CheckedText, PartiallySaved):
         default=dict,
         db_default={},
         blank=True,
-        help_text="What its tickets change of the built-in layout; empty for A4 as it is.",
+        help_text="Changes to the built-in layout of the tickets; empty for the A4 layout.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -200,7 +200,7 @@ class EventTicket(CheckedText, PartiallySaved, Job):
     FIXED = ("ticket_id", "issued_at")
 
     class State(models.TextChoices):
-        PENDING = "pending", "Files are on their way"
+        PENDING = "pending", "Waiting for files"
         READY = "ready", "Files are ready"
         FAILED = "failed", "The last attempt failed"
 

@@ -18,10 +18,10 @@ class Examination(Leased):
     """
 
     class State(models.TextChoices):
-        QUEUED = "queued", "Waits for a worker"
-        RUNNING = "running", "Under way"
+        QUEUED = "queued", "Waiting for a worker"
+        RUNNING = "running", "Running"
         DONE = "done", "Done"
-        STOPPED = "stopped", "Stopped on the way"  # what was listed is kept
+        STOPPED = "stopped", "Stopped early"  # what was listed is kept
         FAILED = "failed", "Failed"
 
     asked_by = models.ForeignKey(

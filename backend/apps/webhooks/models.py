@@ -64,7 +64,7 @@ class WebhookEndpoint(PartiallySaved):
     event_types = models.JSONField("events", default=all_event_types, validators=[validate_event_types])
     enabled = models.BooleanField(
         default=True,
-        help_text="While it is off, nothing is sent, and what happens meanwhile is not kept for it.",
+        help_text="While it is off, nothing is sent, and events of that time are not sent later.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -151,7 +151,7 @@ class WebhookMessage(Job):
     """
 
     class State(models.TextChoices):
-        PENDING = "pending", "On its way"
+        PENDING = "pending", "Waiting to be sent"
         DELIVERED = "delivered", "Delivered"
         FAILED = "failed", "Given up"
 

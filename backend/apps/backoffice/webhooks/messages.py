@@ -17,7 +17,7 @@ from apps.backoffice.team_scope import TeamScopedAdmin
 from apps.webhooks import maintenance, payloads
 from apps.webhooks.models import WebhookMessage, WebhookMessageQuerySet
 
-COLOURS = {"Delivered": "success", "On its way": "info", "Given up": "danger"}
+COLOURS = {"Delivered": "success", "Waiting to be sent": "info", "Given up": "danger"}
 
 
 class OwnEndpointsFilter(admin.RelatedFieldListFilter):
