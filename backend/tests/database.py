@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
-import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,7 +93,9 @@ def _copy(source: str, target: str) -> None:
     if connection.vendor == "postgresql":
         _execute("CREATE DATABASE {} TEMPLATE {}", target, source)
     else:
-        shutil.copyfile(source, target)
+        # By SQLite's backup and not as a file: what is committed may still be in the write-ahead log.
+        with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(target)) as new:
+            old.backup(new)
 
 
 def _drop(name: str) -> None:

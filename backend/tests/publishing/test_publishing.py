@@ -202,9 +202,15 @@ def test_attempts_end_at_the_configured_number(settings: Any) -> None:
 )
 @pytest.mark.parametrize("limit", [1, 4])
 def test_outage_of_any_length_gives_up_no_ticket(
-    cloudlet: RunningCloudlet, settings: Any, status: int | None, reason: str, limit: int
+    cloudlet: RunningCloudlet,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int | None,
+    reason: str,
+    limit: int,
 ) -> None:
     settings.TICKET_MAX_ATTEMPTS = limit
+    monkeypatch.setattr("apps.storage.retry.FIRST_WAIT_SECONDS", 0)
     ticket = make_ticket()
     with mock.patch.object(gateway, "upload", side_effect=gateway.MediaError("uploading", "x", status, reason)):
         for _ in range(limit + 5):

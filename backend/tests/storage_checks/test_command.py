@@ -349,7 +349,7 @@ def test_listing_that_runs_out_of_quota_is_resumed(
     settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.VAR_DIR = tmp_path
-    monkeypatch.setattr(gateway, "PAGE", 2)
+    monkeypatch.setattr(gateway, "FILES_PER_PAGE", 2)
     listed: list[tuple[Any, ...]] = []
     list_files = gateway.list_files
 
