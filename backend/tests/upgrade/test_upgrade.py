@@ -132,7 +132,7 @@ def test_current_models_find_every_row(upgrade: Upgrade, upgraded: Left) -> None
             # `seen_at`: the column is left to processes of the previous release
             kept = {names.get(name, name): value for name, value in row.items() if name != "seen_at"}
             assert kept.items() <= found.items(), table
-    assert Examination.objects.get(is_open=True).asked_by == User.objects.get(pk=left.keys["granted"])
+    assert Examination.objects.get(is_open=True).asked_by == User.objects.get(pk=upgraded.keys["granted"])
     assert deployment_tag() == f"{TAG_PREFIX}{previous_release.DEPLOYMENT.hex}"
     assert Deployment.objects.count() == 1
     assert GoogleWalletClass.objects.get().class_id == previous_release.GOOGLE_CLASS
