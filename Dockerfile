@@ -4,7 +4,7 @@ FROM python:3.11.16-slim-bookworm AS build
 
 WORKDIR /build
 COPY requirements-image.lock ./
-# The image's pip fills an environment that has none of its own.
+# The image's own pip installs into the environment, so that the environment contains no pip.
 RUN python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
         --only-binary :all: --require-hashes -r requirements-image.lock
@@ -12,16 +12,16 @@ RUN python -m venv --without-pip /opt/venv \
 
 FROM python:3.11.16-slim-bookworm
 
-# Nothing of the image is writable for this user but the folders that are his.
+# This user can write only to its own two folders.
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin admit
 RUN install -d -m 700 -o admit -g admit /var/lib/admit /var/lib/cloudlet
 COPY --from=build /opt/venv /opt/venv
 COPY cloudlet/src /app/cloudlet/src
 COPY ticketkit/src /app/ticketkit/src
 COPY backend /app/backend
-# A path file and not PYTHONPATH: the processes that read uploads get no environment.
+# Use a path file instead of PYTHONPATH: the sandboxed processes that read uploads get no environment.
 RUN printf '/app/cloudlet/src\n/app/ticketkit/src\n' > "$(/opt/venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/admit.pth"
-RUN chmod -R go=rX /app  # it may have been checked out under a strict umask
+RUN chmod -R go=rX /app  # the checkout may have been made under a strict umask
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     STATIC_ROOT=/app/static \
@@ -29,7 +29,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     METRICS_DIR=/tmp/metrics \
     HEARTBEAT_FILE=/tmp/heartbeat
 WORKDIR /app/backend
-# What it makes in its own var folder, a key among it, is for this step only.
+# Generated files, among them a secret key, are for this step only and must not be in the image.
 RUN ADMIT_VAR_DIR=/tmp/once METRICS_DIR=/tmp/once \
     python -B manage.py collectstatic --noinput \
     && rm -r /tmp/once \

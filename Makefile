@@ -6,10 +6,10 @@ BIN := $(CURDIR)/$(VENV)/bin
 NODE_SDK := cloudlet/tests/node/node_modules/.package-lock.json
 export PORT ?= 8000
 export CLOUDLET_PORT ?= 9000
-# As pip does: a company's proxy signs with a certificate that only the machine's own store knows.
+# Use the machine's certificate store, as pip does: a company's proxy may use a certificate authority of its own.
 export UV_SYSTEM_CERTS ?= true
 export NODE_USE_SYSTEM_CA ?= 1
-# Some machines forbid it; every program that is started here would compile everything anew.
+# Some machines set it; then every program that is started here would compile all modules again.
 export PYTHONDONTWRITEBYTECODE :=
 FUZZ_SECONDS ?= 120
 TESTS := not soak
@@ -38,7 +38,7 @@ $(VENV)/installed: requirements.lock cloudlet/pyproject.toml ticketkit/pyproject
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable ./cloudlet --editable ./ticketkit
 	@touch $@
 
-# Tests reach no registry; what they need of one is fetched here, by the hashes of its lock file.
+# Tests do not access a registry, so install the Node packages here, with the hashes in the lock file.
 $(NODE_SDK): cloudlet/tests/node/package-lock.json | $(VENV)/installed
 	@cd $(dir $<) && $(BIN)/npm ci --silent --no-audit --no-fund --no-update-notifier
 
@@ -55,7 +55,7 @@ test-fast: setup ## Unit tests: no process, no network; under a minute
 	cd backend && HYPOTHESIS_PROFILE=fast $(BACKEND_PYTEST) -n 2 -m unit .
 	cd cloudlet && HYPOTHESIS_PROFILE=fast $(PYTEST) -n 2 -m unit
 
-test: setup ## All tests but the soak: ticketkit, backend on SQLite, what races on PostgreSQL too, cloudlet
+test: setup ## All tests except the soak tests: ticketkit, backend on SQLite, races also on PostgreSQL, cloudlet
 	@scripts/need-debian chromium pdftoppm:poppler-utils qpdf openssl redis-server rabbitmq-server
 	@mkdir -p -m 700 var
 	cd ticketkit && $(PYTEST) -n 2 --durations=20 -m "$(TESTS)"
@@ -68,7 +68,7 @@ test-integration: setup ## The backend's integration tests, on SQLite, or with T
 	@mkdir -p -m 700 var
 	cd backend && $(BACKEND_PYTEST) -n 2 -m integration .
 
-soak: setup ## All tests with many more examples, the long ones too, and fuzzers for FUZZ_SECONDS each; takes hours
+soak: setup ## All tests, also the long ones, with many more examples, and each fuzzer for FUZZ_SECONDS; takes hours
 	@mkdir -p -m 700 var
 	@scripts/fuzz $(BIN)/python $(FUZZ_SECONDS)
 	HYPOTHESIS_PROFILE=soak $(MAKE) test TESTS="soak or not soak" PYTEST="$(PYTEST) --timeout 3600"
@@ -107,6 +107,6 @@ lock: ## Choose the newest versions that the requirements allow
 	$(COMPILE) --upgrade $(PROJECTS:%=--group %:dev) --group pyproject.toml:dev $(PROJECTS) -o requirements.lock
 	$(COMPILE) --constraints requirements.lock $(PROJECTS) -o requirements-image.lock
 
-clean: ## Forget the virtual environment and the demo's data, but not the key that signed its tickets
+clean: ## Delete the virtual environment and the demo's data, but not the key that signed its tickets
 	rm -rf $(VENV) $(dir $(NODE_SDK))
 	if [ -d var ]; then find var -mindepth 1 -maxdepth 1 ! -name secret_key -exec rm -rf {} +; fi
