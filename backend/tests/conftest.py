@@ -96,7 +96,7 @@ def cloudlet(cloudlet_server: RunningCloudlet) -> RunningCloudlet:
 
 @pytest.fixture(autouse=True)
 def _no_outages_remembered() -> None:
-    """Forget what an earlier test let storage or the broker answer."""
+    """Reset the concurrency limiter and the circuit breaker, which an earlier test may have tripped."""
     gateway.limiter.reset()
     dispatch.circuit_breaker.reset()
 
@@ -118,13 +118,13 @@ def _no_messages_from_before() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_requests_counted() -> None:
-    """Empty the cache, in which rate limits count: a rolled back transaction does not."""
+    """Empty the cache, where rate limits are counted: rolling back a transaction does not reset them."""
     cache.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _settings_of_tests() -> Iterator[None]:
-    """Have pages name their static files plainly (a test that serves them collects them itself), and hash fast."""
+    """Use plain names of static files (a test that serves them collects them itself), and a fast password hash."""
     settings.STATIC_ROOT.mkdir(exist_ok=True)
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     hasher = "django.contrib.auth.hashers.MD5PasswordHasher"

@@ -23,7 +23,7 @@ from django.db.models import Count, Max
 from django.test import testcases
 from psycopg import sql
 
-# Django fills these tables after a migration, which takes it a quarter of a second. They are kept while unchanged.
+# Django fills these tables after a migration, which takes a quarter of a second. Keep them while unchanged.
 FILLED_BY_DJANGO = ("contenttypes.ContentType", "auth.Permission")
 
 
@@ -71,7 +71,7 @@ class Snapshot:
         return snapshot
 
     def restore(self) -> None:
-        """Make the database anew from the copy."""
+        """Recreate the database from the copy."""
         name = connection.settings_dict["NAME"]
         connection.close()
         _drop(name)
@@ -84,7 +84,7 @@ _migrated: Snapshot | None = None
 
 
 def restore_migrated() -> None:
-    """Give the tests that follow an empty database with today's tables, whatever was migrated in it."""
+    """Recreate the empty database with today's tables after a test of migrations."""
     assert _migrated is not None
     _migrated.restore()
 
@@ -93,14 +93,14 @@ def _copy(source: str, target: str) -> None:
     if connection.vendor == "postgresql":
         _execute("CREATE DATABASE {} TEMPLATE {}", target, source)
     else:
-        # By SQLite's backup and not as a file: what is committed may still be in the write-ahead log.
+        # Use SQLite's backup, not a copy of the file: committed rows may still be in the write-ahead log.
         with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(target)) as new:
             old.backup(new)
 
 
 def _drop(name: str) -> None:
     if connection.vendor == "postgresql":
-        # FORCE: processes that tests have killed are slow to leave.
+        # FORCE: connections of killed processes may still be open.
         _execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
     else:
         for ending in ("", "-wal", "-shm"):

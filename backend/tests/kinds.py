@@ -38,7 +38,7 @@ def mark(item: pytest.Item) -> None:
 
 @contextmanager
 def kept_apart(item: pytest.Item) -> Iterator[None]:
-    """Have a unit test fail when it starts a process or uses the network."""
+    """Fail a unit test that starts a process or uses the network."""
     global _unit_test  # noqa: PLW0603 # an audit hook can't be removed: it asks this
     _unit_test = item.nodeid if item.get_closest_marker("unit") else None
     try:
