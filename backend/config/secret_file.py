@@ -48,7 +48,7 @@ def _create(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the new name to the disk before anything is signed: losing the key in a power cut would void tickets."""
+    """Write the new name to the disk before anything is signed: tickets are invalid if a power cut loses the key."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

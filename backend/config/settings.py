@@ -40,7 +40,7 @@ if SECRET_KEY_FILE is not None:
     SECRET_KEY = read_or_create_secret(
         SECRET_KEY_FILE,
         hint="Set SECRET_KEY in backend/.env, let this user write there, or restore the file from your backup. "
-        "Delete it only if there is no backup: a new key voids all sessions, and all tickets that the old one signed.",
+        "Delete it only if there is no backup: a new key invalidates all sessions, and all tickets signed before.",
     )
 make_folder(VAR_DIR, is_ours=VAR_DIR == DEFAULT_VAR_DIR)
 restrict_data(VAR_DIR)

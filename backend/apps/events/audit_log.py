@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from apps.accounts.models import User
 
 ROWS_PER_QUERY = 500
-REISSUED = "Re-issued: it has a new code, and earlier copies and links are void."
+REISSUED = "Re-issued: it has a new code, and earlier copies and links are invalid."
 RERENDERED = "Files recreated, with the same code."
 
 

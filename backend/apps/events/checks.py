@@ -31,7 +31,7 @@ def check_derived_key(app_configs: Sequence[Any] | None, **_: Any) -> list[check
         return []
     return [
         checks.Warning(
-            "Ticket codes are signed with a key derived from SECRET_KEY: changing or losing it voids every ticket.",
+            "Ticket codes are signed with a key derived from SECRET_KEY: without it, no ticket is valid.",
             hint="Set TICKET_SIGNING_KEYS=1=$(openssl rand -base64 32) before the first ticket is issued.",
             id="events.W002",
         )

@@ -101,7 +101,7 @@ def _find_by_accepted_code(text: str) -> tuple[EventTicket | None, bool]:
     alive = {row.digest for row in rows if row.dead_at is None}
     digest = next((digest for digest in digests if digest in found), exact)
     ticket = found.get(digest)
-    # A re-issue voids accepted codes. Check the generation too: the previous version re-issues without this table.
+    # A re-issue invalidates accepted codes. Check the generation too: the previous version does not know this table.
     return ticket, ticket is not None and digest in alive and not ticket.code_generation
 
 
@@ -116,7 +116,7 @@ class Accepted:
 
     `shared` has the primary key of each ticket whose texts are all claimed by other tickets too, and the ids of the
     tickets that had them until now. `outdated` has the primary keys of tickets whose published files may carry a text
-    that is void now, as files from before signing do.
+    that is invalid now, because they are from before codes were signed.
     """
 
     shared: Mapping[int, frozenset[UUID]]
@@ -124,7 +124,7 @@ class Accepted:
 
 
 def accept(texts: Mapping[EventTicket, Collection[str]], source: TicketCode.Source) -> Accepted:
-    """Accept each text as a code of its ticket, unless another ticket claims it too: then it is void for both.
+    """Accept each text as a code of its ticket, unless another ticket claims it too: then it is valid for neither.
 
     Pass some hundreds of tickets at a time. Idempotent, and safe to run concurrently: the unique digest makes a second
     transaction wait for the first and find its row. Re-issued tickets are skipped.
@@ -167,7 +167,7 @@ def _outcome(claims: Sequence[_Claim], void: Sequence[TicketCode]) -> Accepted:
 
 
 def void_codes(tickets: Collection[EventTicket]) -> None:
-    """Void the accepted codes of the tickets, in the transaction of their re-issue."""
+    """Invalidate the accepted codes of the tickets, in the transaction of their re-issue."""
     TicketCode.objects.filter(ticket__in=tickets, dead_at=None).update(dead_at=timezone.now())
 
 

@@ -219,7 +219,7 @@ class EventTicket(CheckedText, PartiallySaved, Job):
     issued_at = models.DateTimeField(default=timezone.now, editable=False)
     used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    # Each re-issue raises the generation, which voids every earlier code (including those of `TicketCode`).
+    # Each re-issue raises the generation, which invalidates all earlier codes (including those of `TicketCode`).
     code_generation = models.PositiveSmallIntegerField(default=0, editable=False)
 
     # The published files: empty until the ticket is published or imported from local storage, and after a re-issue.

@@ -68,7 +68,7 @@ class TicketAccess:
 
     @property
     def may_reissue(self) -> bool:
-        """Whether the user may give the ticket a new code. Holders may not: they could void a ticket that they sold."""
+        """Whether the user may give the ticket a new code. Holders may not: they could invalidate one they sold."""
         return self.role == Membership.Role.MANAGER or may_change_all(self._user)
 
 

@@ -39,7 +39,7 @@ def mark_used(ticket: EventTicket, now: datetime) -> bool:
 
 
 def raise_generation(pks: Collection[int]) -> None:
-    """Void the tickets' signed codes, in the transaction of a re-issue. The caller has locked the rows."""
+    """Invalidate the tickets' signed codes, in the transaction of a re-issue. The caller has locked the rows."""
     EventTicket.objects.filter(pk__in=pks).update(code_generation=F("code_generation") + 1)
 
 

@@ -159,7 +159,7 @@ class _Run:
         if not isinstance(error, MediaError) or not error.is_temporary or self._is_stopping:
             return False
         pk = planned.ticket.pk
-        self._failures[pk] += 0 if error.is_rate_limit else 1  # a rate limit is no fault of the ticket
+        self._failures[pk] += 0 if error.is_rate_limit else 1  # the ticket did not cause a rate limit
         if self._failures[pk] >= MAX_ATTEMPTS:
             return False
         wait = 0.0 if error.is_rate_limit else wait_after(self._failures[pk])
@@ -195,7 +195,7 @@ def _needs_publication(planned: Plan) -> bool:
 def _with_codes_accepted(batch: list[Plan]) -> list[Plan]:
     """Accept the printed codes of the tickets. Return the plans, updated where a text belongs to other tickets too.
 
-    Such a text is void from now on. Files from before codes were signed may carry it, so their tickets are re-rendered.
+    Such a text is invalid from now on. Files from before codes were signed may carry it: re-render their tickets.
     """
     texts = {planned.ticket: planned.local.texts for planned in batch if planned.local.texts}
     outcome = codes.accept(texts, TicketCode.Source.PICTURE)

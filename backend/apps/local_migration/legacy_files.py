@@ -86,7 +86,7 @@ class LocalFile:
     conflicts: frozenset[UUID] = frozenset()
 
     def shared_with(self, tickets: frozenset[UUID]) -> LocalFile:
-        """Return the file with the status SHARED_CODE: the given tickets have the same text, which is void for all."""
+        """Return the file with the status SHARED_CODE: the given tickets have the same text, valid for none."""
         conflicts = self.conflicts | tickets
         names = " and ".join(map(str, sorted(conflicts)))
         also = f", like ticket {names}, whose code is void now too" if conflicts else ""

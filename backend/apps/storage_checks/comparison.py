@@ -31,7 +31,7 @@ Item = TypeVar("Item")
 
 BATCH_SIZE = 500
 FILES_PER_CALL = 500  # of the Admin API, when listing
-REPORTED_ATTEMPTS = 5  # a deletion that was tried so often is reported
+REPORTED_ATTEMPTS = 5  # deletions with this many attempts are reported
 MAX_CLOCK_SKEW_SECONDS = 60.0  # Cloudinary refuses signed calls when the clocks are an hour apart
 
 

@@ -18,7 +18,7 @@ from apps.core.jobs.models import Job, JobQuerySet
 from .signing import new_secret
 from .url_policy import validate_url
 
-SECRET_OVERLAP = timedelta(hours=24)  # after a change of the secret, both sign for so long
+SECRET_OVERLAP = timedelta(hours=24)  # after a change of the secret, messages are signed with both
 TROUBLED_FAILURES = 5  # in a row; from then on, an endpoint gets one message at a time, as a probe (a circuit breaker)
 
 

@@ -1,4 +1,4 @@
-"""manage.py publish_tickets: publish tickets and delete files in this process, without a broker and workers."""
+"""Define `manage.py publish_tickets`, which publishes tickets and deletes files without a broker and workers."""
 
 from __future__ import annotations
 
