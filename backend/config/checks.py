@@ -56,8 +56,9 @@ def check_secret_key(app_configs: Sequence[Any] | None, **_: Any) -> list[checks
     return [
         checks.Warning(
             f"SECRET_KEY is not set, so this machine uses a key that it has generated, in {settings.SECRET_KEY_FILE}.",
-            hint="Keep a copy of that file: without it, all sessions and, unless TICKET_SIGNING_KEYS is set, all tickets "
-            "are invalid. Several machines need one key for all: set SECRET_KEY on each to the file's content.",
+            hint="Keep a copy of that file: without it, all sessions are invalid, and so are all tickets unless "
+            "TICKET_SIGNING_KEYS is set. Several machines need one key for all: set SECRET_KEY on each to the content "
+            "of the file.",
             id="events.W006",
         )
     ]

@@ -209,7 +209,7 @@ def _with_codes_accepted(batch: list[Plan]) -> list[Plan]:
 
 
 def _result_of_acceptance(planned: Plan) -> TicketResult:
-    """Return the result for a ticket that an earlier run moved without accepting its printed code."""
+    """Return the result for a ticket that an earlier run imported without accepting its printed code."""
     accepted = planned.local.status is FileStatus.PRINTED_CODE
     return TicketResult(planned, Outcome.CODE_ACCEPTED if accepted else Outcome.LEFT_ALONE)
 
@@ -227,7 +227,7 @@ def _failed(planned: Plan, error: Exception) -> TicketResult:
 
 
 def _delete_if_replaced(planned: Plan, error: MediaError | None) -> TicketResult:
-    """Delete the local files of a ticket that an earlier run moved, unless the files on Cloudinary failed to verify."""
+    """Delete the local files of a ticket that an earlier run imported, unless its new files failed to verify."""
     if error is not None:
         return _failed(planned, error)
     if not planned.local.is_replaceable:

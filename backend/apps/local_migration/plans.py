@@ -51,7 +51,7 @@ class Selection:
     are on Cloudinary. `delete_local`: delete local files, also those of earlier runs, once their replacements are
     verified.
 
-    A ticket that an earlier run moved is selected again while it has a local picture whose code was never accepted.
+    A ticket that an earlier run imported is selected again while a local picture's code was never accepted.
     """
 
     event: int | None = None
@@ -98,7 +98,7 @@ class Plan:
         if self.action is Action.DELETE_LOCAL:
             return self.local.why_kept(self.ticket)
         if self.action is Action.ACCEPT_CODE and self.local.status is not FileStatus.SHARED_CODE:
-            return ""  # the run that moved the ticket reported it
+            return ""  # the run that imported the ticket reported it
         return self.local.warning(self.ticket)
 
     @property
