@@ -109,7 +109,8 @@ def store_and_read_back(ticket_id: str, say: Say) -> None:
         gone = [ticket_service.delete_ticket_from_cloudinary(public_id) for public_id in stored]
     if not all(gone):
         raise SelfTestError(
-            "❌ Error deleting the files from Cloudinary: they had been deleted already. Does another process delete them?"
+            "❌ Error deleting the files from Cloudinary: they had been deleted already. "
+            "Does another process delete them?"
         )
     say("✅ Both files deleted")
 

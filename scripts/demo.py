@@ -57,7 +57,7 @@ def supervise(commands: dict[str, list[str]], announcer: Announcer) -> int:
     The announcer is started when all processes are.
     """
     signal.signal(signal.SIGHUP, _as_terminate)  # closing the terminal must not leave servers running
-    supervisor = Manager(printer=DemoPrinter(len(commands), announcer))
+    supervisor = Supervisor(DemoPrinter(len(commands), announcer))
     for name, command in commands.items():
         supervisor.add_process(name, f"exec {shlex.join(command)}", cwd=str(BACKEND))
     say(f"  starting {', '.join(commands)} ...")
@@ -179,12 +179,28 @@ def commands() -> dict[str, list[str]]:
 # -- While it runs -----------------------------------------------------------------------------------------------
 
 
+class Supervisor(Manager):
+    """honcho's manager, which can also be stopped while it starts processes."""
+
+    def __init__(self, printer: DemoPrinter) -> None:
+        super().__init__(printer=printer)
+        self._demo_printer = printer
+
+    def terminate(self) -> None:
+        """Stop all processes once all have started: honcho fails on a process whose id it does not know yet."""
+        if self._demo_printer.to_start:
+            self._demo_printer.stop_when_started = True
+        else:
+            super().terminate()
+
+
 class DemoPrinter(Printer):
     """Print the processes' lines, replace honcho's own messages, and start the announcer."""
 
     def __init__(self, processes: int, announcer: Announcer) -> None:
         super().__init__(sys.stdout)
-        self._to_start = processes
+        self.to_start = processes
+        self.stop_when_started = False
         self._announcer = announcer
         self._stopping = False
 
@@ -202,8 +218,10 @@ class DemoPrinter(Printer):
             return
         # Only the supervisor itself writes without a colour.
         if " started " in message.data:
-            self._to_start -= 1
-            if not self._to_start:  # all forks are done: forking while a thread runs could copy a held lock
+            self.to_start -= 1
+            if not self.to_start and self.stop_when_started:
+                os.kill(os.getpid(), signal.SIGTERM)
+            elif not self.to_start:  # all forks are done: forking while a thread runs could copy a held lock
                 self._announcer.start()
         elif (stopped := re.match(r"(\w+) stopped \(rc=(-?\d+)\)", message.data)) and not self._stopping:
             self._stop(f"✗ {stopped[1]} stopped by itself, with exit code {stopped[2]}. Stopping the rest.")

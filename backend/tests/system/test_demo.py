@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import module_from_spec, spec_from_file_location
@@ -27,6 +28,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from honcho.printer import Message
 
 from apps.accounts.models import User
 from apps.demo.content import LOCAL_PASSWORD, make_demo
@@ -287,14 +289,29 @@ def test_a_signal_stops_every_process(number: signal.Signals, tmp_path: Path) ->
         demo.wait_until_all_are_gone()
 
 
-def test_when_one_process_dies_it_says_so_and_stops_the_others(tmp_path: Path) -> None:
+def test_signal_before_all_have_started_is_obeyed_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(demo_script.os, "kill", lambda _pid, number: killed.append(number))
+    printer = demo_script.DemoPrinter(2, demo_script.Announcer(None))
+    supervisor = demo_script.Supervisor(printer)
+    for name in ("first", "second"):
+        supervisor.add_process(name, "true")
+    started = partial(Message, "line", time=datetime.now(UTC), name="system", colour=None)
+    printer.write(started("first started (pid=1)\n"))
+    supervisor.terminate()
+    assert killed == []
+    printer.write(started("second started (pid=2)\n"))
+    assert killed == [signal.SIGTERM]
+
+
+def test_launcher_stops_the_rest_when_a_process_dies(tmp_path: Path) -> None:
     with supervised(tmp_path, seconds=0.2) as demo:
         assert demo.end() == 1
         assert "✗ first stopped by itself, with exit code 0. Stopping the rest." in demo.output
         demo.wait_until_all_are_gone()
 
 
-def test_when_the_reader_of_its_output_goes_away_it_stops(tmp_path: Path) -> None:
+def test_launcher_stops_when_its_output_is_closed(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     with open(reader, "rb") as output, open(writer, "wb") as end, supervised(tmp_path, stdout=end) as demo:
         output.readline()
