@@ -43,13 +43,6 @@ def own_cloudlet(settings: Any, *options: str) -> Iterator[RunningCloudlet]:
         yield server
 
 
-@pytest.fixture
-def empty(settings: Any, tmp_path: Path) -> Iterator[RunningCloudlet]:
-    settings.VAR_DIR = tmp_path
-    with own_cloudlet(settings) as server:
-        yield server
-
-
 def published(**overrides: Any) -> EventTicket:
     ticket = make_ticket(**overrides)
     assert publish(ticket.pk) == EventTicket.State.READY

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from unittest import mock
 from xml.etree import ElementTree
@@ -24,7 +22,7 @@ from apps.storage_checks import runs, tasks, usage
 from apps.storage_checks.comparison import Finding
 from apps.storage_checks.models import Examination, UsageSample
 from apps.storage_checks.problems import MEANING, REMEDY, Problem
-from cloudlet.testing import RunningCloudlet, running_cloudlet
+from cloudlet.testing import RunningCloudlet
 from tests.factories import make_organiser, make_ticket, make_user
 from tests.workers import publish
 from ticketkit import render_qr_png
@@ -32,17 +30,6 @@ from ticketkit import render_qr_png
 pytestmark = pytest.mark.django_db
 
 PAGE = "/admin/storage_checks/examination/"
-
-
-@pytest.fixture
-def empty(settings: Any, tmp_path: Path) -> Iterator[RunningCloudlet]:
-    """Run a cloudlet without any files for one test."""
-    account = settings.CLOUDINARY_ACCOUNT
-    settings.VAR_DIR = tmp_path
-    names = {"cloud_name": account.cloud_name, "api_key": account.api_key, "api_secret": account.api_secret}
-    with running_cloudlet(**names) as server:
-        settings.CLOUDINARY_ACCOUNT = dataclasses.replace(account, upload_prefix=server.url, cname=server.authority)
-        yield server
 
 
 def staff(*permissions: str) -> User:

@@ -23,7 +23,6 @@ from tests.workers import publish
 from ticketkit import render_qr_png
 
 from .test_command import assert_fixed, doctor, on_storage, published
-from .test_command import empty as empty
 
 pytestmark = [pytest.mark.django_db(), pytest.mark.integration]
 
