@@ -91,6 +91,11 @@ def restore_migrated() -> None:
 
 def _copy(source: str, target: str) -> None:
     if connection.vendor == "postgresql":
+        # PostgreSQL copies no database that is in use, and threads and processes of earlier tests are slow to leave.
+        _execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {sql.quote(source)}"  # noqa: S608
+            " AND pid <> pg_backend_pid()"
+        )
         _execute("CREATE DATABASE {} TEMPLATE {}", target, source)
     else:
         # Use SQLite's backup, not a copy of the file: committed rows may still be in the write-ahead log.

@@ -167,7 +167,7 @@ def test_archives_need_a_signature() -> None:
 def test_archive_has_more_files_than_a_page_of_the_index(
     number_of_files: int, page_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "_PORTION", page_size)
+    monkeypatch.setattr(archives, "_PAGE_ROWS", page_size)
     one_pixel, prefix = picture(1, 1), f"many/{number_of_files}/"
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda number: upload(f"{prefix}{number:04d}", one_pixel), range(number_of_files)))

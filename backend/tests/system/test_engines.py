@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -23,33 +22,37 @@ from tests.pictures import codes_in_png
 from tests.webhooks.receiver import receiving
 from tests.workers import faults, sending_to, wait_until, working
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.databases,
+    pytest.mark.xdist_group("engines"),  # each broker is started once
+]
 
 State = EventTicket.State
 IS_SQLITE = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
 
-
-# Run the tests of a broker in one process, so that it is started once.
-BROKERS = [
-    pytest.param(name, marks=pytest.mark.xdist_group(name))
-    for name in (["filesystem"] if IS_SQLITE else ["rabbitmq", "redis"])
-]
+BROKERS = ["filesystem"] if IS_SQLITE else ["rabbitmq", "redis"]
 
 
-@pytest.fixture(scope="module", params=BROKERS)
-def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    match request.param:
-        case "rabbitmq":
-            server = running_rabbitmq(tmp_path_factory.mktemp("rabbitmq"))
-        case "redis":
-            server = running_redis(tmp_path_factory.mktemp("redis"))
-        case _:
-            messages = Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"])
-            for message in messages.iterdir():
-                message.unlink()  # messages of earlier tests
-            yield "filesystem://"
-            return
-    with server as url, sending_to(url):
+@pytest.fixture(scope="session")
+def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(params=BROKERS)
+def broker(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "filesystem":
+        yield "filesystem://"
+        return
+    url = request.getfixturevalue(f"{request.param}_url")
+    with sending_to(url):
         yield url
 
 

@@ -76,10 +76,14 @@ class Upgrade(NamedTuple):
 def upgrade(django_db_setup: None, django_db_blocker: Any) -> Iterator[Upgrade]:
     """Go back and forward once; every test then starts with a copy."""
     with django_db_blocker.unblock():
-        left = previous_release.fill(previous_release.go_back())
-        rows, before = left.snapshot(), Snapshot.take("previous_release")
-        migrate()
-        yield Upgrade(left, rows, before, Snapshot.take("upgraded"))
+        try:
+            left = previous_release.fill(previous_release.go_back())
+            rows, before = left.snapshot(), Snapshot.take("previous_release")
+            migrate()
+            after = Snapshot.take("upgraded")
+        finally:
+            restore_migrated()
+        yield Upgrade(left, rows, before, after)
 
 
 @pytest.fixture
