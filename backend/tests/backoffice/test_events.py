@@ -21,7 +21,7 @@ from tests.workers import publish
 
 from .forms import form_of, url, what_a_browser_sends
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
 
 def test_times_are_in_the_time_zone_of_the_event(back_office: Client, event: Event) -> None:
@@ -109,7 +109,6 @@ def test_an_unknown_time_zone_is_refused(back_office: Client, event: Event) -> N
     assert "time_zone" in answer.context["adminform"].form.errors
 
 
-@pytest.mark.integration
 def test_a_cover_is_saved_and_shown(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("poster.jpg", make_picture(), "image/jpeg")
     assert back_office.post(url("events_event_change", event.pk), form_of(event, cover=upload)).status_code == 302
@@ -120,7 +119,6 @@ def test_a_cover_is_saved_and_shown(back_office: Client, event: Event) -> None:
     assert back_office.get(address).content == bytes(image.content)
 
 
-@pytest.mark.integration
 def test_an_invalid_picture_is_refused_with_the_reason(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("poster.jpg", b"no picture", "image/jpeg")
     answer = back_office.post(url("events_event_change", event.pk), form_of(event, cover=upload))
@@ -162,7 +160,6 @@ def test_a_ticket_without_a_fingerprint_is_re_rendered(
     assert requests_after_debounce(published) == 1
 
 
-@pytest.mark.integration
 def test_a_picture_must_be_chosen_again_after_an_error_in_another_field(back_office: Client, event: Event) -> None:
     upload = SimpleUploadedFile("poster.jpg", make_picture(), "image/jpeg")
     answer = back_office.post(url("events_event_change", event.pk), form_of(event, title="", cover=upload))

@@ -16,7 +16,7 @@ from tests.factories import make_event, make_ticket, make_ticket_type
 
 from .forms import fields_of, url
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
 MANY = 1100  # more than DATA_UPLOAD_MAX_NUMBER_FIELDS
 USED = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.events.models import EventTicket
 from tests.factories import make_event, make_organiser, make_ticket, make_ticket_type, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
 
 @dataclass

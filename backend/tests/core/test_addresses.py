@@ -20,7 +20,7 @@ from apps.events.models import EventTicket
 from apps.imports.attendee_lists import read_attendee_list
 from tests.factories import PASSWORD, make_event, make_organiser, make_ticket, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
 INVISIBLE = [
     "amelie@example.org\u200b",
