@@ -59,8 +59,8 @@ test: setup ## All tests except the soak tests: ticketkit, backend on SQLite, ra
 	@scripts/need-debian chromium pdftoppm:poppler-utils qpdf openssl redis-server rabbitmq-server
 	@mkdir -p -m 700 var
 	cd ticketkit && $(PYTEST) -n 2 --durations=20 -m "$(TESTS)"
-	cd backend && $(BACKEND_PYTEST) -n 4 --durations=20 -m "$(TESTS)" .
-	cd backend && TEST_DATABASE=postgres $(BACKEND_PYTEST) -n 4 --durations=20 -m "databases and ($(TESTS))" .
+	cd backend && $(BACKEND_PYTEST) -n 3 --durations=20 -m "$(TESTS)" .
+	cd backend && TEST_DATABASE=postgres $(BACKEND_PYTEST) -n 3 --durations=20 -m "databases and ($(TESTS))" .
 	cd cloudlet && $(PYTEST) -n 2 --durations=20 -m "$(TESTS)"
 
 test-integration: setup ## The backend's integration tests, on SQLite, or with TEST_DATABASE=postgres

@@ -17,8 +17,6 @@ from pytest_django.live_server_helper import LiveServer
 from apps.api import schemas
 from apps.api.app import api
 
-pytestmark = pytest.mark.integration
-
 DOCUMENT = Path(__file__).parents[3] / "docs/reference/openapi.json"
 UPDATE = "manage.py export_openapi_schema --indent 2 --output ../docs/reference/openapi.json"
 
