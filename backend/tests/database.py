@@ -41,11 +41,12 @@ def test_database(name: str, run_dir: Path) -> Iterator[None]:
         connection.settings_dict["TEST"]["NAME"] = name
         if record.exists():
             settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
-            _migrated = Snapshot(record.read_text())
-            _migrated.restore()
+            Snapshot(record.read_text()).restore()
         else:
             connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-            _migrated = Snapshot.take("migrated")
+        # Each process has a copy of its own, because the first may end, and drop its copy, while others still run.
+        _migrated = Snapshot.take("migrated")
+        if not record.exists():
             record.write_text(_migrated.name)
     with _quick_flush():
         yield
@@ -63,7 +64,7 @@ class Snapshot:
 
     @classmethod
     def take(cls, label: str) -> Snapshot:
-        """Copy the database as it is now. No other process may be connected to it."""
+        """Copy the database as it is now. On PostgreSQL, this ends all other connections to it."""
         connection.close()
         snapshot = cls(f"{connection.settings_dict['NAME']}_{label}")
         _copy(connection.settings_dict["NAME"], snapshot.name)
