@@ -128,6 +128,7 @@ def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     converted = _through_profile(colour, profile) if profile else colour.convert("RGB")
     if alpha:
         converted.putalpha(alpha)
+    converted.info.pop("icc_profile", None)  # Pillow would save it with the picture, which is in sRGB now
     return converted
 
 
