@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.conf import settings
@@ -14,6 +16,7 @@ from django.test import override_settings
 from hypothesis import settings as settings_of_hypothesis
 
 from apps.core.jobs import dispatch
+from apps.events import event_images
 from apps.storage import gateway
 from cloudlet.testing import RunningCloudlet, running_cloudlet
 
@@ -120,6 +123,13 @@ def _no_messages_from_before() -> None:
 def _no_requests_counted() -> None:
     """Empty the cache, where rate limits are counted: rolling back a transaction does not reset them."""
     cache.clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _equal_pictures_are_prepared_once() -> Iterator[None]:
+    """Start one process for each picture that tests upload, not one for each upload."""
+    with mock.patch.object(event_images, "prepare", functools.cache(event_images.prepare)):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
