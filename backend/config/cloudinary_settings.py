@@ -42,7 +42,7 @@ class CloudinaryAccount:
 def read_cloudinary(env: Env, *, cloudlet_port: int, cloudlet_data: Path) -> CloudinaryAccount:
     """Return the account of the four `CLOUDINARY_*` variables, else of `CLOUDINARY_URL`, else of cloudlet.
 
-    `cloudlet_data` is the data folder of cloudlet, where the secret is created if it does not exist. Raise
+    `cloudlet_data` is the data folder of cloudlet, where the secret is created if it does not exist. Raises
     ImproperlyConfigured if only some of the variables are set, rather than fall back to cloudlet.
     """
     names = ("CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET")

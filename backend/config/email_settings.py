@@ -31,7 +31,7 @@ def read_email(env: Env) -> dict[str, Any]:
     MAIL_TRANSPORT is the email backend that sends the mail of the outbox: SMTP, or one of Anymail's, whose settings are
     read from the variables that begin with ANYMAIL_.
 
-    Raise ImproperlyConfigured for an unknown scheme, which `dj_email_url` would ignore silently.
+    Raises ImproperlyConfigured for an unknown scheme, which `dj_email_url` would ignore silently.
     """
     url, transport = env.str("EMAIL_URL", ""), env.str("MAIL_TRANSPORT", SMTP)
     service = {name.removeprefix(ANYMAIL): text for name, text in os.environ.items() if name.startswith(ANYMAIL)}

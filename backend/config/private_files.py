@@ -31,7 +31,7 @@ def set_private_umask() -> None:
 def make_folder(path: Path, *, is_ours: bool) -> None:
     """Create a folder for data, or restrict an existing one if its name is ours.
 
-    Raise ImproperlyConfigured if it can't be created.
+    Raises ImproperlyConfigured if it can't be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ def read_or_create_secret(path: Path, *, hint: str) -> str:
     Creation is atomic: the secret is written to a temporary file of mode 0600, which is then linked to the path. Of
     processes that start together one link succeeds, and all of them read the same secret.
 
-    Raise ImproperlyConfigured, with the hint, if the file can't be read or created, or does not contain a secret.
+    Raises ImproperlyConfigured, with the hint, if the file can't be read or created, or does not contain a secret.
     """
     try:
         if not path.exists():

@@ -58,7 +58,7 @@ def check(text: str, user: User, event: Event | None = None) -> CheckResult:
 def admit(text: str, user: User, event: Event | None = None, now: datetime | None = None) -> CheckResult:
     """Admit the ticket's holder: of any number of simultaneous scans one gets VALID, all others get USED.
 
-    One conditional UPDATE decides, also if the ticket is re-issued meanwhile. Raise PermissionDenied if the user may
+    One conditional UPDATE decides, also if the ticket is re-issued meanwhile. Raises PermissionDenied if the user may
     check the ticket but not admit its holder.
     """
     try:

@@ -31,7 +31,7 @@ class ExhaustedError(Exception):
 def run(module: str, content: bytes, *arguments: str, memory_bytes: int, cpu_seconds: int) -> bytes:
     """Return the output of `module` for the content.
 
-    Raise RefusedError if the module does not accept the content, and ExhaustedError if it exceeds a limit or crashes.
+    Raises RefusedError if the module does not accept the content, and ExhaustedError if it exceeds a limit or crashes.
     """
     # No warnings: stderr is the message for the user.
     command = [sys.executable, "-W", "ignore", "-m", module, str(memory_bytes), str(cpu_seconds), *arguments]

@@ -54,7 +54,7 @@ class CheckedText(models.Model):
         abstract = True
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
-        """Validate the fields as Django does, and refuse control characters. Raise ValidationError."""
+        """Validate the fields as Django does, and refuse control characters. Raises ValidationError."""
         problems: dict[str, list[ValidationError]] = {}
         try:
             super().clean_fields(exclude=exclude)

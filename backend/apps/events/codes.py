@@ -30,7 +30,7 @@ from .ticket_codes import digest_of
 def keyring() -> KeyRing:
     """Return the keys of TICKET_SIGNING_KEYS, or one that is derived from SECRET_KEY if that setting is empty.
 
-    Raise ImproperlyConfigured if TICKET_SIGNING_KEYS is malformed or SECRET_KEY is too short.
+    Raises ImproperlyConfigured if TICKET_SIGNING_KEYS is malformed or SECRET_KEY is too short.
     """
     return _keyring(tuple(settings.TICKET_SIGNING_KEYS.items()), settings.SECRET_KEY)
 

@@ -18,7 +18,7 @@ STORED = {EventImage.Kind.COVER: ("JPEG", 1600), EventImage.Kind.LOGO: ("PNG", 6
 
 
 def save_event_image(event: Event, kind: EventImage.Kind, content: bytes) -> EventImage:
-    """Save an uploaded picture as the event's cover or logo. Raise ValidationError if `prepare` refuses it."""
+    """Save an uploaded picture as the event's cover or logo. Raises ValidationError if `prepare` refuses it."""
     stored, media_type = prepare(kind, content)
     image, _ = EventImage.objects.update_or_create(
         event=event,
@@ -31,8 +31,8 @@ def save_event_image(event: Event, kind: EventImage.Kind, content: bytes) -> Eve
 def prepare(kind: EventImage.Kind, content: bytes) -> tuple[bytes, str]:
     """Return the picture as JPEG (covers) or PNG with transparency (logos), and its media type.
 
-    See `picture_input.py` of ticketkit for the accepted formats. Raise ValidationError, with a message for the user, if
-    the picture is not accepted.
+    See `picture_input.py` of ticketkit for the accepted formats. Raises ValidationError, with a message for the user,
+    if the picture is not accepted.
     """
     if len(content) > MAX_BYTES:
         raise ValidationError(f"The picture is larger than {MAX_BYTES // 1024 // 1024} MB. Upload a smaller one.")

@@ -51,7 +51,7 @@ def issue_many(
 ) -> list[EventTicket]:
     """Issue one ticket for each holder, all or none. Return the tickets.
 
-    Several tickets at once are published in bulk, after single ones. Raise ValidationError, with no ticket issued, if
+    Several tickets at once are published in bulk, after single ones. Raises ValidationError, with no ticket issued, if
     any holder is invalid.
     """
     holders = list(holders)
@@ -87,7 +87,7 @@ def issue_once(
     The key's row is written in the transaction of the tickets. Of concurrent requests with the same key, the database
     lets one through, and the others wait for its outcome. If issuing fails, the key can be used again.
 
-    Raise IssuedAlreadyError if the key was used before, and ValidationError as `issue_many` does.
+    Raises IssuedAlreadyError if the key was used before, and ValidationError as `issue_many` does.
     """
     with transaction.atomic():
         _, is_first = IssuedList.objects.get_or_create(key=key, defaults={"event": event})
@@ -106,8 +106,8 @@ def forget_issued_lists(now: datetime | None = None) -> int:
 def reissue(ticket: EventTicket) -> None:
     """Give the ticket a new code, and new files with new public ids.
 
-    Earlier copies are refused from now on. Links to the earlier files stop working when storage has deleted them. Raise
-    TicketError if the ticket was used, re-issued 255 times, or changed by someone else at the same time.
+    Earlier copies are refused from now on. Links to the earlier files stop working when storage has deleted them.
+    Raises TicketError if the ticket was used, re-issued 255 times, or changed by someone else at the same time.
     """
     if why := _why_not_reissued(ticket):
         raise TicketError(why)

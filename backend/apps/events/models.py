@@ -272,7 +272,7 @@ class EventTicket(CheckedText, PartiallySaved, Job):
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
         """Write the columns that were edited since the ticket was read, or those of `update_fields`.
 
-        If a printed value changed, new files are requested in the same transaction (`receivers.py`). Raise
+        If a printed value changed, new files are requested in the same transaction (`receivers.py`). Raises
         ValidationError if the event changed, because the code and the public ids contain the event's id.
         """
         names = self.columns_to_save(update_fields, options.get("using"))

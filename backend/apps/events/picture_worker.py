@@ -11,7 +11,7 @@ from ticketkit import PictureError, on_white, open_picture
 def prepare(content: bytes, image_format: str, longest_side: str) -> bytes:
     """Return the picture as JPEG on white, or as PNG with transparency, in sRGB and without a colour profile.
 
-    Raise RefusedError, with a message for the user, if it is not an acceptable picture.
+    Raises RefusedError, with a message for the user, if it is not an acceptable picture.
     """
     try:
         picture = open_picture(content, shrink_to=int(longest_side))

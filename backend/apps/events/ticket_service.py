@@ -38,7 +38,7 @@ class TicketService:
         `ticket_data` needs `ticket_id` and `event_title`. Optional are `event_date` (a string or a datetime),
         `buyer_name`, `quantity`, `code`, `ticket_type`, `price`, `venue`, `address`, `time_zone`, `language`,
         `organiser`, `terms`, `order_reference`, `cover` and `logo` (both bytes), and `layout`, which changes the
-        built-in layout (docs/reference/ticket-layout.md). Raise ValueError for missing or unknown keys.
+        built-in layout (docs/reference/ticket-layout.md). Raises ValueError for missing or unknown keys.
         """
         data = {key: value for key, value in ticket_data.items() if value not in (None, "")}
         if missing := {"ticket_id", "event_title"} - data.keys():
@@ -63,7 +63,7 @@ class TicketService:
     ) -> dict[str, Any]:
         """Upload a QR code to its ticket's public id. Return `url`, `public_id` and `version`.
 
-        The buffer is read from its start and rewound. Raise ValueError if it is empty.
+        The buffer is read from its start and rewound. Raises ValueError if it is empty.
         """
         return self._upload(gateway.QR_CODE, qr_buffer, ticket_id, event_id)
 
@@ -72,7 +72,7 @@ class TicketService:
     ) -> dict[str, Any]:
         """Upload a PDF to its ticket's public id. Return `url`, `public_id` and `version`.
 
-        The buffer is read from its start and rewound. Raise ValueError if it is empty.
+        The buffer is read from its start and rewound. Raises ValueError if it is empty.
         """
         return self._upload(gateway.PDF_TICKET, pdf_buffer, ticket_id, event_id)
 

@@ -71,7 +71,7 @@ def _published(selection: Selection) -> QuerySet[EventTicket]:
 
 
 def _write(ticket: EventTicket, kind: gateway.FileKind, content: bytes) -> str:
-    """Write the bytes atomically to a file of this ticket alone, and return its name. Raise OSError."""
+    """Write the bytes atomically to a file of this ticket alone, and return its name. Raises OSError."""
     name = ticket.local_files.get(kind.name, "")
     if str(ticket.ticket_id) not in name:  # other tickets may share the file, so do not overwrite it
         name = f"{FOLDERS[kind.name]}/ticket_{ticket.ticket_id}.{kind.extension}"

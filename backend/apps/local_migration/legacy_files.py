@@ -146,7 +146,7 @@ def inspect(ticket: EventTicket) -> LocalFile:
 def read(ticket: EventTicket, name: str) -> bytes:
     """Return the bytes of a local file.
 
-    Raise SuspiciousOperation for a name outside the media folder, UnreadablePictureError for more than
+    Raises SuspiciousOperation for a name outside the media folder, UnreadablePictureError for more than
     `qr_reader.MAX_BYTES`, and OSError for what is no regular file or can't be read. The name comes from a legacy
     database, so it may name a pipe, whose reading would never end.
     """

@@ -29,13 +29,13 @@ class UnreadablePictureError(ValueError):
 
 
 def codes_in_picture(content: bytes) -> list[str]:
-    """Return the texts of all QR codes in a picture, which may be none. Raise UnreadablePictureError."""
+    """Return the texts of all QR codes in a picture, which may be none. Raises UnreadablePictureError."""
     picture = _open_picture(content)
     return [code.text for code in zxingcpp.read_barcodes(picture, formats=_QR_CODE, text_mode=zxingcpp.TextMode.Plain)]
 
 
 def _open_picture(content: bytes) -> Image.Image:
-    """Return the picture in greyscale on white, as codes are printed on paper. Raise UnreadablePictureError."""
+    """Return the picture in greyscale on white, as codes are printed on paper. Raises UnreadablePictureError."""
     if len(content) > MAX_BYTES:
         raise UnreadablePictureError("too_large", f"{len(content):,} bytes, more than {MAX_BYTES:,}")
     try:

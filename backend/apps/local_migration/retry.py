@@ -51,7 +51,7 @@ class Retrier:
     def call(self, function: Callable[[], T]) -> T:
         """Call the function until it succeeds, and return its result.
 
-        Raise a MediaError that is not temporary at once, else that of the last attempt.
+        Raises a MediaError that is not temporary at once, else that of the last attempt.
         """
         failures = limits = 0
         while True:

@@ -15,7 +15,7 @@ from .sending import MAIL
 class OutboxBackend(BaseEmailBackend):
     """Write messages to the outbox, in the sender's transaction. A worker sends them after the commit.
 
-    Raise ValueError for a line break in an address or a header.
+    Raises ValueError for a line break in an address or a header.
     """
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:

@@ -163,7 +163,7 @@ def publish_many(pks: Sequence[int], seconds: float = TASK_SECONDS) -> dict[int,
 def publish_each(
     pks: Sequence[int], seconds: float = float("inf"), max_tickets: int | None = None
 ) -> Iterator[tuple[int, Attempt]]:
-    """Publish as `publish_many` does, and yield each attempt as soon as it is recorded. Raise no programming errors.
+    """Publish as `publish_many` does, and yield each attempt as soon as it is recorded. Raises no programming errors.
 
     If the caller closes the iterator, the tickets in the pipeline are finished.
     """

@@ -38,7 +38,7 @@ ACCENT = re.compile("#[0-9a-fA-F]{6}")
 
 
 def render(ticket: EventTicket, template: EventTemplate | None = None) -> RenderedTicket:
-    """Render both files of a ticket. Raise RenderingError, which says what cannot be printed and why.
+    """Render both files of a ticket. Raises RenderingError, which says what cannot be printed and why.
 
     Pass `template` if the caller already has the event's template from `template_of`.
     """
@@ -52,7 +52,7 @@ def render(ticket: EventTicket, template: EventTemplate | None = None) -> Render
 
 
 def template_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> EventTemplate:
-    """Return the template of the event's tickets. Raise RenderingError if no ticket of the event can be rendered.
+    """Return the template of the event's tickets. Raises RenderingError if no ticket of the event can be rendered.
 
     `pictures` replace the stored ones, for the preview of an event that is not saved.
     """
@@ -69,7 +69,7 @@ def template_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> Ev
 def preview_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> RenderedTicket:
     """Render a preview of the event's tickets. Its code belongs to no ticket, so it is never admitted.
 
-    Raise RenderingError if no ticket of the event can be rendered.
+    Raises RenderingError if no ticket of the event can be rendered.
     """
     kind = event.ticket_types.first() if event.pk else None
     details = replace(

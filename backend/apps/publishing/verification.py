@@ -24,7 +24,7 @@ class DeliveryBlocked(gateway.MediaError):
 
 
 def verify_upload(ticket: EventTicket, kind: gateway.FileKind, content: bytes, stored: gateway.StoredFile) -> None:
-    """Fetch a file that was just uploaded. Raise MediaError unless it carries the ticket's code.
+    """Fetch a file that was just uploaded. Raises MediaError unless it carries the ticket's code.
 
     The delivered bytes may differ from the uploaded ones, because a service may re-encode files, but they must scan.
     """
@@ -37,7 +37,7 @@ def verify_upload(ticket: EventTicket, kind: gateway.FileKind, content: bytes, s
 def verify_published(ticket: EventTicket) -> dict[str, bytes]:
     """Fetch both published files of the ticket. Return their bytes by the kind of file.
 
-    Raise MediaError unless they carry a valid code of the ticket: the signed one, or an accepted code in files from
+    Raises MediaError unless they carry a valid code of the ticket: the signed one, or an accepted code in files from
     before signing. Prefetch `codes` if this runs in a thread that must not use the database.
     """
     contents = {}
@@ -49,7 +49,7 @@ def verify_published(ticket: EventTicket) -> dict[str, bytes]:
 
 
 def fetch(kind: gateway.FileKind, public_id: str, version: int | None) -> bytes:
-    """Return the bytes of a file. Raise MediaError, or DeliveryBlocked if the account does not deliver PDF files."""
+    """Return the bytes of a file. Raises MediaError, or DeliveryBlocked if the account does not deliver PDF files."""
     try:
         return gateway.fetch(kind, public_id, version)
     except gateway.MediaError as error:

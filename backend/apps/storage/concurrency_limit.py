@@ -80,7 +80,7 @@ class AdaptiveLimit:
     def acquire(self, timeout_seconds: float) -> float:
         """Wait until a call is allowed, and return the time at which it was, for `release`.
 
-        Raise ThrottledError after `timeout_seconds`, or at once if the pause of a rate limit lasts longer than that.
+        Raises ThrottledError after `timeout_seconds`, or at once if the pause of a rate limit lasts longer than that.
         """
         with self._changed:
             deadline = self._clock() + timeout_seconds

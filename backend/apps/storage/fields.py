@@ -48,7 +48,7 @@ class TicketStorage(FileSystemStorage):
         return saved
 
     def delete(self, name: str) -> None:
-        """Delete a local file. Raise NotImplementedError for a published one."""
+        """Delete a local file. Raises NotImplementedError for a published one."""
         if as_published(name) is not None:
             raise NotImplementedError("Published ticket files are deleted with their ticket, by the deletion outbox.")
         super().delete(name)
@@ -62,7 +62,7 @@ class TicketStorage(FileSystemStorage):
     def size(self, name: str) -> int:
         """Return the size in bytes, for a published file by a request to the CDN.
 
-        Raise FileNotFoundError if there is no such file, and MediaError if the request fails.
+        Raises FileNotFoundError if there is no such file, and MediaError if the request fails.
         """
         if (published := as_published(name)) is None:
             return super().size(name)
@@ -75,7 +75,7 @@ class TicketStorage(FileSystemStorage):
         return gateway.delivery_url(*published)
 
     def path(self, name: str) -> str:
-        """Return the path of a local file. Raise NotImplementedError for a published one."""
+        """Return the path of a local file. Raises NotImplementedError for a published one."""
         if as_published(name) is not None:
             raise NotImplementedError("Published ticket files have no path; open() reads them.")
         return super().path(name)
@@ -83,7 +83,7 @@ class TicketStorage(FileSystemStorage):
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
         """Return the folders and the files at the path, both local and published ones.
 
-        Raise FileNotFoundError if there are none.
+        Raises FileNotFoundError if there are none.
         """
         parts = [part for part in str(path).split("/") if part not in ("", ".")]
         published = _published_at(parts)
@@ -96,20 +96,20 @@ class TicketStorage(FileSystemStorage):
         return sorted({*folders, *published[0]}), files
 
     def get_modified_time(self, name: str) -> datetime:
-        """Return when the file was changed or published last. Raise FileNotFoundError if there is no such file."""
+        """Return when the file was changed or published last. Raises FileNotFoundError if there is no such file."""
         if (published := as_published(name)) is None:
             return super().get_modified_time(name)
         moment: datetime = _existing(name, *published)["published_at"]
         return moment if settings.USE_TZ else timezone.make_naive(moment)
 
     def get_created_time(self, name: str) -> datetime:
-        """Return the creation time of a local file. Raise NotImplementedError for a published one."""
+        """Return the creation time of a local file. Raises NotImplementedError for a published one."""
         if as_published(name) is not None:
             raise NotImplementedError("The time of a file's first publication is not stored.")
         return super().get_created_time(name)
 
     def get_accessed_time(self, name: str) -> datetime:
-        """Return the access time of a local file. Raise NotImplementedError for a published one."""
+        """Return the access time of a local file. Raises NotImplementedError for a published one."""
         if as_published(name) is not None:
             raise NotImplementedError("Cloudinary does not say when a file was last delivered.")
         return super().get_accessed_time(name)
@@ -121,7 +121,7 @@ T = TypeVar("T")
 def _call(function: Callable[..., T], name: str, kind: gateway.FileKind, public_id: str) -> T:
     """Call a function of the gateway with the file's version from its row.
 
-    Raise FileNotFoundError if there is no such row or file, and MediaError for other failures.
+    Raises FileNotFoundError if there is no such row or file, and MediaError for other failures.
     """
     version = _existing(name, kind, public_id)[f"{kind.name}_version"]
     try:

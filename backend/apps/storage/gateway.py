@@ -104,8 +104,8 @@ def _call(operation: str, subject: str, function: Any, *args: Any, **options: An
 def _limited(kind: str, operation: str, subject: str, call: Callable[[], T]) -> T:
     """Make the call when the limiter allows it, measure it, and return its result.
 
-    Calls of one `kind` take about equally long. Raise the call's MediaError, or one with status 429 if the call was not
-    made because the limiter did not allow it in time.
+    Calls of one `kind` take about equally long. Raises the call's MediaError, or one with status 429 if the call was
+    not made because the limiter did not allow it in time.
     """
     verb, _, file_kind = kind.partition(" ")
     try:
@@ -144,7 +144,7 @@ def _reason(error: Exception) -> str:
 def upload(kind: FileKind, public_id: str, content: bytes, tag: str = "") -> StoredFile:
     """Upload the bytes to the public id, replacing any file there, and invalidate the CDN's copies. Idempotent.
 
-    `tag` replaces all tags of the file. Raise MediaError if the upload fails.
+    `tag` replaces all tags of the file. Raises MediaError if the upload fails.
     """
     operation = f"uploading {kind.label} to Cloudinary"
     options = {
@@ -172,7 +172,7 @@ def upload(kind: FileKind, public_id: str, content: bytes, tag: str = "") -> Sto
 
 
 def destroy(kind: FileKind, public_id: str) -> bool:
-    """Delete the file and the CDN's copies. Return whether it existed. Raise MediaError if that fails.
+    """Delete the file and the CDN's copies. Return whether it existed. Raises MediaError if that fails.
 
     Both delivery types are deleted: a ticket that was published before and after a change of CLOUDINARY_DELIVERY_TYPE
     has a file under each.
@@ -184,7 +184,7 @@ def destroy(kind: FileKind, public_id: str) -> bool:
 
 
 def destroy_stray(resource_type: str, delivery_type: str, public_id: str) -> None:
-    """Delete a file of another resource type or public id than ours. Raise MediaError, but not for a missing file."""
+    """Delete a file of another resource type or public id than ours. Raises MediaError, but not for a missing file."""
     _destroy("deleting a misplaced file from Cloudinary", resource_type, delivery_type, public_id)
 
 
@@ -207,8 +207,8 @@ def list_files(
 ) -> tuple[list[ListedFile], str, Quota | None]:
     """Return one page of the files whose public ids begin with the prefix, by one call to the Admin API.
 
-    The second value is the next page's cursor, empty after the last page; the third is what is left of the quota. Raise
-    MediaError if the call fails.
+    The second value is the next page's cursor, empty after the last page; the third is what is left of the quota.
+    Raises MediaError if the call fails.
     """
     response = _call(
         "listing files on Cloudinary",
@@ -252,7 +252,7 @@ def check_reachable() -> None:
 def ask_account() -> Account:
     """Check the credentials, and return the quota and the clock skew, by one call to the Admin API.
 
-    Raise MediaError if the call fails, with status 401 for wrong credentials.
+    Raises MediaError if the call fails, with status 401 for wrong credentials.
     """
     _call("signing in to Cloudinary", "", cloudinary.api.ping)
     return Account(_pool.quota(), _pool.clock_skew())
@@ -261,7 +261,7 @@ def ask_account() -> Account:
 def ask_usage() -> dict[str, Any]:
     """Return the account's usage and limits in the service's own form, by one call to the Admin API.
 
-    Raise MediaError if the call fails.
+    Raises MediaError if the call fails.
     """
     return _call("asking Cloudinary for the account's usage", "", cloudinary.api.usage)
 
@@ -291,13 +291,13 @@ def delivery_url(
 
 
 def fetch(kind: FileKind, public_id: str, version: int | None = None) -> bytes:
-    """Return the file's bytes from its delivery URL. Raise MediaError, with status 404 if the file is missing."""
+    """Return the file's bytes from its delivery URL. Raises MediaError, with status 404 if the file is missing."""
     operation = f"fetching {kind.label} from Cloudinary"
     return _deliver("GET", kind, public_id, version, operation).data
 
 
 def size(kind: FileKind, public_id: str, version: int | None = None) -> int:
-    """Return the file's size in bytes, by a HEAD request to its delivery URL. Raise MediaError as `fetch` does."""
+    """Return the file's size in bytes, by a HEAD request to its delivery URL. Raises MediaError as `fetch` does."""
     operation = f"asking Cloudinary for the size of the {kind.label}"
     response = _deliver("HEAD", kind, public_id, version, operation)
     try:

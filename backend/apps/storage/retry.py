@@ -24,7 +24,7 @@ MAX_WAIT_SECONDS = 8.0
 def call_with_retries(call: Callable[[], T], on_retry: Callable[[], None] = lambda: None) -> T:
     """Return the result of the call, made up to ATTEMPTS times; no attempt starts after MAX_ELAPSED_SECONDS.
 
-    Raise the MediaError of the last attempt, or at once one that a retry does not help against. That includes rate
+    Raises the MediaError of the last attempt, or at once one that a retry does not help against. That includes rate
     limits, because the concurrency limiter knows how long they last. `on_retry` is called before every retry.
     """
     began = time.monotonic()

@@ -72,7 +72,7 @@ class Inventory:
     def list_remaining(self, on_page: Callable[[int], None] = lambda files: None) -> None:
         """List what is not listed yet. `on_page` is called after each page with the number of files so far.
 
-        Raise MediaError if a call fails, and let errors of `on_page` through. The pages so far are kept.
+        Raises MediaError if a call fails, and let errors of `on_page` through. The pages so far are kept.
         """
         columns = "resource_type, delivery_type, prefix, cursor"
         for listing in self._database.execute(f"SELECT {columns} FROM listing WHERE NOT done").fetchall():  # noqa: S608

@@ -59,7 +59,7 @@ class SupersededError(Exception):
 def start(user: User | None = None) -> Examination:
     """Create the row of a check: queued if a user requested it, else running in the calling process.
 
-    Raise AlreadyRunningError if another check is open and its lease has not run out.
+    Raises AlreadyRunningError if another check is open and its lease has not run out.
     """
     now = timezone.now()
     Examination.objects.filter(_abandoned(now), is_open=True).update(
@@ -88,7 +88,7 @@ def start(user: User | None = None) -> Examination:
 
 
 def request(user: User) -> Examination:
-    """Have a worker run a check. Raise AlreadyRunningError as `start` does."""
+    """Have a worker run a check. Raises AlreadyRunningError as `start` does."""
     with transaction.atomic():
         check = start(user)
         _enqueue(check.pk)

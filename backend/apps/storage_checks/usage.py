@@ -39,7 +39,7 @@ MEASURES: Final = (
 def sample(now: datetime | None = None) -> UsageSample | None:
     """Ask Cloudinary for the usage and save it, with one Admin API call.
 
-    Return None without a call if the last sample is younger than MIN_INTERVAL. Raise MediaError if the call fails.
+    Return None without a call if the last sample is younger than MIN_INTERVAL. Raises MediaError if the call fails.
     """
     now = now or timezone.now()
     if UsageSample.objects.filter(taken_at__gt=now - MIN_INTERVAL).exists():

@@ -36,7 +36,7 @@ class ParsedUrl:
 
 
 def parse(url: str) -> ParsedUrl:
-    """Parse a URL. Raise ValidationError, with a text for the organiser, if webhooks can't be sent to it."""
+    """Parse a URL. Raises ValidationError, with a text for the organiser, if webhooks can't be sent to it."""
     if not re.fullmatch(r"[!-~]+", url) or "\\" in url:
         raise ValidationError("Use plain ASCII without spaces; write an international host name in Punycode (xn--…).")
     try:
@@ -59,7 +59,7 @@ def parse(url: str) -> ParsedUrl:
 
 
 def validate_url(url: str) -> None:
-    """Validate a URL without using the network. Raise ValidationError."""
+    """Validate a URL without using the network. Raises ValidationError."""
     host = parse(url).host
     try:
         address = str(ipaddress.ip_address(host))
@@ -74,8 +74,8 @@ def validate_url(url: str) -> None:
 def resolve(url: ParsedUrl) -> list[SocketAddress]:
     """Resolve the host once. Return all of its addresses, in the order to try them.
 
-    Connect to these addresses only: another look-up may have another result. Raise ForbiddenAddressError if one of them
-    is not public, and OSError if there is none. The timeout is the system's, some seconds for each name server.
+    Connect to these addresses only: another look-up may have another result. Raises ForbiddenAddressError if one of
+    them is not public, and OSError if there is none. The timeout is the system's, some seconds for each name server.
     """
     found = socket.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
     if not settings.WEBHOOK_ALLOW_PRIVATE:

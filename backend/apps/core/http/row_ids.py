@@ -14,7 +14,7 @@ class RowIdConverter(IntConverter):
     """An integer that fits into a BigAutoField; registered as `row_id`."""
 
     def to_python(self, value: str) -> int:
-        """Return the number. Raise ValueError, which Django treats as no match, if it is too large for a key."""
+        """Return the number. Raises ValueError, which Django treats as no match, if it is too large for a key."""
         number: int = super().to_python(value)
         if number > BigAutoField.MAX_BIGINT:
             raise ValueError(value)

@@ -139,7 +139,7 @@ class Kind(Generic[J]):
     def settle(self, outcomes: Sequence[tuple[J, Success | Failure]]) -> list[Settled[J]]:
         """Write the outcomes of claimed jobs in one transaction, and return the results.
 
-        If the transaction fails, for example by a deadlock, write each outcome in a transaction of its own. Raise
+        If the transaction fails, for example by a deadlock, write each outcome in a transaction of its own. Raises
         OperationalError if that fails too.
         """
         ordered = sorted(outcomes, key=lambda outcome: outcome[0].pk)

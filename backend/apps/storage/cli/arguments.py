@@ -8,7 +8,7 @@ from apps.storage.gateway import limiter
 
 
 def positive(text: str) -> int:
-    """Parse an integer that is 1 or more. Raise ValueError for any other text."""
+    """Parse an integer that is 1 or more. Raises ValueError for any other text."""
     number = int(text)
     if number < 1:
         raise ValueError(text)
@@ -16,7 +16,7 @@ def positive(text: str) -> int:
 
 
 def workers(text: str) -> int:
-    """Parse an integer from 1 to TICKET_UPLOADS_IN_FLIGHT. Raise ValueError for any other text."""
+    """Parse an integer from 1 to TICKET_UPLOADS_IN_FLIGHT. Raises ValueError for any other text."""
     number = positive(text)
     if number > limiter.maximum:
         raise ValueError(text)

@@ -60,7 +60,7 @@ class Command(BaseCommand):
             raise CommandError("Not everything was done; the rest will be retried. The lines above say why.")
 
     def _publish(self, pending: Sequence[int], workers: int) -> Counter[str]:
-        """Publish the tickets, and count them by outcome. Raise CommandError if storage becomes unreachable."""
+        """Publish the tickets, and count them by outcome. Raises CommandError if storage becomes unreachable."""
         outcomes: Counter[str] = Counter()
         in_a_row = 0
         with Progress(len(pending), "ticket", self.stderr) as progress, Causes(progress.say) as causes:
