@@ -145,7 +145,7 @@ class _Run:
                 yield from self._wait_or_finish(planned)
             elif attempt.error is None:
                 del self._failures[pk]
-                outcome = Outcome.MOVED if planned.local.status.keeps_code else Outcome.RERENDERED
+                outcome = Outcome.IMPORTED if planned.local.status.keeps_code else Outcome.RERENDERED
                 if self._selection.delete_local and planned.local.is_replaceable:
                     yield _delete_local_files(planned, EventTicket.objects.get(pk=pk), outcome)
                 else:

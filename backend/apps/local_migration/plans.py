@@ -27,7 +27,7 @@ class Action(StrEnum):
 class Outcome(StrEnum):
     """How the migration of a ticket ended. The values appear in reports and never change."""
 
-    MOVED = "moved"
+    IMPORTED = "moved"
     RERENDERED = "renewed"
     EXPORTED = "brought_home"
     CODE_ACCEPTED = "code_accepted"

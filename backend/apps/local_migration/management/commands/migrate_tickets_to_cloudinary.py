@@ -23,7 +23,7 @@ from apps.storage.cli.arguments import add_workers, positive
 from apps.storage.cli.causes import Causes, require_storage
 
 SUMMARY = {
-    Outcome.MOVED: "moved; printed codes stay valid",
+    Outcome.IMPORTED: "moved; printed codes stay valid",
     Outcome.RERENDERED: "re-rendered",
     Outcome.EXPORTED: "exported to local storage",
     Outcome.CODE_ACCEPTED: "moved earlier; printed codes accepted now",
