@@ -36,7 +36,7 @@ class Examination(Leased):
     listed = models.PositiveIntegerField(default=0)  # files
     compared = models.PositiveIntegerField(default=0)  # tickets
     ready = models.PositiveIntegerField(default=0)  # tickets to compare
-    owed = models.PositiveIntegerField(default=0)  # tickets that wait to be published
+    pending = models.PositiveIntegerField(default=0, db_column="owed")  # tickets that wait to be published
     quota_allowed = models.PositiveIntegerField(null=True)
     quota_left = models.PositiveIntegerField(null=True)
     quota_resets_at = models.DateTimeField(null=True)

@@ -194,7 +194,7 @@ class Recorder:
 
     def account(self, findings: Iterable[Finding], quota: gateway.Quota | None) -> None:
         ready = EventTicket.objects.filter(state=EventTicket.State.READY).count()
-        known: dict[str, Any] = {"ready": ready, "owed": EventTicket.objects.pending().count()}
+        known: dict[str, Any] = {"ready": ready, "pending": EventTicket.objects.pending().count()}
         if quota is not None:
             known |= {
                 "quota_allowed": quota.allowed, "quota_left": quota.left, "quota_resets_at": quota.resets_at,
