@@ -61,7 +61,7 @@ DESCRIPTIONS: Final = {
         what="QR codes and PDFs to create and store on Cloudinary.",
         when_failing="Tickets are retried automatically. `manage.py ticket_doctor` checks whether Cloudinary accepts "
         "the credentials.",
-        when_given_up="Fix the cause that the reason names. Then select the tickets in the list and choose “Recreate "
+        when_given_up="Fix the cause that the reason names. Then select the tickets in the list and choose “Re-render "
         "the files”, or run `manage.py publish_tickets --given-up` for all.",
         when_overdue="No worker takes this work. Check that beat runs, and that workers for the queues `interactive` "
         "and `bulk` run. `manage.py publish_tickets` does the work without beat and workers.",

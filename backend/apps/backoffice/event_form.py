@@ -35,7 +35,7 @@ TIMES = ("starts_at", "ends_at", "doors_at")
 LAYOUT_HELP = (
     "Only for “Own layout”: the differences from a built-in page, in JSON. The grey text is an example. "
     '<a href="{}" class="underline" target="_blank">All options</a>. '
-    "Look at the preview before you save: saving recreates all tickets of the event."
+    "Look at the preview before you save: saving re-renders all tickets of the event."
 )
 PRINTED = {*fingerprints.PRINTED_FIELDS, *TIMES, *EventImage.Kind.values, "organiser", "page", "layout"}
 

@@ -123,7 +123,7 @@ class EventAdmin(TeamScopedAdmin):
             messages.warning(request, f"Printed differently: {words}.")
         if change and (count := invalidation.after_edit(form.instance.pk)):
             files = "the files of 1 ticket" if count == 1 else f"the files of {count} tickets"
-            messages.info(request, f"In a moment, {files} will be recreated, with the same code.")
+            messages.info(request, f"In a moment, {files} will be re-rendered, with the same code.")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[Any], list[Any]]:
         """Return the first few events with their number of tickets. Django's version would list every ticket."""

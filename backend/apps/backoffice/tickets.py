@@ -105,7 +105,7 @@ class EventTicketAdmin(TeamScopedAdmin):
         revision = obj.revision
         super().save_model(request, obj, form, change)
         if obj.revision != revision:
-            messages.info(request, "The ticket's files are being recreated, with the same code.")
+            messages.info(request, "The ticket's files are being re-rendered, with the same code.")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[Any], list[Any]]:
         """Return the first few tickets. Django's version would list all of them, and no other rows depend on them."""
@@ -121,13 +121,13 @@ class EventTicketAdmin(TeamScopedAdmin):
 
     # -- Actions -------------------------------------------------------------------------------------------------
 
-    @admin.action(description="Recreate the files (same code)", permissions=["change"])
+    @admin.action(description="Re-render the files (same code)", permissions=["change"])
     def rerender_selected(self, request: HttpRequest, queryset: QuerySet[EventTicket]) -> None:
         count = requests.rerender_many(queryset)
         audit_log.note(
             request.user, queryset.select_related("event").iterator(audit_log.ROWS_PER_QUERY), audit_log.RERENDERED
         )
-        messages.success(request, f"The files of {count} ticket{'s' if count != 1 else ''} are being recreated.")
+        messages.success(request, f"The files of {count} ticket{'s' if count != 1 else ''} are being re-rendered.")
 
     @admin.action(description="Re-issue: new codes; earlier copies and links become invalid", permissions=["change"])
     def reissue_selected(self, request: HttpRequest, queryset: QuerySet[EventTicket]) -> HttpResponse | None:
@@ -138,14 +138,14 @@ class EventTicketAdmin(TeamScopedAdmin):
         self._report_reissued(request, len(done), refused)
         return None
 
-    @action(description="Recreate files", icon="refresh", url_path="rerender")  # type: ignore[untyped-decorator]
+    @action(description="Re-render files", icon="refresh", url_path="rerender")  # type: ignore[untyped-decorator]
     def rerender_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         ticket = self._changeable(request, object_id)
         if request.method != "POST":
             return self._confirm(request, EventTicket.objects.filter(pk=ticket.pk), "rerender_one")
         requests.rerender(ticket)
         audit_log.note(request.user, [ticket], audit_log.RERENDERED)
-        messages.success(request, "The files are being recreated, with the same code.")
+        messages.success(request, "The files are being re-rendered, with the same code.")
         return self._redirect_to(ticket)
 
     @action(description="Re-issue", icon="autorenew", url_path="reissue")  # type: ignore[untyped-decorator]
@@ -173,7 +173,7 @@ class EventTicketAdmin(TeamScopedAdmin):
         count, used = selected.count(), selected.exclude(used_at=None).count()
         context = {
             **self.admin_site.each_context(request),
-            "title": "Recreate files" if verb == "rerender_one" else "Re-issue",
+            "title": "Re-render files" if verb == "rerender_one" else "Re-issue",
             "opts": self.model._meta,
             "count": count,
             "used": used,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ROWS_PER_QUERY = 500
 REISSUED = "Re-issued: it has a new code, and earlier copies and links are invalid."
-RERENDERED = "Files recreated, with the same code."
+RERENDERED = "Files re-rendered, with the same code."
 
 
 def note(user: User | AnonymousUser, rows: Iterable[models.Model], message: str) -> None:

@@ -146,7 +146,7 @@ def test_a_printed_change_re_renders_the_tickets(back_office: Client, event: Eve
     before = code_of(published)
     page = back_office.post(url("events_event_change", event.pk), form_of(event, venue="New Mill"), follow=True)
 
-    assert "the files of 1 ticket will be recreated" in page.content.decode()
+    assert "the files of 1 ticket will be re-rendered" in page.content.decode()
     assert requests_after_debounce(published) == 1
     assert code_of(published) == before
 
@@ -183,7 +183,7 @@ def test_a_new_cover_or_price_re_renders_the_tickets(
         form["ticket_types-0-price"] = "30.00"
     page = back_office.post(url("events_event_change", event.pk), form, follow=True).content.decode()
 
-    assert "the files of 1 ticket will be recreated" in page
+    assert "the files of 1 ticket will be re-rendered" in page
     assert requests_after_debounce(ticket) == 1
 
 
@@ -194,7 +194,7 @@ def test_an_edit_that_is_reverted_within_the_debounce_re_renders_nothing(
     back_office.post(url("events_event_change", event.pk), before | {"venue": "New Mill"}, follow=True)
     page = back_office.post(url("events_event_change", event.pk), before, follow=True).content.decode()
 
-    assert "recreated, with" not in page
+    assert "re-rendered, with" not in page
     assert requests_after_debounce(published) == 0
 
 
@@ -204,7 +204,7 @@ def test_a_change_that_is_not_printed_re_renders_nothing(
     form = what_a_browser_sends(back_office, event) | {"description": "Bring friends."}
     page = back_office.post(url("events_event_change", event.pk), form, follow=True).content.decode()
 
-    assert "recreated, with" not in page
+    assert "re-rendered, with" not in page
     assert Event.objects.get().description == "Bring friends."
     assert requests_after_debounce(published) == 0
 

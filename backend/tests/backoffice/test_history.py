@@ -23,7 +23,7 @@ def history_of(back_office: Client, row: Event | EventTicket) -> str:
 
 
 @pytest.mark.parametrize(
-    ("verb", "words"), [("reissue_one", "Re-issued: it has a new code"), ("rerender_one", "Files recreated")]
+    ("verb", "words"), [("reissue_one", "Re-issued: it has a new code"), ("rerender_one", "Files re-rendered")]
 )
 def test_an_action_on_one_ticket_is_recorded(
     back_office: Client, event: Event, jonas: User, verb: str, words: str
@@ -36,7 +36,7 @@ def test_an_action_on_one_ticket_is_recorded(
 
 
 @pytest.mark.parametrize(
-    ("action", "words"), [("reissue_selected", "Re-issued"), ("rerender_selected", "Files recreated")]
+    ("action", "words"), [("reissue_selected", "Re-issued"), ("rerender_selected", "Files re-rendered")]
 )
 def test_an_action_on_several_tickets_is_recorded(back_office: Client, event: Event, action: str, words: str) -> None:
     chosen = [make_ticket(event=event) for _ in range(2)]
