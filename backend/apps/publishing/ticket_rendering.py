@@ -31,9 +31,9 @@ from .fingerprints import canonical_layout, event_values
 MAX_CACHED_TEMPLATES = 32
 # The code has the length and the form of a signed one, and the name is long.
 PREVIEW = TicketDetails(
-    ticket_id="00000000-0000-0000-0000-000000000000", code="AD1:" + 13 * "SPECIMEN 0" + "0", holder=4 * "Wilhelmina "
+    ticket_id="00000000-0000-0000-0000-000000000000", code="AD1:" + 13 * "PREVIEW 00" + "0", holder=4 * "Wilhelmina "
 )
-PREVIEW_MARK, PREVIEW_HOLDER = "SPECIMEN", "Wilhelmina Berg"
+PREVIEW_MARK, PREVIEW_HOLDER = "PREVIEW", "Wilhelmina Berg"
 ACCENT = re.compile("#[0-9a-fA-F]{6}")
 
 
