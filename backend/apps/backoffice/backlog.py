@@ -28,7 +28,7 @@ from .markup import with_code
 from .team_scope import has_for_all_teams
 
 REASONS_SHOWN = 3
-REASONS_READ = 200  # distinct reasons in the database; those that differ only in an address are shown as one
+REASONS_READ = 200  # distinct reasons in the database; reasons that differ only in an address are shown as one
 HIDDEN_ADDRESS: Final = "[address]"
 _ADDRESS = re.compile(
     r"\b[a-z][a-z0-9+.-]{0,20}://\S+"  # a URL

@@ -1,7 +1,7 @@
 """Events, ticket types and tickets. The database is the source of truth; files on storage follow it.
 
-`save()` writes only changed columns, of those that people edit. Only `ticket_columns.py` writes a ticket's other
-columns, except those of its job, which `apps/core/jobs/` writes.
+`save()` writes only the changed ones of the columns that people edit. Only `ticket_columns.py` writes a ticket's other
+columns, except the columns of its job, which `apps/core/jobs/` writes.
 """
 
 from __future__ import annotations

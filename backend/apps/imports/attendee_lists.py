@@ -110,9 +110,7 @@ def _columns(
     """Return every column with a heading or a value. A second column with the same meaning is left unassigned."""
     width = max(len(headings), *map(len, body))
     if width > MAX_COLUMNS:
-        raise ValidationError(
-            f"This list has {width} columns. Delete those that are not needed, down to {MAX_COLUMNS}."
-        )
+        raise ValidationError(f"This list has {width} columns. Delete unneeded columns, down to {MAX_COLUMNS}.")
     columns = []
     taken: set[Meaning] = set()
     for index, heading, meaning in zip_longest(range(width), headings, meanings):

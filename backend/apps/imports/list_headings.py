@@ -1,7 +1,7 @@
 """Interpret the headings of an attendee list, and build full names from their columns.
 
-`list_headings.json` has the headings in each language, and those that contact managers and ticket shops export. A
-language with `family_first` writes the family name before the given name.
+`list_headings.json` has the headings in each language, and the headings in exports of contact managers and ticket
+shops. A language with `family_first` writes the family name before the given name.
 """
 
 from __future__ import annotations

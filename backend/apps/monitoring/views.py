@@ -14,13 +14,13 @@ from .collectors import DatabaseCollector, WalletCollector
 
 @require_safe
 def alive(request: HttpRequest) -> HttpResponse:
-    """Answer 200. Check nothing else, so that the outage of a dependency does not restart the process."""
+    """Return 200. Check nothing else, so that the outage of a dependency does not restart the process."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """Answer 200 if this process can serve requests, else 503 with the reasons. `impaired` lists other problems."""
+    """Return 200 if this process can serve requests, else 503 with the reasons. `impaired` lists other problems."""
     reasons = readiness.unready()
     impaired = [] if reasons else readiness.impaired()
     content = {"ready": not reasons, "reasons": reasons, "impaired": impaired}
@@ -29,7 +29,7 @@ def ready(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer with the metrics of the database and the broker, and of the processes of this machine.
+    """Return the metrics of the database and the broker, and of the processes of this machine.
 
     The request needs METRICS_TOKEN. The former metrics are the same on every machine.
     """

@@ -29,7 +29,7 @@ logger = logging.getLogger("apps.events.publishing.cascades")
 DEBOUNCE_WINDOW = timedelta(seconds=10)  # from the first edit; later edits within it are handled together with it
 TICKETS_PER_TRANSACTION = 2000
 State = EventTicket.State
-# Tickets that are not pending. Those that were given up are included: the change may have fixed what failed.
+# Tickets that are not pending. Tickets that were given up are included: the change may have fixed what failed.
 NOT_PENDING = Q(state=State.READY) | Q(state=State.FAILED, next_attempt_at=None)
 
 

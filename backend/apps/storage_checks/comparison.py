@@ -173,7 +173,7 @@ def _compare(
 
 
 def _check_files(inventory: Inventory) -> Iterator[Finding]:
-    """Yield files that no ticket uses, except those that another deployment has tagged."""
+    """Yield files that no ticket uses, except files that another deployment has tagged."""
     tag = deployment_tag()
     for batch in _batched(file for file in inventory.in_place() if not _is_of_other_deployment(file, tag)):
         owners = _owners(batch)

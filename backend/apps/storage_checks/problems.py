@@ -55,7 +55,7 @@ REMEDY = {
     Problem.WRONG_BYTES: _FIX + "re-renders them. Then find out who else writes to these folders.",
     Problem.STALE_VERSION: _FIX + "re-renders them, so that the ticket's URLs have the current version.",
     Problem.ORPHANED: _FIX + "deletes them, unless so many are orphans that this is likely the wrong database.",
-    Problem.WRONG_TYPE: _FIX + "deletes those that have a verified replacement, or whose tickets are deleted.",
+    Problem.WRONG_TYPE: _FIX + "deletes the files that have a verified replacement, or whose tickets are deleted.",
     Problem.UNDELETABLE: _FIX + "tries again. Each finding shows the reason.",
     Problem.OUTDATED: _FIX
     + "re-renders them. After an `update()` call `publishing.requests.rerender_many` on the same rows.",

@@ -88,7 +88,7 @@ class Webhooks(Kind[WebhookMessage]):
         list(endpoints.select_for_update(no_key=True).order_by("pk").values_list("pk"))
 
     def settled(self, settled: Sequence[Settled[WebhookMessage]]) -> None:
-        """Update the health of the endpoints, and make messages due that waited for those that were settled."""
+        """Update the health of the endpoints, and make the messages due that waited for settled ones."""
         by_endpoint: dict[int, list[Settled[WebhookMessage]]] = defaultdict(list)
         for each in settled:
             by_endpoint[each.job.endpoint_id].append(each)

@@ -23,8 +23,8 @@ class PartiallySavedQuerySet(models.QuerySet[P]):
 class PartiallySaved(models.Model):
     """A model that saves only what changed, to avoid lost updates.
 
-    Django's `save()` writes every column, also those that another process changed since the object was read. This one
-    writes the columns of `EDITED` that differ from the values that were read. To write any other column, use
+    Django's `save()` writes every column, also the columns that another process changed since the object was read.
+    This one writes the columns of `EDITED` that differ from the values that were read. To write any other column, use
     `update()` or name it in `update_fields`.
     """
 

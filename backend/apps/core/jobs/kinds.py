@@ -195,12 +195,12 @@ class Kind(Generic[J]):
         rows.update(revision=F("revision") + 1)
 
     def hasten(self, rows: JobQuerySet[J]) -> int:
-        """Make pending jobs due now, except those that a worker holds. Return the number of changed rows."""
+        """Make pending jobs due now, except jobs that a worker holds. Return the number of changed rows."""
         now = timezone.now()
         return rows.pending().unclaimed(now).filter(next_attempt_at__gt=now).update(next_attempt_at=now)
 
     def postpone(self, pks: Sequence[int], seconds: float, now: datetime | None = None) -> None:
-        """Make pending jobs due no earlier than in `seconds`, except those that a worker holds."""
+        """Make pending jobs due no earlier than in `seconds`, except jobs that a worker holds."""
         now = now or timezone.now()
         until = now + timedelta(seconds=seconds)
         waiting = self.jobs.pending().unclaimed(now).filter(pk__in=pks, next_attempt_at__lt=until)

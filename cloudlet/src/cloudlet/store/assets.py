@@ -60,7 +60,7 @@ def _remember_version(transaction: Transaction, asset: Asset) -> None:
 
 
 def move(transaction: Transaction, asset: Asset, type_: str, public_id: str) -> None:
-    """Rename an asset, with a version above those that the new name has had. The caller saves it."""
+    """Rename an asset, with a higher version than the new name ever had. The caller saves it."""
     _remember_version(transaction, asset)
     asset.type, asset.public_id = type_, public_id
     floor = _version_floor(transaction, asset.key)

@@ -68,7 +68,7 @@ def restore(transaction: Transaction, asset: Asset, backup: sqlite3.Row) -> Asse
 
 
 def delete(transaction: Transaction, asset_id: str, version_ids: list[str]) -> list[str]:
-    """Delete backups and return the ids of those that existed. The bytes of the asset itself are kept."""
+    """Delete backups and return the ids of the deleted ones. The bytes of the asset itself are kept."""
     deleted = []
     for row in of_asset(transaction.connection, asset_id):
         if row["version_id"] in version_ids:

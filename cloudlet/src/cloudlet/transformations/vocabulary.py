@@ -1,4 +1,4 @@
-"""The keywords of the transformation language, those that cloudlet supports and those that it refuses by name.
+"""The keywords of the transformation language: the supported ones, and the ones that cloudlet refuses by name.
 
 Source: Cloudinary's Transformation URL API reference.
 """

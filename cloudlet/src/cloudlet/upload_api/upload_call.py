@@ -96,7 +96,7 @@ async def _serve(request: Request, *, handler: Handler, rules: _Rules) -> Respon
 def _is_authenticated_by_password(request: Request, settings: Settings) -> bool:
     """Return whether a program sent key and secret. Raises ApiError 401 if they are wrong.
 
-    Credentials in the request of a web page are ignored, because the browser adds those that it remembers from the
-    console (CSRF).
+    Credentials in the request of a web page are ignored, because the browser adds the credentials of the console by
+    itself (CSRF).
     """
     return "origin" not in request.headers and authenticate_basic(request, settings)

@@ -34,7 +34,10 @@ _DELIVERY_PREFLIGHT = {**_DELIVERY, "Access-Control-Allow-Methods": "GET, HEAD, 
 
 
 class CorsMiddleware:
-    """Answers preflights, and lets pages read the responses of the Upload API and of delivery, including errors."""
+    """Middleware that answers preflights, and lets pages of other origins read responses.
+
+    Readable are the responses of the Upload API and of delivery, including errors.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -48,7 +48,7 @@ class Params:
         return dict(self._values)
 
     def with_defaults(self, defaults: Mapping[str, Json]) -> "Params":
-        """Return these parameters, with ``defaults`` for those that are absent."""
+        """Return these parameters, with ``defaults`` for the absent ones."""
         return Params({**defaults, **self._values})
 
     def only(self, names: Collection[str]) -> "Params":

@@ -62,7 +62,7 @@ class Command(BaseCommand):
         self.stdout.write("✅ Database and storage agree.")
 
     def _check(self, record: Recorder, options: dict[str, Any]) -> list[Finding]:
-        """Run the check and, with --fix, the repairs. Print and record the findings. Return those that remain."""
+        """Run the check and, with --fix, the repairs. Print and record the findings. Return the remaining ones."""
         findings, quota = comparison.check_account()
         record.account(findings, quota)
         if comparison.prevents_listing(findings):
@@ -127,7 +127,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Admin API: {quota.left} of {quota.allowed} calls were left before the listing.")
 
     def _fix(self, findings: list[Finding], listed: int, options: dict[str, Any]) -> list[Finding]:
-        """Repair the findings. Return those that remain."""
+        """Repair the findings. Return the remaining ones."""
         manual = set(MANUAL).difference([Problem.UNMARKED] if options["delete_unmarked"] else [])
         left = [finding for finding in findings if finding.problem in manual]
         repaired = 0

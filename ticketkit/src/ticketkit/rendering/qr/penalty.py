@@ -80,7 +80,7 @@ def _backgrounds(version: int) -> tuple[tuple[int, int, int], ...]:
 
 @lru_cache
 def _windows(size: int, stride: int) -> tuple[int, int]:
-    """Return the modules that have a left neighbour, and those that have one above."""
+    """Return the modules that have a left neighbour, and the modules that have one above."""
     row = (1 << size) - 1 << stride - size
     rows = sum(row << stride * i for i in range(size))
     first_column = sum(1 << stride * (i + 1) - 1 for i in range(size))
