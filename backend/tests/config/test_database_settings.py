@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,10 +11,12 @@ from urllib.parse import urlsplit
 import dj_database_url
 import psycopg.conninfo
 import pytest
+from django.db import ConnectionHandler
+from pytest_django import DjangoDbBlocker
 
 from config import settings as module
 from tests.environment import own_postgres_url
-from tests.workers import BACKEND, python_command, url_of
+from tests.workers import url_of
 
 
 def test_connections_to_a_server_are_persistent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,10 +56,14 @@ def test_database_url_is_read_alike_by_django_and_postgresql(host: str, user: st
 
 
 @pytest.mark.integration
-def test_other_process_can_connect_by_socket() -> None:
+def test_url_of_a_server_on_a_socket_can_be_passed_on(
+    monkeypatch: pytest.MonkeyPatch, django_db_blocker: DjangoDbBlocker
+) -> None:
     database = dj_database_url.parse(own_postgres_url())
     assert not database["HOST"]
     assert database["OPTIONS"]["host"].startswith("/")
-    env = os.environ | {"DATABASE_URL": url_of(database)}  # type: ignore[arg-type]
-    command = python_command("django", "migrate", "--plan")
-    subprocess.run(command, cwd=BACKEND, env=env, check=True, timeout=60, stdout=subprocess.DEVNULL)
+    monkeypatch.setenv("DATABASE_URL", url_of(database))  # type: ignore[arg-type]
+    other = ConnectionHandler({"default": module._database()})["default"]
+    with django_db_blocker.unblock(), contextlib.closing(other) as connection:
+        connection.connect()
+        assert connection.is_usable()

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from pytest_django.fixtures import Settings
 
 from config.checks import check_proxy
-from tests.workers import BACKEND
 
-READ = """
-import json
-from config import settings
-print(json.dumps([settings.BEHIND_PROXY, settings.SECURE_PROXY_SSL_HEADER, settings.ALLAUTH_TRUSTED_PROXY_COUNT]))
-"""
-TRUSTED = [True, ["HTTP_X_FORWARDED_PROTO", "https"], 1]
-NOT_TRUSTED = [False, None, 0]
+from .read_settings import read_settings
+
+TRUSTED = (True, ("HTTP_X_FORWARDED_PROTO", "https"), 1)
+NOT_TRUSTED = (False, None, 0)
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
@@ -36,13 +27,10 @@ NOT_TRUSTED = [False, None, 0]
     ],
 )
 def test_forwarded_headers_are_believed_where_the_public_url_is_https(
-    variables: dict[str, str], expected: list[object], tmp_path: Path
+    variables: dict[str, str], expected: tuple[object, ...], tmp_path: Path
 ) -> None:
-    environment = {"PATH": os.environ["PATH"], "ADMIT_ENV_FILE": os.devnull, "ADMIT_VAR_DIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", READ], cwd=BACKEND, env=environment | variables, capture_output=True, check=True
-    )
-    assert json.loads(done.stdout) == expected
+    read = read_settings(tmp_path, **variables)
+    assert expected == (read.BEHIND_PROXY, read.SECURE_PROXY_SSL_HEADER, read.ALLAUTH_TRUSTED_PROXY_COUNT)
 
 
 @pytest.mark.parametrize(
