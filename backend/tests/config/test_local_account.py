@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,6 @@ from apps.storage import gateway
 from cloudlet.testing import running_cloudlet
 from config.cloudinary_settings import CloudinaryAccount, read_cloudinary
 from tests.environment import free_port
-from tests.workers import BACKEND
 
 pytestmark = pytest.mark.integration
 
@@ -54,19 +50,6 @@ def test_unwritable_folder_is_reported_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "cloudlet").touch()
     with pytest.raises(ImproperlyConfigured, match=r"cloudlet.*ADMIT_VAR_DIR"):
         account(tmp_path / "cloudlet")
-
-
-def test_migrate_and_check_pass_on_a_fresh_clone(tmp_path: Path) -> None:
-    environment = {
-        **os.environ,
-        "ADMIT_VAR_DIR": str(tmp_path / "var"),
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
-        "CLOUDLET_PORT": str(free_port()),
-    }
-    for arguments in (["migrate", "--verbosity", "0"], ["check"]):
-        command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(command, cwd=BACKEND, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
 
 
 def test_a_cloudlet_with_another_secret_is_told_apart_from_wrong_credentials(settings: Any) -> None:

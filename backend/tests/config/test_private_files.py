@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import pytest
+from django.core.checks import Tags, run_checks
+from django.core.management import call_command
+from django.test import override_settings
 
-from cloudlet.testing import RunningCloudlet
-from tests.environment import free_port
-from tests.workers import BACKEND, QUIETLY, start_python, stop, wait_until
+from config import private_files
+from tests.workers import BACKEND
 
-pytestmark = pytest.mark.integration
+from .read_settings import read_settings
 
 FOLDER, FILE = 0o700, 0o600
-
-
-@pytest.fixture(autouse=True)
-def _usual_umask() -> Iterator[None]:
-    """Use the usual umask, with which processes create files that all can read."""
-    private = os.umask(0o022)
-    yield
-    os.umask(private)
-
-
-@pytest.fixture
-def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the data folder of a new installation. It does not exist yet."""
-    folder = tmp_path / "var"
-    for name in ("METRICS_DIR", "MEDIA_ROOT", "STATIC_ROOT", "PROMETHEUS_MULTIPROC_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("ADMIT_VAR_DIR", str(folder))
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{folder / 'db.sqlite3'}")
-    return folder
 
 
 def modes(folder: Path) -> dict[str, str]:
@@ -54,78 +32,56 @@ def modes(folder: Path) -> dict[str, str]:
     return found
 
 
-def manage(*arguments: str) -> str:
-    command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=BACKEND, check=True, capture_output=True, text=True, timeout=120)
-    return done.stdout + done.stderr
-
-
-def test_files_of_all_processes_are_private(var: Path, cloudlet: RunningCloudlet, tmp_path: Path) -> None:
-    manage("migrate", "--verbosity=0")
-    assert modes(var) == {}
-    report = tmp_path / "report.csv"
-    manage("migrate_tickets_to_cloudinary", f"--report={report}")
-    port = free_port()
-    variables = {name: os.environ[name] for name in ("ADMIT_VAR_DIR", "DATABASE_URL")}
-    listening = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers-kill-timeout", "3"]
-    queues = ["--queues", "interactive,bulk,webhooks", "--concurrency", "1", *QUIETLY]
-    server = start_python("filesystem://", "granian", *listening, "config.wsgi:application", variables=variables)
-    worker = start_python(
-        "filesystem://", "celery", "-A", "config", "--quiet", "worker", "-B", *queues, variables=variables
-    )
-    try:
-        wait_until(lambda: any((var / "metrics").rglob("*.db")), 60, "a metrics file")
-        wait_until(lambda: any(var.glob("celerybeat-schedule*")), 60, "the schedule file of beat")
-        wait_until(lambda: any((var / "broker").rglob("*")), 60, "a message in the broker")
-        with contextlib.closing(
-            sqlite3.connect(var / "db.sqlite3")
-        ) as database:  # keeps the files open, as the processes close theirs
-            database.execute("SELECT name FROM django_migrations").fetchall()
-            assert {path.name for path in var.glob("db.sqlite3-*")} == {"db.sqlite3-wal", "db.sqlite3-shm"}
-            assert modes(var) == {}
-    finally:
-        stop(worker)
-        stop(server)
-    assert modes(var) == {}
-    assert report.stat().st_mode & 0o777 == FILE
-
-
-def test_open_files_of_an_earlier_version_are_restricted(var: Path) -> None:
+def test_open_files_of_an_earlier_version_are_restricted(tmp_path: Path, settings: Any) -> None:
     """For the folder itself, which the operator chose, a system check warns."""
-    manage("migrate", "--verbosity=0")
-    (var / "doctor.sqlite3").touch()
-    (var / "cloudlet").mkdir(exist_ok=True)
+    var = tmp_path / "var"
+
+    def warnings() -> str:
+        settings.PRIVATE_PATHS = read_settings(var).PRIVATE_PATHS
+        return "\n".join(f"{message.msg} {message.hint}" for message in run_checks(tags=[Tags.security]))
+
+    read_settings(var)
+    assert modes(var) == {}
+    for name in ("db.sqlite3", "db.sqlite3-wal", "doctor.sqlite3"):
+        (var / name).touch()
     for path in [var, *var.iterdir()]:
         path.chmod(0o755 if path.is_dir() else 0o644)
+    (var / "secret_key").chmod(FILE)
     assert len(modes(var)) >= 5
-    said = manage("check")
-    assert "Other users of this machine can read" in said
+    said = warnings()
+    assert f"Other users of this machine can read {var}" in said
     assert f"chmod go= {var}" in said
     assert set(modes(var)) == {str(var)}
     var.chmod(FOLDER)
-    assert "can read" not in manage("check")
+    assert "can read" not in warnings()
 
 
-def test_data_folder_of_a_checkout_is_restricted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_folder_of_a_checkout_is_restricted(tmp_path: Path) -> None:
     """No variable names another folder, as with `make demo`."""
-    for name in ("ADMIT_VAR_DIR", "METRICS_DIR", "DATABASE_URL", "PROMETHEUS_MULTIPROC_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    backend = tmp_path / "checkout/backend"
-    shutil.copytree(BACKEND, backend, ignore=shutil.ignore_patterns("tests", "__pycache__", ".env"))
-    var = tmp_path / "checkout/var"
+    backend, var = tmp_path / "checkout/backend", tmp_path / "checkout/var"
+    (backend / "config").mkdir(parents=True)
+    shutil.copy(BACKEND / "config/settings.py", backend / "config")
     (var / "metrics").mkdir(parents=True)
     (var / "db.sqlite3").touch()
-    command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
-    subprocess.run(command, cwd=backend, check=True, timeout=120)
-    assert var.stat().st_size
+    for path in [var, *var.iterdir()]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    assert read_settings(None, backend=backend).DATABASES["default"]["NAME"] == str(var / "db.sqlite3")
+    assert {path.name for path in var.iterdir()} > {"metrics", "db.sqlite3"}
     assert modes(var) == {}
 
 
-def test_static_files_are_readable_for_all(var: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_static_files_are_readable_for_all(tmp_path: Path) -> None:
     root = tmp_path / "static"
-    monkeypatch.setenv("STATIC_ROOT", str(root))
-    manage("collectstatic", "--noinput")
+    read = read_settings(tmp_path / "var", STATIC_ROOT=str(root))
+    umask = os.umask(0o022)
+    try:
+        private_files.set_private_umask()
+        own_only = ["django.contrib.staticfiles.finders.FileSystemFinder"]  # of few files, compressed in no time
+        with override_settings(STATIC_ROOT=read.STATIC_ROOT, STORAGES=read.STORAGES, STATICFILES_FINDERS=own_only):
+            call_command("collectstatic", "--noinput", verbosity=0)
+    finally:
+        os.umask(umask)
     assert any(root.rglob("*.gz"))
     for path in [root, *root.rglob("*")]:
         assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
-    assert modes(var) == {}
+    assert modes(tmp_path / "var") == {}

@@ -1,10 +1,8 @@
-"""Test the generated SECRET_KEY, and that the steps of the mission document are enough to start."""
+"""Test the generated SECRET_KEY, and that the example credentials of the mission document are refused."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import stat
 import subprocess
 import sys
@@ -14,23 +12,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import test_ticket_service
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 
-from cloudlet.testing import RunningCloudlet
 from config import checks
 from config.secret_file import read_or_create_secret
 from tests.project.test_mission_document import blocks, section
 from tests.races import at_once
+from tests.workers import BACKEND
 
-pytestmark = pytest.mark.integration
+from .read_settings import read_settings
 
-BACKEND = Path(__file__).resolve().parents[2]
-READ_SECRET = """
-import pathlib, sys
+READ_SECRETS = """
+import multiprocessing, pathlib, sys
 from config.secret_file import read_or_create_secret
 
-input()
-print(read_or_create_secret(pathlib.Path(sys.argv[1]), hint=""))
+def read(path):
+    start.wait()  # so that each process reads once
+    return read_or_create_secret(path, hint="")
+
+context = multiprocessing.get_context("fork")
+start = context.Barrier(6, timeout=60)
+with context.Pool(6) as pool:
+    for name in sys.argv[1:]:
+        print(*pool.map(read, [pathlib.Path(name)] * 6, chunksize=1))
 """
 
 
@@ -44,14 +51,16 @@ def test_key_is_created_once_and_private(tmp_path: Path) -> None:
     assert read_or_create_secret(tmp_path / "secret_key", hint="") != key
 
 
+@pytest.mark.integration
 def test_concurrent_processes_get_the_same_key(tmp_path: Path) -> None:
-    for number in range(3):
-        command = [sys.executable, "-c", READ_SECRET, str(tmp_path / str(number) / "secret_key")]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        starting = [subprocess.Popen(command, cwd=BACKEND, **pipes) for _ in range(6)]
-        said = at_once([partial(process.communicate, "\n", timeout=60) for process in starting])
-        assert len({out for out, _ in said}) == 1
-        assert len(said[0][0]) > 64
+    paths = [tmp_path / str(number) / "secret_key" for number in range(3)]
+    command = [sys.executable, "-c", READ_SECRETS, *map(str, paths)]
+    done = subprocess.run(command, cwd=BACKEND, capture_output=True, text=True, timeout=120, check=True)
+    rounds = [line.split() for line in done.stdout.splitlines()]
+    assert [len(keys) for keys in rounds] == [6, 6, 6]
+    assert [set(keys) for keys in rounds] == [{path.read_text().strip()} for path in paths]
+    assert len({keys[0] for keys in rounds}) == 3
+    assert len(rounds[0][0]) >= 64
 
 
 def test_check_then_write_creates_several_keys(tmp_path: Path) -> None:
@@ -92,60 +101,15 @@ def test_deploy_check_warns_of_a_generated_key(settings: Any, tmp_path: Path) ->
     assert settings.SECRET_KEY not in f"{warning}"
 
 
-# -- The mission document, as printed ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """Copy the backend as in a fresh clone: nothing in var/, no .env."""
-    ignored = shutil.ignore_patterns("__pycache__", ".env", "tests")
-    shutil.copytree(BACKEND, tmp_path / "admit" / "backend", ignore=ignored)
-    return tmp_path / "admit" / "backend"
-
-
-def run(checkout: Path, *command: str) -> tuple[int, str]:
-    """Run a command of the document, with PATH as the only setting. Return its exit code and output."""
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=checkout,
-        env={"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=170,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-def test_steps_of_the_document_are_enough(checkout: Path, cloudlet: RunningCloudlet) -> None:
+@pytest.mark.django_db
+def test_example_credentials_are_refused(tmp_path: Path, settings: Any) -> None:
     (printed,) = blocks(section("Environment Variables"), "env")
-    values = {"cloud_name": cloudlet.cloud_name, "api_key": cloudlet.api_key, "api_secret": cloudlet.api_secret}
-    filled = re.sub(r"your_(\w+)", lambda found: values[found[1]], printed)
-    assert filled.count("\n") == 4
-    # A fifth line makes the test use a cloudlet in place of Cloudinary.
-    (checkout / ".env").write_text(f"{filled}CLOUDINARY_UPLOAD_PREFIX={cloudlet.url}\n")
-
-    code, said = run(checkout, "manage.py", "migrate")
-    assert code == 0, said
-    assert "Applying events.0003_eventticket_pdf_ticket_and_more... OK" in said
-    secret_file = checkout.parent / "var" / "secret_key"
-    assert stat.S_IMODE(secret_file.stat().st_mode) == 0o600
-    key = secret_file.read_text()
-
-    (test,) = re.findall(r"python (test_ticket_service\.py)", section("Test the Service"))
-    code, said = run(checkout, test)
-    assert code == 0, said
-    assert "🎉 Everything works." in said
-    assert secret_file.read_text() == key
-    assert key.strip() not in said
-
-
-def test_example_credentials_are_refused(checkout: Path) -> None:
-    (printed,) = blocks(section("Environment Variables"), "env")
-    (checkout / ".env").write_text(printed)
-    for command in (["manage.py", "migrate"], ["test_ticket_service.py"]):
-        code, said = run(checkout, *command)
-        assert code == 1
-        assert "The Cloudinary credentials are still the examples of the documentation." in said
-        assert "Put your own into backend/.env" in said
-        assert "Traceback" not in said
+    (tmp_path / ".env").write_text(printed)
+    settings.CLOUDINARY_ACCOUNT = read_settings(tmp_path, ADMIT_ENV_FILE=str(tmp_path / ".env")).CLOUDINARY_ACCOUNT
+    with pytest.raises(SystemCheckError) as refused:
+        call_command("migrate", skip_checks=False)
+    said: list[str] = []
+    assert test_ticket_service.check_everything(said.append) == 1
+    for text in (str(refused.value), "\n".join(said)):
+        assert "The Cloudinary credentials are still the examples of the documentation." in text
+        assert "Put your own into backend/.env" in text
