@@ -246,9 +246,8 @@ def test_series_are_exported_from_the_start(client: Client) -> None:
 # -- Processes ----------------------------------------------------------------------------------------------
 
 
+# Apps need not be loaded to count, and loading them takes a second.
 COUNT = """
-import django
-django.setup()
 from apps.publishing.metrics import deletions
 from apps.storage.metrics import calls_in_flight
 deletions.labels("removed").inc(7)
@@ -281,11 +280,11 @@ def test_scrape_shows_all_processes_and_counts_of_dead_ones(rise: Rise) -> None:
 def test_successive_processes_use_the_same_files(settings: Any, rise: Rise) -> None:
     removed = rise("admit_deletions_total", outcome="removed")
     files: list[set[Path]] = []
-    for _ in range(3):
+    for _ in range(2):
         assert count_elsewhere().communicate(timeout=60)[0] == "counted\n"
         files.append(set(Path(settings.METRICS_DIR).glob("*.db")))
-    assert removed() == 21
-    assert files[0] == files[1] == files[2]
+    assert removed() == 14
+    assert files[0] == files[1]
 
 
 def test_forked_process_has_its_own_files(rise: Rise) -> None:
