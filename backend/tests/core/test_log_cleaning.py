@@ -168,7 +168,15 @@ warnings.warn(hostile)
 """
 
 
-@pytest.mark.parametrize("debug", ["0", "1"])
+@pytest.mark.parametrize(
+    ("form", "debug"),
+    [
+        ("text", "0"),
+        ("json", "1"),
+        pytest.param("text", "1", marks=pytest.mark.soak),
+        pytest.param("json", "0", marks=pytest.mark.soak),
+    ],
+)
 def test_every_logger_of_a_process_writes_clean_lines(form: str, debug: str) -> None:
     env = {"LOG_FORMAT": form, "DEBUG": debug, "PYTHONWARNINGS": "default"}
     done = subprocess.run(
@@ -188,6 +196,7 @@ def test_every_logger_of_a_process_writes_clean_lines(form: str, debug: str) -> 
     assert sorted(names) == sorted([*NAMES, *NAMES, "cut.off", "py.warnings"]), "each once"
 
 
+@pytest.mark.parametrize("form", ["text", pytest.param("json", marks=pytest.mark.soak)])
 def test_invalid_host_header_is_one_log_line(form: str, tmp_path: Path) -> None:
     port = free_port()
     arguments = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers-kill-timeout", "3"]

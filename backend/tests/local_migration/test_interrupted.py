@@ -43,7 +43,7 @@ def published() -> dict[int, tuple[int | None, int | None]]:
 @pytest.mark.django_db(transaction=True)
 def test_killed_run_is_finished_by_the_next_run(cloudlet: RunningCloudlet, tmp_path: Path) -> None:
     event = make_event()
-    for _ in range(60):
+    for _ in range(40):
         make_local_ticket(event=event)
     command = [sys.executable, "manage.py", "migrate_tickets_to_cloudinary", "--workers=2"]
     environment = os.environ | {"DATABASE_URL": database_url(), "MEDIA_ROOT": str(tmp_path / "media")}
@@ -51,12 +51,12 @@ def test_killed_run_is_finished_by_the_next_run(cloudlet: RunningCloudlet, tmp_p
         command, cwd=BACKEND, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        _wait_until(lambda: len(published()) >= 10, victim)
+        _wait_until(lambda: len(published()) >= 5, victim)
     finally:
         victim.send_signal(signal.SIGKILL)
         victim.wait()
     finished = published()
-    assert 10 <= len(finished) < 60, "the run was not killed in the middle"
+    assert 5 <= len(finished) < 40, "the run was not killed in the middle"
     EventTicket.objects.exclude(lease=None).update(lease_until=timezone.now())  # as if the leases had run out
 
     uploads: list[str] = []
@@ -70,10 +70,10 @@ def test_killed_run_is_finished_by_the_next_run(cloudlet: RunningCloudlet, tmp_p
     with mock.patch.object(gateway, "upload", counted):
         call_command("migrate_tickets_to_cloudinary", workers=2, stdout=out, stderr=out)
 
-    assert f"{60 - len(finished)} moved" in out.getvalue()
-    assert len(uploads) == len(set(uploads)) == 2 * (60 - len(finished)), "a finished ticket was uploaded again"
+    assert f"{40 - len(finished)} moved" in out.getvalue()
+    assert len(uploads) == len(set(uploads)) == 2 * (40 - len(finished)), "a finished ticket was uploaded again"
     after = published()
-    assert len(after) == 60
+    assert len(after) == 40
     assert finished.items() <= after.items()
 
 
@@ -89,13 +89,13 @@ def _wait_until(condition: Any, process: subprocess.Popen[bytes], seconds: float
 @pytest.mark.django_db(transaction=True)
 def test_threads_upload_every_file_once(cloudlet: RunningCloudlet) -> None:
     event = make_event()
-    for _ in range(40):
+    for _ in range(24):
         make_local_ticket(event=event)
     with mock.patch.object(gateway, "upload", side_effect=gateway.upload) as upload:
         results = list(importer.import_all(Selection(), workers=8))
-    assert len(results) == 40
-    assert upload.call_count == 80
-    assert len(published()) == 40
+    assert len(results) == 24
+    assert upload.call_count == 48
+    assert len(published()) == 24
 
 
 @pytest.mark.django_db
