@@ -7,6 +7,8 @@ from django.views.defaults import page_not_found
 from apps.accounts.mailed_codes import ConfirmCodePage, VerifyCode
 from apps.api.app import api
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", include("apps.monitoring.urls")),
     path("", include("apps.pages.urls")),
