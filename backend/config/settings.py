@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -63,7 +64,6 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "ninja",
     "allauth",
     "allauth.account",
     "allauth.headless",
@@ -80,6 +80,7 @@ INSTALLED_APPS = [
     "apps.webhooks",
     "apps.storage_checks",
     "apps.local_migration",
+    "apps.api",
     "apps.monitoring",
     "apps.pages",
     "apps.backoffice",
@@ -104,10 +105,14 @@ MIDDLEWARE = [
     "apps.pages.interstitial.InterstitialMiddleware",
 ]
 
+# Ninja's files for the documentation of the API. It is not in INSTALLED_APPS, because then every process would import
+# it, and it takes as long as Django itself.
+NINJA = Path(find_spec("ninja").submodule_search_locations[0])  # type: ignore[union-attr,index] # it is installed
+
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [BASE_DIR / "templates", NINJA / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -125,7 +130,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [BASE_DIR / "static", NINJA / "static"]
 STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or VAR_DIR / "static")
 MEDIA_ROOT = Path(
     env.str("MEDIA_ROOT", "") or VAR_DIR / "media"

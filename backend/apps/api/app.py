@@ -5,7 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Swagger
+from ninja.openapi.docs import ABS_TPL_PATH
 from ninja.openapi.schema import OpenAPISchema
 
 from . import checkin, tickets, wallets
@@ -25,6 +26,12 @@ programs, `message` is meant for people.
 
 **Times** are ISO 8601. An event's times carry the offset of its time zone. All other times are in UTC.
 """
+
+
+class LocalSwagger(Swagger):
+    """Swagger UI with this site's own static files. Ninja takes it from a CDN if ninja is not in INSTALLED_APPS."""
+
+    template_cdn = str(ABS_TPL_PATH / "swagger.html")
 
 
 class AdmitAPI(NinjaAPI):
@@ -60,6 +67,7 @@ api = AdmitAPI(
     title="Admit",
     version=VERSION,
     description=DESCRIPTION,
+    docs=LocalSwagger(),
     urls_namespace="api",
     auth=[SessionToken(), SessionCookie()],
 )

@@ -1,0 +1,1 @@
+from ninja.management.commands.export_openapi_schema import Command as Command
