@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from ticketkit.rendering import EventDetails, TicketDetails
+from ticketkit import EventDetails, TicketDetails
 
 CODE = "AD1:" + ("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./" * 3)[:131]
 

@@ -23,7 +23,7 @@ from readers import (
 )
 from samples import CODE, make_event, make_ticket
 
-from ticketkit.rendering import EventTemplate
+from ticketkit import EventTemplate
 from ticketkit.rendering.content import is_printed_as_written, printed_as
 from ticketkit.rendering.text import fitting, itemise, repair
 from ticketkit.rendering.text.fitting import LINE_HEIGHT, Style, fit

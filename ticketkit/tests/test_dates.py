@@ -7,7 +7,7 @@ import pytest
 from readers import pdfium_text
 from samples import make_event, make_ticket
 
-from ticketkit.rendering import EventTemplate
+from ticketkit import EventTemplate
 from ticketkit.rendering.dates import format_date_and_time, format_time_of_day, local_iso
 
 BERLIN = "Europe/Berlin"

@@ -15,8 +15,8 @@ from conftest import sweep
 from PIL import Image, ImageChops, ImageStat
 from readers import pdfium_picture, read_qr_codes
 
+from ticketkit import EventTemplate
 from ticketkit.gallery.samples import samples
-from ticketkit.rendering import EventTemplate
 from ticketkit.rendering.labels import labels_for, languages
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pikepdf
 from samples import NAMES, make_event, make_ticket
 
+from ticketkit import EventTemplate
 from ticketkit.gallery.samples import OWN_LAYOUT
-from ticketkit.rendering import EventTemplate
 
 _ROOT = Path(__file__).parents[2]
 _DATA = Path(__file__).parent / "data"

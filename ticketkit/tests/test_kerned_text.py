@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import make_event, make_ticket
 
-from ticketkit.rendering import EventTemplate, page
+from ticketkit import EventTemplate
+from ticketkit.rendering import page
 from ticketkit.rendering.pdf.fonts import SharedFont
 from ticketkit.rendering.pdf.text import KernedText, draw_line
 from ticketkit.rendering.template import _COMMON_CHARACTERS

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from readers import pdfium_text
 from samples import make_event, make_ticket
 
-from ticketkit.rendering import EventTemplate, RenderingError
+from ticketkit import EventTemplate, RenderingError
 from ticketkit.rendering.colour import contrast, parse_colour
 from ticketkit.rendering.layout.loading import layout_schema, load_layout
 from ticketkit.rendering.palette import Palette

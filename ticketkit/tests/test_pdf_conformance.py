@@ -9,7 +9,7 @@ from conformance import violations
 from conftest import sweep
 from samples import NAMES, cover, logo, make_event, make_ticket
 
-from ticketkit.rendering import EventTemplate
+from ticketkit import EventTemplate
 
 
 @pytest.mark.parametrize("script", sweep(list(NAMES), every=1))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from readers import comparable, pdfium_text, poppler_text, qpdf_errors
 from samples import NAMES, make_event, make_ticket
 
-from ticketkit.rendering import EventTemplate
+from ticketkit import EventTemplate
 
 
 @pytest.fixture(scope="module")

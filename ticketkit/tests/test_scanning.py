@@ -14,8 +14,8 @@ from degradation import DEGRADATIONS, Picture
 from PIL import Image
 from readers import QR_CODES, pdfium_picture, poppler_picture
 
+from ticketkit import EventDetails, EventTemplate, TicketDetails, render_qr_png
 from ticketkit.codes.tokens import SigningKey
-from ticketkit.rendering import EventDetails, EventTemplate, TicketDetails, render_qr_png
 
 KEY = SigningKey(1, bytes(32))
 CODES = [KEY.sign(1, UUID(int=7 * n), 0) for n in range(10)]

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from PIL import Image, ImageFilter
 
+from ticketkit import EventDetails, EventTemplate, RenderedTicket, RenderingError, TicketDetails
 from ticketkit.codes.tokens import SigningKey
-from ticketkit.rendering import EventDetails, EventTemplate, RenderedTicket, RenderingError, TicketDetails
 from ticketkit.rendering.qr.drawing import render_qr_png
 from ticketkit.rendering.selfcheck import check_ticket, read_codes
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from readers import pdfium_picture, pdfium_text, poppler_picture, read_qr_codes
 from samples import CODE, NAMES, cover, logo, make_event, make_ticket
 
-from ticketkit.rendering import EventTemplate, RenderingError
+from ticketkit import EventTemplate, RenderingError
 from ticketkit.rendering.text.fitting import Style, fit
 
 _LATIN_BUDGET = {"with cover": 60_000, "without": 25_000}

@@ -18,7 +18,7 @@ from conftest import sweep
 from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 
-from ticketkit.rendering import EventDetails, RenderingError, TicketDetails
+from ticketkit import EventDetails, RenderingError, TicketDetails
 from ticketkit.testing import Authority, name, pem
 from ticketkit.wallet import (
     AppleCredentials,

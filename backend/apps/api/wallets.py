@@ -10,10 +10,10 @@ from uuid import UUID
 from django.http import HttpResponse, HttpResponseRedirect
 from ninja import Router
 
+import ticketkit
 from apps.events.models import EventTicket
 from apps.events.permissions import AccessLevel
 from apps.wallets import passes
-from ticketkit import RenderingError
 
 from .authentication import SignedInRequest
 from .errors import ApiError, declared
@@ -44,7 +44,7 @@ def _make_pass(request: SignedInRequest, ticket_id: UUID, make: Callable[[EventT
         return make(ticket)
     except passes.WalletOffError as error:
         raise ApiError(404, str(error)) from error
-    except RenderingError as error:
+    except ticketkit.RenderingError as error:
         logger.warning("Ticket %s can't be rendered as a pass: %s", ticket_id, error)
         raise ApiError(409, "No pass can be created for this ticket. Its code works. Tell the organiser.") from error
 

@@ -23,10 +23,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+import ticketkit
 from apps.events import event_images
 from apps.events.models import Event, EventImage
 from apps.publishing import fingerprints, ticket_rendering
-from ticketkit import RenderingError
 
 from .layout_field import CHOICES, OWN, PAGES, LayoutField, page_of
 from .moment_field import MomentField, MomentWidget, is_ambiguous
@@ -162,7 +162,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
         has_own = self.cleaned_data["page"] == OWN
         try:
             self.complaints = ticket_rendering.template_of(self.instance, self.pictures()).warnings
-        except RenderingError as error:
+        except ticketkit.RenderingError as error:
             self.add_error("layout" if has_own else None, f"No ticket can be created like this: {error}.")
         if has_own and self.complaints:
             self.add_error("layout", [f"Tickets would not show everything: {words}." for words in self.complaints])

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidget
 
-from ticketkit import gmt_offset
+import ticketkit
 
 YEARS = range(1900, 3000)
 CHOICES = [("", "Choose …"), ("0", "The first time"), ("1", "The second time")]
@@ -84,7 +84,7 @@ class MomentField(forms.SplitDateTimeField):
                 code="skipped",
             )
         if self.widget.asks_fold and not fold:
-            first, second = (gmt_offset(local.replace(fold=either)) for either in (0, 1))
+            first, second = (ticketkit.gmt_offset(local.replace(fold=either)) for either in (0, 1))
             raise ValidationError(
                 f"The clocks show {shown} twice in {zone}, because they are put back that night. Choose whether the "
                 f"first time ({first}) is meant or the second ({second}).",

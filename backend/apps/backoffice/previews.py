@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+import ticketkit
 from apps.events.models import Event
 from apps.publishing import ticket_rendering
-from ticketkit import RenderingError, built_in_layouts, first_page_png, layout_schema
 
 from .layout_field import EXAMPLE, format_layout
 
@@ -36,7 +36,7 @@ def preview_html(event: Event) -> SafeString | str:
     )
     try:
         complaints = ticket_rendering.template_of(event).warnings
-    except RenderingError as error:
+    except ticketkit.RenderingError as error:
         words = format_html(
             '<p class="backoffice-bad" role="alert">No ticket of this event can be created: {}.</p>', error
         )
@@ -64,11 +64,11 @@ def preview_file(event: Event, extension: str) -> HttpResponse:
         raise Http404
     try:
         pdf = ticket_rendering.preview_of(event).pdf
-    except RenderingError as error:
+    except ticketkit.RenderingError as error:
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
     if extension == "pdf":
         return HttpResponse(pdf, content_type="application/pdf")
-    return HttpResponse(first_page_png(pdf, DPI), content_type="image/png")
+    return HttpResponse(ticketkit.first_page_png(pdf, DPI), content_type="image/png")
 
 
 def preview_page(event_admin: EventAdmin, request: HttpRequest, form: EventForm) -> HttpResponse:
@@ -77,8 +77,8 @@ def preview_page(event_admin: EventAdmin, request: HttpRequest, form: EventForm)
     if form.is_valid():
         try:
             pdf = ticket_rendering.preview_of(form.instance, form.pictures()).pdf
-            picture = base64.b64encode(first_page_png(pdf, DPI)).decode()
-        except RenderingError as error:
+            picture = base64.b64encode(ticketkit.first_page_png(pdf, DPI)).decode()
+        except ticketkit.RenderingError as error:
             form.add_error(None, str(error))
     context = {
         **event_admin.admin_site.each_context(request),
@@ -97,7 +97,7 @@ def layouts_page(event_admin: EventAdmin, request: HttpRequest) -> HttpResponse:
         "title": "Layouts of tickets",
         "opts": Event._meta,
         "example": format_layout(EXAMPLE),
-        "layouts": [(name, format_layout(layout)) for name, layout in built_in_layouts().items()],
-        "schema": json.dumps(layout_schema(), indent=2),
+        "layouts": [(name, format_layout(layout)) for name, layout in ticketkit.built_in_layouts().items()],
+        "schema": json.dumps(ticketkit.layout_schema(), indent=2),
     }
     return TemplateResponse(request, "backoffice/layouts.html", context)

@@ -17,12 +17,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
+import ticketkit
 from apps.events import audit_log, issuing
 from apps.events.codes import code_of
 from apps.events.models import Event, EventTicket, TicketType
 from apps.publishing import requests, ticket_rendering
 from apps.storage import gateway
-from ticketkit import render_qr_png
 
 from .printing import PRINTED_DIFFERENTLY, in_words
 from .team_scope import ROWS_NAMED, TeamScopedAdmin, first_few
@@ -245,7 +245,7 @@ class EventTicketAdmin(TeamScopedAdmin):
     @display(description="QR code")  # type: ignore[untyped-decorator]
     def qr_preview(self, ticket: EventTicket) -> SafeString:
         """Return the current QR code, rendered here, with a link to the stored file."""
-        drawn = base64.b64encode(render_qr_png(code_of(ticket))).decode()
+        drawn = base64.b64encode(ticketkit.render_qr_png(code_of(ticket))).decode()
         picture = format_html('<img src="data:image/png;base64,{}" alt="QR code" width="180" height="180">', drawn)
         if not ticket.qr_code_cloudinary_id:
             return picture

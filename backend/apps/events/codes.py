@@ -13,21 +13,13 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from ticketkit import (
-    MAX_QR_CHARACTERS,
-    InvalidCodeError,
-    KeyRing,
-    derive_key,
-    is_signed_form,
-    key_from_base64,
-    parse_legacy,
-)
+import ticketkit
 
 from .models import EventTicket, TicketCode
 from .ticket_codes import digest_of
 
 
-def keyring() -> KeyRing:
+def keyring() -> ticketkit.KeyRing:
     """Return the keys of TICKET_SIGNING_KEYS, or one that is derived from SECRET_KEY if that setting is empty.
 
     Raises ImproperlyConfigured if TICKET_SIGNING_KEYS is malformed or SECRET_KEY is too short.
@@ -36,20 +28,20 @@ def keyring() -> KeyRing:
 
 
 @lru_cache(maxsize=4)
-def _keyring(configured: tuple[tuple[str, str], ...], secret_key: str) -> KeyRing:
+def _keyring(configured: tuple[tuple[str, str], ...], secret_key: str) -> ticketkit.KeyRing:
     if not configured:
         try:
-            return KeyRing(derive_key(secret_key.encode(), key_id=0))
+            return ticketkit.KeyRing(ticketkit.derive_key(secret_key.encode(), key_id=0))
         except ValueError as error:
             raise ImproperlyConfigured(f"SECRET_KEY is too short to sign ticket codes: {error}.") from error
     try:
-        keys = [key_from_base64(seed, int(key_id)) for key_id, seed in configured]
+        keys = [ticketkit.key_from_base64(seed, int(key_id)) for key_id, seed in configured]
     except ValueError as error:
         raise ImproperlyConfigured(
             "TICKET_SIGNING_KEYS must look like 2=BASE64,1=BASE64: key ids from 0 to 255, each with 32 random bytes "
             f"in base64; the first one signs. ({error})"
         ) from error
-    return KeyRing(keys[0], {key.key_id: key.public_key for key in keys[1:]})
+    return ticketkit.KeyRing(keys[0], {key.key_id: key.public_key for key in keys[1:]})
 
 
 def code_of(ticket: EventTicket) -> str:
@@ -63,11 +55,11 @@ def find_ticket(text: str) -> tuple[EventTicket | None, bool]:
     Return (None, False) if the text is no code of ours, its ticket is deleted, or two tickets claim it. A text in the
     signed form is verified by its signature; any other text is looked up in the table of accepted codes.
     """
-    if not is_signed_form(text):
+    if not ticketkit.is_signed_form(text):
         return _find_by_accepted_code(text)
     try:
         code = keyring().read(text)
-    except InvalidCodeError:
+    except ticketkit.InvalidCodeError:
         return None, False
     ticket = EventTicket.objects.select_related("event", "ticket_type").filter(ticket_id=code.ticket_id).first()
     if ticket is None or ticket.event_id != code.event_id:
@@ -80,7 +72,7 @@ def find_ticket(text: str) -> tuple[EventTicket | None, bool]:
 
 def can_be_accepted(text: str) -> bool:
     """Return whether the table of accepted codes may contain the text: not blank, not too long, not in signed form."""
-    return bool(text.strip()) and len(text) <= MAX_QR_CHARACTERS and not is_signed_form(text)
+    return bool(text.strip()) and len(text) <= ticketkit.MAX_QR_CHARACTERS and not ticketkit.is_signed_form(text)
 
 
 def is_valid_code(ticket: EventTicket, text: str) -> bool:
@@ -94,7 +86,7 @@ def is_valid_code(ticket: EventTicket, text: str) -> bool:
 def _find_by_accepted_code(text: str) -> tuple[EventTicket | None, bool]:
     if not can_be_accepted(text):
         return None, False
-    exact, named = digest_of(text), parse_legacy(text)
+    exact, named = digest_of(text), ticketkit.parse_legacy(text)
     digests = [exact] if named is None else [exact, digest_of(str(named))]
     rows = TicketCode.objects.select_related("ticket__event", "ticket__ticket_type").filter(digest__in=digests)
     found = {row.digest: row.ticket for row in rows if exact == row.digest or _is_id_of(row.ticket, named)}
@@ -180,7 +172,7 @@ class _Claim:
 
 def _named_by_id(claims: Iterable[_Claim]) -> set[str]:
     """Return the digests of the claims whose text is a legacy code that names another ticket by its id."""
-    named = {claim.digest: parse_legacy(claim.text) for claim in claims}
+    named = {claim.digest: ticketkit.parse_legacy(claim.text) for claim in claims}
     ids = {digest_of(str(ticket_id)): ticket_id for ticket_id in named.values() if ticket_id is not None}
     if not ids:
         return set()

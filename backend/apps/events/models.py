@@ -21,13 +21,13 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
+import ticketkit
 from apps.core.addresses import AddressField
 from apps.core.db.partial_saves import PartiallySaved, PartiallySavedQuerySet
 from apps.core.jobs.models import Job, JobQuerySet
 from apps.core.jobs.timing import first_sweep
 from apps.core.validators import CheckedText, validate_time_zone
 from apps.storage import fields, gateway
-from ticketkit import RenderingError, clean_text, load_layout, local_time
 
 from .ticket_codes import TicketCode as TicketCode
 
@@ -102,11 +102,11 @@ class Event(CheckedText, PartiallySaved):
 
     def clean(self) -> None:
         """Raise ValidationError for a title without visible characters, and for an invalid layout."""
-        if self.title and not clean_text(self.title):
+        if self.title and not ticketkit.clean_text(self.title):
             raise ValidationError({"title": "This title has no visible characters. Type it again."})
         try:
-            load_layout(self.layout)
-        except RenderingError as error:
+            ticketkit.load_layout(self.layout)
+        except ticketkit.RenderingError as error:
             raise ValidationError({"layout": str(error)}) from error
 
     @property
@@ -119,7 +119,7 @@ class Event(CheckedText, PartiallySaved):
 
     def local(self, moment: datetime) -> datetime:
         """Convert a moment to the event's time zone."""
-        return local_time(moment, self.zone)
+        return ticketkit.local_time(moment, self.zone)
 
 
 class EventImage(models.Model):

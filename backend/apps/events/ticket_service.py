@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 from uuid import UUID
 
+import ticketkit
 from apps.storage import gateway
-from ticketkit import EventDetails, EventTemplate, TicketDetails, render_qr_png
 
 from .models import EventTicket
 
@@ -30,7 +30,7 @@ class TicketService:
 
         `event_title` is ignored; it is accepted because the mission document's examples pass it.
         """
-        return io.BytesIO(render_qr_png(code or str(ticket_id)))
+        return io.BytesIO(ticketkit.render_qr_png(code or str(ticket_id)))
 
     def generate_pdf_ticket(self, ticket_data: Mapping[str, Any]) -> io.BytesIO:
         """Return a ticket as a PDF of one page.
@@ -55,8 +55,8 @@ class TicketService:
             event["starts_at"] = date if date.tzinfo else date.replace(tzinfo=UTC)
         else:
             ticket["event_date"] = str(date)
-        template = EventTemplate(EventDetails(**event), data.get("layout"))
-        return io.BytesIO(template.render(TicketDetails(**ticket)).pdf)
+        template = ticketkit.EventTemplate(ticketkit.EventDetails(**event), data.get("layout"))
+        return io.BytesIO(template.render(ticketkit.TicketDetails(**ticket)).pdf)
 
     def upload_qr_code_to_cloudinary(
         self, qr_buffer: BinaryIO | bytes, ticket_id: UUID | str, event_id: int | str

@@ -18,13 +18,13 @@ from django.utils.cache import patch_cache_control
 from django.utils.text import slugify
 from django.views.decorators.http import conditional_page, require_safe
 
+import ticketkit
 from apps.accounts.models import Membership, User
 from apps.events.codes import code_of
 from apps.events.models import Event, EventImage, EventTicket
 from apps.events.permissions import AccessLevel, TicketAccess
 from apps.storage import gateway
 from apps.wallets.passes import Wallet, offered
-from ticketkit import format_date_and_time, format_time_of_day, is_right_to_left, labels_for, render_qr_png
 
 TICKETS_PER_PAGE = 30
 ONE_YEAR_SECONDS = 365 * 24 * 3600
@@ -61,7 +61,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def ticket(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
     """Show a ticket with its QR code. The code is rendered here, so it does not depend on the stored files."""
     found, access = _ticket_or_404(cast(User, request.user), ticket_id)
-    code = base64.b64encode(render_qr_png(code_of(found))).decode()
+    code = base64.b64encode(ticketkit.render_qr_png(code_of(found))).decode()
     context = _about(found) | {"qr": f"data:image/png;base64,{code}", "is_own": access.is_holder}
     context["wallets"] = [(wallet, WALLET_PAGES[wallet]) for wallet in Wallet if wallet in offered()]
     return _revalidated(render(request, "pages/ticket.html", context))
@@ -141,16 +141,16 @@ def _with_event(tickets: QuerySet[EventTicket]) -> QuerySet[EventTicket]:
 def _about(ticket: EventTicket) -> dict[str, Any]:
     """Return the template context of a ticket, with labels, date and time in the event's language and time zone."""
     event = ticket.event
-    date, time = format_date_and_time(event.starts_at, event.ends_at, event.zone.key, event.language)
+    date, time = ticketkit.format_date_and_time(event.starts_at, event.ends_at, event.zone.key, event.language)
     images = {image.kind: image for image in event.images.all()}
     return {
         "ticket": ticket,
         "event": event,
-        "labels": labels_for(event.language),
-        "direction": "rtl" if is_right_to_left(event.language) else "ltr",
+        "labels": ticketkit.labels_for(event.language),
+        "direction": "rtl" if ticketkit.is_right_to_left(event.language) else "ltr",
         "date": date,
         "time": time,
-        "doors": format_time_of_day(event.doors_at, event.zone.key, event.language, event.starts_at)
+        "doors": ticketkit.format_time_of_day(event.doors_at, event.zone.key, event.language, event.starts_at)
         if event.doors_at
         else "",
         "cover": images.get(EventImage.Kind.COVER),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core import checks
 
-from ticketkit import RenderingError, uncovered_scripts
+import ticketkit
 
 HINT = (
     "Tickets show a placeholder for each character that no font has, and none are made without the Latin font; "
@@ -23,9 +23,9 @@ def check_fonts(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.Chec
     """Return a warning for each missing or outdated font, with its scripts."""
     scripts: dict[str, list[str]] = {}
     try:
-        for script, problem in uncovered_scripts().items():
+        for script, problem in ticketkit.uncovered_scripts().items():
             scripts.setdefault(problem, []).append(script)
-    except RenderingError as error:
+    except ticketkit.RenderingError as error:
         return [checks.Warning(f"No ticket can be drawn: {error}.", hint=HINT, id="events.W011")]
     return [
         checks.Warning(f"Tickets cannot show {', '.join(names)}: {problem}.", hint=HINT, id="events.W011")

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from django.db.models import Prefetch, QuerySet
 
+import ticketkit
 from apps.events.models import Event, EventImage, EventTicket, TicketType
-from ticketkit import RENDERER_VERSION
 
 # The fields of an event that are printed unchanged.
 PRINTED_FIELDS = ("title", "time_zone", "language", "venue", "address", "terms", "accent")
@@ -78,7 +78,7 @@ def event_values(event: Event, images: Iterable[EventImage] | None = None) -> li
     Pass `images` if the event's pictures are already loaded.
     """
     return [
-        str(RENDERER_VERSION),
+        str(ticketkit.RENDERER_VERSION),
         *(str(getattr(event, name)) for name in PRINTED_FIELDS),
         *(moment.isoformat() if moment else "" for moment in (event.starts_at, event.ends_at, event.doors_at)),
         *(["both distances from GMT"] if _has_two_offsets(event) else []),

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from django.conf import settings
 from django.utils import timezone
 
+import ticketkit
 from apps.core.jobs import dispatch
 from apps.core.jobs.kinds import Blame, Failure, Kind, Result, RetryPolicy, Settled, Success
 from apps.core.jobs.models import JobQuerySet
@@ -22,7 +23,6 @@ from apps.events.models import EventTicket
 from apps.storage import gateway
 from apps.storage import retry as storage_retry
 from apps.storage.retry import RETRYING
-from ticketkit import FontError, RenderingError
 
 from . import fingerprints, metrics, queues
 from .deletions import (
@@ -180,9 +180,9 @@ def record(outcomes: Sequence[tuple[EventTicket, Files | Exception]]) -> dict[in
 
 def _failure(error: Exception) -> Failure:
     match error:
-        case FontError():  # a fault of this machine; a retry on another one may succeed
+        case ticketkit.FontError():  # a fault of this machine; a retry on another one may succeed
             return Failure(str(error))
-        case RenderingError():
+        case ticketkit.RenderingError():
             return Failure(str(error), is_final=True)
         case gateway.MediaError() if error.is_rate_limit:
             return Failure(str(error), Blame.NOTHING, error.retry_after)

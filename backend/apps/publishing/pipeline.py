@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from queue import Empty, SimpleQueue
 
+import ticketkit
 from apps.core.telemetry.context import log_context
 from apps.events.models import EventTicket
 from apps.storage import gateway
 from apps.storage.models import deployment_tag
 from apps.storage.retry import call_with_retries
-from ticketkit import EventTemplate, RenderingError
 
 from . import metrics, outcomes, queues, ticket_rendering
 from .outcomes import TICKETS, Attempt, Files
@@ -71,7 +71,7 @@ class Pipeline:
 
     def begin(self, pks: Sequence[int]) -> list[int]:
         """Claim and render the tickets, and submit their uploads. Return the primary keys of the claimed ones."""
-        templates: dict[int, EventTemplate] = {}
+        templates: dict[int, ticketkit.EventTemplate] = {}
         claimed = TICKETS.claim_these(pks)
         self._tag = self._tag or deployment_tag()
         for ticket in claimed:
@@ -80,7 +80,7 @@ class Pipeline:
                     templates[ticket.event_id] = ticket_rendering.template_of(ticket.event)
                 rendered = ticket_rendering.render(ticket, templates[ticket.event_id])
             except Exception as error:
-                if not isinstance(error, RenderingError):
+                if not isinstance(error, ticketkit.RenderingError):
                     logger.exception("Ticket %s: an error in the program", ticket.ticket_id)
                 self._finished.append((ticket, error))
                 continue
@@ -155,7 +155,7 @@ def publish_many(pks: Sequence[int], seconds: float = TASK_SECONDS) -> dict[int,
     """
     attempts = dict(publish_each(pks, seconds))
     for attempt in attempts.values():
-        if attempt.error is not None and not isinstance(attempt.error, (RenderingError, gateway.MediaError)):
+        if attempt.error is not None and not isinstance(attempt.error, (ticketkit.RenderingError, gateway.MediaError)):
             raise attempt.error
     return attempts
 

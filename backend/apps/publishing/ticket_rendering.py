@@ -9,35 +9,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+import ticketkit
 from apps.events.codes import code_of
 from apps.events.models import Event, EventImage, EventTicket, TicketType
-from ticketkit import (
-    AlteredText,
-    EventDetails,
-    EventTemplate,
-    FontError,
-    RenderedTicket,
-    RenderingError,
-    TicketDetails,
-    check_ticket,
-    format_price,
-    is_language,
-    is_printed_as_written,
-)
 
 from . import metrics
 from .fingerprints import canonical_layout, event_values
 
 MAX_CACHED_TEMPLATES = 32
 # The code has the length and the form of a signed one, and the name is long.
-PREVIEW = TicketDetails(
+PREVIEW = ticketkit.TicketDetails(
     ticket_id="00000000-0000-0000-0000-000000000000", code="AD1:" + 13 * "PREVIEW 00" + "0", holder=4 * "Wilhelmina "
 )
 PREVIEW_MARK, PREVIEW_HOLDER = "PREVIEW", "Wilhelmina Berg"
 ACCENT = re.compile("#[0-9a-fA-F]{6}")
 
 
-def render(ticket: EventTicket, template: EventTemplate | None = None) -> RenderedTicket:
+def render(ticket: EventTicket, template: ticketkit.EventTemplate | None = None) -> ticketkit.RenderedTicket:
     """Render both files of a ticket. Raises RenderingError, which says what cannot be printed and why.
 
     Pass `template` if the caller already has the event's template from `template_of`.
@@ -51,7 +39,7 @@ def render(ticket: EventTicket, template: EventTemplate | None = None) -> Render
     return rendered
 
 
-def template_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> EventTemplate:
+def template_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> ticketkit.EventTemplate:
     """Return the template of the event's tickets. Raises RenderingError if no ticket of the event can be rendered.
 
     `pictures` replace the stored ones, for the preview of an event that is not saved.
@@ -61,12 +49,12 @@ def template_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> Ev
         tried = _template_of_saved(_SavedEvent(tuple(event_values(event, images)), event, images))
     else:
         tried = _template(event_details(event, pictures), canonical_layout(event))
-    if isinstance(tried, RenderingError):
-        raise RenderingError(str(tried))
+    if isinstance(tried, ticketkit.RenderingError):
+        raise ticketkit.RenderingError(str(tried))
     return tried
 
 
-def preview_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> RenderedTicket:
+def preview_of(event: Event, pictures: Mapping[str, bytes] | None = None) -> ticketkit.RenderedTicket:
     """Render a preview of the event's tickets. Its code belongs to no ticket, so it is never admitted.
 
     Raises RenderingError if no ticket of the event can be rendered.
@@ -92,12 +80,12 @@ class _SavedEvent:
 
 
 @lru_cache(maxsize=MAX_CACHED_TEMPLATES)
-def _template_of_saved(saved: _SavedEvent) -> EventTemplate | RenderingError:
+def _template_of_saved(saved: _SavedEvent) -> ticketkit.EventTemplate | ticketkit.RenderingError:
     return _template(event_details(saved.event, _contents(saved.images)), canonical_layout(saved.event))
 
 
 @lru_cache(maxsize=MAX_CACHED_TEMPLATES)
-def _template(details: EventDetails, layout: str) -> EventTemplate | RenderingError:
+def _template(details: ticketkit.EventDetails, layout: str) -> ticketkit.EventTemplate | ticketkit.RenderingError:
     """Return a template, cached because making one takes as long as rendering a hundred tickets.
 
     A preview is rendered and scanned first, so that no unreadable code is published. A RenderingError is returned, so
@@ -105,27 +93,27 @@ def _template(details: EventDetails, layout: str) -> EventTemplate | RenderingEr
     raised and not cached, because the machine's fonts may be fixed at any moment.
     """
     try:
-        template = EventTemplate(details, json.loads(layout) if layout else None)
-        check_ticket(template.render(PREVIEW), PREVIEW.code)
-    except FontError:
+        template = ticketkit.EventTemplate(details, json.loads(layout) if layout else None)
+        ticketkit.check_ticket(template.render(PREVIEW), PREVIEW.code)
+    except ticketkit.FontError:
         raise
-    except RenderingError as error:
-        return RenderingError(str(error))
+    except ticketkit.RenderingError as error:
+        return ticketkit.RenderingError(str(error))
     return template
 
 
-def event_details(event: Event, pictures: Mapping[str, bytes] | None = None) -> EventDetails:
+def event_details(event: Event, pictures: Mapping[str, bytes] | None = None) -> ticketkit.EventDetails:
     """Return the printed values of the event, with defaults for an invalid time zone, language or colour."""
     if pictures is None:
         pictures = stored_pictures(event)
     optional = {"accent": event.accent} if ACCENT.fullmatch(event.accent) else {}
-    return EventDetails(
+    return ticketkit.EventDetails(
         title=event.title,
         starts_at=event.starts_at,
         ends_at=event.ends_at,
         doors_at=event.doors_at,
         time_zone=event.zone.key,
-        language=event.language if is_language(event.language) else "en",
+        language=event.language if ticketkit.is_language(event.language) else "en",
         venue=event.venue,
         address=event.address,
         organiser=event.organiser.name,
@@ -145,10 +133,10 @@ def _contents(images: Iterable[EventImage]) -> dict[str, bytes]:
     return {image.kind: bytes(image.content) for image in images}
 
 
-def ticket_details(ticket: EventTicket) -> TicketDetails:
+def ticket_details(ticket: EventTicket) -> ticketkit.TicketDetails:
     """Return the printed values of the ticket."""
     kind = ticket.ticket_type
-    return TicketDetails(
+    return ticketkit.TicketDetails(
         ticket_id=str(ticket.ticket_id),
         code=code_of(ticket),
         holder=ticket.holder_name or ticket.holder_email,
@@ -159,22 +147,22 @@ def ticket_details(ticket: EventTicket) -> TicketDetails:
     )
 
 
-def compromises(event: Event, details: Iterable[TicketDetails]) -> list[list[AlteredText]]:
+def compromises(event: Event, details: Iterable[ticketkit.TicketDetails]) -> list[list[ticketkit.AlteredText]]:
     """Return, for each ticket of the event, what its PDF prints differently from the given values.
 
     The lists are empty if no ticket of the event can be rendered.
     """
     try:
         template = template_of(event)
-    except RenderingError:  # the page of the event reports it
+    except ticketkit.RenderingError:  # the page of the event reports it
         return [[] for _ in details]
     return [template.altered_texts(ticket) for ticket in details]
 
 
 def shows_its_name(ticket: EventTicket) -> bool:
     """Return whether the fonts have every character of the printed name. Fast enough for lists of tickets."""
-    return is_printed_as_written(ticket.holder_name or ticket.holder_email, ticket.event.language)
+    return ticketkit.is_printed_as_written(ticket.holder_name or ticket.holder_email, ticket.event.language)
 
 
 def _price(kind: TicketType | None, event: Event) -> str:
-    return format_price(kind.price, kind.currency, event.language) if kind and kind.price else ""
+    return ticketkit.format_price(kind.price, kind.currency, event.language) if kind and kind.price else ""

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 
+import ticketkit
 from apps.events.codes import code_of, is_valid_code
 from apps.events.models import EventTicket
 from apps.storage import gateway
-from ticketkit import RenderingError, read_codes
 
 
 class DeliveryBlocked(gateway.MediaError):
@@ -70,8 +70,8 @@ def _verify(
     if kind is gateway.PDF_TICKET and md5(content) == etag:
         return content  # identical to the renderer's output; scanning a PDF page takes ten times as long as a picture
     try:
-        codes = read_codes(content)
-    except RenderingError as error:
+        codes = ticketkit.read_codes(content)
+    except ticketkit.RenderingError as error:
         raise _mismatch(kind, public_id, f"the delivered file can't be scanned: {error}") from error
     if not any(map(is_valid, codes)):
         raise _mismatch(kind, public_id, "the delivered file doesn't carry the ticket's code")

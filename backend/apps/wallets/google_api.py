@@ -13,7 +13,7 @@ import jwt
 import urllib3
 from django.conf import settings
 
-from ticketkit import GoogleCredentials
+import ticketkit
 
 SCOPE = "https://www.googleapis.com/auth/wallet_object.issuer"
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -28,7 +28,7 @@ class GoogleWalletApiError(Exception):
     """Google did not create the class. The message says what to do and contains no secrets."""
 
 
-def create_class(credentials: GoogleCredentials, event_class: dict[str, Any]) -> None:
+def create_class(credentials: ticketkit.GoogleCredentials, event_class: dict[str, Any]) -> None:
     """Create the class at Google. Idempotent: the id contains a digest of the content, so an existing class is equal.
 
     Blocks for up to about 40 seconds. Raises GoogleWalletApiError if Google refuses or does not answer.
@@ -55,7 +55,7 @@ def create_class(credentials: GoogleCredentials, event_class: dict[str, Any]) ->
     raise GoogleWalletApiError(f"Google answered {status} to the class {event_class['id']}: {message}")
 
 
-def _access_token(credentials: GoogleCredentials) -> str:
+def _access_token(credentials: ticketkit.GoogleCredentials) -> str:
     """Return a short-lived token for the service account (RFC 7523). Raises GoogleWalletApiError."""
     now = int(time.time())
     grant = {

@@ -21,19 +21,11 @@ from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 
+import ticketkit
 from apps.core.jobs import dispatch
 from apps.events.models import Event, EventTicket
 from apps.publishing import ticket_rendering
-from ticketkit import (
-    AppleCredentials,
-    ApplePassTemplate,
-    EventDetails,
-    GoogleCredentials,
-    GooglePassTemplate,
-    WalletCredentialsError,
-)
 
-from . import google_api
 from .models import GoogleWalletClass
 
 logger = logging.getLogger("apps.events.wallets")
@@ -145,6 +137,8 @@ def create_google_class(event_pk: int) -> None:
         return
     if _class_exists(template):
         return
+    from . import google_api  # imported late: only workers call Google
+
     try:
         google_api.create_class(credentials, template.event_class)
     except google_api.GoogleWalletApiError as error:
@@ -158,23 +152,25 @@ def create_google_class(event_pk: int) -> None:
     GoogleWalletClass.objects.get_or_create(class_id=template.event_class["id"])
 
 
-def _google_template(event_pk: int, credentials: GoogleCredentials) -> GooglePassTemplate:
-    return GooglePassTemplate(_event_details(event_pk), credentials, f"event-{event_pk}")
+def _google_template(event_pk: int, credentials: ticketkit.GoogleCredentials) -> ticketkit.GooglePassTemplate:
+    return ticketkit.GooglePassTemplate(_event_details(event_pk), credentials, f"event-{event_pk}")
 
 
-def _class_exists(template: GooglePassTemplate) -> bool:
+def _class_exists(template: ticketkit.GooglePassTemplate) -> bool:
     return GoogleWalletClass.objects.filter(class_id=template.event_class["id"]).exists()
 
 
-def _event_details(event_pk: int) -> EventDetails:
+def _event_details(event_pk: int) -> ticketkit.EventDetails:
     """Return the event for a pass. Fetches it again, because the caller's event may lack its pictures."""
     events = Event.objects.select_related("organiser").prefetch_related("images")
     return ticket_rendering.event_details(events.get(pk=event_pk))
 
 
 @lru_cache(maxsize=TEMPLATES_KEPT)
-def _apple_template(details: EventDetails, credentials: AppleCredentials) -> ApplePassTemplate:
-    return ApplePassTemplate(details, credentials)
+def _apple_template(
+    details: ticketkit.EventDetails, credentials: ticketkit.AppleCredentials
+) -> ticketkit.ApplePassTemplate:
+    return ticketkit.ApplePassTemplate(details, credentials)
 
 
 # -- Credentials -------------------------------------------------------------------------------------------------
@@ -190,18 +186,18 @@ class Loaded(Generic[Credentials]):
     problem: str = ""
 
 
-def _apple() -> Loaded[AppleCredentials]:
+def _apple() -> Loaded[ticketkit.AppleCredentials]:
     paths = (settings.APPLE_WALLET_CERTIFICATE, settings.APPLE_WALLET_KEY, settings.APPLE_WALLET_INTERMEDIATE)
     loaded = _load_apple(*paths, settings.APPLE_WALLET_KEY_PASSWORD, _stamps(*paths))
     if loaded.credentials is not None:
         try:
             loaded.credentials.check_period()
-        except WalletCredentialsError as error:
+        except ticketkit.WalletCredentialsError as error:
             return _off(Wallet.APPLE, str(error))
     return loaded
 
 
-def _google() -> Loaded[GoogleCredentials]:
+def _google() -> Loaded[ticketkit.GoogleCredentials]:
     path = settings.GOOGLE_WALLET_CREDENTIALS
     return _load_google(path, settings.GOOGLE_WALLET_ISSUER_ID, _stamps(path))
 
@@ -229,27 +225,29 @@ def _off(wallet: Wallet, problem: str) -> Loaded[Any]:
 @lru_cache(maxsize=4)
 def _load_apple(
     certificate: str, key: str, intermediate: str, password: str, stamps: tuple[object, ...]
-) -> Loaded[AppleCredentials]:
+) -> Loaded[ticketkit.AppleCredentials]:
     needed = {
         "APPLE_WALLET_CERTIFICATE": certificate,
         "APPLE_WALLET_KEY": key,
         "APPLE_WALLET_INTERMEDIATE": intermediate,
     }
 
-    def load() -> AppleCredentials:
+    def load() -> ticketkit.AppleCredentials:
         own, private, issuer = (_read(setting, path) for setting, path in needed.items())
-        return AppleCredentials.load(own, private, issuer, password.encode() or None)
+        return ticketkit.AppleCredentials.load(own, private, issuer, password.encode() or None)
 
     return _loaded(Wallet.APPLE, needed, load, is_wanted=bool(password))
 
 
 @lru_cache(maxsize=4)
-def _load_google(service_account: str, issuer_id: str, stamps: tuple[object, ...]) -> Loaded[GoogleCredentials]:
+def _load_google(
+    service_account: str, issuer_id: str, stamps: tuple[object, ...]
+) -> Loaded[ticketkit.GoogleCredentials]:
     needed = {"GOOGLE_WALLET_CREDENTIALS": service_account, "GOOGLE_WALLET_ISSUER_ID": issuer_id}
 
-    def load() -> GoogleCredentials:
+    def load() -> ticketkit.GoogleCredentials:
         account = _read("GOOGLE_WALLET_CREDENTIALS", service_account)
-        return GoogleCredentials.load(account.decode("utf-8-sig", "replace"), issuer_id)
+        return ticketkit.GoogleCredentials.load(account.decode("utf-8-sig", "replace"), issuer_id)
 
     return _loaded(Wallet.GOOGLE, needed, load)
 
@@ -266,9 +264,9 @@ def _loaded(
         return Loaded()
     try:
         if missing:
-            raise WalletCredentialsError(f"{', '.join(missing)} missing")
+            raise ticketkit.WalletCredentialsError(f"{', '.join(missing)} missing")
         return Loaded(load())
-    except WalletCredentialsError as error:
+    except ticketkit.WalletCredentialsError as error:
         return _off(wallet, str(error))
 
 
@@ -280,4 +278,6 @@ def _read(setting: str, path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise WalletCredentialsError(f"the file that {setting} names cannot be read: {error.strerror}") from None
+        raise ticketkit.WalletCredentialsError(
+            f"the file that {setting} names cannot be read: {error.strerror}"
+        ) from None

@@ -12,6 +12,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+import ticketkit
 from apps.core.jobs import dispatch
 from apps.events.codes import code_of, find_ticket
 from apps.events.models import Event, EventTicket
@@ -69,7 +70,7 @@ def test_fingerprint_without_a_layout_is_the_one_from_before_layouts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The digest is from before events had layouts. If it changes, an upgrade re-renders every ticket."""
-    monkeypatch.setattr(fingerprints, "RENDERER_VERSION", 1)
+    monkeypatch.setattr(ticketkit, "RENDERER_VERSION", 1)
     starts_at = datetime(2030, 7, 1, 17, 30, tzinfo=UTC)
     event = make_event(organiser=make_organiser("Night Shift"), starts_at=starts_at, doors_at=None)
     assert fingerprints.type_fingerprint(event, None) == "0cb497bd8cd73b5de15c241c217844cd"

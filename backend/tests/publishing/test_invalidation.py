@@ -9,6 +9,7 @@ from unittest import mock
 import pytest
 from django.utils import timezone
 
+import ticketkit
 from apps.core.jobs import dispatch
 from apps.events import event_images, issuing
 from apps.events.codes import code_of
@@ -132,7 +133,7 @@ def test_new_renderer_version_rerenders_tickets_of_future_events_in_bulk(
     over = make_event(starts_at=timezone.now() - timedelta(days=9), doors_at=None)
     past = make_ticket(event=over)
     publish_all()
-    monkeypatch.setattr(fingerprints, "RENDERER_VERSION", fingerprints.RENDERER_VERSION + 1)
+    monkeypatch.setattr(ticketkit, "RENDERER_VERSION", ticketkit.RENDERER_VERSION + 1)
     assert invalidation.notice_changes() == 1
     assert invalidation.republish_changed(timezone.now() + LATER) == 6
     assert set(event.tickets.values_list("state", "in_bulk")) == {(State.PENDING, True)}

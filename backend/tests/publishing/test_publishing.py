@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+import ticketkit
 from apps.core.jobs import dispatch
 from apps.events import issuing
 from apps.events.codes import code_of
@@ -377,7 +378,7 @@ def test_a_template_that_does_not_scan_is_not_published(
         def render(self, ticket: TicketDetails) -> RenderedTicket:
             return RenderedTicket(super().render(ticket).qr_png, EMPTY_PAGE)
 
-    monkeypatch.setattr(ticket_rendering, "EventTemplate", Blank)
+    monkeypatch.setattr(ticketkit, "EventTemplate", Blank)
     ticket = make_ticket(event=make_event(title="A broken layout"))
     with mock.patch.object(gateway, "upload") as upload:
         assert publish(ticket.pk) == EventTicket.State.FAILED

@@ -26,13 +26,6 @@ if TYPE_CHECKING:
     from ticketkit.picture_input import on_white as on_white
     from ticketkit.picture_input import open_picture as open_picture
     from ticketkit.rendering import RENDERER_VERSION as RENDERER_VERSION
-    from ticketkit.rendering import EventDetails as EventDetails
-    from ticketkit.rendering import EventTemplate as EventTemplate
-    from ticketkit.rendering import RenderedTicket as RenderedTicket
-    from ticketkit.rendering import RenderingError as RenderingError
-    from ticketkit.rendering import TicketDetails as TicketDetails
-    from ticketkit.rendering import qr_matrix as qr_matrix
-    from ticketkit.rendering import render_qr_png as render_qr_png
     from ticketkit.rendering.content import clean_text as clean_text
     from ticketkit.rendering.content import is_printed_as_written as is_printed_as_written
     from ticketkit.rendering.content import printed_as as printed_as
@@ -41,7 +34,11 @@ if TYPE_CHECKING:
     from ticketkit.rendering.dates import gmt_offset as gmt_offset
     from ticketkit.rendering.dates import local_iso as local_iso
     from ticketkit.rendering.dates import local_time as local_time
+    from ticketkit.rendering.details import EventDetails as EventDetails
+    from ticketkit.rendering.details import RenderedTicket as RenderedTicket
+    from ticketkit.rendering.details import TicketDetails as TicketDetails
     from ticketkit.rendering.errors import FontError as FontError
+    from ticketkit.rendering.errors import RenderingError as RenderingError
     from ticketkit.rendering.labels import is_language as is_language
     from ticketkit.rendering.labels import is_right_to_left as is_right_to_left
     from ticketkit.rendering.labels import labels_for as labels_for
@@ -51,9 +48,12 @@ if TYPE_CHECKING:
     from ticketkit.rendering.layout.loading import load_layout as load_layout
     from ticketkit.rendering.layout.placing import AlteredText as AlteredText
     from ticketkit.rendering.prices import format_price as format_price
+    from ticketkit.rendering.qr import qr_matrix as qr_matrix
+    from ticketkit.rendering.qr.drawing import render_qr_png as render_qr_png
     from ticketkit.rendering.raster import first_page_png as first_page_png
     from ticketkit.rendering.selfcheck import check_ticket as check_ticket
     from ticketkit.rendering.selfcheck import read_codes as read_codes
+    from ticketkit.rendering.template import EventTemplate as EventTemplate
     from ticketkit.rendering.text.coverage import uncovered_scripts as uncovered_scripts
     from ticketkit.rendering.text.fonts import use_fonts as use_fonts
     from ticketkit.wallet import AppleCredentials as AppleCredentials
@@ -79,16 +79,7 @@ _NAMES = {
         "on_white",
         "open_picture",
     ),
-    "ticketkit.rendering": (
-        "RENDERER_VERSION",
-        "EventDetails",
-        "EventTemplate",
-        "RenderedTicket",
-        "RenderingError",
-        "TicketDetails",
-        "qr_matrix",
-        "render_qr_png",
-    ),
+    "ticketkit.rendering": ("RENDERER_VERSION",),
     "ticketkit.rendering.content": (
         "clean_text",
         "is_printed_as_written",
@@ -100,6 +91,11 @@ _NAMES = {
         "gmt_offset",
         "local_iso",
         "local_time",
+    ),
+    "ticketkit.rendering.details": (
+        "EventDetails",
+        "RenderedTicket",
+        "TicketDetails",
     ),
     "ticketkit.rendering.labels": (
         "is_language",
@@ -114,12 +110,18 @@ _NAMES = {
     ),
     "ticketkit.rendering.layout.placing": ("AlteredText",),
     "ticketkit.rendering.prices": ("format_price",),
+    "ticketkit.rendering.qr": ("qr_matrix",),
+    "ticketkit.rendering.qr.drawing": ("render_qr_png",),
     "ticketkit.rendering.raster": ("first_page_png",),
     "ticketkit.rendering.selfcheck": (
         "check_ticket",
         "read_codes",
     ),
-    "ticketkit.rendering.errors": ("FontError",),
+    "ticketkit.rendering.errors": (
+        "FontError",
+        "RenderingError",
+    ),
+    "ticketkit.rendering.template": ("EventTemplate",),
     "ticketkit.rendering.text.coverage": ("uncovered_scripts",),
     "ticketkit.rendering.text.fonts": ("use_fonts",),
     "ticketkit.wallet": (

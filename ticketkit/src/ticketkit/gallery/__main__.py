@@ -6,8 +6,8 @@ from pathlib import Path
 import pypdfium2
 from PIL import Image
 
+from ticketkit import EventTemplate
 from ticketkit.gallery.samples import Sample, samples
-from ticketkit.rendering import EventTemplate
 
 DPI = 64
 _COLOURS = 96
