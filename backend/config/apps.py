@@ -6,6 +6,7 @@ class ProjectConfig(AppConfig):
     verbose_name = "Admit"
 
     def ready(self) -> None:
-        from . import checks
+        from . import checks, preloading  # these read the settings
 
         checks.register()
+        preloading.connect()

@@ -9,6 +9,8 @@ from . import heartbeat
 from .priority import apply_niceness_to_session
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# Celery ignores what the system checks find, and they would import all pages into every worker.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 app = Celery("admit")
 app.config_from_object("django.conf:settings", namespace="CELERY")
