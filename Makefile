@@ -16,6 +16,8 @@ TESTS := not soak
 MARKERS ?= unit
 PYTEST := $(BIN)/python -m pytest -q
 BACKEND_PYTEST = $(PYTEST) -c ../pyproject.toml --rootdir .. --dist loadgroup --no-loadscope-reorder
+# Only the modules with tests for PostgreSQL: each process would import the others for seconds.
+DATABASE_TESTS = $$(grep -rl --include='test_*.py' mark.databases .)
 COVERAGE := HYPOTHESIS_PROFILE=fast $(BIN)/coverage run --rcfile=$(CURDIR)/pyproject.toml -m pytest -q -n 2
 # One version of each package for all Pythons and systems, so that all of them test the same.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header
@@ -60,7 +62,7 @@ test: setup ## All tests except the soak tests: ticketkit, backend on SQLite, ra
 	@mkdir -p -m 700 var
 	cd ticketkit && $(PYTEST) -n 2 --durations=20 -m "$(TESTS)"
 	cd backend && $(BACKEND_PYTEST) -n 3 --durations=20 -m "$(TESTS)" .
-	cd backend && TEST_DATABASE=postgres $(BACKEND_PYTEST) -n 3 --durations=20 -m "databases and ($(TESTS))" .
+	cd backend && TEST_DATABASE=postgres $(BACKEND_PYTEST) -n 3 --durations=20 -m "databases and ($(TESTS))" $(DATABASE_TESTS)
 	cd cloudlet && $(PYTEST) -n 2 --durations=20 -m "$(TESTS)"
 
 test-integration: setup ## The backend's integration tests, on SQLite, or with TEST_DATABASE=postgres
