@@ -19,8 +19,6 @@ from apps.imports.attendee_lists import read_attendee_list
 from tests.backoffice.forms import form_of, url
 from tests.factories import make_event, make_organiser, make_ticket, make_ticket_type, make_user
 
-REFUSED = [chr(point) for point in range(0x110000) if unicodedata.category(chr(point)) in ("Cc", "Cs")]
-REFUSED += [*map(chr, range(0xFDD0, 0xFDF0)), "\uffff", "\U0001fffe", "\U0010ffff", "\u202d", "\u202e"]
 # Characters that people and keyboards put into names: joiners, direction marks, isolates, soft hyphens, emoji.
 KEPT = "Zoë\u00a0شَمْس\u200d\u200c\u200e\u200f\u2066\u2069\u00ad👩\u200d🚀\ufe0f é e\u0301 \ue000 𝓛 𓀀"
 
@@ -42,7 +40,9 @@ def test_message_names_the_character_and_its_place(text: str, said: str) -> None
 
 
 def test_every_control_character_is_refused_and_no_other() -> None:
-    for char in REFUSED:
+    refused = [chr(point) for point in range(0x110000) if unicodedata.category(chr(point)) in ("Cc", "Cs")]
+    refused += [*map(chr, range(0xFDD0, 0xFDF0)), "\uffff", "\U0001fffe", "\U0010ffff", "\u202d", "\u202e"]
+    for char in refused:
         with pytest.raises(ValidationError):
             refuse_control_characters(f"a{char}b")
     refuse_control_characters(KEPT)
