@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from django.core.management import CommandError, call_command
 
 from apps.events.issuing import Holder, issue_many
@@ -32,7 +33,7 @@ from tests.workers import publish
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SECONDS = 25.0  # on a machine with a lot to do; the probe itself waits for 5
+SECONDS = 25.0  # on a machine with a lot to do
 COMMANDS = {
     "migrate": ["migrate_tickets_to_cloudinary"],
     "migrate and delete": ["migrate_tickets_to_cloudinary", "--delete-local"],
@@ -84,8 +85,17 @@ def work(settings: Any, tmp_path: Path, cloudlet: RunningCloudlet) -> None:
 @pytest.mark.parametrize("is_cloudlet", [True, False])
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
 def test_commands_report_unreachable_storage_in_one_line_within_seconds(
-    command: list[str], is_cloudlet: bool, port: Any, settings: Any, capsys: pytest.CaptureFixture[str]
+    command: list[str],
+    is_cloudlet: bool,
+    port: Any,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    probe, calls = gateway.PROBE_TIMEOUT, gateway.TIMEOUT
+    assert (probe.connect_timeout, probe.read_timeout) == (3, 5), "operators wait for it"
+    assert calls.read_timeout > SECONDS, "a command that calls without a probe would be in time"
+    monkeypatch.setattr(gateway, "PROBE_TIMEOUT", urllib3.Timeout(connect=3, read=0.2))
     columns = list(EventTicket.objects.order_by("pk").values())
     with port() as number:
         address = f"http://127.0.0.1:{number}"
