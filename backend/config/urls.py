@@ -4,6 +4,7 @@ from django.http import Http404
 from django.urls import include, path, re_path
 from django.views.defaults import page_not_found
 
+from apps.accounts.api_document import VIEWS, api_document
 from apps.accounts.mailed_codes import ConfirmCodePage, VerifyCode
 from apps.api.app import api
 
@@ -21,6 +22,7 @@ urlpatterns = [
         path(f"_allauth/{client}/v1/auth/email/verify", VerifyCode.as_api_view(client=client))
         for client in settings.HEADLESS_CLIENTS
     ),
+    *(path(f"_allauth/{name}", api_document, {"name": name}) for name in VIEWS),
     path("_allauth/", include("allauth.headless.urls")),
     path("admin/", admin.site.urls),
 ]

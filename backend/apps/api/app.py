@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
 from ninja import NinjaAPI, Swagger
 from ninja.openapi.docs import ABS_TPL_PATH
-from ninja.openapi.schema import OpenAPISchema
+from ninja.openapi.schema import OpenAPISchema, get_schema
 
 from . import checkin, tickets, wallets
 from .authentication import SessionCookie, SessionToken
@@ -35,12 +36,20 @@ class LocalSwagger(Swagger):
 
 
 class AdmitAPI(NinjaAPI):
-    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        schema = super().get_openapi_schema(**options)
-        for path in schema["paths"].values():
-            for operation in path.values():
-                operation["responses"] = _completed(operation["responses"])
-        return schema
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
+    ) -> OpenAPISchema:
+        """Return the document. All callers get the same object, so don't change it."""
+        return _document(self, self.get_root_path(path_params or {}) if path_prefix is None else path_prefix)
+
+
+@lru_cache(maxsize=8)  # anyone may request the document, and Ninja takes a tenth of a second to assemble it
+def _document(api: AdmitAPI, path_prefix: str) -> OpenAPISchema:
+    schema = get_schema(api, path_prefix)
+    for path in schema["paths"].values():
+        for operation in path.values():
+            operation["responses"] = _completed(operation["responses"])
+    return schema
 
 
 def _completed(responses: dict[int, dict[str, Any]]) -> dict[str, Any]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
+from django.test import Client
 from ninja import Schema
 from ninja.responses import NinjaJSONEncoder
 from playwright.sync_api import Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from apps.api import schemas
+from apps.accounts import api_document
+from apps.api import app, schemas
 from apps.api.app import api
 
 DOCUMENT = Path(__file__).parents[3] / "docs/reference/openapi.json"
@@ -60,6 +65,33 @@ def test_examples_match_their_schema(document: Any, model: type[Schema]) -> None
         shown = model.model_validate(example)
         assert shown.model_dump(exclude_unset=True).keys() == example.keys()
         assert example.keys() == model.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("path", "module"),
+    [
+        ("/api/openapi.json", app),
+        ("/_allauth/openapi.json", api_document),
+        ("/_allauth/openapi.yaml", api_document),
+    ],
+)
+def test_a_document_is_assembled_only_once(
+    client: Client, monkeypatch: pytest.MonkeyPatch, path: str, module: Any
+) -> None:
+    """Assembling one takes up to a second, and anyone may request it."""
+    monkeypatch.setattr(module, "_document", cache(module._document.__wrapped__))  # an empty cache
+    origin = "apps.api.app" if module is app else "allauth.headless.spec.views"
+    with mock.patch(f"{origin}.get_schema", return_value={"openapi": "3.1.0", "paths": {}}) as assemble:
+        answers = [client.get(path) for _ in range(3)]
+    assert assemble.call_count == 1
+    assert [yaml.safe_load(answer.content)["openapi"] for answer in answers] == ["3.1.0"] * 3  # JSON is YAML
+
+
+def test_the_document_of_sign_in_is_allauths(client: Client) -> None:
+    answer = client.get("/_allauth/openapi.json")
+    assert answer["Content-Type"] == "application/vnd.oai.openapi+json"
+    assert "/_allauth/{client}/v1/auth/login" in answer.json()["paths"]
+    assert client.get("/_allauth/openapi.json").content == answer.content
 
 
 # -- In a browser ------------------------------------------------------------------------------------------------
