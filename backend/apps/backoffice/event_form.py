@@ -7,7 +7,7 @@ later in a worker.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from django import forms
@@ -40,17 +40,23 @@ LAYOUT_HELP = (
 PRINTED = {*fingerprints.PRINTED_FIELDS, *TIMES, *EventImage.Kind.values, "organiser", "page", "layout"}
 
 
-def time_zones() -> Iterator[tuple[str, str]]:
-    for name in sorted(zoneinfo.available_timezones()):
-        if name == "UTC" or ("/" in name and not name.startswith("Etc/")):
-            yield name, name.replace("_", " ")
+@cache  # listing them opens every file of the time zone database
+def time_zones() -> list[tuple[str, str]]:
+    names = [name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/")]
+    return [(name, name.replace("_", " ")) for name in sorted([*names, "UTC"])]
+
+
+class TimeZoneWidget(UnfoldAdminSelect2Widget):  # type: ignore[misc] # unfold has no types
+    """A searchable list. Its template includes no other for each of 500 options, which takes long."""
+
+    template_name = "backoffice/time_zones.html"
 
 
 class EventForm(forms.ModelForm):  # type: ignore[type-arg]
     time_zone = forms.ChoiceField(
         choices=time_zones,
         initial="Europe/Berlin",
-        widget=UnfoldAdminSelect2Widget(),
+        widget=TimeZoneWidget(),
         help_text="The times above are in this time zone.",
     )
     cover = forms.FileField(
