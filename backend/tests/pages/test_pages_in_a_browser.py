@@ -7,18 +7,18 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.test import Client
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from apps.accounts.models import User
 from apps.events.codes import code_of
-from apps.events.event_images import save_event_image
 from apps.events.models import EventImage, EventTicket
-from tests.factories import make_event, make_picture, make_ticket, make_user
+from tests.factories import add_picture, make_event, make_ticket, make_user
 from tests.pictures import codes_in_png
 
 pytestmark = [
@@ -47,32 +47,47 @@ def chromium() -> Iterator[Browser]:
 Open = Callable[..., Page]
 
 
+@pytest.fixture(scope="module")
+def windows(chromium: Browser) -> dict[bool, Page]:
+    """Open a window with JavaScript and one without: starting one takes longer than most of these tests."""
+    return {js: chromium.new_context(java_script_enabled=js).new_page() for js in (True, False)}
+
+
 @pytest.fixture
-def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[Open]:
+def open_page(windows: dict[bool, Page], live_server: LiveServer) -> Iterator[Open]:
     """Open a path as a signed-in user. Fails the test if a page violates its content security policy."""
-    contexts = []
     errors: list[str] = []
 
+    def watch(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            errors.append(message.text)
+
     def go(path: str, user: User | None, size: tuple[int, int] = PHONE, scheme: str = "light", js: bool = True) -> Page:
-        context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, java_script_enabled=js
-        )
-        contexts.append(context)
+        page = windows[js]
+        resize(page, size)
+        page.emulate_media(color_scheme=scheme)
+        page.context.clear_cookies()
         if user is not None:
             client = Client()
             client.force_login(user)
-            context.add_cookies(
+            page.context.add_cookies(
                 [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
             )
-        page = context.new_page()
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.goto(live_server.url + path)
         return page
 
+    for page in windows.values():
+        page.on("console", watch)
     yield go
-    for context in contexts:
-        context.close()
+    for page in windows.values():
+        page.goto("about:blank")
+        page.emulate_media(media="null", color_scheme="null")
+        page.remove_listener("console", watch)
     assert not errors
+
+
+def resize(page: Page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
 
 
 @pytest.fixture
@@ -82,8 +97,17 @@ def holder() -> User:
 
 def own_ticket(name: str = NAMES[0]) -> EventTicket:
     event = make_event(title="Lanterns on the River", terms="Bring a warm coat.")
-    save_event_image(event, EventImage.Kind.COVER, make_picture())
+    add_picture(event, EventImage.Kind.COVER)
     return make_ticket(event=event, holder_name=name, holder_email="holder@example.org")
+
+
+def in_one_scheme(*cases: tuple[Any, ...]) -> list[Any]:
+    """Return the cases in light and dark colours by turns. `make soak` tries each in the other colours too."""
+    params = []
+    for number, case in enumerate(cases):
+        now, later = ("light", "dark")[:: 1 if number % 2 == 0 else -1]
+        params += [pytest.param(*case, now), pytest.param(*case, later, marks=pytest.mark.soak)]
+    return params
 
 
 def scrolls_sideways(page: Page) -> bool:
@@ -91,8 +115,10 @@ def scrolls_sideways(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("name", "size"), [*((name, PHONE) for name in NAMES), (NAMES[0], DESKTOP)])
+@pytest.mark.parametrize(
+    ("name", "size", "scheme"),
+    in_one_scheme((NAMES[0], PHONE), (NAMES[0], DESKTOP), *((name, PHONE) for name in NAMES[1:])),
+)
 def test_the_code_scans_from_the_screen(
     open_page: Open, holder: User, name: str, size: tuple[int, int], scheme: str
 ) -> None:
@@ -121,8 +147,7 @@ def test_the_code_is_black_on_white_in_dark_mode(open_page: Open, holder: User) 
     assert page_colour == (22, 20, 28)
 
 
-@pytest.mark.parametrize("state", ["failed", "used", "reissued", "ready"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("state", "scheme"), in_one_scheme(("failed",), ("used",), ("reissued",), ("ready",)))
 def test_the_code_scans_in_every_state(open_page: Open, holder: User, state: str, scheme: str) -> None:
     ticket = own_ticket()
     change = {
@@ -152,10 +177,13 @@ def test_the_page_needs_no_javascript_and_prints_the_code(open_page: Open, holde
     assert not page.locator(".site").is_visible()
 
 
-@pytest.mark.parametrize("size", [PHONE, (320, 640), DESKTOP])
 @pytest.mark.parametrize("path", ["/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"])
-def test_no_page_is_wider_than_its_window(open_page: Open, path: str, size: tuple[int, int]) -> None:
-    assert not scrolls_sideways(open_page(path, None, size))
+def test_no_page_is_wider_than_its_window(open_page: Open, path: str) -> None:
+    page = open_page(path, None)
+    for size in (PHONE, (320, 640), DESKTOP):
+        resize(page, size)
+        assert page.evaluate("innerWidth") == size[0]
+        assert not scrolls_sideways(page), size
 
 
 def test_long_words_do_not_break_a_small_screen(open_page: Open, holder: User) -> None:

@@ -13,10 +13,9 @@ from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from apps.accounts.models import User
-from apps.events.event_images import save_event_image
 from apps.events.models import EventImage, EventTicket
 from apps.storage import gateway
-from tests.factories import make_picture, make_ticket_type
+from tests.factories import add_picture, make_ticket_type
 from tests.project.test_every_route import BACK_OFFICE, ROLES, World, url_of, world
 
 from .test_pages_in_a_browser import _no_proxy, chromium
@@ -33,13 +32,17 @@ class Window:
     def __init__(self, context: BrowserContext, server: str) -> None:
         self.context, self.server = context, server
         self.violations: list[str] = []
-        self.page = self._watch(context.new_page())
         context.on("page", self._watch)
+        self.page = context.new_page()
 
-    def _watch(self, page: Page) -> Page:
+    def close(self) -> None:
+        self.context.remove_listener("page", self._watch)
+        for page in self.context.pages:
+            page.close()
+
+    def _watch(self, page: Page) -> None:
         page.on("console", self._on_message)
         page.on("pageerror", lambda error: self.violations.append(f"{page.url}: {error}"))
-        return page
 
     def _on_message(self, message: ConsoleMessage) -> None:
         if "Content Security Policy" in message.text or "Refused to" in message.text:
@@ -53,16 +56,22 @@ class Window:
         return self.page
 
 
+@pytest.fixture(scope="module")
+def context(chromium: Browser) -> BrowserContext:
+    """Return what the tests share: the browser's cache of scripts and styles."""
+    return chromium.new_context(viewport={"width": 1280, "height": 900})
+
+
 @pytest.fixture
-def window(chromium: Browser, live_server: LiveServer, world: World) -> Iterator[Window]:
+def window(context: BrowserContext, live_server: LiveServer, world: World) -> Iterator[Window]:
     client = Client()
     client.force_login(User.objects.get(email="root@example.org"))
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
     cookie = client.cookies["sessionid"].value
+    context.clear_cookies()
     context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
     window = Window(context, live_server.url)
     yield window
-    context.close()
+    window.close()
     assert not window.violations
 
 
@@ -71,7 +80,7 @@ def fill_forms(world: World) -> None:
     event = world.ticket.event
     make_ticket_type(event)
     for kind in EventImage.Kind:
-        save_event_image(event, kind, make_picture(image_format="PNG"))
+        add_picture(event, kind)
     EventTicket.objects.update(
         qr_code_cloudinary_id="tickets/qr_codes/1/ticket_1", pdf_ticket_cloudinary_id="tickets/pdf/1/ticket_1"
     )
