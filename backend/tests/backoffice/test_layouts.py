@@ -21,7 +21,7 @@ from apps.publishing import ticket_rendering
 from tests.factories import make_event, make_organiser, make_ticket_type, make_user
 from tests.pictures import codes_in_pdf, codes_in_png, png_of_code
 
-from .forms import url, what_a_browser_sends
+from .forms import form_of, url, what_a_browser_sends
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
@@ -121,7 +121,7 @@ def test_an_empty_own_layout_is_refused(back_office: Client, event: Event) -> No
 def test_an_invalid_layout_is_refused_with_an_error_and_shown_unchanged(
     back_office: Client, event: Event, text: str, words: str
 ) -> None:
-    answer = save(back_office, event, page="own", layout=text)
+    answer = back_office.post(url("events_event_change", event.pk), form_of(event, page="own", layout=text))
 
     assert words in "".join(errors_of(answer)["layout"])
     assert layout_of(event) == {}
