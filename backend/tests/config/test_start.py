@@ -32,7 +32,7 @@ PAGES = {
     "unfold.admin",
 }
 RENDERER = {"ticketkit.rendering.template", "ticketkit.wallet.apple", "PIL.Image", "jwt", "pypdfium2", "uharfbuzz"}
-OTHERS = {"jinja2", "psycopg", "rich"}
+OTHERS = {"jinja2", "psycopg"}
 
 
 @pytest.fixture(scope="module")
