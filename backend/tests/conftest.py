@@ -30,6 +30,7 @@ LONGEST_FIRST = (
     "test_engines.py",
     "test_pages_in_a_browser.py",
     "test_demo.py",
+    "test_fresh_checkout.py",
     "test_containers.py",
     "test_metrics.py",
 )
