@@ -23,9 +23,7 @@ from tests.wallet_credentials import Authority
 from tests.workers import publish
 from ticketkit.wallet import google
 
-from .test_pages_in_a_browser import _no_proxy, chromium
-
-__all__ = ["_no_proxy", "chromium", "wallets", "world"]  # fixtures
+__all__ = ["wallets", "world"]  # fixtures
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser"), pytest.mark.system]
 EMAIL = "holder@example.org"
 TIMEOUT_MILLISECONDS = 20_000

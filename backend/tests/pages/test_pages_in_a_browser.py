@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page
 from pytest_django.live_server_helper import LiveServer
 
 from apps.accounts.models import User
@@ -29,19 +27,6 @@ pytestmark = [
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
 NAMES = ["Amélie Laurent", "ليلى حدّاد", "王小明", "प्रिया शर्मा"]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "Chromium is missing. Install it: apt-get install chromium"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright runs an event loop in this thread
-        with sync_playwright() as playwright:
-            flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-            browser = playwright.chromium.launch(executable_path=program, args=flags)
-            yield browser
-            browser.close()
 
 
 Open = Callable[..., Page]
@@ -243,11 +228,3 @@ def test_text_has_the_contrast_of_wcag_aa(open_page: Open, holder: User, scheme:
     ]
 
     assert {selector: ratio for selector in texts if (ratio := contrast(page, selector)) < 4.5} == {}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_proxy() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-            patch.delenv(name)
-        yield

@@ -18,9 +18,7 @@ from apps.storage import gateway
 from tests.factories import add_picture, make_ticket_type
 from tests.project.test_every_route import BACK_OFFICE, ROLES, World, url_of, world
 
-from .test_pages_in_a_browser import _no_proxy, chromium
-
-__all__ = ["_no_proxy", "chromium", "world"]  # fixtures
+__all__ = ["world"]  # fixtures
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser"), pytest.mark.system]
 ROOT = ROLES.index("root")
 FILES = ("jsi18n/", "preview.<str:extension>")  # routes that return no page
