@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import itertools
 from datetime import timedelta
@@ -13,7 +12,7 @@ from django.utils import timezone
 from PIL import Image, ImageDraw
 
 from apps.accounts.models import Membership, Organiser, User
-from apps.events.models import Event, EventImage, EventTicket, TicketType
+from apps.events.models import Event, EventTicket, TicketType
 from apps.webhooks.models import WebhookEndpoint
 
 _numbers = itertools.count(1)
@@ -72,19 +71,6 @@ def make_picture(width: int = 640, height: int = 320, image_format: str = "JPEG"
     buffer = io.BytesIO()
     picture.save(buffer, image_format)
     return buffer.getvalue()
-
-
-def add_picture(event: Event, kind: EventImage.Kind) -> EventImage:
-    """Add a picture as it is stored, without starting the process that checks uploads."""
-    image_format = "PNG" if kind == EventImage.Kind.LOGO else "JPEG"
-    content = make_picture(image_format=image_format)
-    return EventImage.objects.create(
-        event=event,
-        kind=kind,
-        content=content,
-        media_type=f"image/{image_format.lower()}",
-        sha256=hashlib.sha256(content).hexdigest(),
-    )
 
 
 def make_endpoint(

@@ -23,8 +23,9 @@ from pytest_django.fixtures import Settings
 from apps.accounts.models import User
 from apps.api.app import api
 from apps.events.codes import code_of
+from apps.events.event_images import save_event_image
 from apps.events.models import EventImage, EventTicket
-from tests.factories import add_picture, make_event, make_organiser, make_ticket, make_user
+from tests.factories import make_event, make_organiser, make_picture, make_ticket, make_user
 from tests.project.test_every_route import ROUTES as ROUTES_OF_OTHERS
 from tests.wallet_credentials import Authority
 
@@ -120,7 +121,7 @@ def world(wallets: dict[str, str], settings: Settings) -> World:
     make_organiser("Rivals", manager=users["rival"])
     event = make_event(organiser=make_organiser(manager=users["manager"], door=users["door"]))
     for kind in EventImage.Kind:
-        add_picture(event, kind)
+        save_event_image(event, kind, make_picture())
     of_account = make_ticket(event=event, holder=users["holder"], holder_email="gift@example.org")
     of_address = make_ticket(event=event, holder=None, holder_email="confirmed@example.org")
     for ticket in (of_account, of_address):

@@ -15,8 +15,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from apps.accounts.models import User
 from apps.events.codes import code_of
+from apps.events.event_images import save_event_image
 from apps.events.models import EventImage, EventTicket
-from tests.factories import add_picture, make_event, make_ticket, make_user
+from tests.factories import make_event, make_picture, make_ticket, make_user
 from tests.pictures import codes_in_png
 
 pytestmark = [
@@ -82,7 +83,7 @@ def holder() -> User:
 
 def own_ticket(name: str = NAMES[0]) -> EventTicket:
     event = make_event(title="Lanterns on the River", terms="Bring a warm coat.")
-    add_picture(event, EventImage.Kind.COVER)
+    save_event_image(event, EventImage.Kind.COVER, make_picture())
     return make_ticket(event=event, holder_name=name, holder_email="holder@example.org")
 
 

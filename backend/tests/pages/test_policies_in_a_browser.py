@@ -13,9 +13,10 @@ from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from apps.accounts.models import User
+from apps.events.event_images import save_event_image
 from apps.events.models import EventImage, EventTicket
 from apps.storage import gateway
-from tests.factories import add_picture, make_ticket_type
+from tests.factories import make_picture, make_ticket_type
 from tests.project.test_every_route import BACK_OFFICE, ROLES, World, url_of, world
 
 __all__ = ["world"]  # fixtures
@@ -78,7 +79,7 @@ def fill_forms(world: World) -> None:
     event = world.ticket.event
     make_ticket_type(event)
     for kind in EventImage.Kind:
-        add_picture(event, kind)
+        save_event_image(event, kind, make_picture())
     EventTicket.objects.update(
         qr_code_cloudinary_id="tickets/qr_codes/1/ticket_1", pdf_ticket_cloudinary_id="tickets/pdf/1/ticket_1"
     )
