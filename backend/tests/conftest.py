@@ -32,6 +32,7 @@ LONGEST_FIRST = (
     "test_demo.py",
     "test_fresh_checkout.py",
     "test_containers.py",
+    "test_upgrade.py",
     "test_metrics.py",
 )
 
@@ -53,6 +54,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run tests that start whole systems first: then no process waits for one of them at the end."""
     last = len(LONGEST_FIRST)
     items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else last)
+    for item in items:
+        _keep_in_group(item)
+
+
+def _keep_in_group(item: pytest.Item) -> None:
+    """Add the name of the test's `xdist_group` to its node id, by which pytest-xdist finds the group.
+
+    pytest-xdist 3.8 sets an attribute that pytest 9.2 no longer reads, so tests of a group would run in any process.
+    """
+    group = item.get_closest_marker("xdist_group")
+    if group is not None and item.config.getoption("loadgroup", False) and "@" not in item.nodeid:
+        assert item.parent is not None
+        item._id = item.parent.id.child(f"{item.name}@{group.args[0]}")
 
 
 @pytest.hookimpl(wrapper=True)
