@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import urllib3
 import yaml
+from django.core.management import call_command
 
 from apps.publishing import pipeline
 from apps.storage import gateway, retry
@@ -192,10 +193,15 @@ def started(
     assert process.returncode in (0, -signal.SIGTERM), output.read_text()
 
 
-@pytest.mark.parametrize(
-    ("name", "sign"),
-    [("interactive", r"interactive@.* ready\."), ("bulk", r"bulk@.* ready\."), ("beat", "beat: Ticking")],
-)
+def test_workers_differ_by_their_queue_only() -> None:
+    """A start of one of them therefore tests all."""
+    command, check = OURS["interactive"]["command"], OURS["interactive"]["healthcheck"]["test"]
+    for name in ("bulk", "webhooks"):
+        assert OURS[name]["command"] == command.replace("interactive", name)
+        assert OURS[name]["healthcheck"]["test"] == check
+
+
+@pytest.mark.parametrize(("name", "sign"), [("interactive", r"interactive@.* ready\."), ("beat", "beat: Ticking")])
 def test_celery_starts_becomes_healthy_and_terminates(name: str, sign: str, broker: str, tmp_path: Path) -> None:
     file = tmp_path / "heartbeat"
     kind, check = OURS[name]["healthcheck"]["test"]
@@ -208,7 +214,9 @@ def test_celery_starts_becomes_healthy_and_terminates(name: str, sign: str, brok
     with started(command, broker, tmp_path, HEARTBEAT_FILE=str(file)) as words:
         assert (kind, is_healthy()) == ("CMD-SHELL", False), "it has not begun"
         wait_until(lambda: re.search(sign, words()) is not None, 90, f"{sign} in the log")
-        wait_until(is_healthy, 30, f"{name} is healthy")
+        # Beat sends its first task after 15 seconds. It waits for 15 more if the broker then does not respond in time.
+        wait_until(file.exists, 90, f"the heartbeat of {name}")
+        assert is_healthy()
     os.utime(file, times=(time.time() - 70,) * 2)
     assert not is_healthy(), "the heartbeat is older than a minute"
 
@@ -217,6 +225,7 @@ def test_celery_starts_becomes_healthy_and_terminates(name: str, sign: str, brok
 def test_servers_start_and_terminate(name: str, port: int, path: str, broker: str, tmp_path: Path) -> None:
     free = free_port()
     command = OURS[name]["command"].replace(str(port), str(free)).replace("/var/lib/cloudlet", str(tmp_path / "files"))
+    command = command.replace("--workers 2", "--workers 1")  # each takes two seconds of processor time to start
     with started(command, broker, tmp_path):
         wait_until(lambda: _answers(f"http://localhost:{free}/{path}"), 90, f"{name} answers")
 
@@ -228,16 +237,15 @@ def test_starting_server_terminates(broker: str, tmp_path: Path) -> None:
     command = OURS["web"]["command"].replace("8000", str(free_port())).replace("config.wsgi", "slow")
     assert "--workers-kill-timeout 10 " in command
 
-    def end(command: str) -> None:
+    def end(command: str, timeout_seconds: float) -> None:
         importing.unlink(missing_ok=True)
-        with started(command, broker, tmp_path, timeout_seconds=8, PYTHONPATH=str(tmp_path)):
-            wait_until(importing.exists, 60, "a worker imports the application")
+        with started(command, broker, tmp_path, timeout_seconds, PYTHONPATH=str(tmp_path)):
+            wait_until(importing.exists, 90, "a worker imports the application")
 
-    end(command.replace("--workers-kill-timeout 10 ", "--workers-kill-timeout 1 "))
-    with pytest.raises(
-        subprocess.TimeoutExpired
-    ):  # the negative control: granian's workers ignore signals until they serve
-        end(command.replace("--workers-kill-timeout 10 ", ""))
+    end(command.replace("--workers-kill-timeout 10 ", "--workers-kill-timeout 1 "), timeout_seconds=30)
+    # The negative control: granian's workers ignore signals until they serve.
+    with pytest.raises(subprocess.TimeoutExpired):
+        end(command.replace("--workers-kill-timeout 10 ", ""), timeout_seconds=5)
 
 
 def _answers(url: str) -> bool:
@@ -247,6 +255,9 @@ def _answers(url: str) -> bool:
         return False
 
 
-def test_migrate_service_prepares_the_database(broker: str, tmp_path: Path) -> None:
-    with started(OURS["migrate"]["command"], broker, tmp_path) as words:
-        wait_until(lambda: "Applying events." in words(), 120, "migrations applied")
+@pytest.mark.django_db
+def test_migrate_service_prepares_the_database(capsys: pytest.CaptureFixture[str]) -> None:
+    python, script, command, *options = shlex.split(OURS["migrate"]["command"])
+    assert (python, script) == ("python", "manage.py")
+    call_command(command, *options)
+    assert "No migrations to apply." in capsys.readouterr().out
