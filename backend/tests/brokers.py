@@ -73,6 +73,7 @@ def rabbitmq(folder: Path) -> Iterator[Broker]:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
         "RABBITMQ_CONFIG_FILE": str(config),
         "RABBITMQ_CONF_ENV_FILE": os.devnull,
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",  # no busy waiting
     }
     with _running(_Server(["/usr/lib/rabbitmq/bin/rabbitmq-server"], port, environment)) as server:
         yield Broker(f"amqp://guest:guest@127.0.0.1:{port}//", server)
