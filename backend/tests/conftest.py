@@ -10,6 +10,7 @@ from unittest import mock
 
 import pytest
 from django.conf import settings
+from django.contrib import admin
 from django.core.cache import cache
 from django.db import connection
 from django.test import override_settings
@@ -36,6 +37,7 @@ LONGEST_FIRST = (
     "test_metrics.py",
 )
 
+admin.autodiscover()  # as the URLs do: some tests look at the registered pages without a request
 
 # How many examples tests of properties try. `make test-fast` and `make soak` choose by HYPOTHESIS_PROFILE.
 settings_of_hypothesis.register_profile("fast", max_examples=20, derandomize=True)
