@@ -164,7 +164,7 @@ def test_frame_too_small_for_its_texts_is_published_all_the_same(cloudlet: Runni
 def test_template_of_a_broken_event_is_tried_once_for_all_tickets() -> None:
     event = make_event(layout=BROKEN[0], title="One trial")
     pks = [make_ticket(event=event).pk for _ in range(5)]
-    with mock.patch.object(ticket_rendering, "EventTemplate", side_effect=ticket_rendering.EventTemplate) as built:
+    with mock.patch.object(ticketkit, "EventTemplate", side_effect=ticketkit.EventTemplate) as built:
         pipeline.publish_many(pks)
     assert built.call_count == 1
     assert set(event.tickets.values_list("state", flat=True)) == {EventTicket.State.FAILED}

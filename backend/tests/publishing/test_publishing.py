@@ -169,7 +169,7 @@ def test_rendering_error_is_final_and_recorded(cloudlet: RunningCloudlet) -> Non
 
 def test_missing_font_is_retried(cloudlet: RunningCloudlet) -> None:
     ticket = make_ticket(event=make_event(title="Drawn without fonts at first"))
-    with mock.patch.object(ticket_rendering, "EventTemplate", side_effect=FontError("the font is missing")):
+    with mock.patch.object(ticketkit, "EventTemplate", side_effect=FontError("the font is missing")):
         assert publish(ticket.pk) == EventTicket.State.FAILED
     ticket.refresh_from_db()
     assert ticket.next_attempt_at is not None
