@@ -87,7 +87,10 @@ admit_wallet_credentials_end_seconds:gauge admit_wallet_off:gauge admit_webhook_
 admit_webhook_seconds:histogram admit_webhooks_given_up:gauge admit_webhooks_oldest_wait:gauge
 admit_webhooks_pending:gauge
 """
-COMMANDS = "make_demo migrate_tickets_to_cloudinary publish_tickets replay_webhooks serve_metrics ticket_doctor"
+COMMANDS = """
+export_openapi_schema make_demo migrate_tickets_to_cloudinary publish_tickets replay_webhooks serve_metrics
+ticket_doctor
+"""
 CHECKS = """
 accounts.W001 accounts.W002 accounts.W003 admit.W001 admit.W002 admit.W003 admit.W004
 events.E001 events.E002 events.E003 events.E004 events.E005 events.E006
