@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,10 +15,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import module_from_spec, spec_from_file_location
 from io import StringIO
@@ -26,12 +27,14 @@ from typing import IO, Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from honcho.printer import Message
 
 from apps.accounts.models import User
 from apps.demo.content import LOCAL_PASSWORD, make_demo
+from apps.events import event_images
 from apps.events.models import Event, EventImage, EventTicket
 from tests.environment import free_port
 
@@ -53,6 +56,14 @@ demo_script = _imported()
 
 
 # -- Demo data ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pictures_prepared_once() -> Iterator[None]:
+    """Prepare the pictures of the demo's event, which starts a process for each, once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(event_images, "prepare", cache(event_images.prepare))
+        yield
 
 
 @pytest.mark.django_db
@@ -164,7 +175,13 @@ class Demo:
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
+def demo(django_db_setup: None, tmp_path: Path) -> Iterator[Demo]:
+    """Run the launcher, on SQLite with a database in which the tables of sessions are still to be made."""
+    if connection.vendor == "sqlite":
+        tests, own = sqlite3.connect(connection.settings_dict["NAME"]), sqlite3.connect(tmp_path / "db.sqlite3")
+        with closing(tests), closing(own):
+            tests.backup(own)
+            own.executescript("DROP TABLE django_session; DELETE FROM django_migrations WHERE app = 'sessions';")
     demo = Demo(tmp_path)
     yield demo
     demo.clean_up()
@@ -203,13 +220,17 @@ def test_launcher_starts_shows_urls_and_stops_completely(demo: Demo) -> None:
 # -- Refusals, before anything starts ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("port", ["99999", "abc"])
-def test_invalid_port_is_refused_in_one_line(port: str, tmp_path: Path) -> None:
-    demo = Demo(tmp_path, PORT=port)
-    assert demo.end() == 1
-    (line,) = demo.output.splitlines()
-    assert line.startswith("✗ ")
-    assert "PORT" in line
+def test_invalid_port_is_refused_in_one_line(tmp_path: Path) -> None:
+    reasons = {"99999": "less than or equal to 65535", "abc": "Not a valid integer"}
+    code = f"import demo, os; [os.environ.update(PORT=port) or print(demo.main()) for port in {list(reasons)}]"
+    demo = Demo(tmp_path, command=[sys.executable, "-c", code], PYTHONPATH=str(LAUNCHER.parent))
+    assert demo.end() == 0
+    lines = demo.output.splitlines()
+    assert lines[1::2] == ["1", "1"], "the exit codes"
+    for line, reason in zip(lines[::2], reasons.values(), strict=True):
+        assert line.startswith("✗ ")
+        assert "PORT" in line
+        assert reason in line
 
 
 def test_port_in_use_is_reported(settings: Any) -> None:
