@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import module_from_spec, spec_from_file_location
 from io import StringIO
@@ -34,7 +34,6 @@ from honcho.printer import Message
 
 from apps.accounts.models import User
 from apps.demo.content import LOCAL_PASSWORD, make_demo
-from apps.events import event_images
 from apps.events.models import Event, EventImage, EventTicket
 from tests.environment import free_port
 
@@ -56,14 +55,6 @@ demo_script = _imported()
 
 
 # -- Demo data ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _pictures_prepared_once() -> Iterator[None]:
-    """Prepare the pictures of the demo's event, which starts a process for each, once for all tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(event_images, "prepare", cache(event_images.prepare))
-        yield
 
 
 @pytest.mark.django_db
