@@ -310,14 +310,14 @@ def test_wrong_credentials_are_reported(empty: RunningCloudlet, settings: Any) -
 
 
 def test_wrong_clock_is_reported(empty: RunningCloudlet) -> None:
-    began = time.time()
-    with mock.patch.object(time, "time", return_value=began - 7200):
+    with mock.patch.object(time, "time", return_value=time.time() - 7200):
         well, said = doctor()
     assert not well
     assert "❌ 1 × clock_skew" in said
     assert said.endswith("1 problem found. 1 must be fixed by hand: the lines above say how.")
     (seconds,) = re.findall(r"(\d+) seconds behind", said)
-    assert 7199 <= int(seconds) <= 7200 + time.time() - began, "the server's clock goes on during the check"
+    # The server renews its `Date` about once a second, later when it is busy, and its clock goes on during the check.
+    assert int(seconds) == pytest.approx(7200, abs=60)
     assert "NTP" in said
 
 
