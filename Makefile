@@ -18,13 +18,14 @@ PYTEST := $(BIN)/python -m pytest -q
 BACKEND_PYTEST = $(PYTEST) -c ../pyproject.toml --rootdir .. --dist loadgroup --no-loadscope-reorder
 # Only the modules with tests for PostgreSQL: each process would import the others for seconds.
 DATABASE_TESTS = $$(grep -rl --include='test_*.py' mark.databases .)
+TO_FILE = >$(CURDIR)/var/$@.log 2>&1; code=$$?; cat $(CURDIR)/var/$@.log; exit $$code
 COVERAGE := HYPOTHESIS_PROFILE=fast $(BIN)/coverage run --rcfile=$(CURDIR)/pyproject.toml -m pytest -q -n 2
 # One version of each package for all Pythons and systems, so that all of them test the same.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header
 PROJECTS := backend/pyproject.toml cloudlet/pyproject.toml ticketkit/pyproject.toml
 BENCH ?=
 
-.PHONY: help setup demo test-fast test-integration test soak coverage bench lint lock clean
+.PHONY: help setup demo test-fast test-integration test test-sqlite test-others soak coverage bench lint lock clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -60,10 +61,22 @@ test-fast: setup ## Unit tests: no process, no network; under a minute
 test: setup ## All tests except the soak tests: ticketkit, backend on SQLite, races also on PostgreSQL, cloudlet
 	@scripts/need-debian chromium pdftoppm:poppler-utils qpdf openssl redis-server rabbitmq-server
 	@mkdir -p -m 700 var
-	cd ticketkit && $(PYTEST) -n 2 --durations=20 -m "$(TESTS)"
+	@$(MAKE) --no-print-directory --jobs 2 test-sqlite test-others
+
+test-sqlite: $(VENV)/compiled
 	cd backend && $(BACKEND_PYTEST) -n 3 --durations=20 -m "$(TESTS)" .
-	cd backend && TEST_DATABASE=postgres $(BACKEND_PYTEST) -n 3 --durations=20 -m "databases and ($(TESTS))" $(DATABASE_TESTS)
-	cd cloudlet && $(PYTEST) -n 2 --durations=20 -m "$(TESTS)"
+
+# Beside the tests on SQLite, which wait for other processes at times. Print the output of one after the other.
+test-others:
+	@cd cloudlet && $(PYTEST) --durations=20 -m "$(TESTS)" $(TO_FILE)
+	@cd ticketkit && $(PYTEST) --durations=20 -m "$(TESTS)" $(TO_FILE)
+	@$(MAKE) --no-print-directory $(VENV)/compiled
+	@cd backend && TEST_DATABASE=postgres $(BACKEND_PYTEST) -n 3 --durations=20 -m "databases and ($(TESTS))" $(DATABASE_TESTS) $(TO_FILE)
+
+# Each process of a test run would compile all modules for itself.
+$(VENV)/compiled: $(VENV)/installed
+	@cd backend && $(BACKEND_PYTEST) --collect-only . >/dev/null
+	@touch $@
 
 test-integration: setup ## The backend's integration tests, on SQLite, or with TEST_DATABASE=postgres
 	@scripts/need-debian pdftoppm:poppler-utils qpdf openssl redis-server rabbitmq-server
