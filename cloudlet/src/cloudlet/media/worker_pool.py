@@ -95,10 +95,11 @@ class _Worker:
 
     @property
     def is_finished(self) -> bool:
-        """Return whether the worker has announced its exit. If so, clean it up."""
-        if self._is_last:
+        """Return whether the worker has announced its exit, or was killed while it waited. If so, clean it up."""
+        is_finished = self._is_last or self._process.poll() is not None
+        if is_finished:
             self.kill()
-        return self._is_last
+        return is_finished
 
     def ask(self, request: bytes) -> Reply:
         self._connection.send_bytes(request)
