@@ -41,7 +41,7 @@ admin.autodiscover()  # as the URLs do: some tests look at the registered pages 
 
 # How many examples tests of properties try. `make test-fast` and `make soak` choose by HYPOTHESIS_PROFILE.
 settings_of_hypothesis.register_profile("fast", max_examples=20, derandomize=True)
-settings_of_hypothesis.register_profile("default", max_examples=100, derandomize=True)
+settings_of_hypothesis.register_profile("default", max_examples=50, derandomize=True)
 settings_of_hypothesis.register_profile("soak", max_examples=2000)
 settings_of_hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

@@ -4,7 +4,7 @@ import os
 
 from hypothesis import settings
 
-for _name, _max_examples in (("fast", 20), ("default", 100), ("soak", 2000)):
+for _name, _max_examples in (("fast", 20), ("default", 50), ("soak", 2000)):
     # The machine may be busy, so time limits are left to pytest-timeout.
     settings.register_profile(_name, max_examples=_max_examples, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

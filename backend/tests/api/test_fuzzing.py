@@ -20,7 +20,7 @@ from tests.factories import make_event, make_organiser, make_ticket, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
-EXAMPLES = max(settings().max_examples // 10, 1)  # each is a whole request
+EXAMPLES = max(settings().max_examples // 5, 1)  # each is a whole request
 DOCUMENT = json.loads((Path(__file__).parents[3] / "docs/reference/openapi.json").read_text())
 CASES = [
     pytest.param(f"{method.upper()} {path}", mode, id=f"{method.upper()} {path} {mode}")
