@@ -15,12 +15,13 @@ import yaml
 from django.test import Client
 from ninja import Schema
 from ninja.responses import NinjaJSONEncoder
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
 from apps.accounts import api_document
 from apps.api import app, schemas
 from apps.api.app import api
+from tests.browser import running_chromium
 
 DOCUMENT = Path(__file__).parents[3] / "docs/reference/openapi.json"
 UPDATE = "manage.py export_openapi_schema --indent 2 --output ../docs/reference/openapi.json"
@@ -99,11 +100,8 @@ def test_the_document_of_sign_in_is_allauths(client: Client) -> None:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """Open a page in Debian's Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+    with running_chromium() as browser:
         yield browser.new_page()
-        browser.close()
 
 
 @pytest.mark.integration
