@@ -75,7 +75,7 @@ test-others:
 
 # Each process of a test run would compile all modules for itself.
 $(VENV)/compiled: $(VENV)/installed
-	@cd backend && $(BACKEND_PYTEST) --collect-only . >/dev/null
+	@cd backend && $(BACKEND_PYTEST) --collect-only -q . >$(CURDIR)/var/compiled.log 2>&1 || { cat $(CURDIR)/var/compiled.log; exit 1; }
 	@touch $@
 
 test-integration: setup ## The backend's integration tests, on SQLite, or with TEST_DATABASE=postgres

@@ -22,5 +22,5 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_unconfigure() -> None:
-    """Let Python free all objects when it ends: extension modules report those that it does not free."""
+    """Let Python free all objects when it ends: extension modules report objects that it does not free."""
     gc.unfreeze()
